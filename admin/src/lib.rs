@@ -1,0 +1,1 @@
+//! The operator's door: HTTP API, metrics, and the wire types its clients share.

@@ -1,0 +1,76 @@
+//! What is stated in the registry.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::frontend::Frontend;
+use crate::host_pattern::HostPattern;
+use crate::path_prefix::PathPrefix;
+use crate::revision::Revision;
+
+/// Something stated in the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// A frontend and its backend.
+    Frontend(Frontend),
+}
+
+/// The name of a fact: at most one fact stands under a key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FactKey {
+    /// A frontend, by what clients ask for.
+    Frontend {
+        /// Which hosts.
+        host: HostPattern,
+        /// Which paths of them.
+        path: PathPrefix,
+    },
+}
+
+impl Fact {
+    /// The key of this fact.
+    pub fn key(&self) -> FactKey {
+        match self {
+            Self::Frontend(frontend) => frontend.key(),
+        }
+    }
+}
+
+impl fmt::Display for FactKey {
+    /// `frontend:www.example.com/api`; a root path is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Frontend { host, path } if path.is_root() => write!(f, "frontend:{host}"),
+            Self::Frontend { host, path } => write!(f, "frontend:{host}{path}"),
+        }
+    }
+}
+
+/// In which form a registry keeps a fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// portico's own JSON, or the embedded store.
+    Native,
+    /// A Redis list as hipache reads it.
+    Hipache,
+}
+
+/// A fact as it stands in a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stated {
+    /// The fact.
+    pub fact: Arc<Fact>,
+    /// The revision of its last change: what a writer expects.
+    pub revision: Revision,
+    /// Where it is kept.
+    pub origin: Origin,
+}
+
+/// An entry of the registry that could not become a fact. All others serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// What is wrong.
+    pub reason: Box<str>,
+    /// What the operator can do about it.
+    pub remedy: Box<str>,
+}

@@ -1,0 +1,30 @@
+//! A name (and path) that clients ask for.
+
+use crate::backend::Backend;
+use crate::fact::FactKey;
+use crate::host_pattern::HostPattern;
+use crate::path_prefix::PathPrefix;
+use crate::policy::Policy;
+
+/// The most endpoints one frontend may list.
+pub const MAX_ENDPOINTS: usize = 1024;
+
+/// A name (and path) that clients ask for, and the backend that answers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Frontend {
+    /// Which hosts.
+    pub host: HostPattern,
+    /// Which paths of them; hipache's frontends have `/`.
+    pub path: PathPrefix,
+    /// Who answers.
+    pub backend: Backend,
+    /// How.
+    pub policy: Policy,
+}
+
+impl Frontend {
+    /// The key under which a registry keeps it.
+    pub fn key(&self) -> FactKey {
+        FactKey::Frontend { host: self.host.clone(), path: self.path.clone() }
+    }
+}

@@ -1,0 +1,35 @@
+//! What portico knows: facts, snapshots and reports, as plain values.
+//!
+//! In: parsed text from the rims (formats, wires, files). Out: types that cannot hold nonsense.
+//! Never here: a clock, dice, `async`, a client, a serialisation format.
+//!
+//! ```text
+//! Change ──► Snapshot@41.apply ──► Snapshot@42 ──► RouteTable, zones, turns
+//! Fact = Frontend …    Stated = Fact + Revision + Origin    Quarantined = what could not become a Fact
+//! ```
+
+mod backend;
+mod change;
+mod endpoint;
+mod fact;
+mod frontend;
+mod health;
+mod host_pattern;
+mod path_prefix;
+mod policy;
+mod report;
+mod revision;
+mod snapshot;
+
+pub use backend::{Backend, BackendName, BackendNameError};
+pub use change::{Change, ChangeRecord};
+pub use endpoint::{Address, AddressError, AddressHost, Endpoint, RejectedEndpoint, Weight, WeightError};
+pub use fact::{Fact, FactKey, Origin, Quarantined, Stated};
+pub use frontend::{Frontend, MAX_ENDPOINTS};
+pub use health::{DeadMarks, HealthReport, HealthVerdict};
+pub use host_pattern::{HostError, HostPattern, HostPatternError, canonical_host};
+pub use path_prefix::{PathPrefix, PathPrefixError};
+pub use policy::{BalanceKind, HashKey, Policy, Timeouts};
+pub use report::{DeadEndpoint, NodeId, Report};
+pub use revision::Revision;
+pub use snapshot::{Difference, Snapshot};

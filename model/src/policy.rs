@@ -1,0 +1,50 @@
+//! How a frontend's requests are balanced and how long they may take.
+
+use std::time::Duration;
+
+/// How one of a backend's live endpoints is chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum BalanceKind {
+    /// Two endpoints by weighted chance, then the one with fewer requests in flight per weight. The default.
+    #[default]
+    RandomOfTwo,
+    /// Each in turn, as often as its weight says.
+    RoundRobin,
+    /// By weighted chance alone, as hipache does.
+    Random,
+    /// The one with the fewest requests in flight per weight.
+    LeastLoaded,
+    /// The same key goes to the same endpoint for as long as that lives (rendezvous hashing).
+    Hash(HashKey),
+}
+
+/// What is hashed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HashKey {
+    /// The client's IP address.
+    ClientAddress,
+    /// The value of a request header (lower-case name); without it, the client's address.
+    Header(Box<str>),
+    /// The value of a cookie; without it, the client's address.
+    Cookie(Box<str>),
+}
+
+/// Times of a route's own; `None` takes the proxy's setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Timeouts {
+    /// How long a TCP connect may take.
+    pub connect: Option<Duration>,
+    /// How long the origin may take, from the request's end to its response head.
+    pub response: Option<Duration>,
+    /// How long a body (either way) or a tunnel may be silent.
+    pub idle: Option<Duration>,
+}
+
+/// Everything about a frontend beside where it leads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Policy {
+    /// How an endpoint is chosen.
+    pub balance: BalanceKind,
+    /// Its own times.
+    pub timeouts: Timeouts,
+}

@@ -1,0 +1,122 @@
+//! All facts at one revision.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+
+use crate::change::Change;
+use crate::fact::{Fact, FactKey, Quarantined, Stated};
+use crate::revision::Revision;
+
+/// All facts at one [`Revision`]. Immutable: [`Snapshot::apply`] makes the next one, sharing what did not change.
+///
+/// Memory: a change copies O(log n) nodes of the map, never the facts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Snapshot {
+    revision: Revision,
+    facts: OrdMap<FactKey, Stated>,
+    quarantine: OrdMap<Box<str>, Quarantined>,
+}
+
+/// How one key differs between two snapshots.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Difference<'a> {
+    /// Which fact.
+    pub key: &'a FactKey,
+    /// What it said in the older snapshot.
+    pub before: Option<&'a Stated>,
+    /// What it says in the newer one.
+    pub after: Option<&'a Stated>,
+}
+
+impl Snapshot {
+    /// No facts, revision 0.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// The revision all facts are at.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The snapshot at `revision`, with `changes` applied in order.
+    ///
+    /// The revision never goes back: an older one is ignored.
+    #[must_use]
+    pub fn apply(&self, revision: Revision, changes: impl IntoIterator<Item = Change>) -> Self {
+        let mut next = self.clone();
+        next.revision = next.revision.max(revision);
+        for change in changes {
+            match change {
+                Change::Put(stated) => {
+                    next.facts.insert(stated.fact.key(), stated);
+                }
+                Change::Remove(key) => {
+                    next.facts.remove(&key);
+                }
+                Change::Quarantine(raw, why) => {
+                    next.quarantine.insert(raw, why);
+                }
+                Change::Release(raw) => {
+                    next.quarantine.remove(&raw);
+                }
+            }
+        }
+        next
+    }
+
+    /// The fact under `key`.
+    pub fn get(&self, key: &FactKey) -> Option<&Stated> {
+        self.facts.get(key)
+    }
+
+    /// All facts, by key.
+    pub fn facts(&self) -> impl ExactSizeIterator<Item = (&FactKey, &Stated)> {
+        self.facts.iter()
+    }
+
+    /// The frontends among the facts, by host and path.
+    pub fn frontends(&self) -> impl Iterator<Item = (&crate::frontend::Frontend, &Stated)> {
+        self.facts.iter().map(|(_, stated)| match &*stated.fact {
+            Fact::Frontend(frontend) => (frontend, stated),
+        })
+    }
+
+    /// How many facts there are.
+    pub fn len(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// True when there is no fact.
+    pub fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+    }
+
+    /// The entries that were set aside, by the raw key of the store (lossy text).
+    pub fn quarantine(&self) -> impl ExactSizeIterator<Item = (&str, &Quarantined)> {
+        self.quarantine.iter().map(|(key, why)| (&**key, why))
+    }
+
+    /// What differs in facts from `older` to `self`; costs work in proportion to the difference where they share history.
+    pub fn diff<'a>(&'a self, older: &'a Self) -> impl Iterator<Item = Difference<'a>> {
+        older.facts.diff(&self.facts).map(|item| match item {
+            DiffItem::Add(key, after) => Difference { key, before: None, after: Some(after) },
+            DiffItem::Remove(key, before) => Difference { key, before: Some(before), after: None },
+            DiffItem::Update { old: (_, before), new: (key, after) } => {
+                Difference { key, before: Some(before), after: Some(after) }
+            }
+        })
+    }
+
+    /// True when both hold the same facts and the same quarantine, whatever their revisions.
+    pub fn same_content(&self, other: &Self) -> bool {
+        self.quarantine == other.quarantine
+            && self.facts.len() == other.facts.len()
+            && self.diff(other).all(|d| match (d.before, d.after) {
+                (Some(a), Some(b)) => Arc::ptr_eq(&a.fact, &b.fact) || a.fact == b.fact,
+                _ => false,
+            })
+    }
+}

@@ -1,0 +1,192 @@
+//! Every setting of the proxy, with its default; the file format that fills it lives in the binary.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// Everything about a proxy that is not a fact. Each limit has a name here and nowhere else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where HTTP is spoken.
+    pub listen: Vec<SocketAddr>,
+    /// Threads that serve, each with its own listener, pool and buffers; 0: one a core.
+    pub workers: usize,
+    /// Peers whose `X-Forwarded-…`, `X-Real-IP` and `X-Debug` headers are believed.
+    pub trusted: Vec<IpNet>,
+    /// `X-Debug` is honoured for everybody, as in hipache.
+    pub debug_headers: bool,
+    /// Folder with `error_<code>.html` and `error_default.html`; `None`: plain built-in pages.
+    pub error_pages: Option<PathBuf>,
+    /// The access log.
+    pub access_log: AccessLog,
+    /// What clients may send.
+    pub client: ClientLimits,
+    /// How origins are reached.
+    pub upstream: UpstreamLimits,
+    /// When an endpoint is out.
+    pub health: HealthRules,
+    /// How long requests in flight may take to finish after SIGTERM.
+    pub drain: Duration,
+}
+
+/// Where and how exchanges are logged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessLog {
+    /// Where to; `None`: off.
+    pub target: Option<LogTarget>,
+    /// In which form.
+    pub format: LogFormat,
+    /// How many octets may wait for the writer, over all threads; what does not fit is dropped and counted.
+    pub queue_bytes: usize,
+}
+
+/// Where a log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard output.
+    Stdout,
+    /// A file, appended to, reopened by SIGUSR1.
+    File(PathBuf),
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// hipache's line, exactly.
+    Hipache,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What clients may send, and how long they may take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientLimits {
+    /// The longest request line, in octets; more is 414.
+    pub request_line_bytes: usize,
+    /// The largest request head, in octets; more is 431.
+    pub head_bytes: usize,
+    /// The most header fields in a request; more is 431.
+    pub headers: usize,
+    /// The largest request body, in octets; more is 413. `None`: no limit.
+    pub body_bytes: Option<u64>,
+    /// From the first octet of a request to the end of its head.
+    pub head_timeout: Duration,
+    /// Between two requests of a connection, and before the first.
+    pub keep_alive_timeout: Duration,
+    /// How long a client may be silent in a body, or not take what we send.
+    pub idle_timeout: Duration,
+    /// How long a tunnel (WebSocket) may be silent both ways.
+    pub tunnel_timeout: Duration,
+    /// The most octets of an unread request body that are read and thrown away to keep a connection.
+    pub drain_bytes: u64,
+    /// Client connections at once, over all threads; more wait in the backlog. `None`: as the fd limit allows.
+    pub connections: Option<usize>,
+}
+
+/// How origins are reached.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpstreamLimits {
+    /// A TCP connect.
+    pub connect_timeout: Duration,
+    /// From the end of the request to the head of the response.
+    pub response_timeout: Duration,
+    /// Silence in a response body, or an origin that does not take what we send.
+    pub idle_timeout: Duration,
+    /// How long an unused connection is kept.
+    pub keep_alive_timeout: Duration,
+    /// Unused connections kept for one address, by each thread.
+    pub idle_per_endpoint: usize,
+    /// The largest response head, in octets; more is 502.
+    pub head_bytes: usize,
+    /// The most header fields in a response; more is 502.
+    pub headers: usize,
+    /// 1xx answers forwarded before a final one; more is 502.
+    pub informational: usize,
+    /// Further endpoints tried after the first one failed (`retryOnError`).
+    pub retries: usize,
+    /// Retries allowed for each hundred requests …
+    pub retry_budget_percent: u32,
+    /// … and never fewer than this many a second.
+    pub retry_budget_floor: u32,
+    /// The largest request body that is kept for a replay, in octets.
+    pub replay_bytes: usize,
+    /// How often names of endpoints are resolved again.
+    pub resolve_interval: Duration,
+}
+
+/// When an endpoint is out, and for how long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HealthRules {
+    /// How long a dead mark of ours holds (`deadBackendTTL`).
+    pub dead_ttl: Duration,
+    /// A 500 counts as death too, while an active checker runs (`deadBackendOn500`).
+    pub dead_on_500: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
+            workers: 0,
+            trusted: Vec::new(),
+            debug_headers: false,
+            error_pages: None,
+            access_log: AccessLog::default(),
+            client: ClientLimits::default(),
+            upstream: UpstreamLimits::default(),
+            health: HealthRules::default(),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self { target: Some(LogTarget::Stdout), format: LogFormat::Hipache, queue_bytes: 4 << 20 }
+    }
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            request_line_bytes: 16 << 10,
+            head_bytes: 64 << 10,
+            headers: 128,
+            body_bytes: None,
+            head_timeout: Duration::from_secs(30),
+            keep_alive_timeout: Duration::from_secs(75),
+            idle_timeout: Duration::from_secs(30),
+            tunnel_timeout: Duration::from_secs(3600),
+            drain_bytes: 256 << 10,
+            connections: None,
+        }
+    }
+}
+
+impl Default for UpstreamLimits {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            response_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(30),
+            keep_alive_timeout: Duration::from_secs(60),
+            idle_per_endpoint: 256,
+            head_bytes: 64 << 10,
+            headers: 256,
+            informational: 16,
+            retries: 3,
+            retry_budget_percent: 20,
+            retry_budget_floor: 10,
+            replay_bytes: 64 << 10,
+            resolve_interval: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for HealthRules {
+    fn default() -> Self {
+        Self { dead_ttl: Duration::from_secs(30), dead_on_500: true }
+    }
+}

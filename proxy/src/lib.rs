@@ -1,0 +1,7 @@
+//! The HTTP data path: an accepted connection in, its requests forwarded to endpoints of the routes that match.
+//!
+//! In: sockets, snapshots, dead marks of others. Out: forwarded exchanges, health reports, an access log, counters.
+//! Never here: a registry, a store or container client; a lock, a blocking call or a synchronous log on the request path.
+
+pub mod config;
+pub mod http;

@@ -1,0 +1,1 @@
+//! Promises, through the real binary and the network.
