@@ -1,0 +1,118 @@
+//! The seam: how a registry is kept.
+//!
+//! In: a [`Write`], a [`HistoryQuery`], and a [`Feed`] to follow with. Out: [`Event`]s in the order of their revisions, dead marks,
+//! history. Never here: a snapshot of its own (the watcher folds them), an event queue without a bound, a wait of a data path.
+//!
+//! ```text
+//! open ──► run(Feed) ─ ListBegin, List…, Listed ─► Changed, Confirmed, Marks … ─► Lost ─► (again from ListBegin)
+//!          write ─ commits, sends Changed, then answers
+//! ```
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use model::{Address, Change, ChangeRecord, DeadMarks, HealthReport, Report, Revision, Snapshot};
+use tokio::sync::{mpsc, watch};
+
+use crate::{HistoryQuery, PublishError, ReadError, Write};
+
+pub mod redis;
+
+/// A boxed future, so that drivers can be chosen at run time.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How many events may wait for the watcher; a driver that is faster waits (the watcher never waits for a driver).
+pub const EVENT_QUEUE: usize = 1024;
+/// How many health reports may wait for the driver; the sender drops and counts what does not fit.
+pub const HEALTH_QUEUE: usize = 1024;
+/// How many changes one [`Event::List`] should carry at most.
+pub const LIST_BATCH: usize = 1000;
+
+/// One way to keep a registry.
+///
+/// **Revisions.** Each edit that changes something takes one revision of its own, so a write of n edits moves the registry by n
+/// (one [`Event::Changed`], at the last of them) and each history record has a unique revision. A put always changes something;
+/// removing what is not there does not, and leaves no record. Expectations are all checked before the first edit is applied.
+/// Revisions never go back: a store whose counter was lost goes on above `Feed::snapshots`' revision.
+pub trait Driver: Send + Sync + 'static {
+    /// `embedded`, `memory` or `redis`.
+    fn name(&self) -> &'static str;
+
+    /// Whether the store is beyond this process, so that a last known good file is worth keeping.
+    fn is_remote(&self) -> bool;
+
+    /// Follows the store until `feed.events` is closed by its receiver (see [`mpsc::Sender::closed`]): connects, lists, follows,
+    /// says `Lost`, connects again. Called once. Returns early only when the driver is closed.
+    fn run(self: Arc<Self>, feed: Feed) -> BoxFuture<'static, ()>;
+
+    /// Writes all edits or none. Before it answers `Ok`, the [`Event::Changed`] of this write is in the event queue (a
+    /// second announcement of it, by the store's own channel, does no harm). The answer is the last revision the write took,
+    /// or the present one when it changed nothing. The edits' keys are distinct and equal their facts' keys.
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<Revision, PublishError>>;
+
+    /// Reads the history, newest first.
+    fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<ChangeRecord>, ReadError>>;
+
+    /// Lets go of the store; later writes answer `Unavailable`.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What a driver follows with.
+#[derive(Debug)]
+pub struct Feed {
+    /// Where what happened in the store is told. Bounded by [`EVENT_QUEUE`].
+    pub events: mpsc::Sender<Event>,
+    /// What the watcher serves now (from the last known good file, at first): the highest revision this node knows.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Dead marks to set in the store, where it keeps them; to be drained in any case. Bounded by [`HEALTH_QUEUE`].
+    pub health: mpsc::Receiver<HealthReport>,
+    /// What this node says of itself, to be kept in the store with a TTL, where it can.
+    pub report: watch::Receiver<Arc<Report>>,
+}
+
+/// What happened in a store.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A complete listing begins. An unfinished one before it is forgotten. What is served stays served.
+    ListBegin,
+    /// A part of the listing: `Put` and `Quarantine` only, at most about [`LIST_BATCH`] of them.
+    List(Vec<Change>),
+    /// The listing is complete: it is compared with what is served and takes its place; from now on we are live.
+    ///
+    /// `Changed` events may come between `ListBegin` and `Listed`: they are served at once and also applied to the listing
+    /// (whichever of the two has the higher revision for a key wins).
+    Listed {
+        /// The store's revision. Below or at the served one with other content: the watcher counts on from what it serves.
+        revision: Revision,
+        /// How changes reach us: `in process`, `client tracking`, `keyspace events` or `reconcile only`.
+        follows_by: &'static str,
+        /// The store takes no writes from us and revisions are local.
+        read_only: bool,
+    },
+    /// Facts changed, all at once. A change that is older than what is served for its key is ignored.
+    Changed {
+        /// The revision after the last of `changes`.
+        revision: Revision,
+        /// In order. `Put` carries the revision of its own edit.
+        changes: Vec<Change>,
+    },
+    /// The store was asked and says just what is served (a heartbeat, a finished reconcile): the age is zero again.
+    Confirmed,
+    /// All dead marks, as just listed.
+    MarksListed(DeadMarks),
+    /// The marks of this canonical host are now these; empty: none.
+    Marks {
+        /// The host they were written under.
+        host: Box<str>,
+        /// The marked addresses.
+        dead: Vec<Address>,
+    },
+    /// Whether an active checker proves itself alive.
+    ActiveChecker(bool),
+    /// The store cannot be reached; the last snapshot stays. Said again when the error differs.
+    Lost {
+        /// What the last attempt said.
+        error: String,
+    },
+}

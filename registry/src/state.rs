@@ -1,0 +1,38 @@
+//! How we stand with the store.
+
+use std::time::Instant;
+
+/// How we stand with the store.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// `embedded`, `memory` or `redis`.
+    pub driver: &'static str,
+    /// The URL, its password hidden.
+    pub url: String,
+    /// Whether the store can be reached now.
+    pub link: Link,
+    /// How changes reach us: `in process`, `client tracking`, `keyspace events`, `reconcile only`; empty while lost.
+    pub follows_by: &'static str,
+    /// True once a snapshot came from the store itself or from the last known good file.
+    pub ready: bool,
+    /// True while the snapshot served is the last known good one from disk.
+    pub from_cache: bool,
+    /// When the snapshot was last known to be what the store says; `None`: never in this process.
+    pub confirmed: Option<Instant>,
+    /// True when the store takes no writes from us and revisions are local.
+    pub read_only: bool,
+}
+
+/// Whether the store can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// Not yet.
+    Connecting,
+    /// Yes, and we follow its changes.
+    Live,
+    /// No.
+    Lost {
+        /// What the last attempt said.
+        error: String,
+    },
+}
