@@ -15,6 +15,7 @@ use std::time::Duration;
 use model::NodeId;
 
 pub mod driver;
+pub mod format;
 mod history;
 mod open;
 mod publish;

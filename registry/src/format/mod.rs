@@ -1,0 +1,41 @@
+//! Formats: how facts look outside this house.
+//!
+//! In: octets of a store, a file or the API. Out: facts that cannot hold nonsense, or a [`FormatError`] that names the place and the
+//! remedy. Never here: a connection; a fact that is half right.
+
+use model::Quarantined;
+
+pub mod native;
+
+/// Why some octets are not a fact.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{reason}; {remedy}", place_prefix(.place))]
+pub struct FormatError {
+    /// Where in the document, as `endpoints[2].weight`; empty for the whole.
+    pub place: String,
+    /// What is wrong there.
+    pub reason: String,
+    /// How to put it right.
+    pub remedy: String,
+}
+
+fn place_prefix(place: &str) -> String {
+    if place.is_empty() { String::new() } else { format!("{place}: ") }
+}
+
+impl FormatError {
+    pub(crate) fn at(
+        place: impl Into<String>,
+        reason: impl std::fmt::Display,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { place: place.into(), reason: reason.to_string(), remedy: remedy.into() }
+    }
+}
+
+impl From<FormatError> for Quarantined {
+    fn from(error: FormatError) -> Self {
+        let reason = format!("{}{}", place_prefix(&error.place), error.reason);
+        Self { reason: reason.into(), remedy: error.remedy.into() }
+    }
+}

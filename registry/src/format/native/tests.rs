@@ -1,0 +1,151 @@
+//! Rows of good and bad documents, and the round trip.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn check(json: &str, expected: Result<&str, (&str, &str)>) {
+    let read = read_frontend(json.as_bytes());
+    match (read, expected) {
+        (Ok(frontend), Ok(written)) => assert_eq!(write_frontend(&frontend), written),
+        (Err(error), Err((place, part))) => {
+            assert_eq!(error.place, place, "{error}");
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        (read, expected) => panic!("{json}: {read:?}, not {expected:?}"),
+    }
+}
+
+#[test]
+fn documents_are_written_without_defaults() {
+    check(r#"{"host":"A.b.","endpoints":[]}"#, Ok(r#"{"host":"a.b","endpoints":[]}"#));
+    check(
+        r#"{"host":"*.b","path":"/","backend":"*.b","endpoints":["http://c",{"url":"http://d:1","weight":1}],"balance":"random_of_two","timeouts":{}}"#,
+        Ok(r#"{"host":"*.b","endpoints":[{"url":"http://c:80"},{"url":"http://d:1"}]}"#),
+    );
+    check(
+        r#"{"host":"*","path":"/x/","backend":"w","endpoints":[{"weight":7,"url":"http://[::1]:9"}],"balance":{"hash":{"header":"X-User"}},"timeouts":{"idle_ms":5}}"#,
+        Ok(
+            r#"{"host":"*","path":"/x","backend":"w","endpoints":[{"url":"http://[::1]:9","weight":7}],"balance":{"hash":{"header":"x-user"}},"timeouts":{"idle_ms":5}}"#,
+        ),
+    );
+}
+
+#[test]
+fn a_repeated_address_adds_up_its_weights() {
+    check(
+        r#"{"host":"a","endpoints":["http://c",{"url":"http://C:80","weight":2},"http://d"]}"#,
+        Ok(r#"{"host":"a","endpoints":[{"url":"http://c:80","weight":3},{"url":"http://d:80"}]}"#),
+    );
+}
+
+#[test]
+fn errors_name_the_field_and_the_remedy() {
+    check(r#"{"host":"a"}"#, Err(("", "missing field `endpoints`")));
+    check(r#"{"host":"a","endpoints":[],"wieght":1}"#, Err(("wieght", "unknown field `wieght`")));
+    check(r#"{"host":"a","endpoints":[],"host":"b"}"#, Err(("", "duplicate field `host`")));
+    check(r#"{"host":"a:80","endpoints":[]}"#, Err(("host", "without a port")));
+    check(r#"{"host":"a","path":"x","endpoints":[]}"#, Err(("path", "starts with `/`")));
+    check(r#"{"host":"a","backend":"","endpoints":[]}"#, Err(("backend", "253 octets")));
+    check(r#"{"host":"a","endpoints":["ftp://b"]}"#, Err(("endpoints[0].url", "write `http://host:port`")));
+    check(r#"{"host":"a","endpoints":["http://b",7]}"#, Err(("endpoints[1]", "a URL or an object")));
+    check(
+        r#"{"host":"a","endpoints":[{"url":"http://b","weight":0}]}"#,
+        Err(("endpoints[0].weight", "1 to 1000")),
+    );
+    check(
+        r#"{"host":"a","endpoints":[{"url":"http://b","weight":"1"}]}"#,
+        Err(("endpoints[0].weight", "expected u64")),
+    );
+    check(
+        r#"{"host":"a","endpoints":[{"url":"http://b","w":1}]}"#,
+        Err(("endpoints[0].w", "unknown field `w`, expected `url` or `weight`")),
+    );
+    check(r#"{"host":"a","endpoints":[],"balance":"fast"}"#, Err(("balance", "`round_robin`")));
+    check(
+        r#"{"host":"a","endpoints":[],"balance":{"hash":{"header":"a b"}}}"#,
+        Err(("balance.hash.header", "not a name")),
+    );
+    check(
+        r#"{"host":"a","endpoints":[],"timeouts":{"idle_ms":0}}"#,
+        Err(("timeouts.idle_ms", "milliseconds")),
+    );
+    check(r#"{"host":"a","endpoints":[]} x"#, Err(("", "nothing behind it")));
+    check("\u{0}", Err(("", "expected value")));
+}
+
+#[test]
+fn too_many_endpoints_are_refused() {
+    let many = vec!["\"http://a\""; MAX_ENDPOINTS + 1].join(",");
+    check(&format!(r#"{{"host":"a","endpoints":[{many}]}}"#), Err(("endpoints", "more than 1024")));
+}
+
+#[test]
+fn the_documented_example_is_read() {
+    let example = include_bytes!("../../../../config/frontend.example.json");
+    let frontend = read_frontend(example).expect("the example");
+    assert_ne!(frontend.policy, Policy::default(), "the example shows every field");
+}
+
+fn host() -> impl Strategy<Value = String> {
+    let label = "[a-z0-9_]([a-z0-9-]{0,8}[a-z0-9])?";
+    prop_oneof![
+        Just("*".to_owned()),
+        proptest::string::string_regex(&format!("({label}\\.){{0,4}}{label}")).expect("regex"),
+        proptest::string::string_regex(&format!("\\*\\.({label}\\.){{0,4}}{label}")).expect("regex"),
+        any::<std::net::Ipv6Addr>().prop_map(|ip| format!("[{ip}]")),
+    ]
+}
+
+fn balance() -> impl Strategy<Value = BalanceKind> {
+    let name = "[a-z0-9!#$&'*+.^_`|~-]{1,12}";
+    prop_oneof![
+        Just(BalanceKind::RandomOfTwo),
+        Just(BalanceKind::RoundRobin),
+        Just(BalanceKind::Random),
+        Just(BalanceKind::LeastLoaded),
+        Just(BalanceKind::Hash(HashKey::ClientAddress)),
+        name.prop_map(|n| BalanceKind::Hash(HashKey::Header(n.into()))),
+        name.prop_map(|n| BalanceKind::Hash(HashKey::Cookie(n.into()))),
+    ]
+}
+
+prop_compose! {
+    fn frontend()(
+        host in host(),
+        path in "(/[a-z]{1,5}){0,3}",
+        name in "[^\\p{Cc}]{1,40}",
+        ports in prop::collection::btree_map(1u16.., 1u64..=1000, 0..8),
+        balance in balance(),
+        times in prop::array::uniform3(prop::option::of(1..=MAX_TIMEOUT_MS)),
+    ) -> Frontend {
+        let endpoint = |(port, weight): (u16, u64)| Endpoint {
+            address: Address::parse_authority(&format!("h{port}"), port).expect("address"),
+            weight: Weight::new(weight).expect("weight"),
+        };
+        let [connect, response, idle] = times.map(|t| t.map(Duration::from_millis));
+        Frontend {
+            host: HostPattern::parse(&host).expect("host"),
+            path: PathPrefix::parse(if path.is_empty() { "/" } else { &path }).expect("path"),
+            backend: Backend {
+                name: BackendName::parse(&name).expect("name"),
+                endpoints: ports.into_iter().map(endpoint).collect(),
+                rejected: Box::default(),
+            },
+            policy: Policy { balance, timeouts: Timeouts { connect, response, idle } },
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_reads_back_the_same(frontend in frontend()) {
+        let read = read_frontend(write_frontend(&frontend).as_bytes());
+        prop_assert_eq!(read, Ok(frontend));
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(junk in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read_frontend(&junk);
+    }
+}
