@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+/// The largest error page, in octets; pages are kept in memory.
+pub const MAX_ERROR_PAGE: usize = 256 << 10;
+
 /// Everything about a proxy that is not a fact. Each limit has a name here and nowhere else.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
