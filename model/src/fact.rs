@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::frontend::Frontend;
-use crate::host_pattern::HostPattern;
-use crate::path_prefix::PathPrefix;
+use crate::host_pattern::{HostPattern, HostPatternError};
+use crate::path_prefix::{PathPrefix, PathPrefixError};
 use crate::revision::Revision;
 
 /// Something stated in the registry.
@@ -33,6 +33,33 @@ impl Fact {
         match self {
             Self::Frontend(frontend) => frontend.key(),
         }
+    }
+}
+
+/// Why a text is not a fact's key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FactKeyError {
+    /// It does not start with a kind that exists.
+    #[error("a key starts with `frontend:`")]
+    Kind,
+    /// The host part is malformed.
+    #[error(transparent)]
+    Host(#[from] HostPatternError),
+    /// The path part is malformed.
+    #[error(transparent)]
+    Path(#[from] PathPrefixError),
+}
+
+impl FactKey {
+    /// Parses what `Display` writes.
+    ///
+    /// # Errors
+    /// [`FactKeyError`] says which part is malformed.
+    pub fn parse(text: &str) -> Result<Self, FactKeyError> {
+        let rest = text.strip_prefix("frontend:").ok_or(FactKeyError::Kind)?;
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let path = if path.is_empty() { PathPrefix::root() } else { PathPrefix::parse(path)? };
+        Ok(Self::Frontend { host: HostPattern::parse(host)?, path })
     }
 }
 
@@ -73,4 +100,19 @@ pub struct Quarantined {
     pub reason: Box<str>,
     /// What the operator can do about it.
     pub remedy: Box<str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_read_back_what_they_write() {
+        for text in ["frontend:www.example.com", "frontend:*.example.com/api", "frontend:*", "frontend:[::1]/a/b"] {
+            assert_eq!(FactKey::parse(text).map(|key| key.to_string()), Ok(text.to_owned()));
+        }
+        assert_eq!(FactKey::parse("zone:a"), Err(FactKeyError::Kind));
+        assert_eq!(FactKey::parse("frontend:a/../b"), Err(FactKeyError::Path(PathPrefixError::NotCanonical)));
+        assert!(matches!(FactKey::parse("frontend:"), Err(FactKeyError::Host(_))));
+    }
 }

@@ -24,7 +24,7 @@ mod snapshot;
 pub use backend::{Backend, BackendName, BackendNameError};
 pub use change::{Change, ChangeRecord};
 pub use endpoint::{Address, AddressError, AddressHost, Endpoint, RejectedEndpoint, Weight, WeightError};
-pub use fact::{Fact, FactKey, Origin, Quarantined, Stated};
+pub use fact::{Fact, FactKey, FactKeyError, Origin, Quarantined, Stated};
 pub use frontend::{Frontend, MAX_ENDPOINTS};
 pub use health::{DeadMarks, HealthReport, HealthVerdict};
 pub use host_pattern::{HostError, HostPattern, HostPatternError, canonical_host};
