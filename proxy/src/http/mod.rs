@@ -1,1 +1,67 @@
-//! The HTTP/1 codec, sans-IO: octets in, heads and framing out; heads in, octets out. No socket, no clock.
+//! The HTTP/1 codec, sans-IO: octets in, heads and framing out; heads in, octets out. No socket, no clock, no task.
+//!
+//! ```text
+//!  octets of a client ──► RequestHead::parse ──► checked, canonical head (spans into the same buffer)
+//!                                │                        │ write_request: re-serialised in one pass
+//!                                ▼ framing()              ▼
+//!                          BodyReader::advance       octets to the origin
+//!
+//!  octets of an origin ─► ResponseHead::parse ─► write_response ─► octets to the client
+//! ```
+//!
+//! httparse finds the tokens; what it lets pass and RFC 9112 does not (line ends of LF alone, repeated or
+//! contradictory framing, hosts, targets) is refused here. There is one canonical form: host and path are
+//! normalised once, at parsing, and both routing and the origin see that form. A usual request is parsed
+//! and written without an allocation: heads are reused and keep their capacity.
+//!
+//! Never here: a decision about routes or retries, a status line of our own (see `respond`), a panic on
+//! anything a peer sent, a field that reaches the other side unchecked.
+
+mod chunked;
+mod error;
+mod fields;
+mod framing;
+mod method;
+mod request;
+mod response;
+mod span;
+mod target;
+mod write;
+
+pub use error::{BodyError, RequestError, ResponseError};
+pub use framing::{Advance, BodyReader, Framing};
+pub use method::Method;
+pub use request::RequestHead;
+pub use response::{Asked, ResponseHead};
+pub use span::Span;
+pub use write::{Added, write_request, write_response};
+
+/// How large a head may be. Bodies have limits of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest request line without its CRLF, in octets; more is 414. Not used for responses.
+    pub request_line: usize,
+    /// The largest head with its empty line, in octets; more is 431 (502 from an origin).
+    pub head: usize,
+    /// The most fields in a head; more is 431 (502 from an origin).
+    pub headers: usize,
+}
+
+/// What a peer speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Version {
+    /// HTTP/1.0: no chunked coding, no 1xx, closes unless it says `keep-alive`.
+    Http10,
+    /// HTTP/1.1.
+    #[default]
+    Http11,
+}
+
+/// How far parsing a head came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parsed {
+    /// Nothing wrong yet; call again with the same octets and more behind them.
+    Partial,
+    /// The head is whole; its `len()` octets belong to it, what follows is the body or the next message.
+    Complete,
+}
