@@ -169,7 +169,11 @@ mod tests {
     use super::*;
 
     fn check(url: &str, expected: Result<&str, AddressError>) {
-        assert_eq!(Address::parse_url(url).map(|a| a.to_string()), expected.map(str::to_owned), "url {url:?}");
+        assert_eq!(
+            Address::parse_url(url).map(|a| a.to_string()),
+            expected.map(str::to_owned),
+            "url {url:?}"
+        );
     }
 
     #[test]

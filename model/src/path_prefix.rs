@@ -69,7 +69,10 @@ impl PathPrefix {
 
     /// True when the canonical `path` (without its query) lies below this prefix.
     pub fn covers(&self, path: &[u8]) -> bool {
-        self.is_root() || path.strip_prefix(self.0.as_bytes()).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+        self.is_root()
+            || path
+                .strip_prefix(self.0.as_bytes())
+                .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
     }
 }
 
@@ -77,7 +80,8 @@ impl PathPrefix {
 fn percent_encodings_are_canonical(path: &[u8]) -> bool {
     let mut rest = path;
     while let Some(at) = rest.iter().position(|&b| b == b'%') {
-        let (Some(high), Some(low)) = (rest.get(at + 1).copied().and_then(hex), rest.get(at + 2).copied().and_then(hex))
+        let (Some(high), Some(low)) =
+            (rest.get(at + 1).copied().and_then(hex), rest.get(at + 2).copied().and_then(hex))
         else {
             return false;
         };

@@ -5,6 +5,7 @@
 
 use model::Quarantined;
 
+pub mod hipache;
 pub mod native;
 
 /// Why some octets are not a fact.
