@@ -1,5 +1,6 @@
 //! All facts at one revision.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -7,6 +8,7 @@ use imbl::ordmap::DiffItem;
 
 use crate::change::Change;
 use crate::fact::{Fact, FactKey, Quarantined, Stated};
+use crate::frontend::Frontend;
 use crate::revision::Revision;
 
 /// All facts at one [`Revision`]. Immutable: [`Snapshot::apply`] makes the next one, sharing what did not change.
@@ -78,8 +80,16 @@ impl Snapshot {
     }
 
     /// The frontends among the facts, by host and path.
-    pub fn frontends(&self) -> impl Iterator<Item = (&crate::frontend::Frontend, &Stated)> {
+    pub fn frontends(&self) -> impl Iterator<Item = (&Frontend, &Stated)> {
         self.facts.iter().map(|(_, stated)| match &*stated.fact {
+            Fact::Frontend(frontend) => (frontend, stated),
+        })
+    }
+
+    /// The frontends behind `after` in the order of [`Snapshot::frontends`], `after` itself left out; all without it.
+    pub fn frontends_after(&self, after: Option<&FactKey>) -> impl Iterator<Item = (&Frontend, &Stated)> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.facts.range::<_, FactKey>((start, Bound::Unbounded)).map(|(_, stated)| match &*stated.fact {
             Fact::Frontend(frontend) => (frontend, stated),
         })
     }
