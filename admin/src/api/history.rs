@@ -1,0 +1,70 @@
+//! `/v1/history`: who changed what, when.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use model::{ChangeRecord, Fact, Revision};
+use registry::{HistoryQuery, ReadError};
+use serde::Deserialize;
+
+use super::extract::{self, Params};
+use super::json;
+use crate::doors::App;
+use crate::problem::Problem;
+use crate::wire::{FrontendDoc, History, HistoryRecord};
+
+/// How many records a page has when nothing is said.
+const PAGE: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Query {
+    limit: Option<usize>,
+    before: Option<u64>,
+    key: Option<String>,
+}
+
+/// `GET /v1/history?limit=&before=&key=`
+pub(crate) async fn history(
+    State(app): State<Arc<App>>,
+    Params(query): Params<Query>,
+) -> Result<Response, Problem> {
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, app.config.page);
+    let key =
+        query.key.map(|name| extract::parse_name("key", &name)).transpose()?.map(|subject| subject.key());
+    let asked = HistoryQuery { limit, before: query.before.map(Revision::new), key };
+    let records = app.doors.registry.history(asked).await.map_err(|error| refused(&error))?;
+    let full = records.len() >= limit;
+    let next = records.last().filter(|_| full).map(|last| last.revision.number());
+    let records = records.iter().map(record).collect();
+    Ok(json(StatusCode::OK, &History { records, next }))
+}
+
+fn record(record: &ChangeRecord) -> HistoryRecord {
+    let doc = |fact: &Option<Arc<Fact>>| {
+        fact.as_deref().map(|Fact::Frontend(frontend)| FrontendDoc::from(frontend))
+    };
+    HistoryRecord {
+        revision: record.revision.number(),
+        at_ms: record.at_ms,
+        at: rfc3339(record.at_ms),
+        who: record.who.to_string(),
+        key: record.key.to_string(),
+        before: doc(&record.before),
+        after: doc(&record.after),
+    }
+}
+
+/// UTC, to the millisecond; a time that no calendar has is left empty.
+fn rfc3339(ms: u64) -> String {
+    let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    time.map(|time| format!("{time:.3}")).unwrap_or_default()
+}
+
+fn refused(error: &ReadError) -> Problem {
+    let ReadError::Unavailable(_) = error;
+    let remedy = "look at `portico status`, then try again";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string(), remedy)
+}

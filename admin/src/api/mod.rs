@@ -1,0 +1,94 @@
+//! The routes of the API. Each handler reads one snapshot, or makes one write, and answers with a type of `wire`.
+//!
+//! | path | methods | what |
+//! |---|---|---|
+//! | `/healthz` | GET | 200: this process lives (no token) |
+//! | `/readyz` | GET | 200, or 503 with reasons: whether this node should get traffic (no token) |
+//! | `/metrics` | GET | Prometheus' text format |
+//! | `/v1/status`, `/v1/verify` | GET | how this node stands; what is wrong |
+//! | `/v1/frontends?limit=&after=` | GET | the frontends, by host and path |
+//! | `/v1/frontends/{host}?path=/api` | GET PUT DELETE | one frontend; `path` left out is `/` |
+//! | `/v1/frontends/{host}/endpoints?path=/api` | POST | endpoints that shall be there too |
+//! | `/v1/explain?url=` | GET | how a request for this URL would be routed |
+//! | `/v1/history?limit=&before=&key=` | GET | the last changes, newest first |
+//!
+//! Host and path are separate because a path prefix holds slashes and percent-encodings of its own, which must not be
+//! mistaken for the API's; `*.example.com` and `[::1]` are fine in the path segment, percent-encoded or not.
+
+mod conditions;
+mod endpoints;
+mod explain;
+mod extract;
+mod frontends;
+mod history;
+mod probes;
+mod status;
+mod verify;
+mod writing;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::doors::{App, Doors};
+use crate::metrics;
+use crate::problem::Problem;
+
+pub(crate) use frontends::name_of;
+pub(crate) use status::registry_status;
+
+/// All routes, without the guard.
+pub(crate) fn router(doors: Doors, config: &Config) -> Router {
+    let one = get(frontends::show).put(frontends::put).delete(frontends::delete);
+    Router::new()
+        .route("/healthz", get(probes::healthz))
+        .route("/readyz", get(probes::readyz))
+        .route("/metrics", get(metrics::scrape))
+        .route("/v1/status", get(status::status))
+        .route("/v1/verify", get(verify::verify))
+        .route("/v1/explain", get(explain::explain))
+        .route("/v1/history", get(history::history))
+        .route("/v1/frontends", get(frontends::list))
+        .route("/v1/frontends/{host}", one)
+        .route("/v1/frontends/{host}/endpoints", post(endpoints::add))
+        .fallback(unknown)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(DefaultBodyLimit::max(config.body_bytes))
+        .with_state(Arc::new(App::new(doors, config.clone())))
+}
+
+async fn unknown(uri: Uri) -> Problem {
+    let detail = format!("nothing is at {}", uri.path());
+    let remedy = "the API is /v1/frontends, /v1/status, /v1/verify, /v1/explain, /v1/history, /metrics, /healthz, /readyz";
+    Problem::new(StatusCode::NOT_FOUND, "not-found", detail, remedy)
+}
+
+async fn not_allowed(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{} does not take {method}", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail, "the Allow header lists what it takes")
+}
+
+/// A type of `wire` as the body of an answer; a line of its own, for terminals.
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(mut body) => {
+            body.push(b'\n');
+            let mut response = (status, body).into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Err(error) => {
+            let detail = format!("the answer could not be written as JSON: {error}");
+            let remedy = "this is a defect of portico; please report it";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail, remedy).into_response()
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `/v1/status`: how this node stands.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use registry::Link;
+
+use super::json;
+use crate::doors::App;
+use crate::readiness;
+use crate::wire::{ProxyStatus, RegistryStatus, Status};
+
+/// `GET /v1/status`
+pub(crate) async fn status(State(app): State<Arc<App>>) -> Response {
+    let doors = &app.doors;
+    let uptime = SystemTime::now().duration_since(doors.started).unwrap_or_default();
+    let status = Status {
+        version: doors.version.to_owned(),
+        node: doors.node.to_string(),
+        uptime_ms: millis(uptime),
+        ready: readiness::of(&app),
+        registry: registry_status(&app, Instant::now()),
+        proxy: doors.proxy.as_ref().map(|proxy| {
+            let report = proxy.reports().borrow().clone();
+            ProxyStatus {
+                serving: report.serving.number(),
+                in_flight: report.in_flight,
+                dead_endpoints: report.dead.len(),
+            }
+        }),
+        listeners: doors.listeners.clone(),
+    };
+    json(StatusCode::OK, &status)
+}
+
+/// How the registry stands at `now`.
+pub(crate) fn registry_status(app: &App, now: Instant) -> RegistryStatus {
+    let state = app.doors.registry.state().borrow().clone();
+    let snapshot = app.doors.registry.snapshots().borrow().clone();
+    RegistryStatus {
+        driver: state.driver.to_owned(),
+        url: state.url.clone(),
+        link: readiness::link_name(&state.link).to_owned(),
+        error: match &state.link {
+            Link::Lost { error } => Some(error.clone()),
+            Link::Connecting | Link::Live => None,
+        },
+        follows_by: state.follows_by.to_owned(),
+        age_ms: state.confirmed.map(|confirmed| millis(now.saturating_duration_since(confirmed))),
+        from_cache: state.from_cache,
+        read_only: state.read_only,
+        revision: snapshot.revision().number(),
+        facts: snapshot.len(),
+        quarantined: snapshot.quarantine().len(),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

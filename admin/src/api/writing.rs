@@ -1,0 +1,97 @@
+//! One write: into the registry, then a short wait for this node's proxy.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, StatusCode};
+use model::{Fact, FactKey, Frontend, Revision};
+use registry::{Edit, Expected, PublishError, Write};
+
+use crate::doors::App;
+use crate::problem::Problem;
+use crate::server::Peer;
+
+/// By this header the command line says who sits before it; the history shows it beside the peer's address.
+const WHO_HEADER: &str = "portico-who";
+/// The longest name taken from [`WHO_HEADER`], in characters.
+const WHO_LENGTH: usize = 100;
+
+/// Who writes, for the history: `cli:root@host`, `api:127.0.0.1`; a peer on another machine is always named.
+pub(crate) fn who(headers: &HeaderMap, peer: Peer) -> String {
+    let ip = peer.0.ip().to_canonical();
+    let said = headers
+        .get(WHO_HEADER)
+        .and_then(|value| value.to_str().ok())
+        .map(str::trim)
+        .filter(|s| !s.is_empty());
+    match said {
+        None => format!("api:{ip}"),
+        Some(name) => {
+            let name: String =
+                name.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(WHO_LENGTH).collect();
+            if ip.is_loopback() { format!("cli:{name}") } else { format!("cli:{name} ({ip})") }
+        }
+    }
+}
+
+/// Puts or removes one frontend.
+pub(crate) async fn publish(
+    app: &App,
+    who: String,
+    key: FactKey,
+    frontend: Option<Frontend>,
+    expected: Expected,
+) -> Result<Revision, PublishError> {
+    let edit = Edit { key, fact: frontend.map(Fact::Frontend), expected };
+    app.doors.registry.publish(Write { who, edits: vec![edit] }).await.map(|published| published.revision)
+}
+
+/// Whether this node's proxy routes by `revision`, which it is given [`crate::Config::live_wait`] for.
+pub(crate) async fn is_live(app: &App, revision: Revision) -> bool {
+    let Some(proxy) = &app.doors.proxy else { return false };
+    let mut reports = proxy.reports();
+    let serves = reports.wait_for(|report| report.serving >= revision);
+    matches!(tokio::time::timeout(app.config.live_wait, serves).await, Ok(Ok(_)))
+}
+
+/// Why a write was not accepted.
+pub(crate) fn refused(error: &PublishError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        PublishError::Conflict { actual, .. } => {
+            let remedy = match actual {
+                Some(revision) => format!("read it again, then send `If-Match: \"{revision}\"`"),
+                None => "send `If-None-Match: *` to create it".to_owned(),
+            };
+            Problem::new(StatusCode::PRECONDITION_FAILED, "conflict", detail, remedy).at_revision(*actual)
+        }
+        PublishError::Invalid(_) => Problem::invalid("body", detail, "correct it; nothing was written"),
+        PublishError::Unavailable(_) => {
+            let remedy = "routes stay as they are; look at `portico status`, and whether the write happened, then try again";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail, remedy)
+        }
+        PublishError::ReadOnly(_) => {
+            let remedy = "write to the registry's primary, or point --registry at it";
+            Problem::new(StatusCode::CONFLICT, "read-only", detail, remedy)
+        }
+        PublishError::Full(_) => {
+            let remedy = "make room on the registry's disk or in its memory, then try again";
+            Problem::new(StatusCode::INSUFFICIENT_STORAGE, "full", detail, remedy)
+        }
+    }
+}
+
+/// What is wanted is not there.
+pub(crate) fn not_found(key: &FactKey) -> Problem {
+    let remedy = "list what is there with GET /v1/frontends (command line: portico frontend ls)";
+    Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no {key}"), remedy)
+}
+
+/// The newest snapshot, once there is one worth reading.
+pub(crate) fn snapshot(app: &App) -> Result<Arc<model::Snapshot>, Problem> {
+    if !app.doors.registry.state().borrow().ready {
+        let remedy = "wait for /readyz; `portico status` says how the registry is";
+        let detail = "the registry was not read yet and there is no last known good copy";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail, remedy));
+    }
+    Ok(app.doors.registry.snapshots().borrow().clone())
+}

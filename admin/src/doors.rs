@@ -1,0 +1,45 @@
+//! What the API looks through: handles on the rest of the house, handed in by the binary.
+
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use crate::standin::Proxy;
+use model::{NodeId, Revision};
+use registry::Registry;
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::wire::Listener;
+
+/// Handles on the parts of this process.
+#[derive(Clone)]
+pub struct Doors {
+    /// Where facts are read and written.
+    pub registry: Registry,
+    /// The data path, when this process has one.
+    pub proxy: Option<Proxy>,
+    /// The name of this node.
+    pub node: NodeId,
+    /// The version of portico.
+    pub version: &'static str,
+    /// When this process started.
+    pub started: SystemTime,
+    /// Where this process listens, this listener included.
+    pub listeners: Vec<Listener>,
+    /// True once this process takes its leave: `/readyz` then says 503.
+    pub draining: watch::Receiver<bool>,
+}
+
+/// What every handler gets.
+pub(crate) struct App {
+    pub(crate) doors: Doors,
+    pub(crate) config: Config,
+    /// The revision of the first snapshot that was worth serving: the proxy is ready once it serves it.
+    pub(crate) first: OnceLock<Revision>,
+}
+
+impl App {
+    pub(crate) fn new(doors: Doors, config: Config) -> Self {
+        Self { doors, config, first: OnceLock::new() }
+    }
+}

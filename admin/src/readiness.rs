@@ -1,0 +1,97 @@
+//! Whether this node should get traffic.
+//!
+//! Ready: there are routes (from the store, or the last known good ones from disk), the proxy serves them, and the process is
+//! not taking its leave. A registry that is gone does not make a node unready: the last snapshot serves.
+
+use model::Revision;
+use registry::{Link, State};
+
+use crate::doors::App;
+use crate::wire::Readiness;
+
+/// This node's readiness now.
+pub(crate) fn of(app: &App) -> Readiness {
+    let state = app.doors.registry.state().borrow().clone();
+    if state.ready {
+        app.first.get_or_init(|| app.doors.registry.snapshots().borrow().revision());
+    }
+    let serving = app.doors.proxy.as_ref().map(|proxy| proxy.reports().borrow().serving);
+    judge(&state, *app.doors.draining.borrow(), serving, app.first.get().copied())
+}
+
+/// `serving`: the proxy's revision, where there is a proxy; `first`: the first revision that was worth serving.
+fn judge(state: &State, draining: bool, serving: Option<Revision>, first: Option<Revision>) -> Readiness {
+    let mut reasons = Vec::new();
+    if draining {
+        reasons.push("this node is draining: it takes its leave".to_owned());
+    }
+    if !state.ready {
+        let why = match &state.link {
+            Link::Lost { error } => format!(" ({error})"),
+            Link::Connecting | Link::Live => String::new(),
+        };
+        reasons.push(format!(
+            "no routes yet: the registry was not read and there is no last known good copy{why}"
+        ));
+    }
+    if let (Some(serving), Some(first)) = (serving, first)
+        && serving < first
+    {
+        reasons
+            .push(format!("the proxy does not serve the routes yet: it is at revision {serving} of {first}"));
+    }
+    Readiness {
+        ready: reasons.is_empty(),
+        reasons,
+        registry: link_name(&state.link).to_owned(),
+        from_cache: state.from_cache,
+    }
+}
+
+/// `live`, `connecting` or `lost`.
+pub(crate) fn link_name(link: &Link) -> &'static str {
+    match link {
+        Link::Connecting => "connecting",
+        Link::Live => "live",
+        Link::Lost { .. } => "lost",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(ready: bool, link: Link) -> State {
+        State {
+            driver: "redis",
+            url: "redis://h".into(),
+            link,
+            follows_by: "",
+            ready,
+            from_cache: ready,
+            confirmed: None,
+            read_only: false,
+        }
+    }
+
+    fn check(state: &State, draining: bool, serving: Option<u64>, first: Option<u64>, expected: &[&str]) {
+        let readiness = judge(state, draining, serving.map(Revision::new), first.map(Revision::new));
+        assert_eq!(readiness.ready, expected.is_empty());
+        assert_eq!(readiness.reasons.len(), expected.len(), "{:?}", readiness.reasons);
+        for (reason, part) in readiness.reasons.iter().zip(expected) {
+            assert!(reason.contains(part), "{reason:?} does not say {part:?}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_ready_when_it_serves_routes_and_stays() {
+        let lost = Link::Lost { error: "connection refused".into() };
+        check(&state(true, Link::Live), false, Some(7), Some(7), &[]);
+        check(&state(true, lost.clone()), false, Some(9), Some(7), &[]);
+        check(&state(true, Link::Live), false, None, Some(7), &[]);
+        check(&state(true, Link::Live), false, Some(6), Some(7), &["revision 6 of 7"]);
+        check(&state(true, Link::Live), true, Some(7), Some(7), &["draining"]);
+        check(&state(false, lost), false, Some(0), None, &["connection refused"]);
+        check(&state(false, Link::Connecting), true, Some(0), None, &["draining", "no routes"]);
+    }
+}

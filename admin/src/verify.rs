@@ -1,0 +1,91 @@
+//! What is wrong in a snapshot and with the endpoints: a function of values.
+//!
+//! Order: entries that were set aside (clashes of two formats are among them), then the frontends, then dead endpoints.
+
+use model::{DeadEndpoint, Frontend, HostPattern, Report, Snapshot};
+
+use crate::wire::{Finding, FindingKind, Verification};
+
+/// The lookup tries suffixes of at most this many labels, as hipache does.
+const SUFFIX_LABELS: usize = 5;
+
+/// Everything that is not as it should be, the first `limit` of it.
+pub(crate) fn verify(snapshot: &Snapshot, report: Option<&Report>, limit: usize) -> Verification {
+    let quarantined = snapshot.quarantine().map(|(key, why)| Finding {
+        kind: FindingKind::Quarantined,
+        key: key.to_owned(),
+        endpoint: None,
+        reason: why.reason.to_string(),
+        remedy: why.remedy.to_string(),
+    });
+    let frontends = snapshot.frontends().flat_map(|(frontend, _)| of_frontend(frontend));
+    let dead = report.into_iter().flat_map(|report| &report.dead).map(of_dead);
+    let mut all = quarantined.chain(frontends).chain(dead);
+    let findings: Vec<_> = all.by_ref().take(limit).collect();
+    Verification {
+        revision: snapshot.revision().number(),
+        facts: snapshot.len(),
+        findings,
+        left_out: all.count(),
+    }
+}
+
+fn of_frontend(frontend: &Frontend) -> impl Iterator<Item = Finding> {
+    let key = frontend.key();
+    let name = crate::api::name_of(&key);
+    let finding = move |kind, endpoint: Option<&str>, reason: String, remedy: String| Finding {
+        kind,
+        key: key.to_string(),
+        endpoint: endpoint.map(str::to_owned),
+        reason,
+        remedy,
+    };
+    let rejected = frontend.backend.rejected.iter().map({
+        let finding = finding.clone();
+        move |entry| {
+            let remedy = "write it as `http://host:port` or remove it; the other endpoints serve".to_owned();
+            finding(FindingKind::Rejected, Some(&entry.text), entry.reason.to_string(), remedy)
+        }
+    });
+    let empty = frontend.backend.endpoints.is_empty().then(|| {
+        let reason = "it has no endpoint: its requests are answered 502".to_owned();
+        finding(
+            FindingKind::Empty,
+            None,
+            reason,
+            format!("portico frontend add {name} http://HOST:PORT, or rm {name}"),
+        )
+    });
+    let unreachable = is_unreachable(&frontend.host).then(|| {
+        let reason =
+            format!("no request reaches it: suffixes of more than {SUFFIX_LABELS} labels are not looked up");
+        finding(
+            FindingKind::Unreachable,
+            None,
+            reason,
+            "shorten the suffix, or name the hosts one by one".to_owned(),
+        )
+    });
+    rejected.chain(empty).chain(unreachable)
+}
+
+fn is_unreachable(host: &HostPattern) -> bool {
+    match host {
+        HostPattern::Suffix(suffix) => suffix.split('.').count() > SUFFIX_LABELS,
+        HostPattern::Any | HostPattern::Exact(_) => false,
+    }
+}
+
+fn of_dead(dead: &DeadEndpoint) -> Finding {
+    let back = match dead.back_in_ms {
+        Some(ms) => format!("; tried again in {} s", ms.div_ceil(1000)),
+        None => "; until its marker says otherwise".to_owned(),
+    };
+    Finding {
+        kind: FindingKind::Dead,
+        key: dead.frontend.to_string(),
+        endpoint: Some(dead.address.url()),
+        reason: format!("{}{back}", dead.reason),
+        remedy: "look at the endpoint, or remove it from the frontend".to_owned(),
+    }
+}

@@ -1,0 +1,33 @@
+//! Who changed what, when.
+
+use serde::{Deserialize, Serialize};
+
+use super::FrontendDoc;
+
+/// `/v1/history`: changes, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// The changes.
+    pub records: Vec<HistoryRecord>,
+    /// `?before=` of the next page; `null` at the end.
+    pub next: Option<u64>,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryRecord {
+    /// The revision it made.
+    pub revision: u64,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// The same as RFC 3339 text, UTC.
+    pub at: String,
+    /// Who.
+    pub who: String,
+    /// Which fact: `frontend:www.example.com/api`.
+    pub key: String,
+    /// What stood there before; `null` when nothing did or it is not known.
+    pub before: Option<FrontendDoc>,
+    /// What stands there since; `null` when it was removed.
+    pub after: Option<FrontendDoc>,
+}

@@ -1,0 +1,19 @@
+//! The API's types, as JSON carries them: what this listener answers and what the command line reads.
+//!
+//! In: values of `model`, `registry` and `proxy`, by way of `api`. Out: JSON. Never here: a decision.
+//! A client ignores fields it does not know, so that a newer listener can answer an older one.
+
+mod explain;
+mod frontend;
+mod history;
+mod problem;
+mod status;
+mod verify;
+
+pub use explain::{Considered, EndpointView, Explained};
+pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};
+pub use history::{History, HistoryRecord};
+pub use problem::Problem;
+pub use registry::format::native::{BalanceDoc, EndpointDoc, FrontendDoc};
+pub use status::{Listener, ProxyStatus, Readiness, RegistryStatus, Status};
+pub use verify::{Finding, FindingKind, Verification};

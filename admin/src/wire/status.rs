@@ -1,0 +1,82 @@
+//! How a node stands.
+
+use serde::{Deserialize, Serialize};
+
+/// `/v1/status`: how this node stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The version of portico.
+    pub version: String,
+    /// The name of this node.
+    pub node: String,
+    /// How long this process has run, in milliseconds.
+    pub uptime_ms: u64,
+    /// Whether `/readyz` says 200, and why not.
+    pub ready: Readiness,
+    /// The registry.
+    pub registry: RegistryStatus,
+    /// The proxy; `null` when this process has none.
+    pub proxy: Option<ProxyStatus>,
+    /// Where this node listens.
+    pub listeners: Vec<Listener>,
+}
+
+/// `/readyz`: whether this node should get traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// The one bit.
+    pub ready: bool,
+    /// Why not; empty when ready.
+    pub reasons: Vec<String>,
+    /// `live`, `connecting` or `lost`: for information, a lost registry does not make a node unready.
+    pub registry: String,
+    /// True while the routes are the last known good ones from disk.
+    pub from_cache: bool,
+}
+
+/// How a node stands with its registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryStatus {
+    /// `embedded`, `memory` or `redis`.
+    pub driver: String,
+    /// Its URL, the password hidden.
+    pub url: String,
+    /// `live`, `connecting` or `lost`.
+    pub link: String,
+    /// What the last attempt to reach it said, while lost.
+    pub error: Option<String>,
+    /// How changes arrive: `in process`, `client tracking`, `keyspace events`, `reconcile only`.
+    pub follows_by: String,
+    /// How long ago the routes were last known to be what the registry says, in milliseconds; `null`: never yet.
+    pub age_ms: Option<u64>,
+    /// True while the routes are the last known good ones from disk.
+    pub from_cache: bool,
+    /// True when the registry takes no writes from this node.
+    pub read_only: bool,
+    /// The revision of the newest snapshot.
+    pub revision: u64,
+    /// How many facts it has.
+    pub facts: usize,
+    /// How many entries are set aside; `portico verify` lists them.
+    pub quarantined: usize,
+}
+
+/// How a node's proxy stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyStatus {
+    /// The revision new requests are routed by.
+    pub serving: u64,
+    /// Requests in flight.
+    pub in_flight: u64,
+    /// How many endpoints are out; `portico verify` lists them.
+    pub dead_endpoints: usize,
+}
+
+/// A socket this node listens on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// `http` or `admin`.
+    pub role: String,
+    /// `address:port`.
+    pub address: String,
+}
