@@ -9,6 +9,12 @@ use ipnet::IpNet;
 /// The largest error page, in octets; pages are kept in memory.
 pub const MAX_ERROR_PAGE: usize = 256 << 10;
 
+/// The most of a request target that a log line holds, in octets after escaping; the rest becomes `...`.
+pub const MAX_LOGGED_TARGET: usize = 8 << 10;
+
+/// The most of any other text that a log line holds, in octets after escaping; the rest becomes `...`.
+pub const MAX_LOGGED_FIELD: usize = 2 << 10;
+
 /// Everything about a proxy that is not a fact. Each limit has a name here and nowhere else.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -41,7 +47,8 @@ pub struct AccessLog {
     pub target: Option<LogTarget>,
     /// In which form.
     pub format: LogFormat,
-    /// How many octets may wait for the writer, over all threads; what does not fit is dropped and counted.
+    /// How many octets may wait for the writer, over all threads; what does not fit is dropped and counted. Each thread
+    /// may have 128 KiB in any case.
     pub queue_bytes: usize,
 }
 

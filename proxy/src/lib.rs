@@ -5,5 +5,7 @@
 
 pub mod config;
 pub mod http;
+pub mod log;
 pub mod metrics;
+pub mod middleware;
 pub mod respond;

@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-const DAYS: [&[u8; 3]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
-const MONTHS: [&[u8; 3]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+use super::civil::{MONTHS, put_two, small};
 
+const DAYS: [&[u8; 3]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
 /// A point in time as an IMF-fixdate (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpDate([u8; 29]);
@@ -33,14 +32,6 @@ impl HttpDate {
     pub fn as_bytes(&self) -> &[u8; 29] {
         &self.0
     }
-}
-
-fn small(n: i8) -> usize {
-    usize::from(n.unsigned_abs())
-}
-
-fn put_two(out: &mut [u8], n: usize) {
-    out.copy_from_slice(&[b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8]);
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The closed list of our own answers, with their status codes and texts.
 
+use crate::http::{BodyError, RequestError, ResponseError};
+
 /// An answer we make ourselves. Where hipache has the case, the text is hipache's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LocalReply {
@@ -190,6 +192,38 @@ impl LocalReply {
     }
 }
 
+impl From<RequestError> for LocalReply {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::BadRequest(why) => Self::BadRequest(why),
+            RequestError::NoHost => Self::BadRequest("no host header"),
+            RequestError::UriTooLong => Self::UriTooLong,
+            RequestError::HeadTooLarge => Self::HeadTooLarge,
+            RequestError::ExpectationFailed => Self::ExpectationFailed,
+            RequestError::VersionNotSupported => Self::VersionNotSupported,
+        }
+    }
+}
+
+impl From<ResponseError> for LocalReply {
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::Malformed(why) => Self::BadAnswer(why),
+            ResponseError::HeadTooLarge => Self::BadAnswer("the response head is too large"),
+        }
+    }
+}
+
+impl LocalReply {
+    /// The answer to a request whose body cannot be read on.
+    pub const fn to_bad_body(error: BodyError) -> Self {
+        match error {
+            BodyError::Chunk(why) | BodyError::Trailer(why) => Self::BadRequest(why),
+            BodyError::Truncated => Self::BadRequest("the body ended before its length"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,6 +250,22 @@ mod tests {
             assert_eq!(reply.index(), index, "{reply:?}");
             assert!(!reply.reason().is_empty() && !reply.message().is_empty(), "{reply:?}");
         }
+    }
+
+    #[test]
+    fn the_codec_and_the_replies_agree_on_the_status() {
+        for error in [
+            RequestError::BadRequest("why"),
+            RequestError::NoHost,
+            RequestError::UriTooLong,
+            RequestError::HeadTooLarge,
+            RequestError::ExpectationFailed,
+            RequestError::VersionNotSupported,
+        ] {
+            assert_eq!(LocalReply::from(error).status(), error.status(), "{error:?}");
+        }
+        assert_eq!(LocalReply::from(ResponseError::Malformed("why")).message(), "why");
+        assert_eq!(LocalReply::to_bad_body(BodyError::Chunk("bad size")), LocalReply::BadRequest("bad size"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! In: a [`LocalReply`], the [`Pages`] of the operator. Out: a whole HTTP/1.1 response in a buffer.
 //! Never here: a response of an endpoint; a file read while serving. Never elsewhere: a status code of ours.
 
+pub(crate) mod civil;
 mod date;
 mod local_reply;
 mod pages;

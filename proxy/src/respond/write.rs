@@ -2,12 +2,13 @@
 
 use super::pages::Page;
 use super::{DEBUG_VERSION, HttpDate, LocalReply, Pages};
+use crate::http::Version;
 
 /// What of the request and its connection shapes a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplyTo {
-    /// The client speaks HTTP/1.0: keeping the connection must be said.
-    pub http10: bool,
+    /// What the client speaks: to HTTP/1.0, keeping the connection must be said.
+    pub client: Version,
     /// The connection ends after this reply.
     pub close: bool,
     /// The method was HEAD: the head alone is sent (RFC 9110 §9.3.2).
@@ -47,7 +48,7 @@ pub fn write_reply(reply: LocalReply, pages: &Pages, to: ReplyTo, out: &mut Vec<
     }
     if to.close {
         field(out, "connection", "close");
-    } else if to.http10 {
+    } else if to.client == Version::Http10 {
         field(out, "connection", "keep-alive");
     }
     out.extend_from_slice(b"\r\n");
@@ -67,8 +68,13 @@ fn field(out: &mut Vec<u8>, name: &str, value: &str) {
 mod tests {
     use super::*;
 
-    const PLAIN: ReplyTo =
-        ReplyTo { http10: false, close: false, head_request: false, debug: false, unix_seconds: 784_111_777 };
+    const PLAIN: ReplyTo = ReplyTo {
+        client: Version::Http11,
+        close: false,
+        head_request: false,
+        debug: false,
+        unix_seconds: 784_111_777,
+    };
 
     fn written(reply: LocalReply, pages: &Pages, to: ReplyTo) -> String {
         let mut out = Vec::new();
@@ -102,15 +108,15 @@ mod tests {
 
     #[test]
     fn the_connection_field_says_what_the_version_does_not() {
-        let connection = |http10, close| {
+        let connection = |client, close| {
             let reply =
-                written(LocalReply::NoEndpoint, &Pages::default(), ReplyTo { http10, close, ..PLAIN });
+                written(LocalReply::NoEndpoint, &Pages::default(), ReplyTo { client, close, ..PLAIN });
             reply.lines().find_map(|line| line.strip_prefix("connection: ").map(str::to_owned))
         };
-        assert_eq!(connection(false, false), None);
-        assert_eq!(connection(false, true).as_deref(), Some("close"));
-        assert_eq!(connection(true, false).as_deref(), Some("keep-alive"));
-        assert_eq!(connection(true, true).as_deref(), Some("close"));
+        assert_eq!(connection(Version::Http11, false), None);
+        assert_eq!(connection(Version::Http11, true).as_deref(), Some("close"));
+        assert_eq!(connection(Version::Http10, false).as_deref(), Some("keep-alive"));
+        assert_eq!(connection(Version::Http10, true).as_deref(), Some("close"));
     }
 
     #[test]
