@@ -109,6 +109,11 @@ impl Snapshot {
         self.quarantine.iter().map(|(key, why)| (&**key, why))
     }
 
+    /// Why the entry under this raw key of the store was set aside, if it was.
+    pub fn quarantined(&self, raw: &str) -> Option<&Quarantined> {
+        self.quarantine.get(raw)
+    }
+
     /// What differs in facts from `older` to `self`; costs work in proportion to the difference where they share history.
     pub fn diff<'a>(&'a self, older: &'a Self) -> impl Iterator<Item = Difference<'a>> {
         older.facts.diff(&self.facts).map(|item| match item {

@@ -14,18 +14,21 @@ use std::time::Duration;
 
 use model::NodeId;
 
+mod cache;
 pub mod driver;
+mod fold;
 pub mod format;
 mod history;
 mod open;
 mod publish;
 mod state;
 mod url;
+mod watcher;
 mod write;
 
 pub use history::{HistoryQuery, ReadError};
 pub use open::{OpenError, open};
-pub use publish::Registry;
+pub use publish::{MAX_EDITS, Registry};
 pub use state::{Link, State};
 pub use url::{RegistryUrl, UrlError};
 pub use write::{Edit, Expected, PublishError, Published, Write};

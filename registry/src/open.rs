@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::driver::{Driver, redis};
+use crate::cache::Cache;
+use crate::driver::{Driver, embedded, redis};
 use crate::url::Scheme;
-use crate::{Config, Registry, RegistryUrl};
+use crate::{Config, Link, Registry, RegistryUrl};
 
 /// Why a registry could not be opened; a remote store that cannot be reached is not among these.
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +37,46 @@ pub enum OpenError {
 /// # Errors
 /// [`OpenError`]: a local store is held by another process or cannot be used; a setting no retry can mend.
 pub async fn open(url: &RegistryUrl, config: Config) -> Result<Registry, OpenError> {
+    let history = config.history;
     let driver: Arc<dyn Driver> = match &url.0 {
-        Scheme::Memory | Scheme::Embedded(_) => {
-            return Err(OpenError::Store { url: url.to_string(), reason: "not built yet".to_owned() });
+        Scheme::Memory => embedded::memory(history)?,
+        Scheme::Embedded(path) => {
+            let path = path.clone();
+            blocking(url, move || embedded::open(&path, history)).await??
         }
         Scheme::Redis(place) => redis::open(place, &config)?,
     };
-    Ok(Registry::start(driver, url.to_string(), config))
+    let cache = match &config.cache_file {
+        Some(path) if driver.is_remote() => {
+            let (path, source) = (path.clone(), url.to_string());
+            blocking(url, move || Cache::open(&path, &source)).await?
+        }
+        _ => None,
+    };
+    let is_local = !driver.is_remote();
+    let registry = Registry::start(driver, url.to_string(), &config, cache);
+    if is_local {
+        first_listing(url, &registry).await?;
+    }
+    Ok(registry)
+}
+
+async fn blocking<T: Send + 'static>(
+    url: &RegistryUrl,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, OpenError> {
+    let failed =
+        |error| OpenError::Store { url: url.to_string(), reason: format!("opening it failed: {error}") };
+    tokio::task::spawn_blocking(work).await.map_err(failed)
+}
+
+async fn first_listing(url: &RegistryUrl, registry: &Registry) -> Result<(), OpenError> {
+    let mut state = registry.state();
+    let known = state.wait_for(|state| state.link != Link::Connecting).await;
+    let reason = match known.as_ref().map(|state| &state.link) {
+        Ok(Link::Live | Link::Connecting) => return Ok(()),
+        Ok(Link::Lost { error }) => error.clone(),
+        Err(_) => "it ended while it was opened".to_owned(),
+    };
+    Err(OpenError::Store { url: url.to_string(), reason })
 }

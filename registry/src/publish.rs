@@ -1,15 +1,26 @@
 //! The handle: snapshots out, writes in.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{ChangeRecord, DeadMarks, HealthReport, Report, Snapshot};
-use tokio::sync::{mpsc, watch};
+use model::{ChangeRecord, DeadMarks, Fact, HealthReport, MAX_ENDPOINTS, Report, Snapshot};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tokio::task::JoinSet;
 
-use crate::driver::{Driver, EVENT_QUEUE, Feed, HEALTH_QUEUE};
-use crate::{Config, HistoryQuery, Link, PublishError, Published, ReadError, State, Write};
+use crate::cache::{Cache, Saved};
+use crate::driver::{Driver, EVENT_QUEUE, Event, Feed, HEALTH_QUEUE};
+use crate::fold::Fold;
+use crate::format::native;
+use crate::watcher::Watcher;
+use crate::{Config, Edit, HistoryQuery, Link, PublishError, Published, ReadError, State, Write};
 
-/// A registry that is followed. Clones are handles to the same one.
+/// The most edits in one write.
+pub const MAX_EDITS: usize = 1000;
+/// The longest `who` that is kept, in octets.
+const MAX_WHO: usize = 200;
+
+/// A registry that is followed. Clones are handles to the same one; it ends with the last of them.
 #[derive(Clone)]
 pub struct Registry {
     inner: Arc<Inner>,
@@ -20,32 +31,76 @@ struct Inner {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     marks: watch::Receiver<Arc<DeadMarks>>,
     state: watch::Receiver<Arc<State>>,
+    events: mpsc::Sender<Event>,
     health: mpsc::Sender<HealthReport>,
     report: watch::Sender<Arc<Report>>,
+    stop: watch::Sender<bool>,
+    /// Watcher, driver and cache; aborted when the last handle goes without `close`.
+    tasks: Mutex<JoinSet<()>>,
     timeout: Duration,
+    max_value: usize,
 }
 
 impl Registry {
-    pub(crate) fn start(driver: Arc<dyn Driver>, url: String, config: Config) -> Self {
-        let (_, snapshots) = watch::channel(Arc::new(Snapshot::empty()));
-        let (_, marks) = watch::channel(Arc::new(DeadMarks::default()));
-        let (_, state) = watch::channel(Arc::new(State {
+    /// Starts following; `cache` is where the last known good snapshot is kept, with what it held.
+    pub(crate) fn start(
+        driver: Arc<dyn Driver>,
+        url: String,
+        config: &Config,
+        cache: Option<(Cache, Option<Saved>)>,
+    ) -> Self {
+        let (cache, saved) = cache.unzip();
+        let saved = saved.flatten();
+        let first = State {
             driver: driver.name(),
             url,
             link: Link::Connecting,
             follows_by: "",
-            ready: false,
-            from_cache: false,
+            ready: saved.is_some(),
+            from_cache: saved.is_some(),
             confirmed: None,
+            saved_ms: saved.as_ref().map(|saved| saved.confirmed_ms),
             read_only: false,
-        }));
-        let (events, _) = mpsc::channel(EVENT_QUEUE);
-        let (health, from_health) = mpsc::channel(HEALTH_QUEUE);
+        };
+        let fold = Fold::new(saved.map_or_else(Snapshot::empty, |saved| saved.snapshot), first.clone());
+        let (to_snapshots, snapshots) = watch::channel(Arc::new(fold.snapshot.clone()));
+        let (to_marks, marks) = watch::channel(Arc::new(DeadMarks::default()));
+        let (to_state, state) = watch::channel(Arc::new(first));
+        let (events, from_driver) = mpsc::channel(EVENT_QUEUE);
+        let (health, from_proxies) = mpsc::channel(HEALTH_QUEUE);
         let (report, reports) = watch::channel(Arc::new(Report::default()));
-        let feed = Feed { events, snapshots: snapshots.clone(), health: from_health, report: reports };
-        tokio::spawn(Arc::clone(&driver).run(feed));
-        let timeout = config.timeout;
-        Self { inner: Arc::new(Inner { driver, snapshots, marks, state, health, report, timeout }) }
+        let (stop, stopped) = watch::channel(false);
+
+        let feed = Feed {
+            events: events.clone(),
+            snapshots: snapshots.clone(),
+            health: from_proxies,
+            report: reports,
+        };
+        let watcher =
+            Watcher { events: from_driver, fold, snapshots: to_snapshots, marks: to_marks, state: to_state };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::clone(&driver).run(feed));
+        tasks.spawn(watcher.run(stopped.clone()));
+        if let Some(cache) = cache {
+            tasks.spawn(cache.follow(snapshots.clone(), state.clone(), stopped));
+        }
+        let (timeout, max_value) = (config.timeout, config.max_value);
+        let tasks = Mutex::new(tasks);
+        let inner = Inner {
+            driver,
+            snapshots,
+            marks,
+            state,
+            events,
+            health,
+            report,
+            stop,
+            tasks,
+            timeout,
+            max_value,
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The facts, one snapshot after the other.
@@ -65,18 +120,24 @@ impl Registry {
 
     /// Writes all edits or none; returns when our own snapshot shows them.
     ///
+    /// Each edit takes a revision of its own; removing what is not there takes none. At most [`MAX_EDITS`] edits, one a key.
+    ///
     /// # Errors
     /// [`PublishError`], named by what to do next.
-    pub async fn publish(&self, write: Write) -> Result<Published, PublishError> {
+    pub async fn publish(&self, mut write: Write) -> Result<Published, PublishError> {
+        check(&write, self.inner.max_value)?;
+        write.who = write.who.chars().filter(|c| !c.is_control()).take(MAX_WHO).collect();
         let revision = self.inner.driver.write(write).await?;
-        let mut snapshots = self.inner.snapshots.clone();
-        let shown = snapshots.wait_for(|snapshot| snapshot.revision() >= revision);
-        match tokio::time::timeout(self.inner.timeout, shown).await {
-            Ok(Ok(_)) => Ok(Published { revision }),
-            Ok(Err(_)) | Err(_) => Err(PublishError::Unavailable(format!(
-                "written at revision {revision}, but not seen back in time"
-            ))),
+        // The driver has queued what the write changed; what is queued behind it is reached after it is served.
+        let reached = Arc::new(Notify::new());
+        let barrier = self.inner.events.send(Event::Barrier(Arc::clone(&reached)));
+        if barrier.await.is_ok() {
+            tokio::select! {
+                () = reached.notified() => return Ok(Published { revision }),
+                () = self.inner.events.closed() => {}
+            }
         }
+        Err(PublishError::Unavailable(format!("written at revision {revision}, but the registry was closed")))
     }
 
     /// Reads the history, newest first.
@@ -108,8 +169,44 @@ impl Registry {
         });
     }
 
-    /// Lets go of the store.
+    /// Lets go of the store and ends all that runs for it; other handles' writes answer `Unavailable` from then on.
     pub async fn close(self) {
         self.inner.driver.close().await;
+        self.inner.stop.send_replace(true);
+        let mut tasks = self.inner.tasks.lock().await;
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.inner.timeout, ended).await.is_err() {
+            tracing::warn!(driver = self.inner.driver.name(), "the registry did not end in time; abandoned");
+            tasks.shutdown().await;
+        }
     }
+}
+
+/// What no driver needs to look at.
+fn check(write: &Write, max_value: usize) -> Result<(), PublishError> {
+    let invalid = |why: String| Err(PublishError::Invalid(why));
+    if write.edits.is_empty() || write.edits.len() > MAX_EDITS {
+        return invalid(format!("{} edits; send 1 to {MAX_EDITS}", write.edits.len()));
+    }
+    let mut keys = BTreeSet::new();
+    for Edit { key, fact, .. } in &write.edits {
+        if !keys.insert(key) {
+            return invalid(format!("{key} is edited twice; say it once"));
+        }
+        let Some(Fact::Frontend(frontend)) = fact else { continue };
+        if frontend.key() != *key {
+            return invalid(format!("{key} cannot hold {}; write it under its own key", frontend.key()));
+        }
+        let backend = &frontend.backend;
+        if let Some(rejected) = backend.rejected.first() {
+            return invalid(format!("{key}: `{}`: {}", rejected.text, rejected.reason));
+        }
+        if backend.endpoints.len() > MAX_ENDPOINTS {
+            return invalid(format!("{key} has more than {MAX_ENDPOINTS} endpoints; spread them"));
+        }
+        if native::write_frontend(frontend).len() > max_value {
+            return invalid(format!("{key} takes more than {max_value} octets; spread its endpoints"));
+        }
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 /// How we stand with the store.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct State {
     /// `embedded`, `memory` or `redis`.
     pub driver: &'static str,
@@ -19,6 +19,9 @@ pub struct State {
     pub from_cache: bool,
     /// When the snapshot was last known to be what the store says; `None`: never in this process.
     pub confirmed: Option<Instant>,
+    /// When the last known good snapshot served was last confirmed by the store, in milliseconds since the Unix epoch, to a
+    /// minute; `None` unless `from_cache`.
+    pub saved_ms: Option<u64>,
     /// True when the store takes no writes from us and revisions are local.
     pub read_only: bool,
 }

@@ -13,10 +13,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use model::{Address, Change, ChangeRecord, DeadMarks, HealthReport, Report, Revision, Snapshot};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::{HistoryQuery, PublishError, ReadError, Write};
 
+pub mod embedded;
 pub mod redis;
 
 /// A boxed future, so that drivers can be chosen at run time.
@@ -115,4 +116,6 @@ pub enum Event {
         /// What the last attempt said.
         error: String,
     },
+    /// Not for drivers: everything queued before is served when this is notified.
+    Barrier(Arc<Notify>),
 }

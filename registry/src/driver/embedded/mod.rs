@@ -1,0 +1,162 @@
+//! The embedded driver: a redb file, or (for `memory:`) the same store on memory.
+//!
+//! In: writes, history queries. Out: the facts once listed, then each change after its commit. Never here: an answer before the fsync; a
+//! damaged file emptied in silence; two processes on one file.
+//!
+//! ```text
+//! mod.rs (async) ── commands ──► worker.rs (one thread) ──► store.rs (redb) ──► file.rs: lock, ceiling, set aside
+//!                └─ bounded ─┘        └── events ──► watcher
+//! ```
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Change, ChangeRecord, Revision};
+use redb::backends::InMemoryBackend;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::driver::{BoxFuture, Driver, Event, Feed};
+use crate::{HistoryQuery, OpenError, PublishError, ReadError, Write};
+
+mod file;
+mod store;
+pub(crate) mod tables;
+mod worker;
+
+pub use store::{Committed, Store, Verdicts};
+pub use tables::StoreError;
+
+use file::StoreFile;
+use worker::{Command, Place, Worker};
+
+/// How many commands may wait for the store; more wait outside.
+const COMMAND_QUEUE: usize = 1024;
+/// How often a failing disk is tried again, and a fine one says so.
+const TICK: Duration = Duration::from_secs(1);
+
+struct Embedded {
+    name: &'static str,
+    commands: mpsc::Sender<Command>,
+}
+
+/// A driver for the store in the file at `path`, which is made when there is none. Blocking: it reads and verifies the whole file.
+///
+/// # Errors
+/// [`OpenError::Held`] names the process that has the file; [`OpenError::Store`] says why the file cannot be used.
+pub(crate) fn open(path: &Path, history: usize) -> Result<Arc<dyn Driver>, OpenError> {
+    let (file, store) = StoreFile::open(path, history)?;
+    start("embedded", file, store)
+}
+
+/// A driver for a store that ends with this process.
+pub(crate) fn memory(history: usize) -> Result<Arc<dyn Driver>, OpenError> {
+    let failed =
+        |error: StoreError| OpenError::Store { url: "memory:".to_owned(), reason: error.to_string() };
+    let store = Store::open(InMemoryBackend::new(), history, Revision::ZERO).map_err(failed)?;
+    start("memory", Memory, store)
+}
+
+fn start(name: &'static str, place: impl Place, store: Store) -> Result<Arc<dyn Driver>, OpenError> {
+    let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
+    let worker = Worker { place, store: Some(store), commands: inbox, events: None };
+    let thread = std::thread::Builder::new().name("registry".to_owned()).spawn(move || worker.run());
+    match thread {
+        Ok(_) => Ok(Arc::new(Embedded { name, commands })),
+        Err(error) => {
+            let reason = format!("no thread for the store: {error}");
+            Err(OpenError::Store { url: format!("{name}:"), reason })
+        }
+    }
+}
+
+impl Driver for Embedded {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    fn run(self: Arc<Self>, feed: Feed) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let Feed { events, mut health, .. } = feed;
+            if self.commands.send(Command::Follow(events.clone())).await.is_err() {
+                return;
+            }
+            let mut ticks = tokio::time::interval(TICK);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = events.closed() => return,
+                    () = self.commands.closed() => break,
+                    // Dead marks have no place here; the proxy keeps its own.
+                    Some(_) = health.recv() => {}
+                    _ = ticks.tick() => drop(self.commands.try_send(Command::Tick)),
+                }
+            }
+            let error = "the store was closed".to_owned();
+            drop(events.send(Event::Lost { error }).await);
+        })
+    }
+
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<Revision, PublishError>> {
+        Box::pin(async move {
+            let gone = || PublishError::Unavailable("the store was closed".to_owned());
+            let (answer, answered) = oneshot::channel();
+            self.commands.send(Command::Write(write, answer)).await.map_err(|_| gone())?;
+            answered.await.map_err(|_| gone())?
+        })
+    }
+
+    fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<ChangeRecord>, ReadError>> {
+        Box::pin(async move {
+            let gone = || ReadError::Unavailable("the store was closed".to_owned());
+            let (answer, answered) = oneshot::channel();
+            self.commands.send(Command::History(query, answer)).await.map_err(|_| gone())?;
+            answered.await.map_err(|_| gone())?
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            if self.commands.send(Command::Close(answer)).await.is_ok() {
+                // An error means that the thread has ended already.
+                let _ = answered.await;
+            }
+        })
+    }
+}
+
+impl Place for StoreFile {
+    fn open(&mut self) -> Result<Store, StoreError> {
+        self.open_store()
+    }
+
+    fn reserve(&mut self, revision: Revision) -> Result<(), StoreError> {
+        StoreFile::reserve(self, revision)
+    }
+
+    fn notices(&self) -> Vec<Change> {
+        StoreFile::notices(self)
+    }
+}
+
+/// The place of `memory:`, which cannot fail and so is never opened again.
+struct Memory;
+
+impl Place for Memory {
+    fn open(&mut self) -> Result<Store, StoreError> {
+        Err(StoreError::Io("a store in memory cannot be opened again".to_owned()))
+    }
+
+    fn reserve(&mut self, _: Revision) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn notices(&self) -> Vec<Change> {
+        Vec::new()
+    }
+}

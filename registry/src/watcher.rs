@@ -1,0 +1,73 @@
+//! Lists, follows, folds, publishes: the task between a driver and everybody who watches.
+//!
+//! In: a driver's events. Out: `watch` channels. Bursts are coalesced: however many events wait, one snapshot is published.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use model::{DeadMarks, Snapshot};
+use tokio::sync::{mpsc, watch};
+
+use crate::State;
+use crate::driver::Event;
+use crate::fold::Fold;
+
+/// The most events folded before the result is published.
+const BURST: usize = 256;
+
+pub(crate) struct Watcher {
+    pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) fold: Fold,
+    pub(crate) snapshots: watch::Sender<Arc<Snapshot>>,
+    pub(crate) marks: watch::Sender<Arc<DeadMarks>>,
+    pub(crate) state: watch::Sender<Arc<State>>,
+}
+
+impl Watcher {
+    /// Runs until `stop` is true or every sender of events is gone.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut burst = Vec::with_capacity(BURST);
+        loop {
+            tokio::select! {
+                received = self.events.recv_many(&mut burst, BURST) => if received == 0 { return },
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            let now = Instant::now();
+            let mut barriers = Vec::new();
+            for event in burst.drain(..) {
+                match event {
+                    Event::Barrier(reached) => barriers.push(reached),
+                    event => self.fold.event(event, now),
+                }
+            }
+            self.publish();
+            barriers.iter().for_each(|reached| reached.notify_one());
+        }
+    }
+
+    fn publish(&self) {
+        let Fold { snapshot, marks, state, .. } = &self.fold;
+        self.snapshots.send_if_modified(|served| {
+            let news = served.revision() != snapshot.revision();
+            if news {
+                *served = Arc::new(snapshot.clone());
+            }
+            news
+        });
+        self.marks.send_if_modified(|served| {
+            let news =
+                !served.by_host.ptr_eq(&marks.by_host) || served.active_checker != marks.active_checker;
+            if news {
+                *served = Arc::new(marks.clone());
+            }
+            news
+        });
+        self.state.send_if_modified(|served| {
+            let news = **served != *state;
+            if news {
+                *served = Arc::new(state.clone());
+            }
+            news
+        });
+    }
+}
