@@ -70,6 +70,7 @@ mod tests {
             ready,
             from_cache: ready,
             confirmed: None,
+            saved_ms: None,
             read_only: false,
         }
     }
