@@ -1,0 +1,122 @@
+//! Which frontend takes a request, and which endpoints it leads to.
+//!
+//! In: a snapshot of facts, the states of endpoints; a canonical host and path. Out: an immutable [`RouteTable`] and
+//! from it a [`Route`], or an [`Explanation`] of why that one.
+//! Never here: a lock, an allocation or a wait on the way of a request; a socket; a parse of what a client sent.
+//!
+//! ```text
+//! Snapshot@41 ──from_snapshot──► RouteTable@41 ──update(diff)──► RouteTable@42     (unchanged routes are shared)
+//!                                     │ find(host, path)
+//!                                     ▼
+//!                                   Route ──pick──► Candidate ──enter──► InFlight
+//! ```
+//!
+//! The order of lookup is hipache's: the exact host; then, of the host's last six labels, what is left after dropping
+//! one, two … labels, as `*.rest`; then `*`. Under each pattern the longest path prefix that covers the path wins; when
+//! none covers it, the lookup goes on to the next pattern.
+
+mod candidate;
+mod explain;
+mod index;
+mod table;
+
+use std::sync::Arc;
+
+use model::{Endpoint, Fact, FactKey, Frontend};
+
+use crate::balance::{Balance, RequestKey};
+use crate::health::{EndpointState, States};
+
+pub use candidate::{Candidate, Candidates, Tried};
+pub use explain::{Considered, EndpointView, Explanation, Match, Outcome};
+pub use table::RouteTable;
+
+/// A frontend made ready to serve: the fact itself, and beside each endpoint its state.
+///
+/// Memory: 56 octets and one pointer an endpoint; names, addresses, weights and policy are the fact's own.
+#[derive(Debug)]
+pub struct Route {
+    fact: Arc<Fact>,
+    /// In the order of the fact's endpoints.
+    states: Box<[Arc<EndpointState>]>,
+    balance: Balance,
+}
+
+impl Route {
+    /// Makes a route of a fact; what `before` (the route that stood under the same key) or `states` know of its
+    /// endpoints stays known.
+    pub(crate) fn new(fact: Arc<Fact>, before: Option<&Self>, states: &States) -> Self {
+        let Fact::Frontend(frontend) = &*fact;
+        let known = states.adopt(frontend, before);
+        let balance = Balance::new(frontend, before.map(|route| &route.balance));
+        Self { fact, states: known, balance }
+    }
+
+    /// The frontend: host, path, backend, policy.
+    pub fn frontend(&self) -> &Frontend {
+        let Fact::Frontend(frontend) = &*self.fact;
+        frontend
+    }
+
+    /// The fact it was made of.
+    pub fn fact(&self) -> &Arc<Fact> {
+        &self.fact
+    }
+
+    /// The key of its fact.
+    pub fn key(&self) -> FactKey {
+        self.fact.key()
+    }
+
+    /// The endpoints as they were written.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.frontend().backend.endpoints
+    }
+
+    /// The state of each endpoint, in the same order.
+    pub(crate) fn states(&self) -> &[Arc<EndpointState>] {
+        &self.states
+    }
+
+    /// The endpoint at `index` of the list; `None` beyond its end.
+    pub fn candidate(&self, index: usize) -> Option<Candidate<'_>> {
+        let (endpoint, state) = (self.endpoints().get(index)?, self.states.get(index)?);
+        Some(Candidate { index, endpoint, state })
+    }
+
+    /// What of a request decides where it goes, for the routes that hash; free for all others.
+    ///
+    /// `header` finds the value of a request header by its lower-case name.
+    pub fn request_key<'a>(
+        &self,
+        client: std::net::IpAddr,
+        header: impl FnOnce(&str) -> Option<&'a [u8]>,
+    ) -> RequestKey {
+        RequestKey::of(&self.frontend().policy.balance, client, header)
+    }
+
+    /// The endpoint that takes the next attempt: not tried yet, and not out. `None` when nothing is left.
+    ///
+    /// Marks of this node alone never bury a whole route, see [`Candidates`]. Costs at most O(endpoints) and, with at most
+    /// eight tried, no allocation.
+    pub fn pick(
+        &self,
+        key: RequestKey,
+        tried: &Tried,
+        dice: &mut fastrand::Rng,
+        now_ms: u64,
+    ) -> Option<Candidate<'_>> {
+        let index = self.balance.pick(&Candidates::of(self, tried, now_ms), key, dice)?;
+        self.candidate(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_small() {
+        assert_eq!(size_of::<Route>(), 40, "there may be a million of them");
+    }
+}

@@ -1,0 +1,167 @@
+//! All routes at one revision.
+
+use std::sync::Arc;
+
+use memchr::memrchr;
+use model::{Fact, FactKey, HostPattern, Revision, Snapshot};
+
+use super::index::{Index, text};
+use super::{Explanation, Route};
+use crate::health::States;
+
+/// Labels of a host that suffixes are looked for in, from the right (hipache 0.4, `getDomainsLookup`) …
+const LABELS: usize = 6;
+/// … so at most this many suffixes are asked for.
+const SUFFIXES: usize = LABELS - 1;
+
+/// All routes at one revision. Immutable: [`RouteTable::update`] makes the next one and shares what did not change.
+///
+/// Holds the snapshot it was made of, so that "the difference to the one before" cannot be taken of another.
+/// Tables are made by one task; any number of threads read them.
+#[derive(Debug, Default)]
+pub struct RouteTable {
+    snapshot: Arc<Snapshot>,
+    exact: Index,
+    suffix: Index,
+}
+
+impl RouteTable {
+    /// The table of `snapshot`, from nothing. Marks that `states` holds are applied.
+    pub fn from_snapshot(snapshot: Arc<Snapshot>, states: &States) -> Self {
+        let mut table = Self::default();
+        for (_, stated) in snapshot.facts() {
+            table.insert(Arc::new(Route::new(Arc::clone(&stated.fact), None, states)));
+        }
+        table.snapshot = snapshot;
+        states.settle_all(&table);
+        table
+    }
+
+    /// The table of `snapshot`, from this one: O(log n) work for each fact that differs.
+    ///
+    /// Endpoints that stay keep their state, wherever in the list they stand; those that leave are remembered by `states`
+    /// for as long as there is something to remember.
+    #[must_use]
+    pub fn update(&self, snapshot: Arc<Snapshot>, states: &States) -> Self {
+        let mut table =
+            Self { snapshot: Arc::clone(&snapshot), exact: self.exact.clone(), suffix: self.suffix.clone() };
+        let mut changed = Vec::new();
+        for difference in snapshot.diff(&self.snapshot) {
+            let before = self.get(difference.key);
+            let after = difference.after.map(|stated| &stated.fact);
+            // The same fact at another revision: what is served does not change.
+            if let (Some(before), Some(after)) = (before, after)
+                && Arc::ptr_eq(before.fact(), after)
+            {
+                continue;
+            }
+            let after =
+                after.map(|fact| Arc::new(Route::new(Arc::clone(fact), before.map(|b| &**b), states)));
+            if let Some(before) = before {
+                states.leave(before, after.as_deref());
+            }
+            match after {
+                Some(route) => table.insert(route),
+                None => table.remove(difference.key),
+            }
+            changed.push(difference.key);
+        }
+        states.settle_changed(&table, &changed);
+        table
+    }
+
+    /// The snapshot it was made of.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The revision it was made of.
+    pub fn revision(&self) -> Revision {
+        self.snapshot.revision()
+    }
+
+    /// The route of the canonical `host` (no port) and the canonical `path` (no query). No lock, no allocation.
+    #[inline]
+    pub fn find(&self, host: &str, path: &[u8]) -> Option<&Arc<Route>> {
+        if let Some(route) = self.exact.find(host, path) {
+            return Some(route);
+        }
+        suffixes(host)
+            .find_map(|suffix| self.suffix.find(suffix, path))
+            .or_else(|| self.suffix.find("", path))
+    }
+
+    /// The route made of the fact under `key`.
+    pub fn get(&self, key: &FactKey) -> Option<&Arc<Route>> {
+        let FactKey::Frontend { host, path } = key;
+        self.index(host).get(text(host), path)
+    }
+
+    /// Which route [`RouteTable::find`] takes and why, what else was looked at, and how its endpoints are at `now_ms`.
+    pub fn explain(&self, host: &str, path: &[u8], now_ms: u64) -> Explanation {
+        Explanation::of(self, host, path, now_ms)
+    }
+
+    /// All routes under one host pattern; the root path last.
+    pub(super) fn all(&self, pattern: &HostPattern) -> impl Iterator<Item = &Arc<Route>> {
+        self.index(pattern).all(text(pattern))
+    }
+
+    fn index(&self, pattern: &HostPattern) -> &Index {
+        match pattern {
+            HostPattern::Exact(_) => &self.exact,
+            HostPattern::Suffix(_) | HostPattern::Any => &self.suffix,
+        }
+    }
+
+    fn index_mut(&mut self, pattern: &HostPattern) -> &mut Index {
+        match pattern {
+            HostPattern::Exact(_) => &mut self.exact,
+            HostPattern::Suffix(_) | HostPattern::Any => &mut self.suffix,
+        }
+    }
+
+    fn insert(&mut self, route: Arc<Route>) {
+        let Fact::Frontend(frontend) = &*Arc::clone(route.fact());
+        self.index_mut(&frontend.host).insert(route);
+    }
+
+    fn remove(&mut self, key: &FactKey) {
+        let FactKey::Frontend { host, path } = key;
+        self.index_mut(host).remove(text(host), path);
+    }
+}
+
+/// What is left of `host` after dropping labels from the left, the longest first; only of its last [`LABELS`] labels.
+pub(super) fn suffixes(host: &str) -> impl Iterator<Item = &str> {
+    let mut dots = [0; SUFFIXES];
+    let mut found = 0;
+    let mut end = host.len();
+    while found < SUFFIXES
+        && let Some(dot) = memrchr(b'.', host.as_bytes().get(..end).unwrap_or_default())
+    {
+        dots[found] = dot;
+        found += 1;
+        end = dot;
+    }
+    dots.into_iter().take(found).rev().filter_map(|dot| host.get(dot + 1..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(host: &str, expected: &[&str]) {
+        assert_eq!(suffixes(host).collect::<Vec<_>>(), expected, "host {host:?}");
+    }
+
+    #[test]
+    fn suffixes_are_those_of_the_last_six_labels() {
+        check("localhost", &[]);
+        check("example.com", &["com"]);
+        check("www.example.com", &["example.com", "com"]);
+        check("a.b.c.d.e.f", &["b.c.d.e.f", "c.d.e.f", "d.e.f", "e.f", "f"]);
+        check("z.a.b.c.d.e.f", &["b.c.d.e.f", "c.d.e.f", "d.e.f", "e.f", "f"]);
+        check("x.y.z.a.b.c.d.e.f", &["b.c.d.e.f", "c.d.e.f", "d.e.f", "e.f", "f"]);
+    }
+}
