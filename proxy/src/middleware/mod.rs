@@ -1,8 +1,30 @@
 //! What is changed in passing: fields added to and taken from requests and responses.
 //!
+//! | order | when | what | why there |
+//! |---|---|---|---|
+//! | 1 | before | [`Forwarded`] | whoever comes later may ask who the client is |
+//! | 2 | after | [`DebugFields`] | last, so that its times are those of the whole |
+//!
 //! In: a checked head, and who the peer is. Out: fields for the codec to write and names of those it replaces.
 //! Never here: a socket, a decision about routes, a field of an untrusted peer that speaks about somebody else.
 
+mod debug;
+mod forwarded;
 mod peer;
 
+use smallvec::SmallVec;
+
+use crate::http::Added;
+
+pub use debug::{DebugFields, Debugged, debug_wanted};
+pub use forwarded::{Before, Forwarded, Scheme};
 pub use peer::{IpText, Peer};
+
+/// Changes to a head, for [`crate::http::write_request`] and [`crate::http::write_response`].
+#[derive(Debug, Clone)]
+pub struct Edits<'a> {
+    /// Lower-case names of fields that are dropped, in any spelling an origin could take for them.
+    pub replaced: &'static [&'static str],
+    /// Fields that are added.
+    pub added: SmallVec<[Added<'a>; 8]>,
+}
