@@ -24,3 +24,6 @@ pub use line::End;
 pub use sink::Sink;
 pub use target::LogError;
 pub use writer::Writer;
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ use crate::middleware::Peer;
 /// The octets of a chunk.
 pub(super) const CHUNK: usize = 64 << 10;
 /// What must be free in a chunk before a line is begun: more than the longest line takes.
-const LINE_ROOM: usize = MAX_LOGGED_TARGET + 9 * MAX_LOGGED_FIELD + (2 << 10);
+pub(super) const LINE_ROOM: usize = MAX_LOGGED_TARGET + 9 * MAX_LOGGED_FIELD + (2 << 10);
 /// Unused memories of entries that are kept …
 const SPARE_TEXTS: usize = 256;
 /// … none larger than this.

@@ -52,6 +52,11 @@ impl Target {
         Ok(Self { named: named.clone(), file, torn: false })
     }
 
+    #[cfg(test)]
+    pub(super) fn over(file: File) -> Self {
+        Self { named: LogTarget::Stdout, file, torn: false }
+    }
+
     pub(super) fn named(&self) -> &LogTarget {
         &self.named
     }
@@ -128,6 +133,26 @@ mod tests {
         let (written, error) = write_all(&mut Full(5), b"one\ntwo\nthree\n").unwrap_err();
         assert_eq!((written, error.kind()), (5, io::ErrorKind::StorageFull));
         assert!(write_all(&mut Full(100), b"one\n").is_ok());
+    }
+
+    #[test]
+    fn a_line_cut_by_a_failed_write_is_ended_before_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let mut target = Target::open(&LogTarget::File(path.clone())).unwrap();
+        target.write(b"one\ntw").unwrap();
+        target.torn = true;
+
+        target.write(b"three\n").unwrap();
+
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "one\ntw\nthree\n");
+    }
+
+    #[test]
+    fn a_full_disk_costs_the_lines_that_were_not_written() {
+        let mut target = Target::open(&LogTarget::File("/dev/full".into())).unwrap();
+        let (lost, error) = target.write(b"one\ntwo\n").unwrap_err();
+        assert_eq!((lost, error.kind()), (2, io::ErrorKind::StorageFull));
     }
 
     #[test]

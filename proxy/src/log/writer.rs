@@ -1,7 +1,7 @@
 //! The thread that writes: the only place where the log may wait.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -52,6 +52,8 @@ struct Orders {
     target: Option<Option<Target>>,
     reopen: bool,
     stop: Option<SyncSender<()>>,
+    /// There is no thread any more.
+    ended: bool,
 }
 
 impl Shared {
@@ -117,7 +119,7 @@ impl Writer {
         let (out, queue) = sync_channel(sinks * shared.chunks_per_sink + WAKES);
         let (state, metrics) = (Arc::clone(&shared), Arc::clone(metrics));
         let run =
-            move || Thread { shared: state, target, counters: metrics.counters(), failing: 0 }.run(&queue);
+            move || Thread { shared: state, target, counters: metrics.counters(), failing: 0 }.run(queue);
         thread::Builder::new().name("access-log".into()).spawn(run).map_err(LogError::Thread)?;
         Ok(Self { shared, out })
     }
@@ -165,19 +167,15 @@ impl Writer {
     /// written. The sinks' own last chunks come with their end or their flush: let them go first.
     pub fn close(&self, deadline: Duration) -> bool {
         let (done, wait) = sync_channel(1);
-        self.shared.order(|orders| orders.stop = Some(done));
+        // A thread that is gone, or goes meanwhile, drops the sender that is waited for: it has written everything.
+        self.shared.order(|orders| orders.stop = Some(done).filter(|_| !orders.ended));
         self.wake();
-        // A thread that is gone already has written everything.
         !matches!(wait.recv_timeout(deadline), Err(RecvTimeoutError::Timeout))
     }
 
     fn wake(&self) {
-        match self.out.try_send(Message::Wake) {
-            // Full: a wake-up is under way, or the thread is about to look anyway.
-            Ok(()) | Err(TrySendError::Full(_)) => {}
-            // Nobody will answer: drop the sender that somebody may wait for.
-            Err(TrySendError::Disconnected(_)) => self.shared.order(|orders| orders.stop = None),
-        }
+        // Full: as many wake-ups wait as there are places for them. Disconnected: nobody is left to wake.
+        let _ = self.out.try_send(Message::Wake);
     }
 }
 
@@ -190,14 +188,15 @@ struct Thread {
 }
 
 impl Thread {
-    fn run(mut self, queue: &Receiver<Message>) {
+    fn run(mut self, queue: Receiver<Message>) {
         while let Ok(message) = queue.recv() {
             let stop = self.act(message);
             if let Some(done) = stop {
-                // What came in between is still written; then everybody who sends finds the queue gone.
+                // What came in between is still written. Whoever sends later finds the queue gone, and counts.
                 while let Ok(message) = queue.try_recv() {
                     self.act(message);
                 }
+                drop(queue);
                 let _ = done.try_send(());
                 return;
             }
@@ -215,8 +214,8 @@ impl Thread {
                 None
             }
             Message::Wake => {
-                let orders =
-                    std::mem::take(&mut *self.shared.orders.lock().unwrap_or_else(PoisonError::into_inner));
+                let mut orders = Orders::default();
+                self.shared.order(|waiting| orders = std::mem::take(waiting));
                 if let Some(target) = orders.target {
                     self.target = target;
                 }
@@ -254,5 +253,11 @@ impl Thread {
             Ok(opened) => *target = opened,
             Err(error) => tracing::warn!(%error, "access log: goes on in the file that was open"),
         }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.shared.order(|orders| *orders = Orders { ended: true, ..Orders::default() });
     }
 }
