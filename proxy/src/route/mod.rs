@@ -97,8 +97,7 @@ impl Route {
 
     /// The endpoint that takes the next attempt: not tried yet, and not out. `None` when nothing is left.
     ///
-    /// Marks of this node alone never bury a whole route, see [`Candidates`]. Costs at most O(endpoints) and, with at most
-    /// eight tried, no allocation.
+    /// Marks of this node alone never bury a whole route, see [`Candidates`]. At most O(endpoints × tried), no allocation.
     pub fn pick(
         &self,
         key: RequestKey,

@@ -1,0 +1,9 @@
+//! What routes, balancers and health promise, through the crate's public surface.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod balance;
+mod health;
+mod lookup;
+mod marks;
+mod update;
+mod world;
