@@ -1,0 +1,162 @@
+//! Buffers that exist only while octets are in them: each thread keeps a stack of them, the hottest on top.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// A thread's stack of buffers of one size.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    size: usize,
+    keep: usize,
+    kept: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Shelf {
+    /// Buffers of `size` octets, at most `keep` of them kept while unused.
+    pub(crate) fn new(size: usize, keep: usize) -> Rc<Self> {
+        Rc::new(Self { size, keep, kept: RefCell::new(Vec::new()) })
+    }
+
+    /// The buffer that was used last, empty.
+    pub(crate) fn take(self: &Rc<Self>) -> Buffer {
+        let data = self.kept.borrow_mut().pop().unwrap_or_else(|| vec![0; self.size]);
+        Buffer { data, start: 0, end: 0, home: Rc::clone(self) }
+    }
+}
+
+/// Octets between two marks in a fixed stretch of memory; goes back to its [`Shelf`] when dropped.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    data: Vec<u8>,
+    start: usize,
+    end: usize,
+    home: Rc<Shelf>,
+}
+
+impl Buffer {
+    /// The octets in it.
+    pub(crate) fn filled(&self) -> &[u8] {
+        &self.data[self.start..self.end]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Where the next octets can be read to.
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        &mut self.data[self.end..]
+    }
+
+    /// `n` octets were read to [`Buffer::space`].
+    pub(crate) fn extend(&mut self, n: usize) {
+        self.end = (self.end + n).min(self.data.len());
+    }
+
+    /// The first `n` octets are done with.
+    pub(crate) fn consume(&mut self, n: usize) {
+        self.start = (self.start + n).min(self.end);
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Forgets everything after the first `n` octets.
+    pub(crate) fn truncate(&mut self, n: usize) {
+        self.end = self.end.min(self.start + n);
+    }
+
+    /// Empties it and leaves `room` octets in front, so that something can be laid before what is read next.
+    pub(crate) fn reserve_front(&mut self, room: usize) {
+        self.start = room.min(self.data.len());
+        self.end = self.start;
+    }
+
+    /// Replaces the first `old` octets by `new`, in place; false (and nothing changed) when there is no room in front.
+    pub(crate) fn replace_front(&mut self, old: usize, new: &[u8]) -> bool {
+        let body = self.start + old;
+        let Some(start) = body.checked_sub(new.len()) else { return false };
+        self.data[start..body].copy_from_slice(new);
+        self.start = start;
+        true
+    }
+
+    /// Makes sure that at least `wanted` octets of space follow, moving or growing, but never beyond `limit` octets in all.
+    ///
+    /// Returns false when the limit does not allow any space.
+    pub(crate) fn make_space(&mut self, wanted: usize, limit: usize) -> bool {
+        if self.data.len() - self.end >= wanted {
+            return true;
+        }
+        if self.start > 0 {
+            self.data.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.data.len() - self.end < wanted && self.data.len() < limit {
+            let size = (self.data.len() * 2).max(self.end + wanted).min(limit.max(self.end));
+            self.data.resize(size, 0);
+        }
+        self.end < self.data.len()
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let data = std::mem::take(&mut self.data);
+        let mut kept = self.home.kept.borrow_mut();
+        if data.len() == self.home.size && kept.len() < self.home.keep {
+            kept.push(data);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(shelf: &Rc<Shelf>, octets: &[u8]) -> Buffer {
+        let mut buffer = shelf.take();
+        buffer.space()[..octets.len()].copy_from_slice(octets);
+        buffer.extend(octets.len());
+        buffer
+    }
+
+    #[test]
+    fn the_last_buffer_used_is_the_next_one_taken() {
+        let shelf = Shelf::new(16, 1);
+        let first = filled(&shelf, b"abc");
+        drop(first);
+        assert_eq!(shelf.kept.borrow().len(), 1);
+        assert!(shelf.take().is_empty(), "an old content must not show");
+    }
+
+    #[test]
+    fn space_is_made_by_moving_first_and_growing_then() {
+        let shelf = Shelf::new(8, 1);
+        let mut buffer = filled(&shelf, b"abcdefgh");
+        buffer.consume(6);
+        assert!(buffer.make_space(6, 8) && buffer.filled() == b"gh" && buffer.space().len() == 6);
+        buffer.extend(6);
+        assert!(!buffer.make_space(1, 8));
+        assert!(buffer.make_space(1, 32) && buffer.len() == 8);
+        drop(buffer);
+        assert!(shelf.kept.borrow().is_empty(), "a grown buffer is not kept");
+    }
+
+    #[test]
+    fn a_head_can_be_replaced_in_front_of_a_body() {
+        let shelf = Shelf::new(32, 1);
+        let mut buffer = shelf.take();
+        buffer.reserve_front(4);
+        buffer.space()[..8].copy_from_slice(b"headbody");
+        buffer.extend(8);
+        assert!(buffer.replace_front(4, b"longhead") && buffer.filled() == b"longheadbody");
+        assert!(!buffer.replace_front(0, b"more than fits in front"));
+    }
+}

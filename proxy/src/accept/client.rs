@@ -1,0 +1,197 @@
+//! A client's connection: its octets, the head that was read from them, and what is known of the peer.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::buffer::Buffer;
+use super::deadline::Deadline;
+use super::transport::Transport;
+use crate::balance::RequestKey;
+use crate::clock::millis;
+use crate::http::{Parsed, RequestHead, write_request};
+use crate::middleware::{Forwarded, Peer, Scheme};
+use crate::respond::LocalReply;
+use crate::route::Route;
+use crate::worker::Worker;
+
+/// A client's connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) transport: Transport,
+    pub(crate) peer: Peer,
+    pub(crate) deadline: Rc<Deadline>,
+    /// Only while octets are in it.
+    pub(crate) buffer: Option<Buffer>,
+    pub(crate) head: RequestHead,
+    forwarded: Forwarded,
+}
+
+/// What came of waiting for a request.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// A request's head is in [`Client::head`], its octets in front of [`Client::buffer`].
+    Request,
+    /// The client ended, or was idle for too long.
+    End,
+    /// What came cannot be answered but with this; the connection ends after it.
+    Refused(LocalReply),
+}
+
+impl Client {
+    pub(crate) fn new(worker: &Worker, transport: Transport, peer: SocketAddr, local: SocketAddr) -> Self {
+        let deadline = worker.deadlines.add();
+        let peer = Peer::new(peer, &worker.settings().config.trusted);
+        let forwarded = Forwarded::new(peer, local, Scheme::Http);
+        Self { transport, peer, deadline, buffer: None, head: RequestHead::new(), forwarded }
+    }
+
+    /// Waits for the next request; holds no buffer until its first octet is here.
+    pub(crate) async fn next(&mut self, worker: &Worker) -> Next {
+        let settings = worker.settings();
+        let limits = &settings.config.client;
+        if self.buffer.is_none() && !self.first_octets(worker).await {
+            return Next::End;
+        }
+        let Some(buffer) = &mut self.buffer else { return Next::End };
+        let mut scanned = 0;
+        let mut armed = false;
+        loop {
+            if head_may_be_complete(
+                buffer.filled(),
+                &mut scanned,
+                limits.head_bytes,
+                limits.request_line_bytes,
+            ) {
+                match self.head.parse(buffer.filled(), &settings.request_limits) {
+                    Ok(Parsed::Complete) => return Next::Request,
+                    Ok(Parsed::Partial) => {}
+                    Err(error) => return Next::Refused(error.into()),
+                }
+            }
+            if !armed {
+                self.deadline.arm(worker.now() + millis(limits.head_timeout));
+                armed = true;
+            }
+            // One octet beyond the limit is room enough to see that it is exceeded.
+            if !buffer.make_space(1, limits.head_bytes + 1) {
+                return Next::Refused(LocalReply::HeadTooLarge);
+            }
+            match self.transport.read(buffer.space(), &self.deadline).await {
+                Ok(0) => return Next::End,
+                Ok(n) => buffer.extend(n),
+                Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                    return Next::Refused(LocalReply::RequestTimeout);
+                }
+                Err(_) => return Next::End,
+            }
+        }
+    }
+
+    /// Waits for the first octets of a request; false when none come.
+    async fn first_octets(&mut self, worker: &Worker) -> bool {
+        if worker.is_draining() {
+            return false;
+        }
+        self.deadline.arm_idle(worker.now() + millis(worker.settings().config.client.keep_alive_timeout));
+        loop {
+            if self.transport.readable(&self.deadline).await.is_err() {
+                return false;
+            }
+            let mut buffer = worker.requests.take();
+            match self.transport.try_read(buffer.space()) {
+                Some(Ok(n)) if n > 0 => {
+                    buffer.extend(n);
+                    self.buffer = Some(buffer);
+                    return true;
+                }
+                Some(_) => return false,
+                // Woken for nothing: the buffer goes back.
+                None => {}
+            }
+        }
+    }
+
+    /// The first `n` octets are done with; the buffer goes back when nothing is left.
+    pub(crate) fn consume(&mut self, n: usize) {
+        if let Some(buffer) = &mut self.buffer {
+            buffer.consume(n);
+            if buffer.is_empty() {
+                self.buffer = None;
+            }
+        }
+    }
+
+    /// The octets that the head's spans point into.
+    pub(crate) fn octets(&self) -> &[u8] {
+        self.buffer.as_ref().map_or(&[], Buffer::filled)
+    }
+
+    /// What of the request decides which endpoint takes it.
+    pub(crate) fn request_key(&mut self, route: &Route) -> RequestKey {
+        let Self { head, buffer, forwarded, .. } = self;
+        let octets = buffer.as_ref().map_or(&[][..], Buffer::filled);
+        let client = forwarded.before(head, octets).client;
+        route.request_key(client, |name| head.header(octets, name))
+    }
+
+    /// Writes the request's head as the endpoint shall see it.
+    pub(crate) fn write_head(&mut self, out: &mut Vec<u8>) {
+        let Self { head, buffer, forwarded, .. } = self;
+        let octets = buffer.as_ref().map_or(&[][..], Buffer::filled);
+        let edits = forwarded.before(head, octets).edits;
+        write_request(head, octets, edits.replaced, &edits.added, out);
+    }
+
+    /// The client's address as a trusted peer says, or the peer's own.
+    pub(crate) fn real_ip(&mut self) -> &[u8] {
+        let Self { head, buffer, forwarded, .. } = self;
+        forwarded.before(head, buffer.as_ref().map_or(&[][..], Buffer::filled)).real_ip
+    }
+
+    /// Closes so that what was written still arrives: octets that were sent to us and not read would turn the close into a
+    /// reset, and the reset would overtake our answer. At most `most` octets are read and thrown away.
+    pub(crate) async fn linger(mut self, worker: &Worker, most: u64) {
+        self.transport.finish();
+        self.deadline.arm(worker.now() + LINGER_MS);
+        let mut sink = worker.requests.take();
+        let mut thrown_away: u64 = 0;
+        while thrown_away <= most {
+            match self.transport.read(sink.space(), &self.deadline).await {
+                Ok(n) if n > 0 => thrown_away += n as u64,
+                _ => return,
+            }
+        }
+    }
+}
+
+/// How long a closing connection is read from, in milliseconds.
+const LINGER_MS: u64 = 2_000;
+
+/// True when parsing is worth it: the first time, when an empty line has come, or when a limit is passed. Without this a
+/// head that trickles in would be parsed once an octet.
+fn head_may_be_complete(octets: &[u8], scanned: &mut usize, head_limit: usize, line_limit: usize) -> bool {
+    let first = *scanned == 0;
+    let from = scanned.saturating_sub(3);
+    *scanned = octets.len();
+    let fresh = &octets[from..];
+    let empty_line = || {
+        memchr::memchr_iter(b'\n', fresh)
+            .any(|at| matches!(fresh.get(at + 1..), Some([b'\n', ..] | [b'\r', b'\n', ..])))
+    };
+    first || octets.len() > head_limit || octets.len() > line_limit || empty_line()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trickling_head_is_parsed_when_it_can_be_complete() {
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut scanned = 0;
+        let parsed: Vec<usize> = (1..=head.len())
+            .filter(|&n| head_may_be_complete(&head[..n], &mut scanned, 1000, 1000))
+            .collect();
+        assert_eq!(parsed, [1, head.len()]);
+    }
+}

@@ -1,0 +1,14 @@
+//! The client's side: listeners, connections, their buffers and deadlines.
+//!
+//! In: TCP connections. Out: one request head after the other, for [`crate::exchange`]. Never here: a decision about where a
+//! request goes; a buffer that is held while nothing is in it; a timer of a request's own.
+
+pub(crate) mod buffer;
+pub(crate) mod client;
+pub(crate) mod connection;
+pub(crate) mod deadline;
+mod listener;
+pub(crate) mod transport;
+
+pub use listener::BindError;
+pub(crate) use listener::listen;

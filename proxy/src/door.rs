@@ -1,0 +1,248 @@
+//! The proxy as the rest of the house sees it: bound, started, asked about, drained.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use model::{DeadMarks, HealthReport, Report, Snapshot};
+use tokio::sync::{mpsc, watch};
+
+use crate::accept::{BindError, listen};
+use crate::clock::now_ms;
+use crate::config::Config;
+use crate::follow::{self, Follower};
+use crate::health::States;
+use crate::log::{LogError, Writer};
+use crate::metrics::{Metrics, Totals};
+use crate::respond::PagesError;
+use crate::route::{Explanation, RouteTable};
+use crate::settings::Settings;
+use crate::thread_main;
+use crate::upstream::resolve::Resolver;
+use crate::worker::Shared;
+
+/// How long the access log's last lines may take to be written.
+const LOG_DEADLINE: Duration = Duration::from_secs(2);
+
+/// What the registry gives the proxy, and what it takes from it.
+#[derive(Debug)]
+pub struct Inputs {
+    /// The facts, one snapshot after the other.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// The dead marks of all writers.
+    pub marks: watch::Receiver<Arc<DeadMarks>>,
+    /// Where our own marks go; full is counted, never waited for.
+    pub health: mpsc::Sender<HealthReport>,
+}
+
+/// Why a proxy cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The error pages.
+    #[error(transparent)]
+    Pages(#[from] PagesError),
+    /// A thread or its reactor.
+    #[error("cannot start a thread of the proxy: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Why a new configuration was not taken; the old one goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The error pages.
+    #[error(transparent)]
+    Pages(#[from] PagesError),
+    /// The access log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Settings that take a restart.
+    #[error("cannot change while running, restart instead: {}", .0.join(", "))]
+    Fixed(Vec<&'static str>),
+}
+
+/// Listeners that are bound, and a configuration that was checked: nothing is served yet.
+#[derive(Debug)]
+pub struct Bound {
+    config: Config,
+    /// For each thread, its listener at each address.
+    threads: Vec<Vec<TcpListener>>,
+    addresses: Vec<SocketAddr>,
+    metrics: Arc<Metrics>,
+    writer: Writer,
+}
+
+/// Why a proxy cannot have what only a privileged process may take.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A listener.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The access log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// Binds every listener of `config` and opens its access log: what has to be done before privileges are dropped.
+///
+/// # Errors
+/// [`OpenError`] names the address or file; what was bound before it is released.
+pub fn bind(config: &Config) -> Result<Bound, OpenError> {
+    let workers = match config.workers {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    };
+    let mut threads: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut addresses = Vec::new();
+    for &address in &config.listen {
+        let listeners = listen(address, workers)?;
+        addresses.extend(listeners.first().and_then(|listener| listener.local_addr().ok()));
+        for (thread, listener) in threads.iter_mut().zip(listeners) {
+            thread.push(listener);
+        }
+    }
+    let metrics = Metrics::new();
+    let writer = Writer::start(&config.access_log, workers, &metrics)?;
+    Ok(Bound { config: config.clone(), threads, addresses, metrics, writer })
+}
+
+impl Bound {
+    /// The addresses, with the ports that were found for port 0, in the order of the configuration.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Starts the threads, and on the current runtime what follows the registry. Serves from the first snapshot on.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is in the way.
+    pub fn start(self, inputs: Inputs) -> Result<Proxy, StartError> {
+        let (metrics, writer) = (self.metrics, self.writer);
+        let settings = Arc::new(ArcSwap::from_pointee(Settings::new(self.config)?));
+        let states = Arc::new(States::default());
+        let table =
+            Arc::new(ArcSwap::from_pointee(RouteTable::from_snapshot(Arc::new(Snapshot::empty()), &states)));
+        let (report, reports) = watch::channel(Arc::new(Report::default()));
+        let (active, active_checker) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            table: Arc::clone(&table),
+            settings: Arc::clone(&settings),
+            states: Arc::clone(&states),
+            connections: AtomicUsize::new(0),
+            health: inputs.health,
+            active_checker,
+        });
+        let follower = Follower {
+            table,
+            states,
+            metrics: Arc::clone(&metrics),
+            writer: writer.clone(),
+            snapshots: inputs.snapshots,
+            marks: inputs.marks,
+        };
+        tokio::spawn(follow::follow(follower, report, active));
+        let resolver = Resolver::start(settings.load().config.upstream.resolve_interval);
+        let (drain, draining) = watch::channel(false);
+        let (alive, ended) = mpsc::channel(1);
+        for (number, listeners) in self.threads.into_iter().enumerate() {
+            let start = thread_main::Start {
+                shared: Arc::clone(&shared),
+                resolver: resolver.clone(),
+                metrics: Arc::clone(&metrics),
+                writer: writer.clone(),
+                listeners,
+                draining: draining.clone(),
+                alive: alive.clone(),
+            };
+            thread::Builder::new().name(format!("proxy-{number}")).spawn(move || thread_main::run(start))?;
+        }
+        let ended = Arc::new(tokio::sync::Mutex::new(ended));
+        let addresses = self.addresses.into();
+        Ok(Proxy { shared, metrics, reports, writer, drain: Arc::new(drain), ended, addresses })
+    }
+}
+
+/// A running proxy.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    shared: Arc<Shared>,
+    metrics: Arc<Metrics>,
+    reports: watch::Receiver<Arc<Report>>,
+    writer: Writer,
+    drain: Arc<watch::Sender<bool>>,
+    /// Closes when the last thread has ended. Locked by [`Proxy::drain`] alone.
+    ended: Arc<tokio::sync::Mutex<mpsc::Receiver<()>>>,
+    addresses: Arc<[SocketAddr]>,
+}
+
+impl Proxy {
+    /// The addresses it listens on.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What it says of itself, anew whenever it serves another revision, and once a second.
+    pub fn reports(&self) -> watch::Receiver<Arc<Report>> {
+        self.reports.clone()
+    }
+
+    /// What it has counted so far.
+    pub fn totals(&self) -> Totals {
+        self.metrics.totals()
+    }
+
+    /// Client connections open now.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// How a request for `host` and `path` (canonical) would be routed now, and why.
+    pub fn explain(&self, host: &str, path: &str) -> Explanation {
+        self.shared.table.load().explain(host, path.as_bytes(), now_ms())
+    }
+
+    /// Opens the access log's file anew (after it was moved away).
+    pub fn reopen_log(&self) {
+        self.writer.reopen();
+    }
+
+    /// Takes what can change while running from `config`: limits, timeouts, trusted peers, error pages, health rules, the access log.
+    ///
+    /// # Errors
+    /// [`ReloadError`]; nothing has changed then.
+    pub fn reload(&self, config: &Config) -> Result<(), ReloadError> {
+        let old = self.shared.settings.load();
+        let fixed: Vec<&'static str> = [
+            ("listen", old.config.listen != config.listen),
+            ("access log's queue", old.config.access_log.queue_bytes != config.access_log.queue_bytes),
+            ("workers", old.config.workers != config.workers),
+            ("resolve interval", old.config.upstream.resolve_interval != config.upstream.resolve_interval),
+        ]
+        .into_iter()
+        .filter_map(|(name, changed)| changed.then_some(name))
+        .collect();
+        if !fixed.is_empty() {
+            return Err(ReloadError::Fixed(fixed));
+        }
+        let settings = Settings::new(config.clone())?;
+        self.writer.reload(&config.access_log)?;
+        self.shared.settings.store(Arc::new(settings));
+        Ok(())
+    }
+
+    /// Stops accepting, ends idle connections, and waits until every request in flight has ended, or `config.drain` has
+    /// passed. Returns true when all ended by themselves.
+    pub async fn drain(&self) -> bool {
+        self.drain.send_replace(true);
+        let deadline = self.shared.settings.load().config.drain;
+        let mut ended = self.ended.lock().await;
+        let all = tokio::time::timeout(deadline + Duration::from_millis(500), ended.recv()).await.is_ok();
+        drop(ended);
+        let writer = self.writer.clone();
+        // What the threads logged is written before we say that all is done.
+        let _panicked = tokio::task::spawn_blocking(move || writer.close(LOG_DEADLINE)).await;
+        all && self.connections() == 0
+    }
+}

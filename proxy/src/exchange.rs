@@ -1,0 +1,117 @@
+//! One request, top to bottom. Start reading here.
+//!
+//! ```text
+//! forward:  refuse early ─► find the route ─► middleware before ─► send (pick, connect, ask, retry) ─► deliver
+//!     └── Err(LocalReply) ─► reply: our own answer, and what is left of the request drained or the connection ended
+//! ```
+
+use std::sync::Arc;
+
+use crate::accept::client::Client;
+use crate::clock::millis;
+use crate::http::{BodyReader, Framing, Method};
+use crate::respond::LocalReply;
+use crate::upstream::deliver::deliver;
+use crate::upstream::send::send;
+use crate::visit::{Rest, Visit};
+use crate::worker::Worker;
+
+/// The host that a load balancer in front asks for to see whether we live, as in hipache.
+const PING_HOST: &str = "__ping__";
+
+/// What becomes of the client's connection after an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// The next request may come.
+    Next,
+    /// It ends, gently: what was answered still arrives.
+    Close,
+    /// It ends at once, so that a cut answer cannot look whole.
+    Abort,
+}
+
+/// Answers the request whose head the client's connection holds.
+pub(crate) async fn exchange(worker: &Worker, client: &mut Client) -> Then {
+    let mut visit = Visit::begin(worker, client);
+    match forward(worker, client, &mut visit).await {
+        Ok(then) => then,
+        Err(reply) => answer(worker, client, reply, &mut visit).await,
+    }
+}
+
+async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Result<Then, LocalReply> {
+    refuse_early(worker, client)?;
+    let (host, path) = (client.head.host(), client.head.path(client.octets()));
+    let found = worker.with_table(|table| table.find(host, path).map(Arc::clone));
+    let route = found.ok_or(LocalReply::FrontendNotFound)?;
+    visit.goes_by(&route);
+    let begun = send(worker, client, &route, visit).await?;
+    deliver(worker, client, begun, visit).await
+}
+
+/// What needs no route to be answered.
+fn refuse_early(worker: &Worker, client: &Client) -> Result<(), LocalReply> {
+    let most = worker.settings().config.client.body_bytes;
+    match (client.head.method(), client.head.framing()) {
+        (Method::Connect, _) => Err(LocalReply::MethodNotAllowed),
+        _ if client.head.host() == PING_HOST => Err(LocalReply::Pong),
+        (_, Framing::Length(length)) if most.is_some_and(|most| length > most) => {
+            Err(LocalReply::BodyTooLarge)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Answers for ourselves. The connection goes on where the rest of the request is known and small.
+async fn answer(worker: &Worker, client: &mut Client, reply: LocalReply, visit: &mut Visit) -> Then {
+    let rest = visit.rest(client);
+    let most = worker.settings().config.client.drain_bytes;
+    let known = match rest {
+        Rest::Received(_) => true,
+        Rest::Unread(Framing::Length(length)) => length <= most && !client.head.expects_continue(),
+        Rest::Unread(_) | Rest::Unclear => false,
+    };
+    let close = !known || !client.head.keep_alive() || worker.is_draining();
+    let written = visit.reply(worker, client, reply, close).await;
+    match rest {
+        _ if written.is_err() => Then::Abort,
+        _ if close => Then::Close,
+        Rest::Received(octets) => {
+            client.consume(octets);
+            Then::Next
+        }
+        Rest::Unread(framing) => drain(worker, client, framing).await,
+        Rest::Unclear => Then::Close,
+    }
+}
+
+/// Answers what is not a request we understand; the connection ends after it, because nobody knows where the next one starts.
+pub(crate) async fn refuse(worker: &Worker, client: &mut Client, reply: LocalReply) -> Then {
+    let mut visit = Visit::malformed(worker, client);
+    match visit.reply(worker, client, reply, true).await {
+        Ok(()) => Then::Close,
+        Err(_) => Then::Abort,
+    }
+}
+
+/// Reads the rest of a request whose answer did not need it, so that the next one can be read.
+async fn drain(worker: &Worker, client: &mut Client, framing: Framing) -> Then {
+    client.consume(client.head.len());
+    let mut reader = BodyReader::new(framing);
+    client.deadline.arm(worker.now() + millis(worker.settings().config.client.idle_timeout));
+    loop {
+        match reader.advance(client.octets()) {
+            Ok(advance) => client.consume(advance.consumed),
+            Err(_) => return Then::Close,
+        }
+        if reader.is_complete() {
+            return Then::Next;
+        }
+        let mut buffer = client.buffer.take().unwrap_or_else(|| worker.requests.take());
+        match client.transport.read(buffer.space(), &client.deadline).await {
+            Ok(n) if n > 0 => buffer.extend(n),
+            _ => return Then::Abort,
+        }
+        client.buffer = Some(buffer);
+    }
+}

@@ -1,0 +1,86 @@
+//! The proxy's own turn: each snapshot becomes a table and is swapped in; marks of others become states; reports go out.
+//!
+//! All of it off the request path: a request sees one store of one pointer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use model::{DeadMarks, Report, Snapshot};
+use tokio::sync::watch;
+
+use crate::clock::now_ms;
+use crate::health::States;
+use crate::log::Writer;
+use crate::metrics::Metrics;
+use crate::route::RouteTable;
+
+/// How often a report goes out when nothing else asks for one.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// What following takes.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    pub(crate) table: Arc<ArcSwap<RouteTable>>,
+    pub(crate) states: Arc<States>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) writer: Writer,
+    pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(crate) marks: watch::Receiver<Arc<DeadMarks>>,
+}
+
+/// Follows the registry until it is closed and nobody listens to our reports.
+pub(crate) async fn follow(
+    mut follower: Follower,
+    report: watch::Sender<Arc<Report>>,
+    active_checker: watch::Sender<bool>,
+) {
+    let mut registry_open = true;
+    follower.snapshots.mark_changed();
+    follower.marks.mark_changed();
+    let mut tick = tokio::time::interval(REPORT_EVERY);
+    while registry_open || report.receiver_count() > 0 {
+        tokio::select! {
+            changed = follower.snapshots.changed(), if registry_open => {
+                registry_open = changed.is_ok();
+                let newest = Arc::clone(&follower.snapshots.borrow_and_update());
+                follower.swap(newest).await;
+            }
+            changed = follower.marks.changed(), if registry_open => {
+                registry_open = changed.is_ok();
+                let newest = Arc::clone(&follower.marks.borrow_and_update());
+                follower.states.apply_marks(&newest, &follower.table.load());
+                active_checker.send_if_modified(|active| std::mem::replace(active, newest.active_checker) != newest.active_checker);
+            }
+            _ = tick.tick() => {
+                follower.states.sweep(now_ms());
+                follower.writer.check();
+            }
+        }
+        report.send_replace(Arc::new(follower.report()));
+    }
+}
+
+impl Follower {
+    /// Builds the table of `newest` and swaps it in: one store of one pointer.
+    async fn swap(&self, newest: Arc<Snapshot>) {
+        let (table, states) = (self.table.load_full(), Arc::clone(&self.states));
+        // A first table of a million frontends takes a second: other tasks of the runtime go on meanwhile.
+        let built = tokio::task::spawn_blocking(move || table.update(newest, &states)).await;
+        match built {
+            Ok(table) => self.table.store(Arc::new(table)),
+            Err(error) => {
+                tracing::error!(%error, "the route table could not be built; the last one serves on")
+            }
+        }
+    }
+
+    fn report(&self) -> Report {
+        let table = self.table.load();
+        Report {
+            serving: table.revision(),
+            in_flight: self.metrics.totals().in_flight(),
+            dead: self.states.dead(&table, now_ms()),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What a thread of the proxy runs: its reactor, its listeners, its sweep, and at the end its drain.
+
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+
+use crate::accept::connection::accept;
+use crate::accept::deadline::SWEEP_MS;
+use crate::clock::{millis, now_ms};
+use crate::log::Writer;
+use crate::metrics::Metrics;
+use crate::upstream::resolve::Resolver;
+use crate::worker::{Shared, Worker};
+
+/// What a thread starts with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) resolver: Resolver,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) writer: Writer,
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) draining: watch::Receiver<bool>,
+    /// Dropped when the thread ends.
+    pub(crate) alive: mpsc::Sender<()>,
+}
+
+/// Runs a thread to its end, which is the end of a drain.
+pub(crate) fn run(start: Start) {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return tracing::error!(%error, "a thread of the proxy cannot have a reactor"),
+    };
+    let alive = start.alive.clone();
+    LocalSet::new().block_on(&runtime, serve(start));
+    // Tasks that are cut off here end their exchanges and log them before the thread is reported as ended.
+    drop(runtime);
+    drop(alive);
+}
+
+async fn serve(start: Start) {
+    let counters = start.metrics.counters();
+    let sink = start.writer.sink(counters.clone());
+    let worker = Rc::new(Worker::new(start.shared, start.resolver, counters, sink));
+    for listener in start.listeners {
+        match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => {
+                tokio::task::spawn_local(accept(Rc::clone(&worker), listener, start.draining.clone()));
+            }
+            Err(error) => tracing::error!(%error, "a listener cannot be watched"),
+        }
+    }
+    let mut draining = start.draining;
+    let mut sweep = tokio::time::interval(Duration::from_millis(SWEEP_MS));
+    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = sweep.tick() => worker.sweep(),
+            _ = draining.wait_for(|draining| *draining) => break,
+        }
+    }
+    worker.start_draining();
+    let deadline = now_ms() + millis(worker.settings().config.drain);
+    while worker.has_connections() && now_ms() < deadline {
+        sweep.tick().await;
+        worker.sweep();
+    }
+    worker.sweep();
+}

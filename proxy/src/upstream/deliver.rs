@@ -1,0 +1,130 @@
+//! An answer that has begun, to its end: head and body to the client, the connection back to the pool.
+
+use super::relay::{Answer, End, relay};
+use super::send::Begun;
+use super::tunnel::tunnel;
+use crate::accept::client::Client;
+use crate::clock::millis;
+use crate::exchange::Then;
+use crate::health::{DeadReason, verdict};
+use crate::http::{BodyReader, Framing, Version, write_response};
+use crate::log::End as Ended;
+use crate::metrics::UpstreamFailure;
+use crate::middleware::DebugFields;
+use crate::respond::LocalReply;
+use crate::visit::Visit;
+use crate::worker::Worker;
+
+/// Delivers `begun` to the client.
+///
+/// # Errors
+/// A reply, when nothing was sent to the client yet and nothing of the answer can be.
+pub(crate) async fn deliver(
+    worker: &Worker,
+    client: &mut Client,
+    mut begun: Begun,
+    visit: &mut Visit,
+) -> Result<Then, LocalReply> {
+    judge(worker, client, &begun, visit);
+    let version = client.head.version();
+    let until_close = begun.head.needs_close(version);
+    let close = until_close
+        || !client.head.keep_alive()
+        || !begun.pump.is_received()
+        || worker.is_draining()
+        // What follows a refused upgrade was meant for another protocol.
+        || (client.head.asked().upgrade && client.octets().len() > begun.pump.parsed());
+    let mut head = worker.take_scratch();
+    visit.answered(begun.head.status());
+    let debug = visit.debug_fields(begun.index, client);
+    let added = debug.as_ref().map(DebugFields::added).unwrap_or_default();
+    write_response(&begun.head, begun.buffer.filled(), version, close, &added, &mut head);
+    if begun.head.is_upgrade() {
+        return Ok(switch_protocols(worker, client, begun, head, visit).await);
+    }
+    let decode = version == Version::Http10 && begun.head.framing() == Framing::Chunked;
+    let reader = BodyReader::new(begun.head.framing());
+    let answer = Answer::new(begun.buffer, begun.head.len(), &head, reader, decode);
+    worker.give_scratch(head);
+    let mut answer = match answer {
+        Ok(answer) => answer,
+        Err(_) => {
+            worker.counters.upstream_failure(UpstreamFailure::Malformed);
+            return Err(LocalReply::BadAnswer("the answer's body is malformed"));
+        }
+    };
+    let end =
+        relay(worker, client, &mut begun.pump, &mut begun.connection, &mut answer, begun.patience).await;
+    visit.moved(begun.pump.progress(), answer.sent);
+    match end {
+        End::Whole { clean } => {
+            if clean && begun.head.reusable() && begun.pump.is_done() && !worker.is_draining() {
+                let settings = worker.settings();
+                let limits = &settings.config.upstream;
+                let until = worker.now() + millis(limits.keep_alive_timeout);
+                let (socket, transport) = (begun.connection.socket, begun.connection.transport);
+                worker.pool.put(socket, transport, until, limits.idle_per_endpoint);
+            }
+            visit.ended(Ended::Complete);
+            let received = begun.pump.is_received();
+            client.consume(begun.pump.parsed());
+            Ok(if close || !received { Then::Close } else { Then::Next })
+        }
+        End::Truncated => {
+            worker.counters.upstream_failure(UpstreamFailure::Truncated);
+            visit.ended(Ended::UpstreamBroken);
+            Ok(Then::Abort)
+        }
+        End::Silent => {
+            worker.counters.upstream_failure(UpstreamFailure::IdleTimeout);
+            visit.blame(worker, client, begun.index, DeadReason::IdleTimeout);
+            visit.ended(Ended::UpstreamBroken);
+            Ok(Then::Abort)
+        }
+        End::ClientGone => {
+            visit.ended(Ended::ClientGone);
+            Ok(Then::Abort)
+        }
+    }
+}
+
+/// Marks the endpoint where its status says that it is dead.
+fn judge(worker: &Worker, client: &Client, begun: &Begun, visit: &Visit) {
+    let status = begun.head.status();
+    if status < 500 {
+        return;
+    }
+    let settings = worker.settings();
+    let active = *worker.shared.active_checker.borrow();
+    if verdict(status, begun.head.has_retry_after(), settings.config.health.dead_on_500, active) {
+        worker.counters.upstream_failure(UpstreamFailure::ServerError);
+        visit.blame(worker, client, begun.index, DeadReason::Status(status));
+    }
+}
+
+/// Passes 101 on and joins both sides; what the client sent behind its request goes to the endpoint only now.
+async fn switch_protocols(
+    worker: &Worker,
+    client: &mut Client,
+    begun: Begun,
+    head: Vec<u8>,
+    visit: &mut Visit,
+) -> Then {
+    let Begun { head: old, buffer: mut down, mut connection, pump, in_flight, .. } = begun;
+    let written = client.transport.write_all(&head, &client.deadline).await;
+    visit.moved(0, head.len() as u64);
+    worker.give_scratch(head);
+    if written.is_err() {
+        visit.ended(Ended::ClientGone);
+        return Then::Abort;
+    }
+    down.consume(old.len());
+    client.consume(pump.parsed());
+    let up = client.buffer.take().unwrap_or_else(|| worker.requests.take());
+    let idle = millis(worker.settings().config.client.tunnel_timeout);
+    let moved = tunnel(worker, client, &mut connection, (up, down), idle).await;
+    visit.moved(moved.up, moved.down);
+    visit.ended(Ended::Complete);
+    drop(in_flight);
+    Then::Abort
+}

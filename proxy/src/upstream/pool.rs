@@ -1,0 +1,57 @@
+//! A thread's unused connections to endpoints, by address; the one used last is taken first.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use crate::accept::transport::Transport;
+use crate::clock::Millis;
+
+/// A connection between two exchanges.
+#[derive(Debug)]
+struct Idle {
+    transport: Transport,
+    until: Millis,
+}
+
+/// Unused connections to endpoints.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    idle: RefCell<HashMap<SocketAddr, Vec<Idle>, foldhash::fast::RandomState>>,
+}
+
+impl Pool {
+    /// A connection to `address` that nothing was heard of since it was put back; the others of that kind are closed.
+    pub(crate) fn take(&self, address: SocketAddr, now: Millis) -> Option<Transport> {
+        let mut idle = self.idle.borrow_mut();
+        let list = idle.get_mut(&address)?;
+        while let Some(Idle { transport, until }) = list.pop() {
+            if until > now && !transport.stirred() {
+                return Some(transport);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection until `until`, unless `most` of that address are kept already.
+    pub(crate) fn put(&self, address: SocketAddr, transport: Transport, until: Millis, most: usize) {
+        let mut idle = self.idle.borrow_mut();
+        let list = idle.entry(address).or_default();
+        if list.len() < most {
+            list.push(Idle { transport, until });
+        }
+    }
+
+    /// Closes what was unused for too long, and what the endpoint closed.
+    pub(crate) fn sweep(&self, now: Millis) {
+        self.idle.borrow_mut().retain(|_, list| {
+            list.retain(|idle| idle.until > now && !idle.transport.stirred());
+            !list.is_empty()
+        });
+    }
+
+    /// Closes all.
+    pub(crate) fn clear(&self) {
+        self.idle.borrow_mut().clear();
+    }
+}

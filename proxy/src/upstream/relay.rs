@@ -1,0 +1,247 @@
+//! The answer on its way to the client: head and body in as few writes as possible, what is left of the request besides.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+
+use super::ask::Patience;
+use super::connect::Connection;
+use super::pump::Pump;
+use crate::accept::buffer::Buffer;
+use crate::accept::client::Client;
+use crate::accept::transport::Transport;
+use crate::http::BodyReader;
+use crate::worker::Worker;
+
+/// Octets of a body that one connection may move before the others get their turn.
+const TURN: usize = 512 << 10;
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Whole. `clean`: the endpoint sent nothing beyond it, and is at rest.
+    Whole {
+        /// Whether the endpoint's connection is fit for another exchange.
+        clean: bool,
+    },
+    /// The endpoint ended or broke in the middle: the client must see that.
+    Truncated,
+    /// The endpoint fell silent in the middle: the client must see that too.
+    Silent,
+    /// The client is gone, or takes nothing any more.
+    ClientGone,
+}
+
+/// An answer's octets between the endpoint and the client.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    buffer: Buffer,
+    /// How many octets in front of the buffer may be sent to the client.
+    ready: usize,
+    reader: BodyReader,
+    /// Payload without its chunks, for a client that does not know them (HTTP/1.0).
+    decoded: Option<Vec<u8>>,
+    decoded_sent: usize,
+    /// The endpoint sent more than its answer, or ended it by closing.
+    dirty: bool,
+    /// The endpoint closed, where closing is the end of the body.
+    ended: bool,
+    /// Octets written to the client.
+    pub(crate) sent: u64,
+    /// Octets received from the endpoint.
+    pub(crate) received: u64,
+}
+
+impl Answer {
+    /// `buffer` holds the endpoint's head (`old` octets) and what came behind it; `head` is sent to the client in its place.
+    ///
+    /// `Err` when the body octets that are here already break their framing: nothing was sent then.
+    pub(crate) fn new(
+        mut buffer: Buffer,
+        old: usize,
+        head: &[u8],
+        reader: BodyReader,
+        decode: bool,
+    ) -> Result<Self, crate::http::BodyError> {
+        let received = buffer.len() as u64;
+        let mut answer = if !decode && buffer.replace_front(old, head) {
+            let ready = head.len();
+            Self {
+                buffer,
+                ready,
+                reader,
+                decoded: None,
+                decoded_sent: 0,
+                dirty: false,
+                ended: false,
+                sent: 0,
+                received,
+            }
+        } else if decode {
+            buffer.consume(old);
+            let decoded = Some(head.to_vec());
+            Self {
+                buffer,
+                ready: 0,
+                reader,
+                decoded,
+                decoded_sent: 0,
+                dirty: false,
+                ended: false,
+                sent: 0,
+                received,
+            }
+        } else {
+            let body = buffer.filled()[old..].to_vec();
+            buffer.reserve_front(0);
+            buffer.make_space(head.len() + body.len(), usize::MAX);
+            buffer.space()[..head.len()].copy_from_slice(head);
+            buffer.extend(head.len());
+            buffer.space()[..body.len()].copy_from_slice(&body);
+            buffer.extend(body.len());
+            let ready = head.len();
+            Self {
+                buffer,
+                ready,
+                reader,
+                decoded: None,
+                decoded_sent: 0,
+                dirty: false,
+                ended: false,
+                sent: 0,
+                received,
+            }
+        };
+        answer.parse()?;
+        Ok(answer)
+    }
+
+    /// Checks what was read last.
+    fn parse(&mut self) -> Result<(), crate::http::BodyError> {
+        let fresh = &self.buffer.filled()[self.ready..];
+        let advance = match &mut self.decoded {
+            Some(decoded) => {
+                let advance = self.reader.advance_decoding(fresh, decoded)?;
+                self.dirty |= advance.consumed < fresh.len();
+                self.buffer.truncate(0);
+                advance
+            }
+            None => {
+                let advance = self.reader.advance(fresh)?;
+                self.dirty |= advance.consumed < fresh.len();
+                self.ready += advance.consumed;
+                advance
+            }
+        };
+        debug_assert!(advance.complete || !self.dirty, "octets are left over only behind a whole message");
+        Ok(())
+    }
+
+    /// Writes to the client what may be written.
+    fn poll_flush(&mut self, cx: &mut Context<'_>, client: &mut Transport) -> Poll<Result<(), End>> {
+        loop {
+            let octets = match &self.decoded {
+                Some(decoded) => &decoded[self.decoded_sent..],
+                None => &self.buffer.filled()[..self.ready],
+            };
+            if octets.is_empty() {
+                break;
+            }
+            let n = match ready!(client.poll_write(cx, octets)) {
+                Ok(n) if n > 0 => n,
+                _ => return Poll::Ready(Err(End::ClientGone)),
+            };
+            self.sent += n as u64;
+            if self.decoded.is_some() {
+                self.decoded_sent += n;
+            } else {
+                self.buffer.consume(n);
+                self.ready -= n;
+            }
+        }
+        if let Some(decoded) = &mut self.decoded {
+            decoded.clear();
+            self.decoded_sent = 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads more from the endpoint.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, endpoint: &mut Transport) -> Poll<Result<(), End>> {
+        self.buffer.truncate(0);
+        self.buffer.consume(0);
+        match ready!(endpoint.poll_read(cx, self.buffer.space())) {
+            Ok(n) if n > 0 => {
+                self.buffer.extend(n);
+                self.received += n as u64;
+                Poll::Ready(self.parse().map_err(|_| End::Truncated))
+            }
+            Ok(_) if self.reader.finish_at_eof().is_ok() => {
+                self.ended = true;
+                self.dirty = true;
+                Poll::Ready(Ok(()))
+            }
+            _ => Poll::Ready(Err(End::Truncated)),
+        }
+    }
+
+    /// Moves what can be moved now; ready once the answer has ended.
+    fn poll(&mut self, cx: &mut Context<'_>, client: &mut Transport, endpoint: &mut Transport) -> Poll<End> {
+        let start = self.sent;
+        loop {
+            if let Err(end) = ready!(self.poll_flush(cx, client)) {
+                return Poll::Ready(end);
+            }
+            if self.ended || self.reader.is_complete() {
+                return Poll::Ready(End::Whole { clean: !self.dirty });
+            }
+            if self.sent - start > TURN as u64 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if let Err(end) = ready!(self.poll_fill(cx, endpoint)) {
+                return Poll::Ready(end);
+            }
+        }
+    }
+
+    /// True while the client has not taken what is there for it.
+    fn awaits_client(&self) -> bool {
+        self.ready > 0 || self.decoded.as_ref().is_some_and(|d| self.decoded_sent < d.len())
+    }
+}
+
+/// Relays an answer to its end; what is left of the request goes on being sent meanwhile.
+pub(crate) async fn relay(
+    worker: &Worker,
+    client: &mut Client,
+    pump: &mut Pump,
+    connection: &mut Connection,
+    answer: &mut Answer,
+    patience: Patience,
+) -> End {
+    let keep = 0;
+    let Client { transport, deadline, buffer, .. } = client;
+    let mut endpoint_takes = !pump.is_done();
+    let mut armed_at = None;
+    poll_fn(|cx| {
+        if endpoint_takes && let Some(buffer) = buffer.as_mut() {
+            let polled = pump.poll(cx, transport, buffer, &mut connection.transport, keep);
+            endpoint_takes = polled.is_pending();
+        }
+        if let Poll::Ready(end) = answer.poll(cx, transport, &mut connection.transport) {
+            return Poll::Ready(end);
+        }
+        let progress = (answer.sent, answer.received, pump.progress());
+        if armed_at != Some(progress) {
+            armed_at = Some(progress);
+            deadline.arm(
+                worker.now() + if answer.awaits_client() { patience.client_idle } else { patience.idle },
+            );
+        }
+        if !deadline.poll_expired(cx) {
+            return Poll::Pending;
+        }
+        Poll::Ready(if answer.awaits_client() { End::ClientGone } else { End::Silent })
+    })
+    .await
+}

@@ -1,0 +1,200 @@
+//! One thread of the proxy: everything a request needs is here, owned by the thread, so that no request ever locks.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::{ArcSwap, Cache};
+use model::{HealthReport, HealthVerdict};
+use tokio::sync::{mpsc, watch};
+
+use crate::accept::buffer::Shelf;
+use crate::accept::deadline::Deadlines;
+use crate::clock::{Millis, millis, now_ms};
+use crate::health::{DeadReason, Marked, RetryBudget, States};
+use crate::log::Sink;
+use crate::metrics::Counters;
+use crate::route::{Route, RouteTable};
+use crate::settings::Settings;
+use crate::upstream::pool::Pool;
+use crate::upstream::resolve::Resolver;
+
+/// Octets of a buffer for requests.
+const REQUEST_BUFFER: usize = 16 << 10;
+/// Octets of a buffer for responses: the larger, the fewer system calls a body takes.
+pub(crate) const RESPONSE_BUFFER: usize = 64 << 10;
+/// Unused buffers of a kind that a thread keeps.
+const KEPT_BUFFERS: usize = 256;
+
+/// What all threads share. The request path loads from it, and never waits for it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) table: Arc<ArcSwap<RouteTable>>,
+    pub(crate) settings: Arc<ArcSwap<Settings>>,
+    /// What is known of endpoints, beside the table. Locked to write a mark, which is rare.
+    pub(crate) states: Arc<States>,
+    /// Client connections open, over all threads.
+    pub(crate) connections: AtomicUsize,
+    pub(crate) health: mpsc::Sender<HealthReport>,
+    /// True while an active checker proves itself alive: a 500 then counts as death, as in hipache.
+    pub(crate) active_checker: watch::Receiver<bool>,
+}
+
+/// One thread of the proxy.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    table: RefCell<Cache<Arc<ArcSwap<RouteTable>>, Arc<RouteTable>>>,
+    /// The thread's own copy: no cache line moves between cores for its count.
+    settings: RefCell<Rc<Settings>>,
+    /// What it is a copy of.
+    copied: RefCell<Arc<Settings>>,
+    pub(crate) requests: Rc<Shelf>,
+    pub(crate) responses: Rc<Shelf>,
+    scratch: RefCell<Vec<Vec<u8>>>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) pool: Pool,
+    pub(crate) resolver: Resolver,
+    pub(crate) rng: RefCell<fastrand::Rng>,
+    pub(crate) budget: RefCell<RetryBudget>,
+    pub(crate) counters: Counters,
+    pub(crate) log: Sink,
+    draining: Cell<bool>,
+    /// Client connections open at this thread.
+    open: Cell<usize>,
+}
+
+impl Worker {
+    /// A thread's state; `log` and `counters` are its own.
+    pub(crate) fn new(shared: Arc<Shared>, resolver: Resolver, counters: Counters, log: Sink) -> Self {
+        let settings = shared.settings.load_full();
+        let upstream = &settings.config.upstream;
+        let budget = RetryBudget::new(upstream.retry_budget_percent, upstream.retry_budget_floor);
+        Self {
+            table: RefCell::new(Cache::new(Arc::clone(&shared.table))),
+            settings: RefCell::new(Rc::new(Settings::clone(&settings))),
+            copied: RefCell::new(settings),
+            requests: Shelf::new(REQUEST_BUFFER, KEPT_BUFFERS),
+            responses: Shelf::new(RESPONSE_BUFFER, KEPT_BUFFERS),
+            scratch: RefCell::default(),
+            deadlines: Deadlines::default(),
+            pool: Pool::default(),
+            resolver,
+            rng: RefCell::new(fastrand::Rng::new()),
+            budget: RefCell::new(budget),
+            counters,
+            log,
+            draining: Cell::new(false),
+            open: Cell::new(0),
+            shared,
+        }
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Millis {
+        now_ms()
+    }
+
+    /// Runs `find` on the table of this moment: the one lock-free load of a request.
+    pub(crate) fn with_table<T>(&self, find: impl FnOnce(&RouteTable) -> T) -> T {
+        find(self.table.borrow_mut().load())
+    }
+
+    /// The settings as of the last sweep.
+    pub(crate) fn settings(&self) -> Rc<Settings> {
+        Rc::clone(&self.settings.borrow())
+    }
+
+    /// Chance.
+    pub(crate) fn roll(&self) -> usize {
+        self.rng.borrow_mut().usize(..)
+    }
+
+    /// Empty scratch memory for a head; give it back with [`Worker::give_scratch`].
+    pub(crate) fn take_scratch(&self) -> Vec<u8> {
+        self.scratch.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Scratch memory for the next head; what grew large is let go.
+    pub(crate) fn give_scratch(&self, mut scratch: Vec<u8>) {
+        let mut kept = self.scratch.borrow_mut();
+        if kept.len() < KEPT_BUFFERS && scratch.capacity() <= REQUEST_BUFFER {
+            scratch.clear();
+            kept.push(scratch);
+        }
+    }
+
+    /// Marks the endpoint at `index` of `route` dead, here at once and in the registry soon. Never the last live one.
+    /// `host` is what the client asked for: hipache names its marks by it.
+    pub(crate) fn bury(&self, host: &str, route: &Route, index: usize, reason: DeadReason) {
+        let ttl = self.settings().config.health.dead_ttl;
+        let Some(candidate) = route.candidate(index) else { return };
+        if self.shared.states.mark_dead(route, index, reason, self.now(), millis(ttl)) != Marked::Now {
+            return;
+        }
+        self.counters.dead_mark();
+        let ttl_seconds = u32::try_from(ttl.as_secs().max(1)).unwrap_or(u32::MAX);
+        let report = HealthReport {
+            host: host.into(),
+            frontend: route.key(),
+            address: candidate.address().clone(),
+            verdict: HealthVerdict::Dead { ttl_seconds },
+        };
+        if self.shared.health.try_send(report).is_err() {
+            self.counters.health_report_dropped();
+        }
+    }
+
+    /// True while this thread has client connections.
+    pub(crate) fn has_connections(&self) -> bool {
+        self.open.get() > 0
+    }
+
+    /// True once no request shall follow the one in flight.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// From now on connections end with the request in flight; those between two requests end at once.
+    pub(crate) fn start_draining(&self) {
+        self.draining.set(true);
+        self.deadlines.end_idle();
+        self.pool.clear();
+    }
+
+    /// The coarse sweep: deadlines, unused connections, the log's buffer, new settings; and the table is loaded, so that an
+    /// idle thread holds no old one.
+    pub(crate) fn sweep(&self) {
+        let now = self.now();
+        self.deadlines.sweep(now);
+        self.pool.sweep(now);
+        self.log.flush();
+        let _newest = self.table.borrow_mut().load();
+        let newest = self.shared.settings.load();
+        if !Arc::ptr_eq(&newest, &self.copied.borrow()) {
+            *self.settings.borrow_mut() = Rc::new(Settings::clone(&newest));
+            *self.copied.borrow_mut() = Arc::clone(&newest);
+        }
+    }
+}
+
+/// Counts a client connection for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Counted(Rc<Worker>);
+
+impl Counted {
+    /// One more.
+    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
+        worker.open.set(worker.open.get() + 1);
+        worker.shared.connections.fetch_add(1, Ordering::Relaxed);
+        Self(Rc::clone(worker))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get().saturating_sub(1));
+        self.0.shared.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
