@@ -1,0 +1,130 @@
+//! Connections: kept, pipelined, ended.
+
+use std::time::Duration;
+
+use crate::stage::{GET, OK, OriginServer, Stage, eventually};
+
+#[test]
+fn a_request_goes_through_and_both_connections_are_kept() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |_| {});
+    let mut client = stage.client();
+
+    client.say(GET);
+    let mut call = origin.call();
+    let head = call.head();
+    call.say(OK);
+    assert!(client.expect("\r\n\r\nok").starts_with("HTTP/1.1 200 OK\r\n"));
+    client.say(GET);
+    call.head();
+    call.say(OK);
+    client.expect("\r\n\r\nok");
+
+    assert!(head.starts_with("GET / HTTP/1.1\r\nHost: a.test\r\n"), "{head}");
+    assert!(
+        head.contains("\r\nX-Forwarded-For: 127.0.0.1\r\n")
+            || head.contains("\r\nx-forwarded-for: 127.0.0.1\r\n"),
+        "{head}"
+    );
+    assert!(origin.is_left_alone(), "the second request takes the first one's connection");
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |_| {});
+    let mut client = stage.client();
+
+    let requests: String = (0..5).map(|i| format!("GET /{i} HTTP/1.1\r\nHost: a.test\r\n\r\n")).collect();
+    client.say(requests);
+    let mut call = origin.call();
+    for i in 0..5 {
+        assert!(call.head().starts_with(&format!("GET /{i} ")));
+        call.say(format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{i}"));
+    }
+
+    for i in 0..5 {
+        client.expect(&format!("\r\n\r\n{i}"));
+    }
+}
+
+#[test]
+fn a_client_that_asks_for_close_gets_it() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |_| {});
+    let mut client = stage.client();
+
+    client.say("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+    let mut call = origin.call();
+    assert!(
+        !call.head().to_lowercase().contains("connection: close"),
+        "our connection to the origin is kept"
+    );
+    call.say(OK);
+
+    let (answer, reset) = client.rest();
+    assert!(String::from_utf8_lossy(&answer).contains("Connection: close") && !reset);
+}
+
+#[test]
+fn an_endpoint_that_closed_an_unused_connection_costs_no_request() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |_| {});
+    let mut client = stage.client();
+    client.say(GET);
+    let mut call = origin.call();
+    call.head();
+    call.say(OK);
+    client.expect("\r\n\r\nok");
+
+    drop(call);
+    client.say("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi");
+
+    let mut call = origin.call();
+    assert!(call.head().starts_with("POST / "));
+    assert_eq!(call.take(2), b"hi");
+    call.say(OK);
+    client.expect("\r\n\r\nok");
+}
+
+#[test]
+fn an_idle_connection_ends_by_itself_and_a_slow_head_gets_408() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |config| {
+        config.client.keep_alive_timeout = Duration::from_millis(300);
+        config.client.head_timeout = Duration::from_millis(300);
+    });
+
+    let (idle, reset) = stage.client().rest();
+    assert!(idle.is_empty() && !reset);
+
+    let mut slow = stage.client();
+    slow.say("GET / HTTP/1.1\r\nHo");
+    assert!(String::from_utf8_lossy(&slow.rest().0).starts_with("HTTP/1.1 408 "));
+}
+
+#[test]
+fn a_drain_finishes_what_is_in_flight_and_ends_what_is_idle() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |_| {});
+    let mut idle = stage.client();
+    let mut busy = stage.client();
+    busy.say(GET);
+    let mut call = origin.call();
+    call.head();
+    eventually("both connections are open", || stage.proxy.connections() == 2);
+
+    let drained = std::thread::scope(|scope| {
+        let drain = scope.spawn(|| stage.drain());
+        assert!(idle.rest().0.is_empty());
+        call.say(OK);
+        let answer = String::from_utf8(busy.rest().0).unwrap();
+        assert!(answer.contains("Connection: close") && answer.ends_with("ok"), "{answer}");
+        drain.join().unwrap()
+    });
+
+    assert!(drained);
+    assert!(std::net::TcpStream::connect(stage.address).is_err(), "the listener is closed");
+    let log = std::fs::read_to_string(stage.log.path()).unwrap();
+    assert_eq!(log.lines().count(), 1, "{log}");
+}
