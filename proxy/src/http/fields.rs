@@ -42,6 +42,8 @@ pub(super) struct Fields {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Summary {
     pub(super) host: Option<Span>,
+    /// A request is refused for it; in a response the field means nothing.
+    pub(super) repeated_host: bool,
     pub(super) content_length: Option<u64>,
     pub(super) chunked: bool,
     /// `Connection: close`.
@@ -188,9 +190,7 @@ impl Summary {
     fn note(&mut self, class: FieldName, span: Span, value: &[u8]) -> Result<(), &'static str> {
         match class {
             FieldName::Host => {
-                if self.host.replace(span).is_some() {
-                    return Err("more than one Host");
-                }
+                self.repeated_host |= self.host.replace(span).is_some();
             }
             FieldName::ContentLength => {
                 if self.content_length.replace(parse_length(value)?).is_some() {

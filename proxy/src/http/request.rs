@@ -119,6 +119,9 @@ impl RequestHead {
     /// (RFC 9112 §3.2.2).
     fn settle_host(&mut self, buf: &[u8]) -> Result<(), RequestError> {
         let host = self.fields.summary.host.ok_or(RequestError::NoHost)?;
+        if self.fields.summary.repeated_host {
+            return Err(RequestError::BadRequest("more than one Host"));
+        }
         let malformed = |_| RequestError::BadRequest("the host is malformed");
         self.port = canonical_host(host.get(buf), &mut self.host).map_err(malformed)?;
         if self.method == Method::Connect {

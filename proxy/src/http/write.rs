@@ -59,7 +59,7 @@ pub fn write_request(
 /// Appends the response as the client shall see it to `out`.
 ///
 /// Always HTTP/1.1 (RFC 9110 §2.5), fields in their order and spelling, without those that end at this hop.
-/// `close` says that the connection ends after this answer; where [`ResponseHead::needs_close`] says so, it
+/// A `Host`, which means nothing in a response, does not pass. `close` says that the connection ends after this answer; where [`ResponseHead::needs_close`] says so, it
 /// does in any case. A body that is chunked goes to an HTTP/1.0 client decoded, and without the field.
 pub fn write_response(
     head: &ResponseHead,
@@ -88,12 +88,20 @@ pub fn write_response(
         if let Some(protocol) = head.fields.summary.upgrade {
             push_field(b"Upgrade", protocol.get(buf), out);
         }
-    } else if head.is_informational() {
-        // Says nothing of the connection: the final answer does.
-    } else if close || head.needs_close(client) {
-        out.extend_from_slice(b"Connection: close\r\n");
-    } else if client == Version::Http10 {
-        out.extend_from_slice(b"Connection: keep-alive\r\n");
+    } else if head.status() == 426
+        && let Some(protocol) = head.fields.summary.upgrade
+    {
+        // RFC 9110 §15.5.22: this one has to say to what.
+        out.extend_from_slice(b"Connection: upgrade\r\n");
+        push_field(b"Upgrade", protocol.get(buf), out);
+    }
+    // A 1xx says nothing of the connection: the final answer does.
+    if head.status() >= 200 {
+        if close || head.needs_close(client) {
+            out.extend_from_slice(b"Connection: close\r\n");
+        } else if client == Version::Http10 {
+            out.extend_from_slice(b"Connection: keep-alive\r\n");
+        }
     }
     push_added(added, out);
     out.extend_from_slice(b"\r\n");
