@@ -1,1 +1,91 @@
 //! The command line: a client of the admin API.
+//!
+//! In: parsed arguments. Out: requests to one admin listener, tables or JSON on stdout, errors on stderr, an [`ExitCode`].
+//! Never here: a crate of ours beside admin's wire types; a terminal that a value from the registry could steer.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | refused, not found, or `verify` found something |
+//! | 2 | the arguments are wrong |
+//! | 3 | the server cannot be reached, or is not portico's admin listener |
+
+mod answer;
+mod client;
+mod explain;
+mod failure;
+mod frontend;
+mod history;
+mod json;
+mod name;
+mod printable;
+mod status;
+mod table;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use answer::Answer;
+use client::Client;
+use failure::Failure;
+
+/// Where portico is, for every command; accepted before and after the subcommand.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Server")]
+pub struct GlobalArgs {
+    /// The admin listener of a portico
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "PORTICO_SERVER",
+        default_value = "http://127.0.0.1:8081"
+    )]
+    pub server: String,
+    /// The token its admin listener wants
+    #[arg(long, global = true, value_name = "TOKEN", env = "PORTICO_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Print the server's answer as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What to ask of a running portico.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read and write frontends: which hosts and paths lead to which endpoints
+    #[command(subcommand)]
+    Frontend(frontend::Command),
+    /// How a node and its registry stand
+    Status(status::StatusArgs),
+    /// List everything that is not as it should be; exit code 1 when there is something
+    Verify(verify::VerifyArgs),
+    /// How a request for a URL would be routed, and why
+    Explain(explain::ExplainArgs),
+    /// Who changed what, when; newest first
+    History(history::HistoryArgs),
+}
+
+/// Runs one command and prints what it has to say.
+pub fn run(command: &Command, global: &GlobalArgs) -> ExitCode {
+    match ask(command, global) {
+        Ok(answer) => answer.print(global.json),
+        Err(failure) => failure.print(global.json),
+    }
+}
+
+fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
+    let client = Client::new(&global.server, global.token.as_deref())?;
+    match command {
+        Command::Frontend(command) => frontend::run(command, &client),
+        Command::Status(args) => status::run(args, &client),
+        Command::Verify(args) => verify::run(args, &client),
+        Command::Explain(args) => explain::run(args, &client),
+        Command::History(args) => history::run(args, &client),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,174 @@
 //! `/v1/explain`: how a request would be routed.
+//!
+//! The URL becomes the request a client would send, and goes through the same codec and the same table as that one.
 
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use model::{Revision, Timeouts};
+use proxy::config::ClientLimits;
+use proxy::http::{Limits, RequestError, RequestHead};
+use proxy::route::{Explanation, RouteTable};
+use serde::Deserialize;
+
+use super::extract::Params;
+use super::{json, name_of, writing};
+use crate::doors::App;
 use crate::problem::Problem;
+use crate::wire::{Considered, EndpointView, Explained, Match, Rejected, TimeoutsDoc};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Query {
+    url: String,
+}
 
 /// `GET /v1/explain?url=`
-pub(crate) async fn explain() -> Problem {
-    Problem::new(axum::http::StatusCode::NOT_IMPLEMENTED, "soon", "not yet", "")
+pub(crate) async fn explain(
+    State(app): State<Arc<App>>,
+    Params(query): Params<Query>,
+) -> Result<Response, Problem> {
+    let snapshot = writing::snapshot(&app)?;
+    let asked = Asked::parse(&query.url)?;
+    let head = match asked.head() {
+        Ok(head) => head,
+        Err(error) => return Ok(json(StatusCode::OK, &refused(asked, &error, snapshot.revision()))),
+    };
+    let (host, path) = (head.0.host(), String::from_utf8_lossy(head.0.path(&head.1)));
+    let explanation = match &app.doors.proxy {
+        Some(proxy) => proxy.explain(host, &path),
+        None => RouteTable::from_snapshot(snapshot, &proxy::health::States::default()).explain(
+            host,
+            path.as_bytes(),
+            0,
+        ),
+    };
+    Ok(json(StatusCode::OK, &explained(&explanation)))
+}
+
+/// What a client would ask for.
+struct Asked {
+    authority: String,
+    target: String,
+}
+
+impl Asked {
+    /// `http://host[:port][/path][?query]`; the scheme may be left out, the fragment stays with the client.
+    fn parse(url: &str) -> Result<Self, Problem> {
+        let rest = match url.split_once("://") {
+            Some((scheme, rest))
+                if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>
+            {
+                rest
+            }
+            Some((scheme, _)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                let detail = format!("scheme `{scheme}` is not one that portico serves");
+                return Err(Problem::invalid("url", detail, "write http://HOST/PATH"));
+            }
+            _ => url,
+        };
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        if !authority.bytes().all(|b| b.is_ascii_graphic()) {
+            let remedy = "write it as `Host` carries it: ASCII, an international name in its `xn--` form";
+            return Err(Problem::invalid(
+                "url",
+                "the host has a character that no Host header may have",
+                remedy,
+            ));
+        }
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        let mut written = slash.to_owned();
+        for octet in target.bytes() {
+            // As browsers do: what may not stand in a target is percent-encoded.
+            if octet.is_ascii_graphic() {
+                written.push(char::from(octet));
+            } else {
+                let _ = write!(written, "%{octet:02X}");
+            }
+        }
+        Ok(Self { authority: authority.to_owned(), target: written })
+    }
+
+    /// The head of the request, as the proxy reads it.
+    fn head(&self) -> Result<(RequestHead, Vec<u8>), RequestError> {
+        let octets = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", self.target, self.authority).into_bytes();
+        let mut head = RequestHead::new();
+        let ClientLimits { request_line_bytes, head_bytes, headers, .. } = ClientLimits::default();
+        head.parse(&octets, &Limits { request_line: request_line_bytes, head: head_bytes, headers })?;
+        Ok((head, octets))
+    }
+}
+
+fn refused(asked: Asked, error: &RequestError, revision: Revision) -> Explained {
+    Explained {
+        host: asked.authority,
+        path: asked.target,
+        revision: revision.number(),
+        outcome: format!("{} before any lookup: {error}", error.status()),
+        considered: Vec::new(),
+        matched: None,
+    }
+}
+
+fn explained(explanation: &Explanation) -> Explained {
+    let considered = explanation.considered.iter().map(|considered| Considered {
+        pattern: match &considered.path {
+            Some(path) if !path.is_root() => format!("{}{path}", considered.host),
+            _ => considered.host.to_string(),
+        },
+        taken: considered.outcome == proxy::route::Outcome::Taken,
+        outcome: considered.outcome.to_string(),
+    });
+    let matched = explanation.matched.as_ref().map(matched);
+    Explained {
+        host: explanation.host.to_string(),
+        path: explanation.path.to_string(),
+        revision: explanation.revision.number(),
+        outcome: outcome(matched.as_ref()),
+        considered: considered.collect(),
+        matched,
+    }
+}
+
+/// What a client gets, in the words of hipache's contract.
+fn outcome(matched: Option<&Match>) -> String {
+    let Some(matched) = matched else { return "400: no frontend takes it".to_owned() };
+    match matched.endpoints.iter().filter(|endpoint| endpoint.serves).count() {
+        0 if matched.endpoints.is_empty() => "502: the frontend has no endpoint".to_owned(),
+        0 => "502: all endpoints are out".to_owned(),
+        1 => "goes to the one endpoint that serves".to_owned(),
+        serving => format!("goes to one of {serving} endpoints"),
+    }
+}
+
+fn matched(matched: &proxy::route::Match) -> Match {
+    let endpoints = matched.endpoints.iter().map(|endpoint| {
+        let ours = endpoint.out.and_then(|out| out.ours);
+        EndpointView {
+            url: endpoint.address.url(),
+            weight: u64::from(endpoint.weight.get()),
+            in_flight: u64::from(endpoint.in_flight),
+            out: endpoint.out.map(|out| match out.ours {
+                Some((reason, _)) => reason.to_string(),
+                None => "marked dead in the registry".to_owned(),
+            }),
+            back_in_ms: ours.map(|(_, back)| back),
+            serves: endpoint.serves,
+        }
+    });
+    let rejected = matched.rejected.iter();
+    Match {
+        frontend: name_of(&matched.frontend),
+        backend: matched.backend.to_string(),
+        balance: (&matched.balance).into(),
+        timeouts: (matched.timeouts != Timeouts::default()).then(|| TimeoutsDoc::from(&matched.timeouts)),
+        endpoints: endpoints.collect(),
+        rejected: rejected
+            .map(|r| Rejected { text: r.text.to_string(), reason: r.reason.to_string() })
+            .collect(),
+    }
 }

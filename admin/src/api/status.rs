@@ -1,7 +1,7 @@
 //! `/v1/status`: how this node stands.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -49,13 +49,23 @@ pub(crate) fn registry_status(app: &App, now: Instant) -> RegistryStatus {
             Link::Connecting | Link::Live => None,
         },
         follows_by: state.follows_by.to_owned(),
-        age_ms: state.confirmed.map(|confirmed| millis(now.saturating_duration_since(confirmed))),
+        age_ms: age(&state, now),
         from_cache: state.from_cache,
         read_only: state.read_only,
         revision: snapshot.revision().number(),
         facts: snapshot.len(),
         quarantined: snapshot.quarantine().len(),
     }
+}
+
+/// How long ago the snapshot was known to be what the store says: by our own clock, or, after a restart with the store away, by
+/// what stands beside the last known good copy.
+fn age(state: &registry::State, now: Instant) -> Option<u64> {
+    let saved = || {
+        let saved = UNIX_EPOCH.checked_add(Duration::from_millis(state.saved_ms?))?;
+        Some(SystemTime::now().duration_since(saved).unwrap_or_default())
+    };
+    state.confirmed.map(|confirmed| now.saturating_duration_since(confirmed)).or_else(saved).map(millis)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -2,34 +2,53 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{BalanceDoc, Rejected, TimeoutsDoc};
+
 /// `/v1/explain?url=`: how a request for this URL would be routed, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explained {
-    /// The host in canonical form.
+    /// The host in canonical form; as written where it has none.
     pub host: String,
-    /// The path in canonical form, without the query.
+    /// The path in canonical form, without the query; as written where it has none.
     pub path: String,
     /// The revision this is true of: the one new requests are routed by.
     pub revision: u64,
-    /// The frontend that takes it: `HOST[/path]`; `null`: none.
-    pub frontend: Option<String>,
-    /// What the client gets: one of the endpoints, or which answer of our own.
+    /// What a client gets.
     pub outcome: String,
-    /// Everything that was looked up, in order, up to the one that matched.
+    /// Everything that was looked at, in order, and on after the match.
     pub considered: Vec<Considered>,
-    /// The endpoints of the frontend.
-    pub endpoints: Vec<EndpointView>,
+    /// The frontend that takes the request; `null`: none.
+    pub matched: Option<Match>,
 }
 
-/// One frontend (or host pattern) that was looked up.
+/// One frontend, or one host pattern, that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Considered {
-    /// `HOST[/path]`, as looked up.
+    /// `HOST[/path]`.
     pub pattern: String,
     /// Whether it takes the request.
-    pub matched: bool,
-    /// Why, or why not.
-    pub reason: String,
+    pub taken: bool,
+    /// What came of it, and why.
+    pub outcome: String,
+}
+
+/// The frontend that takes the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Match {
+    /// `HOST[/path]`.
+    pub frontend: String,
+    /// Its backend's name.
+    pub backend: String,
+    /// How an endpoint is chosen.
+    pub balance: BalanceDoc,
+    /// Its own times, where it has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeouts: Option<TimeoutsDoc>,
+    /// Its endpoints, in the order of the list.
+    pub endpoints: Vec<EndpointView>,
+    /// What stands in the list and cannot be used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejected: Vec<Rejected>,
 }
 
 /// An endpoint, as this node's proxy sees it.
@@ -39,10 +58,12 @@ pub struct EndpointView {
     pub url: String,
     /// Its weight.
     pub weight: u64,
-    /// Requests in flight at it, from this node.
+    /// Requests in flight there for this frontend, from this node.
     pub in_flight: u64,
     /// Why it is out; `null`: it is not.
     pub out: Option<String>,
-    /// When this node will try it again, in milliseconds from now; `null`: now, or when its marker says so.
+    /// When this node will try it again, in milliseconds from now; `null`: it is not out, or its marker decides.
     pub back_in_ms: Option<u64>,
+    /// Whether the next request may go there; the only ones left serve although they are marked.
+    pub serves: bool,
 }

@@ -10,10 +10,10 @@ mod problem;
 mod status;
 mod verify;
 
-pub use explain::{Considered, EndpointView, Explained};
+pub use explain::{Considered, EndpointView, Explained, Match};
 pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};
 pub use history::{History, HistoryRecord};
 pub use problem::Problem;
-pub use registry::format::native::{BalanceDoc, EndpointDoc, FrontendDoc};
+pub use registry::format::native::{BalanceDoc, EndpointDoc, FrontendDoc, HashDoc, TimeoutsDoc};
 pub use status::{Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};

@@ -1,0 +1,147 @@
+//! One admin listener, spoken to over HTTP.
+
+use std::time::Duration;
+
+use admin::wire::Problem;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use ureq::http::{Method, Request, Uri};
+
+use crate::failure::Failure;
+
+/// How long a connect may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a whole request may take; the server itself gives up earlier.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest answer, in octets: a page of 10,000 large frontends.
+const ANSWER_BYTES: u64 = 256 << 20;
+
+/// One admin listener.
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    server: String,
+    token: Option<String>,
+}
+
+impl Client {
+    /// A client of the listener at `server`, a URL; `http://` may be left out.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when it is not the URL of one.
+    pub(crate) fn new(server: &str, token: Option<&str>) -> Result<Self, Failure> {
+        let server = server.trim().trim_end_matches('/');
+        let server = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+        let wrong = |why: &str| Failure::Usage(format!("server `{server}`: {why}; write http://HOST:PORT"));
+        if server.starts_with("https://") {
+            return Err(wrong("the admin listener speaks plain HTTP (use an SSH tunnel across networks)"));
+        }
+        let uri: Uri = server.parse().map_err(|_| wrong("not a URL"))?;
+        if uri.scheme_str() != Some("http") || uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
+            return Err(wrong("not the URL of an admin listener"));
+        }
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_global(Some(TIMEOUT))
+            .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")));
+        let token = token.map(str::trim).filter(|token| !token.is_empty()).map(str::to_owned);
+        Ok(Self { agent: config.build().into(), server, token })
+    }
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// [`Failure`]: unreachable, not portico, or refused.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.send(Method::GET, path, None, &[])
+    }
+
+    /// Writes or removes; `conditions` are header fields.
+    ///
+    /// # Errors
+    /// [`Failure`]: unreachable, not portico, or refused.
+    pub(crate) fn write<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+        conditions: &[(&str, String)],
+    ) -> Result<T, Failure> {
+        let body = body.map(serde_json::to_vec).transpose();
+        let body = body.map_err(|error| Failure::Usage(error.to_string()))?;
+        self.send(method, path, body, conditions)
+    }
+
+    fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        conditions: &[(&str, String)],
+    ) -> Result<T, Failure> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.server))
+            .header("Accept", "application/json, application/problem+json")
+            .header("Portico-Who", who());
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            request = request.header("Content-Type", "application/json");
+        }
+        for (name, value) in conditions {
+            request = request.header(*name, value);
+        }
+        let usage =
+            |error: ureq::http::Error| Failure::Usage(format!("the request cannot be written: {error}"));
+        let sent = match body {
+            Some(body) => self.agent.run(request.body(body).map_err(usage)?),
+            None => self.agent.run(request.body(()).map_err(usage)?),
+        };
+        let mut response = sent.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        let read = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec();
+        let answer = read.map_err(|error| self.unreachable(&error))?;
+        if status.is_success()
+            && let Ok(said) = serde_json::from_slice(&answer)
+        {
+            return Ok(said);
+        }
+        match serde_json::from_slice::<Problem>(&answer) {
+            Ok(problem) if !status.is_success() => Err(Failure::Refused(Box::new(problem))),
+            _ => Err(Failure::Foreign { server: self.server.clone(), answer: status.to_string() }),
+        }
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> Failure {
+        let reason = match error {
+            ureq::Error::Io(error) => plain(error),
+            ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
+            ureq::Error::HostNotFound => "its name is not known".to_owned(),
+            other => other.to_string(),
+        };
+        Failure::Unreachable { server: self.server.clone(), reason }
+    }
+}
+
+/// What the system said, without its number.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    text[..end].to_lowercase()
+}
+
+/// Who sits here, for the history: `user@host`.
+fn who() -> String {
+    let user =
+        ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|user| !user.is_empty());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"));
+    let host = host.ok().map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
+    let who = format!("{}@{}", user.as_deref().unwrap_or("unknown"), host.as_deref().unwrap_or("localhost"));
+    who.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
+}

@@ -1,0 +1,147 @@
+//! `portico frontend add`: make a frontend, or add endpoints to one.
+
+use admin::wire::{Addition, BalanceDoc, EndpointDoc, FrontendDoc, HashDoc, Written};
+use clap::Args;
+use ureq::http::Method;
+
+use super::{endpoints_of, in_our_words, line, standing};
+use crate::answer::Answer;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::name;
+
+const EXAMPLES: &str = "\
+Examples:
+  portico frontend add www.example.com http://10.0.0.7:8000 http://10.0.0.8:8000
+  portico frontend add www.example.com/api http://10.0.0.9:9000 --balance least_loaded
+  portico frontend add www.example.com http://10.0.0.10:8000 --weight 3
+  portico frontend add '*.example.com' http://10.0.0.11:8000 --replace";
+
+const ABOUT: &str = "\
+Make a frontend, or add endpoints to one.
+
+Endpoints that are there already stay as they are; --weight, --backend and --balance change what is there. With --replace
+the frontend is exactly what this command says: other endpoints, a balance kind and timeouts it had are gone.";
+
+/// Make a frontend, or add endpoints to one
+#[derive(Debug, Args)]
+#[command(long_about = ABOUT, after_help = EXAMPLES)]
+pub struct AddArgs {
+    /// What clients ask for: a host, `*.suffix`, `*` or an IP address; a path prefix may follow
+    #[arg(value_name = "HOST[/path]")]
+    name: String,
+    /// Who answers: http://HOST:PORT
+    #[arg(value_name = "URL", required = true)]
+    urls: Vec<String>,
+    /// The backend's name in logs and metrics [default: the host]
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+    /// Share of the traffic, 1 to 1000; once for all URLs or once for each, in their order [default: 1]
+    #[arg(long, value_name = "N", action = clap::ArgAction::Append)]
+    weight: Vec<u64>,
+    /// How an endpoint is chosen: random_of_two (default), round_robin, random, least_loaded, hash:client_address,
+    /// hash:header:NAME or hash:cookie:NAME
+    #[arg(long, value_name = "KIND", value_parser = parse_balance)]
+    balance: Option<BalanceDoc>,
+    /// Replace the frontend that is there
+    #[arg(long)]
+    replace: bool,
+    /// Only when the frontend is still at this revision
+    #[arg(long, value_name = "N")]
+    if_revision: Option<u64>,
+}
+
+/// Runs it.
+pub(crate) fn run(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
+    let endpoints = endpoints(args)?;
+    let conditions: Vec<_> = args.if_revision.iter().map(|n| ("If-Match", format!("\"{n}\""))).collect();
+    let written = if args.replace {
+        let (host, path) = args.name.split_at(args.name.find('/').unwrap_or(args.name.len()));
+        let doc = FrontendDoc {
+            host: host.to_owned(),
+            path: (!path.is_empty()).then(|| path.to_owned()),
+            backend: args.backend.clone(),
+            endpoints,
+            balance: args.balance.clone(),
+            timeouts: None,
+        };
+        client.write::<Written>(Method::PUT, &name::url_of(&args.name, ""), Some(&doc), &conditions)
+    } else {
+        let addition = Addition { endpoints, backend: args.backend.clone(), balance: args.balance.clone() };
+        let url = name::url_of(&args.name, "/endpoints");
+        client.write::<Written>(Method::POST, &url, Some(&addition), &conditions)
+    };
+    let written = written.map_err(|failure| in_our_words(failure, &args.name))?;
+    Answer::new(&written, text(args, &written))
+}
+
+fn text(args: &AddArgs, written: &Written) -> String {
+    let (name, endpoints) = match &written.frontend {
+        Some(doc) => (super::name_of(doc), endpoints_of(&doc.endpoints)),
+        None => (args.name.clone(), String::new()),
+    };
+    line(&format!("{name} -> {endpoints} {}", standing(written)))
+}
+
+fn endpoints(args: &AddArgs) -> Result<Vec<EndpointDoc>, Failure> {
+    let weights: Vec<Option<u64>> = match &*args.weight {
+        [] => vec![None; args.urls.len()],
+        [all] => vec![Some(*all); args.urls.len()],
+        each if each.len() == args.urls.len() => each.iter().copied().map(Some).collect(),
+        each => {
+            let (weights, urls) = (each.len(), args.urls.len());
+            let message =
+                format!("{weights} weights for {urls} URLs: give --weight once for all, or once for each");
+            return Err(Failure::Usage(message));
+        }
+    };
+    let urls = args.urls.iter().zip(weights);
+    Ok(urls.map(|(url, weight)| EndpointDoc { url: url.clone(), weight }).collect())
+}
+
+fn parse_balance(text: &str) -> Result<BalanceDoc, String> {
+    let (kind, key) = text.split_once(':').unwrap_or((text, ""));
+    match (kind.replace('-', "_").as_str(), key) {
+        ("random_of_two", "") => Ok(BalanceDoc::RandomOfTwo),
+        ("round_robin", "") => Ok(BalanceDoc::RoundRobin),
+        ("random", "") => Ok(BalanceDoc::Random),
+        ("least_loaded", "") => Ok(BalanceDoc::LeastLoaded),
+        ("hash", key) => parse_hash(key),
+        _ => Err("write random_of_two, round_robin, random, least_loaded or hash:KEY".to_owned()),
+    }
+}
+
+fn parse_hash(key: &str) -> Result<BalanceDoc, String> {
+    let (kind, name) = key.split_once(':').unwrap_or((key, ""));
+    match (kind.replace('-', "_").as_str(), name) {
+        ("client_address", "") => Ok(BalanceDoc::Hash(HashDoc::ClientAddress)),
+        ("header", name) if !name.is_empty() => Ok(BalanceDoc::Hash(HashDoc::Header(name.to_owned()))),
+        ("cookie", name) if !name.is_empty() => Ok(BalanceDoc::Hash(HashDoc::Cookie(name.to_owned()))),
+        _ => Err("write hash:client_address, hash:header:NAME or hash:cookie:NAME".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::balance_of;
+    use super::*;
+
+    #[test]
+    fn balance_kinds_read_back_as_written() {
+        for text in [
+            "random_of_two",
+            "round_robin",
+            "random",
+            "least_loaded",
+            "hash:client_address",
+            "hash:header:x-user",
+            "hash:cookie:sid",
+        ] {
+            assert_eq!(parse_balance(text).map(|kind| balance_of(Some(&kind))), Ok(text.to_owned()));
+        }
+        assert_eq!(parse_balance("round-robin"), Ok(BalanceDoc::RoundRobin));
+        for text in ["", "roundrobin", "hash", "hash:", "hash:cookie:", "hash:client_address:x", "random:1"] {
+            assert!(parse_balance(text).is_err(), "{text:?}");
+        }
+    }
+}

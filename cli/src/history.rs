@@ -1,0 +1,140 @@
+//! `portico history`: who changed what, when.
+
+use std::collections::BTreeMap;
+
+use admin::wire::{FrontendDoc, History, HistoryRecord};
+use clap::Args;
+
+use crate::answer::Answer;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::frontend::endpoints_of;
+use crate::name;
+use crate::table::Table;
+
+const EXAMPLES: &str = "\
+Examples:
+  portico history
+  portico history --limit 100 --frontend www.example.com/api";
+
+/// Who changed what, when; newest first
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct HistoryArgs {
+    /// At most this many changes (the registry keeps the last 10000)
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+    /// Only changes older than this revision
+    #[arg(long, value_name = "N")]
+    before: Option<u64>,
+    /// Only changes of this frontend
+    #[arg(long, value_name = "HOST[/path]")]
+    frontend: Option<String>,
+}
+
+/// Runs it.
+pub(crate) fn run(args: &HistoryArgs, client: &Client) -> Result<Answer, Failure> {
+    let before = args.before.map(|before| format!("&before={before}")).unwrap_or_default();
+    let key = args.frontend.as_deref().map(|name| format!("&key={}", name::encode(name))).unwrap_or_default();
+    let history: History = client.get(&format!("/v1/history?limit={}{before}{key}", args.limit))?;
+    Answer::new(&history, text(&history))
+}
+
+fn text(history: &History) -> String {
+    if history.records.is_empty() {
+        return "no changes\n".to_owned();
+    }
+    let mut table = Table::new(&["REVISION", "WHEN", "WHO", "FRONTEND", "WHAT"]);
+    for record in &history.records {
+        let key = record.key.strip_prefix("frontend:").unwrap_or(&record.key);
+        table.row([&record.revision.to_string(), &record.at, &record.who, key, &what(record)]);
+    }
+    table.text()
+}
+
+/// What a change did.
+fn what(record: &HistoryRecord) -> String {
+    match (&record.before, &record.after) {
+        (_, None) => "removed".to_owned(),
+        (None, Some(after)) => format!("-> {}", endpoints_of(&after.endpoints)),
+        (Some(before), Some(after)) => difference(before, after),
+    }
+}
+
+/// Which endpoints came (`+`), went (`-`) or have another weight (`~`), and that the rest changed too.
+fn difference(before: &FrontendDoc, after: &FrontendDoc) -> String {
+    let weights = |doc: &FrontendDoc| -> BTreeMap<String, u64> {
+        doc.endpoints.iter().map(|endpoint| (endpoint.url.clone(), endpoint.weight.unwrap_or(1))).collect()
+    };
+    let (old, new) = (weights(before), weights(after));
+    let mut said: Vec<String> =
+        old.keys().filter(|url| !new.contains_key(*url)).map(|url| format!("-{url}")).collect();
+    for (url, weight) in &new {
+        match old.get(url) {
+            None => said.push(format!("+{url}")),
+            Some(old) if old != weight => said.push(format!("~{url} (weight {old} -> {weight})")),
+            Some(_) => {}
+        }
+    }
+    let rest = |doc: &FrontendDoc| (doc.backend.clone(), doc.balance.clone(), doc.timeouts.clone());
+    if rest(before) != rest(after) {
+        said.push("policy changed".to_owned());
+    }
+    if said.is_empty() { "written again".to_owned() } else { said.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use admin::wire::{BalanceDoc, EndpointDoc};
+
+    use super::*;
+
+    fn doc(endpoints: &[(&str, Option<u64>)]) -> FrontendDoc {
+        let endpoints =
+            endpoints.iter().map(|(url, weight)| EndpointDoc { url: (*url).to_owned(), weight: *weight });
+        FrontendDoc {
+            host: "www.example.com".to_owned(),
+            path: None,
+            backend: None,
+            endpoints: endpoints.collect(),
+            balance: None,
+            timeouts: None,
+        }
+    }
+
+    fn record(revision: u64, before: Option<FrontendDoc>, after: Option<FrontendDoc>) -> HistoryRecord {
+        HistoryRecord {
+            revision,
+            at_ms: 1_700_000_000_000,
+            at: "2023-11-14T22:13:20.000Z".to_owned(),
+            who: "cli:root@\x1bhost".to_owned(),
+            key: "frontend:www.example.com".to_owned(),
+            before,
+            after,
+        }
+    }
+
+    #[test]
+    fn changes_say_who_when_and_what() {
+        let one = doc(&[("http://a:1", None)]);
+        let two = doc(&[("http://a:1", Some(3)), ("http://b:2", None)]);
+        let mut other_policy = one.clone();
+        other_policy.balance = Some(BalanceDoc::Random);
+        let records = vec![
+            record(5, Some(other_policy.clone()), None),
+            record(4, Some(one.clone()), Some(other_policy)),
+            record(3, Some(two.clone()), Some(one.clone())),
+            record(2, Some(one.clone()), Some(two)),
+            record(1, None, Some(one)),
+        ];
+
+        insta::assert_snapshot!(text(&History { records, next: None }), @r#"
+        REVISION  WHEN                      WHO                  FRONTEND         WHAT
+        5         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  removed
+        4         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  policy changed
+        3         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  -http://b:2 ~http://a:1 (weight 3 -> 1)
+        2         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  ~http://a:1 (weight 1 -> 3) +http://b:2
+        1         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  -> http://a:1
+        "#);
+    }
+}

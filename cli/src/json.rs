@@ -1,0 +1,38 @@
+//! JSON for programs, and safe for people who look at it.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::printable;
+
+/// Indented JSON, its last line ended. What could steer a terminal is written as `\uXXXX`, which is the same JSON.
+pub(crate) fn pretty(value: &Value) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut safe = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        if c != '\n' && printable::is_unsafe(c) {
+            // Serialised JSON holds such characters within strings only.
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    safe.push('\n');
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_json_is_the_same_json() {
+        let value = Value::from("a\x1b\u{9b}\u{202e}\u{e0041}\n\"");
+        let text = pretty(&serde_json::json!({ "x": value }));
+        assert_eq!(text, "{\n  \"x\": \"a\\u001b\\u009b\\u202e\\udb40\\udc41\\n\\\"\"\n}\n");
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON")["x"], value);
+    }
+}

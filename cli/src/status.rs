@@ -1,0 +1,185 @@
+//! `portico status`: how a node and its registry stand.
+
+use admin::wire::{RegistryStatus, Status};
+use clap::Args;
+
+use crate::answer::Answer;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::table::Table;
+
+const EXAMPLES: &str = "\
+Examples:
+  portico status
+  portico status --json --server http://10.0.0.2:8081 --token TOKEN";
+
+/// How a node and its registry stand
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct StatusArgs {}
+
+/// Runs it.
+pub(crate) fn run(_: &StatusArgs, client: &Client) -> Result<Answer, Failure> {
+    let status: Status = client.get("/v1/status")?;
+    Answer::new(&status, text(&status))
+}
+
+fn text(status: &Status) -> String {
+    let mut table = Table::new(&[]);
+    table.row([
+        "portico",
+        &format!("{}, node {}, up {}", status.version, status.node, duration(status.uptime_ms)),
+    ]);
+    let ready = match status.ready.ready {
+        true => "yes".to_owned(),
+        false => format!("no: {}", status.ready.reasons.join("; ")),
+    };
+    table.row(["ready", &ready]);
+    table.row(["registry", &format!("{}: {}", status.registry.url, link(&status.registry))]);
+    table.row(["routes", &routes(&status.registry)]);
+    match &status.proxy {
+        Some(proxy) => {
+            let serving = format!("serves revision {}, {} in flight", proxy.serving, proxy.in_flight);
+            let dead = match proxy.dead_endpoints {
+                0 => "no endpoint out".to_owned(),
+                1 => "1 endpoint out (portico verify)".to_owned(),
+                n => format!("{n} endpoints out (portico verify)"),
+            };
+            table.row(["proxy", &format!("{serving}, {dead}")]);
+        }
+        None => table.row(["proxy", "none in this process"]),
+    }
+    for listener in &status.listeners {
+        table.row(["listens", &format!("{} {}", listener.role, listener.address)]);
+    }
+    table.text()
+}
+
+fn link(registry: &RegistryStatus) -> String {
+    let mut said = vec![registry.link.clone()];
+    if let Some(error) = &registry.error {
+        said.push(error.clone());
+    }
+    if !registry.follows_by.is_empty() {
+        said.push(format!("follows by {}", registry.follows_by));
+    }
+    if registry.read_only {
+        said.push("read-only".to_owned());
+    }
+    said.join(", ")
+}
+
+fn routes(registry: &RegistryStatus) -> String {
+    let age = match registry.age_ms {
+        Some(ms) => format!("{} old", duration(ms)),
+        None if registry.from_cache => "of unknown age".to_owned(),
+        None => "not read yet".to_owned(),
+    };
+    let facts = match registry.facts {
+        1 => "1 frontend".to_owned(),
+        n => format!("{n} frontends"),
+    };
+    let mut said = vec![format!("revision {}", registry.revision), facts, age];
+    if registry.from_cache {
+        said.push("last known good from disk".to_owned());
+    }
+    if registry.quarantined > 0 {
+        said.push(format!("{} set aside (portico verify)", registry.quarantined));
+    }
+    said.join(", ")
+}
+
+/// The two largest units.
+fn duration(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..10 => format!("{}.{} s", seconds, ms % 1000 / 100),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use admin::wire::{Listener, ProxyStatus, Readiness};
+
+    use super::*;
+
+    fn status() -> Status {
+        Status {
+            version: "0.1.0".to_owned(),
+            node: "web-1".to_owned(),
+            uptime_ms: 3_725_000,
+            ready: Readiness {
+                ready: true,
+                reasons: Vec::new(),
+                registry: "live".to_owned(),
+                from_cache: false,
+            },
+            registry: RegistryStatus {
+                driver: "redis".to_owned(),
+                url: "redis://:***@10.0.0.5:6379/0".to_owned(),
+                link: "live".to_owned(),
+                error: None,
+                follows_by: "client tracking".to_owned(),
+                age_ms: Some(1_240),
+                from_cache: false,
+                read_only: false,
+                revision: 42,
+                facts: 3,
+                quarantined: 0,
+            },
+            proxy: Some(ProxyStatus { serving: 42, in_flight: 7, dead_endpoints: 0 }),
+            listeners: vec![
+                Listener { role: "http".to_owned(), address: "0.0.0.0:8080".to_owned() },
+                Listener { role: "admin".to_owned(), address: "127.0.0.1:8081".to_owned() },
+            ],
+        }
+    }
+
+    #[test]
+    fn a_healthy_node_is_told_in_a_few_lines() {
+        insta::assert_snapshot!(text(&status()), @r#"
+        portico   0.1.0, node web-1, up 1 h 2 min
+        ready     yes
+        registry  redis://:***@10.0.0.5:6379/0: live, follows by client tracking
+        routes    revision 42, 3 frontends, 1.2 s old
+        proxy     serves revision 42, 7 in flight, no endpoint out
+        listens   http 0.0.0.0:8080
+        listens   admin 127.0.0.1:8081
+        "#);
+    }
+
+    #[test]
+    fn a_lost_registry_is_told_with_the_age_of_the_routes() {
+        let mut lost = status();
+        lost.registry.link = "lost".to_owned();
+        lost.registry.error = Some("connection refused".to_owned());
+        lost.registry.follows_by = String::new();
+        lost.registry.age_ms = None;
+        lost.registry.from_cache = true;
+        lost.registry.facts = 1;
+        lost.registry.quarantined = 2;
+        lost.ready.ready = false;
+        lost.ready.reasons = vec!["this node is draining".to_owned()];
+        lost.proxy = None;
+
+        insta::assert_snapshot!(text(&lost), @r#"
+        portico   0.1.0, node web-1, up 1 h 2 min
+        ready     no: this node is draining
+        registry  redis://:***@10.0.0.5:6379/0: lost, connection refused
+        routes    revision 42, 1 frontend, of unknown age, last known good from disk, 2 set aside (portico verify)
+        proxy     none in this process
+        listens   http 0.0.0.0:8080
+        listens   admin 127.0.0.1:8081
+        "#);
+    }
+
+    #[test]
+    fn durations_have_their_two_largest_units() {
+        let all = [0, 9_990, 10_000, 61_000, 7_260_000, 90_000_000].map(duration);
+        assert_eq!(all, ["0.0 s", "9.9 s", "10 s", "1 min 1 s", "2 h 1 min", "1 d 1 h"]);
+    }
+}
