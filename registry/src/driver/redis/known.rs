@@ -1,0 +1,216 @@
+//! What this node knows of the store: by key, what it said when it was last read; by fact, which key states it.
+//!
+//! In: readings. Out: the [`Change`]s they make. Several keys may state one fact: portico's JSON and hipache's list, or spellings of one
+//! host; portico's JSON wins, then the canonical spelling, and the others are set aside as clashes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use model::{Change, Fact, FactKey, Origin, Quarantined, Revision, Stated};
+use tokio::time::Instant;
+
+use super::content::{Digest, Reading};
+use super::names::{Meaning, Names, RawKey, shown};
+
+/// What a key said when it was last read.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) digest: Digest,
+    /// The revision of its last change.
+    pub(super) revision: Revision,
+    pub(super) reading: Reading,
+    /// When it ends by itself.
+    pub(super) ends: Option<Instant>,
+}
+
+/// What we made of an entry.
+#[derive(Debug, Clone, PartialEq)]
+enum Shown {
+    Nothing,
+    Served(Stated),
+    Aside(Quarantined),
+}
+
+#[derive(Debug)]
+struct Held {
+    entry: Entry,
+    shown: Shown,
+}
+
+/// All that is known.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    entries: BTreeMap<RawKey, Held>,
+    claims: HashMap<FactKey, Vec<RawKey>>,
+}
+
+impl Known {
+    pub(super) fn get(&self, raw: &[u8]) -> Option<&Entry> {
+        self.entries.get(raw).map(|held| &held.entry)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// At most `count` keys behind `after`, in order.
+    pub(super) fn keys_after(&self, after: Option<&RawKey>, count: usize) -> Vec<RawKey> {
+        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(Arc::clone(after)));
+        self.entries.range((from, Bound::Unbounded)).take(count).map(|(raw, _)| Arc::clone(raw)).collect()
+    }
+
+    /// The fact that is served under `key`, and the raw key that states it.
+    pub(super) fn served(&self, key: &FactKey) -> Option<(&RawKey, &Stated)> {
+        self.claims.get(key)?.iter().find_map(|raw| match &self.entries.get(raw)?.shown {
+            Shown::Served(stated) => Some((raw, stated)),
+            _ => None,
+        })
+    }
+
+    /// All keys that state, or should state, this fact.
+    pub(super) fn claimants(&self, key: &FactKey) -> &[RawKey] {
+        self.claims.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes in what was read under `raw` (`None`: nothing is there) and adds what changes by it to `changes`. `at`: the
+    /// revision these changes are told at.
+    pub(super) fn take(
+        &mut self,
+        names: &Names,
+        raw: &RawKey,
+        entry: Option<Entry>,
+        at: Revision,
+        changes: &mut Vec<Change>,
+    ) {
+        let before = match entry {
+            Some(entry) => match self.entries.get_mut(raw) {
+                Some(held) => {
+                    held.entry = entry;
+                    Shown::Nothing
+                }
+                None => {
+                    self.entries.insert(Arc::clone(raw), Held { entry, shown: Shown::Nothing });
+                    Shown::Nothing
+                }
+            },
+            None => self.entries.remove(raw).map_or(Shown::Nothing, |held| held.shown),
+        };
+        if matches!(before, Shown::Aside(_)) {
+            changes.push(Change::Release(shown(raw)));
+        }
+        match names.meaning(raw) {
+            Meaning::Frontend { key, .. } => {
+                self.claim(&key, raw);
+                self.show(names, &key, matches!(before, Shown::Served(_)), at, changes);
+            }
+            _ => self.show_junk(raw, changes),
+        }
+    }
+
+    fn claim(&mut self, key: &FactKey, raw: &RawKey) {
+        let claimants = self.claims.entry(key.clone()).or_default();
+        claimants.retain(|claimant| claimant != raw);
+        if self.entries.contains_key(raw) {
+            claimants.push(Arc::clone(raw));
+        }
+        if claimants.is_empty() {
+            self.claims.remove(key);
+        }
+    }
+
+    fn show_junk(&mut self, raw: &RawKey, changes: &mut Vec<Change>) {
+        let Some(held) = self.entries.get_mut(raw) else { return };
+        if let Reading::Unusable(why) = &held.entry.reading {
+            let aside = Shown::Aside(why.clone());
+            if held.shown != aside {
+                changes.push(Change::Quarantine(shown(raw), why.clone()));
+                held.shown = aside;
+            }
+        }
+    }
+
+    /// Decides which of the keys that state `key` is served, and tells what is different by it.
+    fn show(
+        &mut self,
+        names: &Names,
+        key: &FactKey,
+        was_served: bool,
+        at: Revision,
+        changes: &mut Vec<Change>,
+    ) {
+        let claimants = self.claims.get(key).cloned().unwrap_or_default();
+        let winner = claimants.iter().filter_map(|raw| self.rank(names, raw)).min();
+        let served_before = was_served || self.served(key).is_some();
+        if served_before && winner.is_none() {
+            changes.push(Change::Remove(key.clone()));
+        }
+        for raw in &claimants {
+            let Some(held) = self.entries.get_mut(raw) else { continue };
+            let now = match (&held.entry.reading, &winner) {
+                (Reading::Unusable(why), _) => Shown::Aside(why.clone()),
+                (Reading::Fact(fact), Some((_, _, first))) if first == raw => {
+                    // One that comes forward because a better one went is new at this revision.
+                    let newly = !matches!(held.shown, Shown::Served(_)) && served_before;
+                    if newly {
+                        held.entry.revision = held.entry.revision.max(at);
+                    }
+                    Shown::Served(stated(names, raw, fact, held.entry.revision))
+                }
+                (Reading::Fact(_), winner) => {
+                    Shown::Aside(clash(raw, winner.as_ref().map(|(_, _, first)| first)))
+                }
+            };
+            if held.shown == now {
+                continue;
+            }
+            if matches!(held.shown, Shown::Aside(_)) && matches!(now, Shown::Served(_)) {
+                changes.push(Change::Release(shown(raw)));
+            }
+            match &now {
+                Shown::Served(stated) => changes.push(Change::Put(stated.clone())),
+                Shown::Aside(why) => changes.push(Change::Quarantine(shown(raw), why.clone())),
+                Shown::Nothing => {}
+            }
+            held.shown = now;
+        }
+    }
+
+    /// The place of a key among those that state one fact, the best first; `None`: it states none.
+    fn rank(&self, names: &Names, raw: &RawKey) -> Option<(bool, bool, RawKey)> {
+        if !matches!(self.entries.get(raw)?.entry.reading, Reading::Fact(_)) {
+            return None;
+        }
+        match names.meaning(raw) {
+            Meaning::Frontend { origin, canonical, .. } => {
+                Some((origin != Origin::Native, !canonical, Arc::clone(raw)))
+            }
+            _ => None,
+        }
+    }
+
+    /// All that is known, as the changes that state it.
+    pub(super) fn statement(&self) -> impl Iterator<Item = Change> {
+        self.entries.iter().filter_map(|(raw, held)| match &held.shown {
+            Shown::Served(stated) => Some(Change::Put(stated.clone())),
+            Shown::Aside(why) => Some(Change::Quarantine(shown(raw), why.clone())),
+            Shown::Nothing => None,
+        })
+    }
+}
+
+fn stated(names: &Names, raw: &[u8], fact: &Arc<Fact>, revision: Revision) -> Stated {
+    let origin = if raw.starts_with(&names.lists) { Origin::Hipache } else { Origin::Native };
+    Stated { fact: Arc::clone(fact), revision, origin }
+}
+
+fn clash(raw: &[u8], winner: Option<&RawKey>) -> Quarantined {
+    let winner = winner.map(|winner| shown(winner)).unwrap_or_default();
+    Quarantined {
+        reason: format!("`{winner}` states the same frontend and wins").into(),
+        remedy: format!("`DEL` the one that is not meant: `{}` or `{winner}`", shown(raw)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use super::*;
+use crate::driver::redis::content::Content;
+
+struct World {
+    names: Names,
+    known: Known,
+    revision: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { names: Names::new(""), known: Known::default(), revision: 0 }
+    }
+
+    /// Takes in one content at the next revision and tells the changes in words.
+    fn take(&mut self, raw: &str, content: Content) -> Vec<String> {
+        self.revision += 1;
+        let revision = Revision::new(self.revision);
+        let key: RawKey = raw.as_bytes().into();
+        let reading = content.read(&key, &self.names.meaning(&key), 1000);
+        let entry = reading.map(|reading| Entry { digest: content.digest(), revision, reading, ends: None });
+        let mut changes = Vec::new();
+        self.known.take(&self.names, &key, entry, revision, &mut changes);
+        changes.into_iter().map(words).collect()
+    }
+}
+
+fn words(change: Change) -> String {
+    match change {
+        Change::Put(stated) => format!("put {} {:?}@{}", stated.fact.key(), stated.origin, stated.revision),
+        Change::Remove(key) => format!("remove {key}"),
+        Change::Quarantine(raw, _) => format!("aside {raw}"),
+        Change::Release(raw) => format!("release {raw}"),
+    }
+}
+
+fn list(name: &str) -> Content {
+    Content::List(vec![name.as_bytes().to_vec(), b"http://10.0.0.1:80".to_vec()])
+}
+
+fn json(host: &str) -> Content {
+    Content::Text(format!(r#"{{"host":"{host}","endpoints":["http://10.0.0.2"]}}"#).into_bytes())
+}
+
+#[test]
+fn a_key_is_put_changed_set_aside_and_removed() {
+    let mut world = World::new();
+    assert_eq!(world.take("frontend:a", list("one")), ["put frontend:a Hipache@1"]);
+    assert_eq!(world.take("frontend:a", list("two")), ["put frontend:a Hipache@2"]);
+    assert_eq!(
+        world.take("frontend:a", Content::Other("hash".into())),
+        ["remove frontend:a", "aside frontend:a"]
+    );
+    assert_eq!(world.take("frontend:a", list("one")), ["release frontend:a", "put frontend:a Hipache@4"]);
+    assert_eq!(world.take("frontend:a", Content::Absent), ["remove frontend:a"]);
+    assert_eq!(world.take("frontend:a", Content::Absent), Vec::<String>::new());
+    assert_eq!(world.known.len(), 0);
+}
+
+#[test]
+fn junk_is_set_aside_and_released() {
+    let mut world = World::new();
+    assert_eq!(world.take("frontend:a b", list("one")), ["aside frontend:a b"]);
+    assert_eq!(world.take("frontend:a b", list("two")), Vec::<String>::new());
+    assert_eq!(world.take("frontend:a b", Content::Absent), ["release frontend:a b"]);
+}
+
+#[test]
+fn of_two_forms_the_native_one_wins_and_the_other_is_named() {
+    let mut world = World::new();
+    world.take("frontend:a", list("one"));
+    assert_eq!(world.take("portico:frontend:a", json("a")), ["aside frontend:a", "put frontend:a Native@2"]);
+    assert_eq!(
+        world.take("portico:frontend:a", Content::Absent),
+        ["release frontend:a", "put frontend:a Hipache@3"]
+    );
+}
+
+#[test]
+fn a_native_form_that_cannot_be_read_leaves_the_list_serving() {
+    let mut world = World::new();
+    world.take("frontend:a", list("one"));
+    let junk = Content::Text(b"{".to_vec());
+    assert_eq!(world.take("portico:frontend:a", junk), ["aside portico:frontend:a"]);
+    assert_eq!(world.known.claimants(&json_key("a")).len(), 2);
+    assert!(world.known.served(&json_key("a")).is_some());
+}
+
+#[test]
+fn of_two_spellings_the_canonical_one_wins() {
+    let mut world = World::new();
+    assert_eq!(world.take("frontend:A", list("one")), ["put frontend:a Hipache@1"]);
+    assert_eq!(world.take("frontend:a", list("two")), ["aside frontend:A", "put frontend:a Hipache@2"]);
+    assert_eq!(world.take("frontend:A", Content::Absent), ["release frontend:A"]);
+}
+
+#[test]
+fn the_statement_says_what_is_shown() {
+    let mut world = World::new();
+    world.take("frontend:a", list("one"));
+    world.take("frontend:b", Content::Other("set".into()));
+    let all: Vec<String> = world.known.statement().map(words).collect();
+    assert_eq!(all, ["put frontend:a Hipache@1", "aside frontend:b"]);
+}
+
+fn json_key(host: &str) -> FactKey {
+    FactKey::Frontend {
+        host: model::HostPattern::parse(host).expect("host"),
+        path: model::PathPrefix::root(),
+    }
+}

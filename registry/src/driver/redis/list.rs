@@ -1,0 +1,114 @@
+//! Listing: everything that stands in the store, read once and told as a whole.
+
+use std::collections::BTreeSet;
+
+use model::{Change, Revision};
+use redis::Value;
+
+use super::connect::{Stop, octets};
+use super::follow::{Deadlines, Session};
+use super::known::Known;
+use super::names::{Meaning, RawKey};
+use super::settle::{BATCH, Gathered};
+use crate::driver::{Event, LIST_BATCH};
+
+/// How many keys one step of the scan asks for.
+const SCAN: usize = 1000;
+/// How often what changed during the listing is read again before it is told.
+const ROUNDS: usize = 4;
+
+impl Session<'_> {
+    /// Lists all frontends and dead marks.
+    pub(super) async fn list(&mut self) -> Result<(), Stop> {
+        self.send(Event::ListBegin).await?;
+        // A counter that was lost goes on above what we serve; without it, revisions are local.
+        self.read_only = None;
+        let counted = self.call_number(&[]).await?;
+        self.turned = false;
+        let (keys, hosts) = self.scan_all().await?;
+        let mut gathered = Gathered { at: self.floor(), ..Gathered::default() };
+        if let (Some(counted), true) = (counted, self.writer_is_reader()) {
+            gathered.at = gathered.at.max(counted.last);
+        }
+        self.highest = gathered.at;
+        let keys: Vec<RawKey> = keys.into_iter().collect();
+        for batch in keys.chunks(BATCH) {
+            let again = self.gather(batch.to_vec(), &mut gathered).await?;
+            self.dirty.extend(again);
+        }
+        for _ in 0..ROUNDS {
+            let missed = self.missed(&gathered).await?;
+            if missed.is_empty() {
+                break;
+            }
+            for batch in missed.chunks(BATCH) {
+                let again = self.gather(batch.to_vec(), &mut gathered).await?;
+                self.dirty.extend(again);
+            }
+        }
+        self.known = Known::default();
+        self.deadlines = Deadlines::default();
+        let at = gathered.found.values().map(|found| found.revision).fold(gathered.at, u64::max);
+        for (key, found) in gathered.found {
+            self.take(&key, found, at, &mut Vec::new());
+        }
+        self.highest = at;
+        self.tell_list().await?;
+        self.sweep.restart();
+        self.list_marks(hosts).await
+    }
+
+    async fn tell_list(&self) -> Result<(), Stop> {
+        let mut part: Vec<Change> = Vec::with_capacity(LIST_BATCH);
+        for change in self.known.statement() {
+            part.push(change);
+            if part.len() == LIST_BATCH {
+                self.send(Event::List(std::mem::take(&mut part))).await?;
+            }
+        }
+        self.send(Event::List(part)).await?;
+        self.send(Event::Listed {
+            revision: Revision::new(self.highest),
+            follows_by: self.follows_by,
+            read_only: self.read_only.is_some(),
+        })
+        .await
+    }
+
+    /// The keys of all frontends, and the hosts of all dead marks.
+    async fn scan_all(&mut self) -> Result<(BTreeSet<RawKey>, BTreeSet<Box<str>>), Stop> {
+        let (mut keys, mut hosts) = (BTreeSet::new(), BTreeSet::new());
+        let mut cursor = 0;
+        loop {
+            let (next, found) = self.scan(cursor, SCAN).await?;
+            for key in found {
+                match self.shared.names.meaning(&key) {
+                    Meaning::Frontend { .. } | Meaning::Junk(_) => {
+                        keys.insert(key);
+                    }
+                    Meaning::Dead(host) => {
+                        hosts.insert(host);
+                    }
+                    Meaning::Other => {}
+                }
+            }
+            cursor = next;
+            if cursor == 0 {
+                return Ok((keys, hosts));
+            }
+        }
+    }
+
+    /// One step of a scan: the next cursor (0: it came round) and keys that may be ours.
+    pub(super) async fn scan(&mut self, cursor: u64, count: usize) -> Result<(u64, Vec<RawKey>), Stop> {
+        let (next, keys): (u64, Vec<Value>) = redis::cmd("SCAN")
+            .arg(cursor)
+            .arg("MATCH")
+            .arg(self.shared.names.glob())
+            .arg("COUNT")
+            .arg(count)
+            .query_async(&mut self.connection)
+            .await?;
+        Ok((next, keys.into_iter().filter_map(octets).map(RawKey::from).collect()))
+    }
+}

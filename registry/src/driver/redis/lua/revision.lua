@@ -1,0 +1,25 @@
+-- Revisions: whole numbers in a counter, written as plain digits.
+local function digits(number) return string.format('%.0f', number) end
+
+-- Where the counter stands. One that was lost (the store restarted empty, was flushed, or is an older copy) goes on above the
+-- highest revision that the history or the caller knows, and that is a step of its own: no revision ever means two things.
+local function resume(counter_key, history_key, floor)
+  local counter = tonumber(redis.call('GET', counter_key) or '0') or 0
+  local top = redis.call('XREVRANGE', history_key, '+', '-', 'COUNT', 1)[1]
+  local last = top and tonumber(string.match(top[1], '^(%d+)')) or 0
+  local known = math.max(floor, last)
+  if counter >= known then return counter end
+  redis.call('SET', counter_key, digits(known + 1))
+  return known + 1
+end
+
+-- One line of the history; its ID is its revision.
+local function record(history_key, keep, revision, key, at, who, before, after)
+  redis.call('XADD', history_key, 'MAXLEN', '=', keep, digits(revision) .. '-0',
+    'key', key, 'at', at, 'who', who, 'before', before, 'after', after)
+end
+
+-- Tells the other nodes. A user without the right to publish still writes: the others follow the keys.
+local function announce(channel, revision, who, keys)
+  redis.pcall('PUBLISH', channel, cjson.encode({ revision = revision, who = who, keys = keys }))
+end

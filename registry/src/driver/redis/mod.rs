@@ -1,0 +1,251 @@
+//! The Redis driver: hipache's own schema, and portico's facts beside it.
+//!
+//! In: a [`Place`], whatever any client does to the keys, writes, health reports. Out: [`Event`]s within milliseconds of what was done,
+//! hipache's dead marks, history. Never here: a change of Redis' configuration that nobody asked for; an unbounded read; a panic on
+//! anything that stands in the store.
+//!
+//! ```text
+//! connect ─► list ─► follow: pushes (tracking | keyspace events) ─► touched keys ─► look ─► number ─► tell
+//!    ▲                        sweep (digests, round and round) ──────────┘      (once in the fleet, by Lua)
+//!    └── backoff ◄── Lost ◄── no answer in time
+//! ```
+//!
+//! | key under the prefix | holds |
+//! |---|---|
+//! | `frontend:<host>` | hipache's list: an identifier, then URLs |
+//! | `dead:<host>` | hipache's set of dead places in that list, with a TTL |
+//! | `portico:frontend:<host><path>` | a frontend that a list cannot say, as JSON |
+//! | `portico:revision` | the counter |
+//! | `portico:revisions` | by raw key: its revision and the digest of what it said then |
+//! | `portico:history` | a capped stream; the ID of a record is its revision |
+//! | `portico:changes` | (channel) revision, who and keys of each write |
+//! | `portico:node:<id>` | a node's report, with a TTL |
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use model::{ChangeRecord, Revision};
+use redis::aio::MultiplexedConnection;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::driver::{BoxFuture, Driver, Event, Feed};
+use crate::{Config, HistoryQuery, OpenError, PublishError, ReadError, Write};
+use connect::Stop;
+use follow::{Inbox, Session, told_to_close};
+use names::Names;
+use write::Command;
+
+mod connect;
+mod content;
+mod follow;
+mod health;
+mod known;
+mod list;
+mod look;
+mod marks;
+mod names;
+mod number;
+mod past;
+mod place;
+mod report;
+mod scripts;
+mod settle;
+mod subscribe;
+mod sweep;
+mod write;
+
+pub use place::Place;
+
+/// How many writes may wait for the task that follows the store.
+const COMMAND_QUEUE: usize = 64;
+/// The first pause before connecting again.
+const BACKOFF: Duration = Duration::from_millis(50);
+
+/// What all parts of the driver share.
+#[derive(Debug)]
+struct Shared {
+    place: Place,
+    names: Names,
+    config: Config,
+}
+
+/// The driver of one Redis registry.
+struct Redis {
+    shared: Shared,
+    commands: mpsc::Sender<Command>,
+    /// Taken by [`Driver::run`].
+    inbox: Mutex<Option<(mpsc::Receiver<Command>, watch::Receiver<bool>)>>,
+    /// For reading the history; `None` while the store is lost.
+    reading: Mutex<Option<MultiplexedConnection>>,
+    closing: watch::Sender<bool>,
+}
+
+/// A driver for the store at `place`; connects later, in [`Driver::run`].
+///
+/// # Errors
+/// [`OpenError`] for what no retry can mend; today nothing is.
+pub fn open(place: &Place, config: &Config) -> Result<Arc<dyn Driver>, OpenError> {
+    let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
+    let (closing, closed) = watch::channel(false);
+    let shared = Shared { place: place.clone(), names: Names::new(&place.prefix), config: config.clone() };
+    Ok(Arc::new(Redis {
+        shared,
+        commands,
+        inbox: Mutex::new(Some((receiver, closed))),
+        reading: Mutex::new(None),
+        closing,
+    }))
+}
+
+impl Driver for Redis {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn run(self: Arc<Self>, feed: Feed) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let taken = self.inbox.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some((commands, closed)) = taken else { return };
+            let Feed { events, snapshots, health, report } = feed;
+            let mut inbox = Inbox { commands, health, closed };
+            let mut backoff = Backoff::new(self.shared.config.reconnect_max);
+            loop {
+                let stay = async {
+                    let mut session =
+                        Session::connect(&self.shared, &events, snapshots.clone(), report.clone()).await?;
+                    session.list().await?;
+                    Ok(session)
+                };
+                let error = match unless_closed(&events, &mut inbox, stay).await {
+                    Ok(mut session) => {
+                        backoff.reset();
+                        self.set_reading(Some(session.connection.clone()));
+                        let stop = session.follow(&mut inbox).await;
+                        self.set_reading(None);
+                        stop
+                    }
+                    Err(stop) => stop,
+                };
+                let Stop::Lost(error) = error else { return };
+                if events.send(Event::Lost { error: error.clone() }).await.is_err() {
+                    return;
+                }
+                if pause(&events, &mut inbox, backoff.next(), &error).await.is_err() {
+                    return;
+                }
+            }
+        })
+    }
+
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<Revision, PublishError>> {
+        Box::pin(async move {
+            let gone = || PublishError::Unavailable("the registry is closed".to_owned());
+            let (answer, answered) = oneshot::channel();
+            self.commands.send(Command::Write(write, answer)).await.map_err(|_| gone())?;
+            answered.await.unwrap_or_else(|_| Err(gone()))
+        })
+    }
+
+    fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<ChangeRecord>, ReadError>> {
+        Box::pin(async move {
+            let reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let Some(mut reading) = reading else {
+                return Err(ReadError::Unavailable(format!("{} is not connected", self.shared.place)));
+            };
+            past::read(&mut reading, &self.shared.names, &query).await
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.closing.send_replace(true);
+            self.set_reading(None);
+        })
+    }
+}
+
+impl Redis {
+    fn set_reading(&self, connection: Option<MultiplexedConnection>) {
+        *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = connection;
+    }
+}
+
+/// Waits for `stay`, unless nobody listens any more. Writes wait for it too: it takes no longer than the settings' patience.
+async fn unless_closed<T>(
+    events: &mpsc::Sender<Event>,
+    inbox: &mut Inbox,
+    stay: impl Future<Output = Result<T, Stop>>,
+) -> Result<T, Stop> {
+    tokio::select! {
+        () = events.closed() => Err(Stop::Closed),
+        () = told_to_close(&mut inbox.closed) => Err(Stop::Closed),
+        stay = stay => stay,
+    }
+}
+
+/// Waits before the next attempt, answering writes and dropping health reports meanwhile.
+async fn pause(
+    events: &mpsc::Sender<Event>,
+    inbox: &mut Inbox,
+    pause: Duration,
+    error: &str,
+) -> Result<(), Stop> {
+    let until = Instant::now() + pause;
+    loop {
+        tokio::select! {
+            // Writes first: none may be left waiting for longer than an attempt takes.
+            biased;
+            Some(command) = inbox.commands.recv() => command.refuse(error),
+            Some(_) = inbox.health.recv() => {}
+            () = events.closed() => return Err(Stop::Closed),
+            () = told_to_close(&mut inbox.closed) => return Err(Stop::Closed),
+            () = tokio::time::sleep_until(until) => return Ok(()),
+        }
+    }
+}
+
+/// Doubling pauses with jitter.
+#[derive(Debug)]
+struct Backoff {
+    next: Duration,
+    max: Duration,
+}
+
+impl Backoff {
+    fn new(max: Duration) -> Self {
+        Self { next: BACKOFF, max }
+    }
+
+    fn reset(&mut self) {
+        self.next = BACKOFF;
+    }
+
+    /// From half of the pause to all of it, so that a fleet does not come back in step.
+    fn next(&mut self) -> Duration {
+        let pause = self.next.min(self.max);
+        self.next = (pause * 2).min(self.max);
+        pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_start_again() {
+        let mut backoff = Backoff::new(Duration::from_secs(1));
+        for expected in [50, 100, 200, 400, 800, 1000, 1000] {
+            let pause = backoff.next();
+            let longest = Duration::from_millis(expected);
+            assert!(pause <= longest && pause >= longest / 2, "{pause:?} of {longest:?}");
+        }
+        backoff.reset();
+        assert!(backoff.next() <= BACKOFF);
+    }
+}

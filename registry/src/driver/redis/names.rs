@@ -1,0 +1,253 @@
+//! The names of keys: what they stand for, and how they are shown.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use model::{FactKey, HostPattern, NodeId, Origin, PathPrefix, Quarantined, canonical_host};
+
+/// How much of a key is shown, in characters.
+const SHOWN: usize = 512;
+
+/// A key as Redis has it: any octets.
+pub(super) type RawKey = Arc<[u8]>;
+
+/// All names under one prefix. hipache's channel `dead` and its key `hchecker_ping` have no prefix, as in hipache 0.4.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    prefix: String,
+    /// hipache's lists begin with this.
+    pub(super) lists: Vec<u8>,
+    /// portico's JSON begins with this.
+    pub(super) natives: Vec<u8>,
+    /// hipache's dead marks begin with this.
+    pub(super) deads: Vec<u8>,
+    /// The counter.
+    pub(super) revision: String,
+    /// By raw key of a frontend: its revision and the digest of what it said then.
+    pub(super) revisions: String,
+    /// What changed, newest last.
+    pub(super) history: String,
+    /// Where writes of portico's are announced.
+    pub(super) changes: String,
+}
+
+/// Where hipache announces dead endpoints.
+pub(super) const DEAD_CHANNEL: &str = "dead";
+/// Where an active checker says when it last ran, in seconds since the Unix epoch.
+pub(super) const CHECKER_KEY: &str = "hchecker_ping";
+
+/// What a key stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Meaning {
+    /// A frontend.
+    Frontend {
+        /// Which.
+        key: FactKey,
+        /// In which form.
+        origin: Origin,
+        /// Whether the key is spelled as portico would.
+        canonical: bool,
+    },
+    /// It should be a frontend, and its name cannot be one.
+    Junk(Quarantined),
+    /// The dead marks of a host.
+    Dead(Box<str>),
+    /// Nothing of ours.
+    Other,
+}
+
+impl Names {
+    pub(super) fn new(prefix: &str) -> Self {
+        let own = |name: &str| format!("{prefix}portico:{name}");
+        Self {
+            lists: format!("{prefix}frontend:").into_bytes(),
+            natives: own("frontend:").into_bytes(),
+            deads: format!("{prefix}dead:").into_bytes(),
+            revision: own("revision"),
+            revisions: own("revisions"),
+            history: own("history"),
+            changes: own("changes"),
+            prefix: prefix.to_owned(),
+        }
+    }
+
+    /// Where a node's report is kept.
+    pub(super) fn node(&self, node: &NodeId) -> String {
+        format!("{}portico:node:{node}", self.prefix)
+    }
+
+    /// hipache's key of a frontend, as portico spells it.
+    pub(super) fn list(&self, host: &HostPattern) -> RawKey {
+        format!("{}frontend:{host}", self.prefix).into_bytes().into()
+    }
+
+    /// portico's key of a fact.
+    pub(super) fn native(&self, key: &FactKey) -> RawKey {
+        format!("{}portico:{key}", self.prefix).into_bytes().into()
+    }
+
+    /// hipache's key of the dead marks of a host.
+    pub(super) fn dead(&self, host: &str) -> RawKey {
+        format!("{}dead:{host}", self.prefix).into_bytes().into()
+    }
+
+    /// What a key stands for.
+    pub(super) fn meaning(&self, raw: &[u8]) -> Meaning {
+        if let Some(host) = raw.strip_prefix(&*self.lists) {
+            return frontend(
+                raw,
+                Origin::Hipache,
+                host_of(host).map(|host| (host, PathPrefix::root())),
+                |key| {
+                    let FactKey::Frontend { host, .. } = key;
+                    self.list(host)
+                },
+            );
+        }
+        if let Some(rest) = raw.strip_prefix(&*self.natives) {
+            return frontend(raw, Origin::Native, host_and_path_of(rest), |key| self.native(key));
+        }
+        if let Some(host) = raw.strip_prefix(&*self.deads) {
+            let mut canonical = String::new();
+            return match canonical_host(host, &mut canonical) {
+                Ok(None) if canonical.as_bytes() == host => Meaning::Dead(canonical.into()),
+                _ => Meaning::Other,
+            };
+        }
+        Meaning::Other
+    }
+
+    /// A glob (for `SCAN MATCH`) that all keys which may be frontends or dead marks match, and few others: all three kinds
+    /// have `d:` in their names.
+    pub(super) fn glob(&self) -> String {
+        format!("{}*d:*", escape_glob(&self.prefix))
+    }
+
+    /// Patterns of the keyspace notifications of our keys in database `db`.
+    pub(super) fn keyspace_patterns(&self, db: i64) -> Vec<String> {
+        let prefix = escape_glob(&self.prefix);
+        ["frontend:", "dead:", "portico:frontend:"]
+            .map(|kind| format!("__keyspace@{db}__:{prefix}{kind}*"))
+            .into()
+    }
+}
+
+fn frontend(
+    raw: &[u8],
+    origin: Origin,
+    parsed: Result<(HostPattern, PathPrefix), Quarantined>,
+    spell: impl Fn(&FactKey) -> RawKey,
+) -> Meaning {
+    match parsed {
+        Ok((host, path)) => {
+            let key = FactKey::Frontend { host, path };
+            let canonical = *spell(&key) == *raw;
+            Meaning::Frontend { key, origin, canonical }
+        }
+        Err(why) => Meaning::Junk(why),
+    }
+}
+
+fn host_of(octets: &[u8]) -> Result<HostPattern, Quarantined> {
+    let junk = |why: String| Quarantined {
+        reason: format!("the key does not name a host: {why}").into(),
+        remedy: "`RENAME` it to `frontend:<host>` (a name, `*.name`, `*` or an IP address), or `DEL` it"
+            .into(),
+    };
+    let text = std::str::from_utf8(octets).map_err(|_| junk("it is not text".to_owned()))?;
+    HostPattern::parse(text).map_err(|error| junk(error.to_string()))
+}
+
+fn host_and_path_of(octets: &[u8]) -> Result<(HostPattern, PathPrefix), Quarantined> {
+    let slash = octets.iter().position(|&octet| octet == b'/').unwrap_or(octets.len());
+    let (host, path) = octets.split_at(slash);
+    let host = host_of(host)?;
+    if path.is_empty() {
+        return Ok((host, PathPrefix::root()));
+    }
+    let path = std::str::from_utf8(path).map_err(|_| "it is not text".to_owned());
+    let path = path.and_then(|path| PathPrefix::parse(path).map_err(|error| error.to_string()));
+    path.map(|path| (host, path)).map_err(|why| Quarantined {
+        reason: format!("the key's path cannot be one: {why}").into(),
+        remedy: "`RENAME` it, or `DEL` it and write the frontend with `portico frontend add`".into(),
+    })
+}
+
+/// A key as operators see it: what is not printable ASCII escaped as redis-cli does, very long ones cut.
+pub(super) fn shown(raw: &[u8]) -> Box<str> {
+    let mut text = String::with_capacity(raw.len());
+    for &octet in raw {
+        match octet {
+            b'\\' => text.push_str("\\\\"),
+            b' '..=b'~' => text.push(char::from(octet)),
+            _ => {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "\\x{octet:02x}");
+            }
+        }
+        if text.len() >= SHOWN {
+            text.push('…');
+            break;
+        }
+    }
+    text.into()
+}
+
+fn escape_glob(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(raw: &[u8], expected: &str) {
+        let meaning = match Names::new("p:").meaning(raw) {
+            Meaning::Frontend { key, origin, canonical } => format!("{key} {origin:?} {canonical}"),
+            Meaning::Junk(why) => format!("junk: {}", why.reason),
+            Meaning::Dead(host) => format!("dead {host}"),
+            Meaning::Other => "other".to_owned(),
+        };
+        assert!(meaning.starts_with(expected), "{:?}: {meaning}", shown(raw));
+    }
+
+    #[test]
+    fn keys_mean_what_hipache_and_portico_mean_by_them() {
+        check(b"p:frontend:www.example.com", "frontend:www.example.com Hipache true");
+        check(b"p:frontend:*.example.com", "frontend:*.example.com Hipache true");
+        check(b"p:frontend:*", "frontend:* Hipache true");
+        check(b"p:frontend:WWW.example.com.", "frontend:www.example.com Hipache false");
+        check(b"p:frontend:", "junk: the key does not name a host: the host is empty");
+        check(b"p:frontend:a b", "junk: ");
+        check(b"p:frontend:a/b", "junk: ");
+        check(b"p:frontend:a:80", "junk: ");
+        check(b"p:frontend:\xff\xfe", "junk: the key does not name a host: it is not text");
+        check(b"p:portico:frontend:a.example/api", "frontend:a.example/api Native true");
+        check(b"p:portico:frontend:a.example", "frontend:a.example Native true");
+        check(b"p:portico:frontend:a.example/", "frontend:a.example Native false");
+        check(b"p:portico:frontend:a.example/a//b", "junk: the key's path");
+        check(b"p:dead:www.example.com", "dead www.example.com");
+        check(b"p:dead:a b", "other");
+        check(b"p:dead:A", "other");
+        check(b"frontend:www.example.com", "other");
+        check(b"p:portico:revision", "other");
+    }
+
+    #[test]
+    fn keys_are_shown_so_that_two_never_look_alike() {
+        assert_eq!(&*shown(b"frontend:a\xff\n\\x"), "frontend:a\\xff\\x0a\\\\x");
+        assert!(shown(&[b'a'; 2000]).ends_with('…'));
+    }
+
+    #[test]
+    fn globs_take_the_prefix_literally() {
+        assert_eq!(Names::new("a*[b]").glob(), "a\\*\\[b\\]*d:*");
+    }
+}

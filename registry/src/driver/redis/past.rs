@@ -1,0 +1,69 @@
+//! The history, read from the capped stream.
+
+use std::sync::Arc;
+
+use model::{ChangeRecord, Fact, Revision};
+use redis::aio::MultiplexedConnection;
+use redis::streams::{StreamId, StreamRangeReply};
+
+use super::connect::{describe, octets};
+use super::names::{Meaning, Names};
+use crate::format::native;
+use crate::{HistoryQuery, ReadError};
+
+/// How many records are read at once.
+const PAGE: usize = 500;
+
+/// Reads the history, newest first.
+pub(super) async fn read(
+    connection: &mut MultiplexedConnection,
+    names: &Names,
+    query: &HistoryQuery,
+) -> Result<Vec<ChangeRecord>, ReadError> {
+    let mut records = Vec::new();
+    let mut end = query.before.map_or_else(|| "+".to_owned(), |before| format!("({before}-0"));
+    while records.len() < query.limit {
+        // Of one fact only, most records are passed over, so pages stay large.
+        let page = if query.key.is_some() { PAGE } else { PAGE.min(query.limit - records.len()) };
+        let reply: StreamRangeReply = redis::cmd("XREVRANGE")
+            .arg(&names.history)
+            .arg(&end)
+            .arg("-")
+            .arg("COUNT")
+            .arg(page)
+            .query_async(connection)
+            .await
+            .map_err(|error| ReadError::Unavailable(describe(&error)))?;
+        let full = reply.ids.len() == page;
+        if let Some(last) = reply.ids.last() {
+            end = format!("({}", last.id);
+        }
+        let understood = reply.ids.into_iter().filter_map(|entry| understand(entry, names));
+        records.extend(understood.filter(|record| query.key.as_ref().is_none_or(|key| *key == record.key)));
+        if !full {
+            break;
+        }
+    }
+    records.truncate(query.limit);
+    Ok(records)
+}
+
+/// A record; `None` for one of a key that can be no fact.
+fn understand(entry: StreamId, names: &Names) -> Option<ChangeRecord> {
+    let revision = entry.id.split('-').next()?.parse().ok()?;
+    let field = |name: &str| entry.map.get(name).cloned().and_then(octets);
+    let text = |name: &str| field(name).and_then(|octets| String::from_utf8(octets).ok());
+    let Meaning::Frontend { key, .. } = names.meaning(&field("key")?) else { return None };
+    let fact = |name: &str| {
+        let frontend = native::read_frontend(&field(name)?).ok()?;
+        Some(Arc::new(Fact::Frontend(frontend)))
+    };
+    Some(ChangeRecord {
+        revision: Revision::new(revision),
+        at_ms: text("at")?.parse().ok()?,
+        who: text("who")?.into(),
+        key,
+        before: fact("before"),
+        after: fact("after"),
+    })
+}

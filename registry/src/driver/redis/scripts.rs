@@ -1,0 +1,30 @@
+//! The Lua scripts, each with the functions it builds on.
+
+use std::sync::LazyLock;
+
+use redis::Script;
+
+/// The counter and the digests of keys; reads only.
+pub(super) static DIGESTS: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("lua/digest.lua"), include_str!("lua/digests.lua"))));
+
+/// Numbers foreign changes.
+pub(super) static NUMBER: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("lua/digest.lua"),
+        include_str!("lua/revision.lua"),
+        include_str!("lua/number.lua")
+    ))
+});
+
+/// Writes facts.
+pub(super) static WRITE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("lua/digest.lua"),
+        include_str!("lua/revision.lua"),
+        include_str!("lua/write.lua")
+    ))
+});
+
+/// Marks endpoints dead.
+pub(super) static MARK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/mark.lua")));

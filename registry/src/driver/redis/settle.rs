@@ -1,0 +1,310 @@
+//! From keys that may have changed to changes that are told.
+//!
+//! In: keys. Out: one [`Event::Changed`] at a revision up to which nothing is missing: what was changed by others below it, as the
+//! store's history says, is read too before it is told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{Fact, Revision};
+use redis::streams::StreamRangeReply;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+use tokio::time::Instant;
+
+use super::connect::{Stop, describe, octets};
+use super::content::{Digest, Reading};
+use super::follow::Session;
+use super::known::Entry;
+use super::look::{Look, look};
+use super::names::{Meaning, RawKey};
+use super::number::{Unnumbered, document, number};
+use crate::driver::Event;
+
+/// How many keys are read at once.
+pub(super) const BATCH: usize = 256;
+/// How often a batch is read again while others write the same keys, before what was read is told all the same.
+const ROUNDS: usize = 4;
+/// How many records of the history are read to find what was missed.
+const GAP: usize = 2048;
+
+/// What was found under a key.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// `None`: nothing is there.
+    pub(super) entry: Option<Entry>,
+    /// The revision of its last change; 0: none is known.
+    pub(super) revision: u64,
+    /// The store was at this revision, or later, when the key was read.
+    pub(super) seen_at: u64,
+}
+
+/// What was found, and the revision it was found at.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) found: BTreeMap<RawKey, Found>,
+    pub(super) at: u64,
+}
+
+impl Session<'_> {
+    /// Reads at most [`BATCH`] of the keys that may have changed and tells what did.
+    pub(super) async fn settle(&mut self) -> Result<(), Stop> {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            let Some(key) = self.dirty.pop_first() else { break };
+            batch.push(key);
+        }
+        let mut gathered = Gathered { at: self.highest, ..Gathered::default() };
+        for _ in 0..ROUNDS {
+            let mut again = self.gather(batch, &mut gathered).await?;
+            again.extend(self.missed(&gathered).await?);
+            if again.is_empty() {
+                return self.tell(gathered).await;
+            }
+            batch = again;
+        }
+        // Somebody writes faster than we read. What is not settled is read with the next batch.
+        self.dirty.extend(batch);
+        self.tell(gathered).await
+    }
+
+    /// Reads `keys`, has them numbered, and adds them to `gathered`. Returns those that changed meanwhile.
+    pub(super) async fn gather(
+        &mut self,
+        keys: Vec<RawKey>,
+        gathered: &mut Gathered,
+    ) -> Result<Vec<RawKey>, Stop> {
+        let (counter, looks) = look(&mut self.connection, &self.shared.names, &keys).await?;
+        let mut unnumbered = Vec::new();
+        for (key, look) in keys.into_iter().zip(looks) {
+            let digest = look.content.digest();
+            let entry = self.entry(&key, look, digest.clone());
+            match entry.recorded {
+                Some((revision, recorded)) if recorded == digest && self.read_only.is_none() => {
+                    gathered.found.insert(key, found(entry.entry, revision, counter));
+                }
+                None if digest.is_absent() && self.read_only.is_none() => {
+                    gathered.found.insert(key, found(entry.entry, 0, counter));
+                }
+                _ => unnumbered.push((key, digest, entry.entry)),
+            }
+        }
+        if self.read_only.is_none() {
+            gathered.at = gathered.at.max(counter);
+            if unnumbered.is_empty() && counter >= self.highest {
+                return Ok(Vec::new());
+            }
+            if let Some(again) = self.number(&mut unnumbered, gathered).await? {
+                return Ok(again);
+            }
+        }
+        self.number_locally(unnumbered, gathered);
+        Ok(Vec::new())
+    }
+
+    fn entry(&self, key: &RawKey, look: Look, digest: Digest) -> Candidate {
+        let meaning = self.shared.names.meaning(key);
+        let reading = look.content.read(key, &meaning, self.shared.config.max_value);
+        let ends = look.ttl.map(|ttl| Instant::now() + ttl);
+        // The revision is filled in when it is known.
+        let entry = reading.map(|reading| Entry { digest, revision: Revision::ZERO, reading, ends });
+        Candidate { entry, recorded: look.recorded }
+    }
+
+    /// Has the store number what its books do not have. `None`: it takes no writes from us.
+    async fn number(
+        &mut self,
+        unnumbered: &mut Vec<(RawKey, Digest, Option<Entry>)>,
+        gathered: &mut Gathered,
+    ) -> Result<Option<Vec<RawKey>>, Stop> {
+        let changes: Vec<Unnumbered> = unnumbered
+            .iter()
+            .map(|(key, _, entry)| Unnumbered {
+                key: Arc::clone(key),
+                before: self.known.get(key).and_then(fact).map(|fact| document(&fact)).unwrap_or_default(),
+                after: entry.as_ref().and_then(fact).map(|fact| document(&fact)).unwrap_or_default(),
+            })
+            .collect();
+        let Some(numbered) = self.call_number(&changes).await? else { return Ok(None) };
+        // Only where both are one store do these numbers say what can be read.
+        if self.writer_is_reader() {
+            gathered.at = gathered.at.max(numbered.last);
+        }
+        let mut again = Vec::new();
+        for ((key, digest, entry), (now, revision)) in unnumbered.drain(..).zip(numbered.keys) {
+            if now == digest {
+                gathered.found.insert(key, found(entry, revision, revision));
+            } else {
+                again.push(key);
+            }
+        }
+        Ok(Some(again))
+    }
+
+    /// Calls the numbering script; `None`: the store takes no writes from us, and revisions are local from now on.
+    pub(super) async fn call_number(
+        &mut self,
+        changes: &[Unnumbered],
+    ) -> Result<Option<super::number::Numbered>, Stop> {
+        let (names, keep, floor) = (&self.shared.names, self.shared.config.history, self.floor());
+        let Some(writer) = &mut self.writer else {
+            self.become_read_only("the server to write to cannot be reached".to_owned());
+            return Ok(None);
+        };
+        match number(writer, names, floor, keep, changes).await {
+            Ok(numbered) => {
+                if floor > self.highest.max(numbered.first) {
+                    tracing::debug!(floor, first = numbered.first, "the counter is behind");
+                }
+                Ok(Some(numbered))
+            }
+            Err(error) if refuses(&error) => {
+                self.become_read_only(describe(&error));
+                Ok(None)
+            }
+            Err(error) if self.writer_is_reader() => Err(error.into()),
+            Err(error) => {
+                self.writer = None;
+                self.become_read_only(describe(&error));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Gives revisions of our own to what differs from what is known.
+    fn number_locally(&mut self, unnumbered: Vec<(RawKey, Digest, Option<Entry>)>, gathered: &mut Gathered) {
+        let floor = self.floor();
+        for (key, digest, entry) in unnumbered {
+            let known = self.known.get(&key);
+            let same = match known {
+                Some(known) => known.digest == digest,
+                None => digest.is_absent(),
+            };
+            let revision = match (same, known.map(|known| known.revision.number()), &entry) {
+                (true, Some(revision), _) => revision,
+                (true, None, _) => 0,
+                (false, _, entry) => self.served_revision(&key, entry.as_ref()).unwrap_or_else(|| {
+                    gathered.at = gathered.at.max(floor) + 1;
+                    gathered.at
+                }),
+            };
+            gathered.found.insert(key, found(entry, revision, gathered.at));
+        }
+    }
+
+    /// The revision this node already serves just this fact at, so that a restart of ours changes nothing.
+    fn served_revision(&self, key: &RawKey, entry: Option<&Entry>) -> Option<u64> {
+        let fact = entry.and_then(fact)?;
+        let Meaning::Frontend { key, .. } = self.shared.names.meaning(key) else { return None };
+        let snapshot = self.snapshots.borrow();
+        let served = snapshot.get(&key)?;
+        (served.fact == fact).then(|| served.revision.number())
+    }
+
+    /// Keys that others changed between what we served last and what was gathered, and that were not read since.
+    pub(super) async fn missed(&mut self, gathered: &Gathered) -> Result<Vec<RawKey>, Stop> {
+        if self.read_only.is_some() || gathered.at <= self.highest {
+            return Ok(Vec::new());
+        }
+        let seen = gathered.found.values().filter(|found| found.revision > self.highest).count();
+        if u64::try_from(seen).unwrap_or(u64::MAX) >= gathered.at - self.highest {
+            return Ok(Vec::new());
+        }
+        let records: Result<StreamRangeReply, RedisError> = redis::cmd("XRANGE")
+            .arg(&self.shared.names.history)
+            .arg(format!("{}-0", self.highest + 1))
+            .arg(format!("{}-0", gathered.at))
+            .arg("COUNT")
+            .arg(GAP)
+            .query_async(&mut self.connection)
+            .await;
+        let records = match records {
+            Ok(records) => records,
+            // Without the history, what was missed is found by comparing everything.
+            Err(error) if refuses(&error) => {
+                self.sweep.hurry();
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if records.ids.len() == GAP {
+            self.sweep.hurry();
+        }
+        let mut missed = Vec::new();
+        for record in records.ids {
+            let revision: u64 =
+                record.id.split('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
+            let Some(key) = record.map.get("key").cloned().and_then(octets) else { continue };
+            let found = gathered.found.get(&*key);
+            let read_since = found.is_some_and(|found| found.revision.max(found.seen_at) >= revision);
+            if !read_since {
+                missed.push(RawKey::from(key));
+            }
+        }
+        missed.sort();
+        missed.dedup();
+        Ok(missed)
+    }
+
+    /// Takes in what was gathered and tells what it changes.
+    pub(super) async fn tell(&mut self, gathered: Gathered) -> Result<(), Stop> {
+        let mut order: Vec<(RawKey, Found)> = gathered.found.into_iter().collect();
+        order.sort_by_key(|(_, found)| found.revision);
+        let last = order.last().map_or(0, |(_, found)| found.revision);
+        let at = gathered.at.max(last).max(self.highest);
+        let mut changes = Vec::new();
+        for (key, found) in order {
+            self.take(&key, found, at, &mut changes);
+        }
+        if changes.is_empty() && at == self.highest {
+            return Ok(());
+        }
+        self.highest = at;
+        self.marks.lists_changed();
+        self.send(Event::Changed { revision: Revision::new(at), changes }).await
+    }
+
+    /// Takes in one key.
+    pub(super) fn take(&mut self, key: &RawKey, found: Found, at: u64, changes: &mut Vec<model::Change>) {
+        let before = self.known.get(key);
+        let (ended, known) = (before.and_then(|known| known.ends), before.map(|known| known.revision));
+        let ends = found.entry.as_ref().and_then(|entry| entry.ends);
+        self.deadlines.moved(key, ended, ends);
+        let mut entry = found.entry;
+        if let (Some(entry), Some(before)) = (&mut entry, before) {
+            // A fact that came forward when a better one went is served at a later revision than the books say.
+            if entry.digest == before.digest {
+                entry.revision = entry.revision.max(known.unwrap_or_default());
+            }
+        }
+        self.known.take(&self.shared.names, key, entry, Revision::new(at), changes);
+    }
+}
+
+struct Candidate {
+    entry: Option<Entry>,
+    recorded: Option<(u64, Digest)>,
+}
+
+fn found(entry: Option<Entry>, revision: u64, seen_at: u64) -> Found {
+    let entry = entry.map(|entry| Entry { revision: Revision::new(revision), ..entry });
+    Found { entry, revision, seen_at }
+}
+
+fn fact(entry: &Entry) -> Option<Arc<Fact>> {
+    match &entry.reading {
+        Reading::Fact(fact) => Some(Arc::clone(fact)),
+        Reading::Unusable(_) => None,
+    }
+}
+
+/// True for an error by which a reachable store says no; false where it cannot answer now.
+pub(super) fn refuses(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::Server(
+            ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::TryAgain,
+        ) => false,
+        ErrorKind::Server(_) => true,
+        ErrorKind::Extension => error.code() != Some("BUSY"),
+        _ => false,
+    }
+}

@@ -1,0 +1,242 @@
+//! Reconciling: what lost messages hid is found by comparing digests, round and round, at a bounded rate.
+//!
+//! Two walks: one over what is known (changed? gone?), one over the store's keys (new?). Each comes round within the time given, as
+//! long as the store has no more than about [`MAX_STEP`] keys for each step.
+
+use std::time::Duration;
+
+use redis::Value;
+use tokio::time::Instant;
+
+use super::connect::{Stop, octets};
+use super::content::Digest;
+use super::follow::Session;
+use super::names::{Meaning, RawKey};
+use super::scripts::DIGESTS;
+use super::settle::refuses;
+
+/// How many steps a round has.
+const STEPS: u32 = 50;
+/// The shortest and the longest pause between steps; the longest also bounds how late a hung store is noticed.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
+/// The most keys one step looks at in each walk.
+const MAX_STEP: usize = 1000;
+/// The fewest.
+const MIN_STEP: usize = 16;
+
+/// How far the walks have come.
+#[derive(Debug)]
+pub(super) struct Sweep {
+    /// How long a round may take.
+    round: Duration,
+    pause: Duration,
+    due: Instant,
+    /// The last key compared.
+    compared: Option<RawKey>,
+    cursor: u64,
+    /// How many keys the store holds, ours or not.
+    stored: usize,
+    /// The walks that must come round without a pause.
+    hurry: Option<Hurry>,
+    /// Whether the store lets us run scripts; otherwise contents are read to be compared.
+    scripted: bool,
+}
+
+/// Which walks have come round since it was asked to hurry.
+#[derive(Debug, Default, Clone, Copy)]
+struct Hurry {
+    measured: bool,
+    compared: bool,
+    scanned: bool,
+}
+
+impl Sweep {
+    pub(super) fn new(round: Duration) -> Self {
+        let pause = (round / STEPS).clamp(PAUSE.0, PAUSE.1);
+        Self {
+            round,
+            pause,
+            due: Instant::now(),
+            compared: None,
+            cursor: 0,
+            stored: 0,
+            hurry: None,
+            scripted: true,
+        }
+    }
+
+    /// Everything may have changed: both walks start again and do not pause until they came round.
+    pub(super) fn hurry(&mut self) {
+        self.hurry = Some(Hurry::default());
+        self.compared = None;
+        self.cursor = 0;
+        self.due = Instant::now();
+    }
+
+    /// The next step need not wait.
+    pub(super) fn soon(&mut self) {
+        self.due = Instant::now();
+    }
+
+    pub(super) fn hurries(&self) -> bool {
+        self.hurry.is_some()
+    }
+
+    /// Everything was just read.
+    pub(super) fn restart(&mut self) {
+        self.hurry = None;
+        self.compared = None;
+        self.cursor = 0;
+        self.due = Instant::now() + self.pause;
+    }
+
+    /// When the next step is due.
+    pub(super) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// How many of `all` keys one step takes, so that the walk comes round in time, with a fifth to spare.
+    fn step(&self, all: usize) -> usize {
+        if self.hurries() {
+            return MAX_STEP;
+        }
+        let steps = (self.round * 4 / 5).as_millis() / self.pause.as_millis().max(1);
+        let steps = usize::try_from(steps).unwrap_or(usize::MAX).max(1);
+        all.div_ceil(steps).clamp(MIN_STEP, MAX_STEP)
+    }
+}
+
+impl Session<'_> {
+    /// One step of both walks.
+    pub(super) async fn reconcile(&mut self) -> Result<(), Stop> {
+        let pause = if self.sweep.hurries() { Duration::ZERO } else { self.sweep.pause };
+        self.sweep.due = Instant::now() + pause;
+        if self.sweep.cursor == 0 {
+            self.sweep.stored = redis::cmd("DBSIZE").query_async(&mut self.connection).await?;
+        }
+        let measured = self.sweep.hurry.as_mut().map(|hurry| std::mem::replace(&mut hurry.measured, true));
+        if measured == Some(false) && self.sweep.stored == 0 {
+            return self.vanish().await;
+        }
+        self.compare().await?;
+        self.discover().await?;
+        if self.sweep.hurry.is_some_and(|hurry| hurry.compared && hurry.scanned) {
+            self.sweep.hurry = None;
+            self.sweep.due = Instant::now() + self.sweep.pause;
+        }
+        Ok(())
+    }
+
+    /// The walk over what is known.
+    async fn compare(&mut self) -> Result<(), Stop> {
+        let step = self.sweep.step(self.known.len());
+        let keys = self.known.keys_after(self.sweep.compared.as_ref(), step);
+        if keys.len() < step {
+            self.sweep.compared = None;
+            if let Some(hurry) = &mut self.sweep.hurry {
+                hurry.compared = true;
+            }
+        } else {
+            self.sweep.compared = keys.last().cloned();
+        }
+        if !self.sweep.scripted {
+            self.dirty.extend(keys);
+            return self.settle().await;
+        }
+        let mut call = DIGESTS.prepare_invoke();
+        call.key(&self.shared.names.revision).arg(&self.shared.names.lists);
+        for key in &keys {
+            call.key(&**key);
+        }
+        let mut digests = match call.invoke_async::<Vec<Value>>(&mut self.connection).await {
+            Ok(replies) => replies.into_iter().map(octets),
+            Err(error) if refuses(&error) => {
+                self.sweep.scripted = false;
+                self.sweep.compared = None;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let text = |octets: Option<Vec<u8>>| octets.and_then(|octets| String::from_utf8(octets).ok());
+        let counter: u64 = digests.next().and_then(text).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        for key in keys {
+            let now = digests.next().and_then(text).map(|digest| Digest::new(&digest));
+            if now.as_ref() != self.known.get(&key).map(|known| &known.digest) {
+                self.dirty.insert(key);
+            }
+        }
+        if self.dirty.is_empty() && self.read_only.is_none() && counter != self.highest {
+            // A number we have not heard of, or a counter that was lost.
+            return self.settle().await;
+        }
+        Ok(())
+    }
+
+    /// The walk over the store's keys.
+    async fn discover(&mut self) -> Result<(), Stop> {
+        let count = self.sweep.step(self.sweep.stored);
+        let (next, found) = self.scan(self.sweep.cursor, count).await?;
+        self.sweep.cursor = next;
+        for key in found {
+            match self.shared.names.meaning(&key) {
+                Meaning::Dead(host) if self.marks.knows(&host) => {}
+                _ if self.known.get(&key).is_some() => {}
+                _ => self.touched(key),
+            }
+        }
+        if next == 0 {
+            self.marks.touch_all();
+            if let Some(hurry) = &mut self.sweep.hurry {
+                hurry.scanned = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// The store is empty: all that is known is gone at once.
+    async fn vanish(&mut self) -> Result<(), Stop> {
+        self.sweep.restart();
+        self.dirty.clear();
+        let mut gathered = super::settle::Gathered { at: self.highest, ..Default::default() };
+        if self.read_only.is_none() {
+            // The counter went too; it goes on above what we served.
+            if let Some(numbered) = self.call_number(&[]).await? {
+                gathered.at = gathered.at.max(numbered.last);
+            }
+        }
+        let keys = self.known.keys_after(None, usize::MAX);
+        if self.read_only.is_some() && !keys.is_empty() {
+            gathered.at = self.floor() + 1;
+        }
+        let gone = |key| (key, super::settle::Found { entry: None, revision: 0, seen_at: gathered.at });
+        gathered.found = keys.into_iter().map(gone).collect();
+        self.marks.touch_all();
+        self.tell(gathered).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(round: Duration, keys: usize) {
+        let sweep = Sweep::new(round);
+        let steps = keys.div_ceil(sweep.step(keys));
+        let whole = sweep.pause * u32::try_from(steps).expect("steps");
+        assert!(whole <= round, "{keys} keys in {whole:?} of {round:?}");
+    }
+
+    #[test]
+    fn a_round_comes_round_in_time() {
+        for keys in [0, 1, 100, 10_000, 30_000] {
+            check(Duration::from_secs(5), keys);
+            check(Duration::from_secs(60), keys);
+        }
+        check(Duration::from_millis(500), 10_000);
+    }
+
+    #[test]
+    fn a_step_is_bounded_however_many_keys_there_are() {
+        assert_eq!(Sweep::new(Duration::from_secs(5)).step(100_000_000), MAX_STEP);
+    }
+}

@@ -1,0 +1,289 @@
+//! Writes of this node: what they expect is decided on what was read, and the script writes only if that still stands.
+
+use std::sync::Arc;
+
+use model::{Fact, FactKey, Revision};
+use redis::Value;
+use tokio::sync::oneshot;
+
+use super::connect::{Stop, octets, refusal};
+use super::content::{Content, Digest, MAX_OCTETS, Reading};
+use super::follow::Session;
+use super::known::Entry;
+use super::names::{Meaning, RawKey};
+use super::number::{document, now_ms};
+use super::scripts::WRITE;
+use super::settle::{Found, Gathered, refuses};
+use crate::format::hipache;
+use crate::{Edit, PublishError, Write};
+
+/// How often a write is tried again when somebody else writes the same facts at the same time.
+const ATTEMPTS: usize = 8;
+/// The most edits of one write: the script passes on their keys in one call.
+const MAX_EDITS: usize = 1000;
+
+/// What is asked of the task that follows the store.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Write, then answer.
+    Write(Write, oneshot::Sender<Result<Revision, PublishError>>),
+}
+
+impl Command {
+    /// Answers that the store cannot be reached.
+    pub(super) fn refuse(self, error: &str) {
+        let Self::Write(_, answer) = self;
+        // A caller that went away needs no answer.
+        let _ = answer.send(Err(PublishError::Unavailable(error.to_owned())));
+    }
+}
+
+/// An edit with the keys it touches, the one to write first.
+struct Step {
+    keys: Vec<RawKey>,
+    content: Content,
+    before: String,
+    after: String,
+}
+
+enum Attempt {
+    Written {
+        first: u64,
+        last: u64,
+    },
+    /// These keys say something else by now.
+    Stale(Vec<RawKey>),
+}
+
+impl Session<'_> {
+    pub(super) async fn obey(&mut self, command: Command) -> Result<(), Stop> {
+        let Command::Write(write, answer) = command;
+        let result = self.write(write).await;
+        let stop = match &result {
+            Ok(Err(_)) | Ok(Ok(_)) => None,
+            Err(Stop::Closed) => Some(Stop::Closed),
+            Err(Stop::Lost(error)) => Some(Stop::Lost(error.clone())),
+        };
+        let answered = result.unwrap_or_else(|stop| match stop {
+            Stop::Lost(error) => Err(PublishError::Unavailable(error)),
+            Stop::Closed => Err(PublishError::Unavailable("the registry is closed".to_owned())),
+        });
+        // A caller that went away needs no answer.
+        let _ = answer.send(answered);
+        stop.map_or(Ok(()), Err)
+    }
+
+    /// Outer error: the store is lost. Inner error: it answered, and not with yes.
+    async fn write(&mut self, write: Write) -> Result<Result<Revision, PublishError>, Stop> {
+        if let Some(reason) = &self.read_only {
+            return Ok(Err(PublishError::ReadOnly(reason.clone())));
+        }
+        if write.edits.len() > MAX_EDITS {
+            let reason = format!("{} edits are more than {MAX_EDITS}", write.edits.len());
+            return Ok(Err(PublishError::Invalid(reason)));
+        }
+        let mut looked = false;
+        for _ in 0..ATTEMPTS {
+            if let Some(conflict) = self.conflict(&write.edits) {
+                // What we know may be behind; the store decides.
+                if std::mem::replace(&mut looked, true) {
+                    return Ok(Err(conflict));
+                }
+                let keys: Vec<RawKey> = write.edits.iter().flat_map(|edit| self.keys_of(&edit.key)).collect();
+                self.look_again(keys).await?;
+                continue;
+            }
+            let steps: Vec<Step> = write.edits.iter().filter_map(|edit| self.step(edit)).collect();
+            if let Some(step) = steps.iter().find(|step| !self.fits(&step.content)) {
+                let reason =
+                    format!("{} would be larger than the registry takes", super::names::shown(&step.keys[0]));
+                return Ok(Err(PublishError::Invalid(reason)));
+            }
+            match self.attempt(&write, &steps).await? {
+                Ok(Attempt::Written { first, last }) => {
+                    return self.written(steps, first, last).await.map(Ok);
+                }
+                Ok(Attempt::Stale(keys)) => {
+                    self.look_again(keys).await?;
+                    looked = true;
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        Ok(Err(PublishError::Unavailable("others write the same facts all the time".to_owned())))
+    }
+
+    async fn look_again(&mut self, keys: Vec<RawKey>) -> Result<(), Stop> {
+        self.dirty.extend(keys);
+        while !self.dirty.is_empty() {
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
+    /// The first expectation that does not hold.
+    fn conflict(&self, edits: &[Edit]) -> Option<PublishError> {
+        edits.iter().find_map(|edit| {
+            let actual = self.known.served(&edit.key).map(|(_, stated)| stated.revision);
+            (!edit.expected.holds(actual)).then(|| PublishError::Conflict { key: edit.key.clone(), actual })
+        })
+    }
+
+    /// All keys that state a fact, or could: hipache's list, portico's JSON, other spellings that were found.
+    fn keys_of(&self, key: &FactKey) -> Vec<RawKey> {
+        let FactKey::Frontend { host, path } = key;
+        let names = &self.shared.names;
+        let mut keys = vec![names.native(key)];
+        if path.is_root() {
+            keys.push(names.list(host));
+        }
+        for claimant in self.known.claimants(key) {
+            if !keys.contains(claimant) {
+                keys.push(Arc::clone(claimant));
+            }
+        }
+        keys
+    }
+
+    /// What an edit does; `None`: it removes what is not there.
+    fn step(&self, edit: &Edit) -> Option<Step> {
+        let mut keys = self.keys_of(&edit.key);
+        let served = self.known.served(&edit.key);
+        let before = served.map(|(_, stated)| document(&stated.fact)).unwrap_or_default();
+        let Some(fact) = &edit.fact else {
+            let (raw, _) = served?;
+            // The history names the key that stated the fact.
+            keys.retain(|key| key != raw);
+            keys.insert(0, Arc::clone(raw));
+            return Some(Step { keys, content: Content::Absent, before, after: String::new() });
+        };
+        let Fact::Frontend(frontend) = fact;
+        let list = hipache::write_list(frontend);
+        let wanted = match &list {
+            Some(_) => self.shared.names.list(&frontend.host),
+            None => self.shared.names.native(&edit.key),
+        };
+        keys.retain(|key| *key != wanted);
+        keys.insert(0, wanted);
+        let after = document(fact);
+        let content = match list {
+            Some(entries) => Content::List(entries.into_iter().map(String::into_bytes).collect()),
+            None => Content::Text(after.clone().into_bytes()),
+        };
+        Some(Step { keys, content, before, after })
+    }
+
+    fn fits(&self, content: &Content) -> bool {
+        let octets = match content {
+            Content::List(entries) => entries.iter().map(Vec::len).sum(),
+            Content::Text(text) => text.len(),
+            _ => 0,
+        };
+        octets <= self.shared.config.max_value.min(MAX_OCTETS)
+    }
+
+    async fn attempt(
+        &mut self,
+        write: &Write,
+        steps: &[Step],
+    ) -> Result<Result<Attempt, PublishError>, Stop> {
+        let keys = self.touched_keys(&write.edits, steps);
+        let (names, floor, keep) = (&self.shared.names, self.floor(), self.shared.config.history);
+        let mut call = WRITE.prepare_invoke();
+        call.key(&names.revision).key(&names.revisions).key(&names.history);
+        call.arg(&names.lists).arg(floor).arg(now_ms()).arg(keep).arg(&names.changes).arg(&write.who);
+        for key in &keys {
+            let known = self.known.get(key).map(|known| known.digest.as_str());
+            call.key(&**key).arg(known.unwrap_or_default());
+        }
+        for step in steps {
+            let values: &[Vec<u8>] = match &step.content {
+                Content::List(entries) => entries,
+                Content::Text(text) => std::slice::from_ref(text),
+                _ => &[],
+            };
+            call.arg(match &step.content {
+                Content::List(_) => "list",
+                Content::Text(_) => "json",
+                _ => "remove",
+            });
+            let places = step.keys.iter().filter_map(|key| keys.iter().position(|k| k == key));
+            let places: Vec<usize> = places.map(|place| place + 1).collect();
+            call.arg(places.len()).arg(places).arg(&step.before).arg(&step.after);
+            call.arg(values.len());
+            for value in values {
+                call.arg(value.as_slice());
+            }
+        }
+        let Some(writer) = &mut self.writer else {
+            return Ok(Err(PublishError::Unavailable("the server to write to cannot be reached".to_owned())));
+        };
+        match call.invoke_async::<Vec<Value>>(writer).await {
+            Ok(reply) => Ok(understand(reply, &keys)),
+            Err(error) if refuses(&error) => Ok(Err(refusal(&error))),
+            Err(error) if self.writer_is_reader() => Err(error.into()),
+            Err(error) => {
+                self.writer = None;
+                Ok(Err(refusal(&error)))
+            }
+        }
+    }
+
+    /// The keys of all edits, also of those that do nothing: that, too, is decided on what they say.
+    fn touched_keys(&self, edits: &[Edit], steps: &[Step]) -> Vec<RawKey> {
+        let mut keys: Vec<RawKey> = steps.iter().flat_map(|step| step.keys.iter().cloned()).collect();
+        keys.extend(edits.iter().flat_map(|edit| self.keys_of(&edit.key)));
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+
+    /// Tells what was written before anyone else can, so that the writer reads it back at once.
+    async fn written(&mut self, steps: Vec<Step>, first: u64, last: u64) -> Result<Revision, Stop> {
+        if steps.is_empty() {
+            return Ok(Revision::new(self.highest));
+        }
+        let mut gathered = Gathered { at: last, ..Gathered::default() };
+        for (revision, step) in (first + 1..).zip(steps) {
+            for (i, key) in step.keys.iter().enumerate() {
+                let entry = if i == 0 { self.entry_of(key, &step.content, revision) } else { None };
+                gathered.found.insert(Arc::clone(key), Found { entry, revision, seen_at: revision });
+            }
+        }
+        let missed = self.missed(&gathered).await?;
+        if !missed.is_empty() {
+            let again = self.gather(missed, &mut gathered).await?;
+            self.dirty.extend(again);
+        }
+        self.tell(gathered).await?;
+        Ok(Revision::new(last))
+    }
+
+    fn entry_of(&self, key: &RawKey, content: &Content, revision: u64) -> Option<Entry> {
+        let meaning: Meaning = self.shared.names.meaning(key);
+        let reading: Reading = content.read(key, &meaning, self.shared.config.max_value)?;
+        let digest: Digest = content.digest();
+        Some(Entry { digest, revision: Revision::new(revision), reading, ends: None })
+    }
+}
+
+fn understand(reply: Vec<Value>, keys: &[RawKey]) -> Result<Attempt, PublishError> {
+    let strange = || PublishError::Unavailable("redis answered something strange".to_owned());
+    let mut reply = reply.into_iter();
+    let verdict = reply.next().and_then(octets).ok_or_else(strange)?;
+    if verdict == b"stale" {
+        let places = reply.filter_map(|place| match place {
+            Value::Int(place) => usize::try_from(place).ok()?.checked_sub(1),
+            _ => None,
+        });
+        return Ok(Attempt::Stale(places.filter_map(|place| keys.get(place).cloned()).collect()));
+    }
+    let mut number = || {
+        let digits = reply.next().and_then(octets)?;
+        std::str::from_utf8(&digits).ok()?.parse::<u64>().ok()
+    };
+    match (number(), number()) {
+        (Some(first), Some(last)) => Ok(Attempt::Written { first, last }),
+        _ => Err(strange()),
+    }
+}
