@@ -32,7 +32,7 @@ pub(crate) fn verify(snapshot: &Snapshot, report: Option<&Report>, limit: usize)
 
 fn of_frontend(frontend: &Frontend) -> impl Iterator<Item = Finding> {
     let key = frontend.key();
-    let name = crate::api::name_of(&key);
+    let name = quoted(crate::api::name_of(&key));
     let finding = move |kind, endpoint: Option<&str>, reason: String, remedy: String| Finding {
         kind,
         key: key.to_string(),
@@ -67,6 +67,11 @@ fn of_frontend(frontend: &Frontend) -> impl Iterator<Item = Finding> {
         )
     });
     rejected.chain(empty).chain(unreachable)
+}
+
+/// As a shell takes it; of what it would read itself, a key has `*` and brackets only.
+fn quoted(name: String) -> String {
+    if name.contains(['*', '[']) { format!("'{name}'") } else { name }
 }
 
 fn is_unreachable(host: &HostPattern) -> bool {

@@ -1,5 +1,6 @@
 //! One admin listener, spoken to over HTTP.
 
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use admin::wire::Problem;
@@ -137,11 +138,18 @@ fn plain(error: &std::io::Error) -> String {
 
 /// Who sits here, for the history: `user@host`.
 fn who() -> String {
-    let user =
-        ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|user| !user.is_empty());
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .or_else(|_| std::fs::read_to_string("/etc/hostname"));
-    let host = host.ok().map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
-    let who = format!("{}@{}", user.as_deref().unwrap_or("unknown"), host.as_deref().unwrap_or("localhost"));
+    let named =
+        ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "localhost" } else { host.trim() };
+    let who = format!("{}@{host}", named.or_else(account).as_deref().unwrap_or("unknown"));
     who.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
+}
+
+/// The name of the account this process runs as; cron and containers set no `USER`.
+fn account() -> Option<String> {
+    let uid = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+    let fields = accounts.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    fields.into_iter().find(|fields| fields.get(2) == Some(&uid.as_str())).map(|fields| fields[0].to_owned())
 }

@@ -150,11 +150,11 @@ mod tests {
     fn a_request_nobody_takes_says_so() {
         let mut nobody = explained();
         nobody.matched = None;
-        nobody.outcome = "400: no frontend takes it".to_owned();
+        nobody.outcome = "400, no frontend takes it".to_owned();
         nobody.considered = vec![considered("www.example.com", false, "no such frontend")];
 
         insta::assert_snapshot!(text(&nobody), @r#"
-        http://www.example.com/api/users at revision 42: 400: no frontend takes it
+        http://www.example.com/api/users at revision 42: 400, no frontend takes it
 
         looked at, in this order:
             www.example.com  no such frontend

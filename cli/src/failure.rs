@@ -73,15 +73,20 @@ impl Failure {
     pub(crate) fn line(&self) -> String {
         let Problem { detail, remedy, field, .. } = self.problem();
         let place = field.filter(|f| !f.is_empty()).map(|f| format!("{f}: ")).unwrap_or_default();
-        let remedy = if remedy.is_empty() { String::new() } else { format!("; {remedy}") };
+        // Some details say the remedy themselves.
+        let remedy = if detail.contains(&remedy) { String::new() } else { format!("; {remedy}") };
         printable::line(&format!("error: {place}{detail}{remedy}")).into_owned()
     }
 
     /// Prints it to stderr.
     pub(crate) fn print(&self, as_json: bool) -> ExitCode {
-        let text = match serde_json::to_value(self.problem()) {
-            Ok(problem) if as_json => json::pretty(&problem),
-            _ => format!("{}\n", self.line()),
+        let text = match json::pretty(&self.problem()) {
+            Ok(problem) if as_json => problem,
+            _ => format!(
+                "{}
+",
+                self.line()
+            ),
         };
         // There is nowhere left to say that stderr is gone.
         let _ = io::stderr().lock().write_all(text.as_bytes());

@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::printable;
 
 /// Indented JSON, its last line ended. What could steer a terminal is written as `\uXXXX`, which is the same JSON.
-pub(crate) fn pretty(value: &Value) -> String {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+///
+/// # Errors
+/// Whatever keeps the value from being JSON; nothing, for the types of the API.
+pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
     let mut safe = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         if c != '\n' && printable::is_unsafe(c) {
@@ -21,7 +24,7 @@ pub(crate) fn pretty(value: &Value) -> String {
         }
     }
     safe.push('\n');
-    safe
+    Ok(safe)
 }
 
 #[cfg(test)]
@@ -30,9 +33,9 @@ mod tests {
 
     #[test]
     fn escaped_json_is_the_same_json() {
-        let value = Value::from("a\x1b\u{9b}\u{202e}\u{e0041}\n\"");
-        let text = pretty(&serde_json::json!({ "x": value }));
+        let value = serde_json::Value::from("a\x1b\u{9b}\u{202e}\u{e0041}\n\"");
+        let text = pretty(&serde_json::json!({ "x": value })).expect("JSON");
         assert_eq!(text, "{\n  \"x\": \"a\\u001b\\u009b\\u202e\\udb40\\udc41\\n\\\"\"\n}\n");
-        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON")["x"], value);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["x"], value);
     }
 }

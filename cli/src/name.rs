@@ -25,9 +25,25 @@ pub(crate) fn encode(text: &str) -> String {
     encoded
 }
 
+/// The name as a shell takes it, for commands to copy.
+pub(crate) fn quoted(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/:%@+,=".contains(c);
+    if !name.is_empty() && name.chars().all(plain) {
+        return name.to_owned();
+    }
+    format!("'{}'", name.replace('\'', "'\\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_quoted_where_a_shell_would_read_them() {
+        assert_eq!(quoted("www.example.com/a%20b"), "www.example.com/a%20b");
+        assert_eq!(quoted("*.example.com"), "'*.example.com'");
+        assert_eq!(quoted("[::1]'$(x)"), r"'[::1]'\''$(x)'");
+    }
 
     #[test]
     fn names_become_urls() {

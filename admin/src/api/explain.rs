@@ -136,10 +136,10 @@ fn explained(explanation: &Explanation) -> Explained {
 
 /// What a client gets, in the words of hipache's contract.
 fn outcome(matched: Option<&Match>) -> String {
-    let Some(matched) = matched else { return "400: no frontend takes it".to_owned() };
+    let Some(matched) = matched else { return "400, no frontend takes it".to_owned() };
     match matched.endpoints.iter().filter(|endpoint| endpoint.serves).count() {
-        0 if matched.endpoints.is_empty() => "502: the frontend has no endpoint".to_owned(),
-        0 => "502: all endpoints are out".to_owned(),
+        0 if matched.endpoints.is_empty() => "502, the frontend has no endpoint".to_owned(),
+        0 => "502, all endpoints are out".to_owned(),
         1 => "goes to the one endpoint that serves".to_owned(),
         serving => format!("goes to one of {serving} endpoints"),
     }

@@ -17,7 +17,7 @@ Examples:
   portico frontend add www.example.com http://10.0.0.10:8000 --weight 3
   portico frontend add '*.example.com' http://10.0.0.11:8000 --replace";
 
-const ABOUT: &str = "\
+pub(super) const ABOUT: &str = "\
 Make a frontend, or add endpoints to one.
 
 Endpoints that are there already stay as they are; --weight, --backend and --balance change what is there. With --replace
@@ -25,7 +25,7 @@ the frontend is exactly what this command says: other endpoints, a balance kind 
 
 /// Make a frontend, or add endpoints to one
 #[derive(Debug, Args)]
-#[command(long_about = ABOUT, after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub struct AddArgs {
     /// What clients ask for: a host, `*.suffix`, `*` or an IP address; a path prefix may follow
     #[arg(value_name = "HOST[/path]")]

@@ -11,7 +11,7 @@ use clap::Subcommand;
 use crate::answer::Answer;
 use crate::client::Client;
 use crate::failure::Failure;
-use crate::printable;
+use crate::{name, printable};
 
 /// How many endpoints a line names before it counts the rest.
 const NAMED: usize = 3;
@@ -20,6 +20,7 @@ const NAMED: usize = 3;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a frontend, or add endpoints to one
+    #[command(long_about = add::ABOUT)]
     Add(add::AddArgs),
     /// Remove a frontend
     Rm(rm::RmArgs),
@@ -86,6 +87,7 @@ fn standing(written: &Written) -> String {
 
 /// A conflict in the words of this command line.
 fn in_our_words(failure: Failure, name: &str) -> Failure {
+    let name = name::quoted(name);
     match failure {
         Failure::Refused(mut problem) if problem.kind.ends_with(":conflict") => {
             problem.remedy = match problem.revision {
