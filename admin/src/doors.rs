@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use crate::standin::Proxy;
 use model::{NodeId, Revision};
+use proxy::Proxy;
 use registry::Registry;
 use tokio::sync::watch;
 

@@ -17,7 +17,6 @@ mod metrics;
 mod problem;
 mod readiness;
 mod server;
-mod standin;
 mod verify;
 pub mod wire;
 

@@ -3,5 +3,6 @@
 
 mod frontends;
 mod guard;
+mod live;
 mod views;
 mod world;

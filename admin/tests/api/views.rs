@@ -35,7 +35,7 @@ async fn the_status_says_what_runs_and_how_its_registry_stands() {
 }
 
 /// `name{labels} value` of each sample; checks the form of every line on the way.
-fn samples(text: &str) -> BTreeMap<String, f64> {
+pub(crate) fn samples(text: &str) -> BTreeMap<String, f64> {
     let mut families = BTreeMap::new();
     let mut samples = BTreeMap::new();
     for line in text.lines() {

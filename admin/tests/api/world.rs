@@ -37,8 +37,22 @@ impl World {
         Self::with(|_| {}).await
     }
 
+    /// Beside a real proxy on a free loopback port.
+    pub(crate) async fn with_proxy() -> (Self, SocketAddr) {
+        let mut config = proxy::config::Config { workers: 1, ..proxy::config::Config::default() };
+        config.listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
+        config.access_log.target = None;
+        let bound = proxy::bind(&config).unwrap();
+        let address = bound.addresses()[0];
+        (Self::start(|_| {}, Some(bound)).await, address)
+    }
+
     /// With other settings.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start(change, None).await
+    }
+
+    async fn start(change: impl FnOnce(&mut Config), proxy: Option<proxy::Bound>) -> Self {
         let mut config = Config { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), ..Config::default() };
         change(&mut config);
         let bound = admin::bind(&config).unwrap().unwrap();
@@ -46,9 +60,14 @@ impl World {
         let url = RegistryUrl::parse("memory:", Path::new("")).unwrap();
         let registry = registry::open(&url, registry::Config::default()).await.unwrap();
         let (draining, drains) = watch::channel(false);
+        let inputs = proxy::Inputs {
+            snapshots: registry.snapshots(),
+            marks: registry.marks(),
+            health: registry.health_reports(),
+        };
         let doors = Doors {
             registry,
-            proxy: None,
+            proxy: proxy.map(|bound| bound.start(inputs).unwrap()),
             node: NodeId("node-1".into()),
             version: "1.2.3",
             started: SystemTime::now(),
@@ -60,6 +79,14 @@ impl World {
             let _ = asked.await;
         }));
         Self { address, draining, ended, shutdown: Some(shutdown) }
+    }
+
+    /// What the proxy at this address answers to a request for this host.
+    pub(crate) async fn request(&self, proxy: SocketAddr, host: &str, path: &str) -> Reply {
+        let mut stream = TcpStream::connect(proxy).await.unwrap();
+        let octets = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(octets.as_bytes()).await.unwrap();
+        read_reply(&mut stream).await
     }
 
     /// Opens a connection.
