@@ -71,20 +71,31 @@ impl StoreFile {
         Ok((file, store))
     }
 
-    /// Opens the store, without setting anything aside. An empty file becomes a store that goes on from the ceiling.
+    /// Opens the store, without setting anything aside. Where there is none, one is made that goes on from the ceiling.
     pub(crate) fn open_store(&self) -> Result<Store, StoreError> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.path)?;
-        let fresh = file.metadata()?.len() == 0;
-        if fresh && self.ceiling > Revision::ZERO {
+        let fresh = fs::metadata(&self.path).map(|m| m.len() == 0);
+        if fresh.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(true) } else { Err(e) })? {
+            self.make_store()?;
+        }
+        let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        self.store_in(file, Revision::ZERO)
+    }
+
+    /// Makes an empty store under another name and then renames it: there is never half of a new one.
+    fn make_store(&self) -> Result<(), StoreError> {
+        if self.ceiling > Revision::ZERO {
             tracing::warn!(path = %self.path.display(), revision = %self.ceiling, "the store is new; revisions go on");
         }
-        let floor = if fresh { self.ceiling } else { Revision::ZERO };
-        let backend = FileBackend::new(file).map_err(super::tables::lift)?;
-        let store = Store::open(backend, self.history, floor)?;
-        if fresh {
-            sync_folder(&self.path)?;
-        }
-        Ok(store)
+        let unfinished = beside(&self.path, "new");
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
+        drop(self.store_in(file.try_clone()?, self.ceiling)?);
+        file.sync_all()?;
+        fs::rename(&unfinished, &self.path)?;
+        Ok(sync_folder(&self.path)?)
+    }
+
+    fn store_in(&self, file: File, floor: Revision) -> Result<Store, StoreError> {
+        Store::open(FileBackend::new(file).map_err(super::tables::lift)?, self.history, floor)
     }
 
     /// Makes sure that changes up to `revision` stay below the ceiling.
@@ -111,14 +122,10 @@ impl StoreFile {
         let aside = self.free_name();
         fs::rename(&self.path, &aside)?;
         sync_folder(&self.path)?;
-        if self.ceiling == Revision::ZERO {
-            tracing::warn!(path = %self.path.display(), aside = %aside.display(), why, "an unfinished store was set aside");
-        } else {
-            tracing::error!(
-                path = %self.path.display(), aside = %aside.display(), why, revision = %self.ceiling,
-                "the registry's file is damaged: it was set aside and an empty registry is served; restore a copy, or write the facts again"
-            );
-        }
+        tracing::error!(
+            path = %self.path.display(), aside = %aside.display(), why, revision = %self.ceiling,
+            "the registry's file is damaged: it was set aside and an empty registry is served; restore a copy, or write the facts again"
+        );
         Ok(())
     }
 

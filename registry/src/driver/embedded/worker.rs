@@ -85,7 +85,8 @@ impl<P: Place> Worker<P> {
                 }
                 Command::Tick => self.tick(),
                 Command::Close(closed) => {
-                    drop(self.store.take());
+                    // The place with its lock, too: whoever hears the answer may open it.
+                    drop(self);
                     let _ = closed.send(());
                     return;
                 }

@@ -1,0 +1,35 @@
+//! Facts and writes, in few words.
+
+use model::{Fact, FactKey, Revision};
+use registry::format::native;
+use registry::{Edit, Expected, Write};
+
+/// A frontend from its native JSON.
+pub(crate) fn frontend(json: &str) -> Fact {
+    Fact::Frontend(native::read_frontend(json.as_bytes()).unwrap())
+}
+
+/// A frontend of one endpoint, as hipache could write it.
+pub(crate) fn plain(host: &str, endpoint: &str) -> Fact {
+    frontend(&format!(r#"{{"host":"{host}","endpoints":["http://{endpoint}"]}}"#))
+}
+
+pub(crate) fn key(text: &str) -> FactKey {
+    FactKey::parse(&format!("frontend:{text}")).unwrap()
+}
+
+pub(crate) fn put(fact: Fact, expected: Expected) -> Edit {
+    Edit { key: fact.key(), fact: Some(fact), expected }
+}
+
+pub(crate) fn remove(host: &str, expected: Expected) -> Edit {
+    Edit { key: key(host), fact: None, expected }
+}
+
+pub(crate) fn write(edits: impl IntoIterator<Item = Edit>) -> Write {
+    Write { who: "test".to_owned(), edits: edits.into_iter().collect() }
+}
+
+pub(crate) fn at(revision: u64) -> Expected {
+    Expected::At(Revision::new(revision))
+}

@@ -1,0 +1,7 @@
+//! What every driver promises: one list ([`list`]), run over each of them.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod embedded;
+mod facts;
+mod list;
+mod memory;
