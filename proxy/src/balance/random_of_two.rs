@@ -3,6 +3,8 @@
 //! Nearly as even as asking all of them, without the herd that runs to whoever looks idle
 //! (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001).
 
+use std::cmp::Ordering;
+
 use super::random::Draw;
 use crate::route::Candidates;
 
@@ -10,5 +12,5 @@ use crate::route::Candidates;
 pub(super) fn pick(draw: Draw, candidates: &Candidates<'_>, dice: &mut fastrand::Rng) -> Option<usize> {
     let first = draw.pick(candidates, dice)?;
     let Some(second) = draw.pick_except(Some(first), candidates, dice) else { return Some(first) };
-    Some(if candidates.is_less_loaded(second, first) { second } else { first })
+    Some(if candidates.compare_load(second, first) == Ordering::Less { second } else { first })
 }

@@ -84,7 +84,7 @@ impl States {
     }
 
     /// The states of a frontend's endpoints: those that `before` had, those remembered here, new ones for the rest.
-    pub(crate) fn adopt(&self, frontend: &Frontend, before: Option<&Route>) -> Box<[Arc<EndpointState>]> {
+    pub(crate) fn adopt(&self, frontend: &Frontend, before: Option<&Route>) -> Vec<Arc<EndpointState>> {
         let mut inner = self.lock();
         let key = (!inner.noted.is_empty()).then(|| frontend.key());
         let mut noted = key.and_then(|key| inner.noted.get_mut(&key));

@@ -1,5 +1,6 @@
 //! The endpoints of a route, as an attempt sees them.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use model::{Address, Endpoint, Weight};
@@ -128,12 +129,12 @@ impl<'a> Candidates<'a> {
         self.endpoints.get(index).map_or(Weight::ONE, |endpoint| endpoint.weight).get().into()
     }
 
-    /// True when the endpoint at `index` has fewer requests in flight per weight than the one at `than`.
+    /// How the endpoints at `one` and `other` compare by their requests in flight per weight.
     #[inline]
-    pub fn is_less_loaded(&self, index: usize, than: usize) -> bool {
+    pub fn compare_load(&self, one: usize, other: usize) -> Ordering {
         let cross =
             |load: usize, weight: usize| u64::from(self.in_flight(load)) * u64::from(self.weight(weight));
-        cross(index, than) < cross(than, index)
+        cross(one, other).cmp(&cross(other, one))
     }
 
     fn in_flight(&self, index: usize) -> u32 {

@@ -2,7 +2,6 @@
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
@@ -12,42 +11,45 @@ use memchr::memrchr;
 use model::{HostPattern, PathPrefix};
 
 use super::Route;
-
-type Map<K, V> = GenericHashMap<K, V, RandomState, DefaultSharedPtr>;
+use super::roots::Roots;
 
 /// The routes of one kind of host pattern, by its text.
 ///
-/// Nearly every frontend has the path `/`, so those stand in a map of their own with eight octets an entry (the text is
-/// read through the route); the paths of hosts that have some are looked at only when any host has.
+/// Nearly every frontend has the path `/`, so those stand in a map of their own, made for millions; the paths of hosts
+/// that have some are looked at only when any host has.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
-    roots: Map<ByHost, ()>,
-    paths: Map<Box<str>, Paths>,
+    roots: Roots,
+    paths: GenericHashMap<Box<str>, Paths, RandomState, DefaultSharedPtr>,
 }
 
 impl Index {
     /// The route that takes `path` (canonical, without query) among those of the pattern with this text.
     #[inline]
     pub(super) fn find(&self, text: &str, path: &[u8]) -> Option<&Arc<Route>> {
-        self.find_below_root(text, path).or_else(|| self.root(text))
+        self.find_below_root(text, path).or_else(|| self.roots.get(text))
     }
 
     /// The route with exactly this path prefix.
     pub(super) fn get(&self, text: &str, path: &PathPrefix) -> Option<&Arc<Route>> {
-        if path.is_root() { self.root(text) } else { self.paths.get(text)?.get(path.as_str().as_bytes()) }
+        if path.is_root() {
+            self.roots.get(text)
+        } else {
+            self.paths.get(text)?.get(path.as_str().as_bytes())
+        }
     }
 
     /// All routes of the pattern with this text, the root path last.
     pub(super) fn all(&self, text: &str) -> impl Iterator<Item = &Arc<Route>> {
         let below_root =
             self.paths.get(text).into_iter().flat_map(|paths| paths.by_path.iter().map(|by| &by.0));
-        below_root.chain(self.root(text))
+        below_root.chain(self.roots.get(text))
     }
 
     /// The route takes the place of the one with the same pattern and path.
     pub(super) fn insert(&mut self, route: Arc<Route>) {
         if route.frontend().path.is_root() {
-            self.roots.insert(ByHost(route), ());
+            self.roots.insert(route);
             return;
         }
         let text = text(&route.frontend().host);
@@ -69,10 +71,6 @@ impl Index {
         if paths.by_path.is_empty() {
             self.paths.remove(text);
         }
-    }
-
-    fn root(&self, text: &str) -> Option<&Arc<Route>> {
-        self.roots.get_key_value(text).map(|(by_host, ())| &by_host.0)
     }
 
     fn find_below_root(&self, text: &str, path: &[u8]) -> Option<&Arc<Route>> {
@@ -118,30 +116,6 @@ impl Paths {
         None
     }
 }
-
-/// A route, filed under its host pattern's text.
-#[derive(Debug, Clone)]
-struct ByHost(Arc<Route>);
-
-impl Borrow<str> for ByHost {
-    fn borrow(&self) -> &str {
-        text(&self.0.frontend().host)
-    }
-}
-
-impl Hash for ByHost {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Borrow::<str>::borrow(self).hash(state);
-    }
-}
-
-impl PartialEq for ByHost {
-    fn eq(&self, other: &Self) -> bool {
-        Borrow::<str>::borrow(self) == Borrow::<str>::borrow(other)
-    }
-}
-
-impl Eq for ByHost {}
 
 /// A route, filed under its path prefix.
 #[derive(Debug, Clone)]

@@ -18,6 +18,7 @@
 mod candidate;
 mod explain;
 mod index;
+mod roots;
 mod table;
 
 use std::sync::Arc;
@@ -33,13 +34,20 @@ pub use table::RouteTable;
 
 /// A frontend made ready to serve: the fact itself, and beside each endpoint its state.
 ///
-/// Memory: 56 octets and one pointer an endpoint; names, addresses, weights and policy are the fact's own.
+/// Memory: 56 octets, and one pointer an endpoint where there are several; names, addresses, weights and policy are the fact's own.
 #[derive(Debug)]
 pub struct Route {
     fact: Arc<Fact>,
     /// In the order of the fact's endpoints.
-    states: Box<[Arc<EndpointState>]>,
+    states: EndpointStates,
     balance: Balance,
+}
+
+/// The state of each endpoint. Most frontends have one, whose state then is a step nearer.
+#[derive(Debug)]
+enum EndpointStates {
+    One(Arc<EndpointState>),
+    Many(Box<[Arc<EndpointState>]>),
 }
 
 impl Route {
@@ -47,7 +55,11 @@ impl Route {
     /// endpoints stays known.
     pub(crate) fn new(fact: Arc<Fact>, before: Option<&Self>, states: &States) -> Self {
         let Fact::Frontend(frontend) = &*fact;
-        let known = states.adopt(frontend, before);
+        let mut known = states.adopt(frontend, before);
+        let known = match known.pop() {
+            Some(only) if known.is_empty() => EndpointStates::One(only),
+            last => EndpointStates::Many(known.into_iter().chain(last).collect()),
+        };
         let balance = Balance::new(frontend, before.map(|route| &route.balance));
         Self { fact, states: known, balance }
     }
@@ -75,12 +87,15 @@ impl Route {
 
     /// The state of each endpoint, in the same order.
     pub(crate) fn states(&self) -> &[Arc<EndpointState>] {
-        &self.states
+        match &self.states {
+            EndpointStates::One(only) => std::slice::from_ref(only),
+            EndpointStates::Many(states) => states,
+        }
     }
 
     /// The endpoint at `index` of the list; `None` beyond its end.
     pub fn candidate(&self, index: usize) -> Option<Candidate<'_>> {
-        let (endpoint, state) = (self.endpoints().get(index)?, self.states.get(index)?);
+        let (endpoint, state) = (self.endpoints().get(index)?, self.states().get(index)?);
         Some(Candidate { index, endpoint, state })
     }
 

@@ -132,6 +132,23 @@ fn one_change_costs_little_however_large_the_table() {
     assert!(world.table.find("new.example.com", b"/").is_some());
 }
 
+#[test]
+fn a_large_table_loses_and_regains_most_of_its_frontends() {
+    // given
+    let host = |n: usize| format!("h{n}.example.com");
+    let mut world = World::with((0..20_000).map(|n| frontend(&host(n), &["10.0.0.1:1"])));
+    let full = world.table.update(Arc::clone(world.table.snapshot()), &world.states);
+    let found = |table: &RouteTable| (0..20_000).filter(|&n| table.find(&host(n), b"/").is_some()).count();
+
+    // when
+    world.change((0..20_000).filter(|n| n % 100 != 0).map(|n| Change::Remove(key(&host(n), "/"))));
+    let sparse = world.table.update(Arc::clone(world.table.snapshot()), &world.states);
+    world.put((0..10_000).map(|n| frontend(&host(n), &["10.0.0.2:1"])));
+
+    // then
+    assert_eq!([&full, &sparse, &world.table].map(found), [20_000, 200, 10_100]);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Put(String, String, Vec<usize>),
@@ -204,6 +221,9 @@ proptest! {
             for key in &seen {
                 let (followed, from_nothing) = (world.table.get(key), anew.get(key));
                 prop_assert_eq!(followed.map(|route| route.frontend()), from_nothing.map(|route| route.frontend()));
+                // The table before still says what its snapshot says.
+                let stated = old.snapshot().get(key).map(|stated| &stated.fact);
+                prop_assert_eq!(old.get(key).map(|route| route.fact()), stated);
                 // A route that no change touched is the same one, not a copy.
                 if let (Some(was), Some(is)) = (old.get(key), followed)
                     && Arc::ptr_eq(was.fact(), is.fact())
