@@ -32,6 +32,8 @@ pub struct Config {
     pub live_wait: Duration,
     /// The most entries of one page of a list, and the most findings of one `verify`.
     pub page: usize,
+    /// A page of a list ends early once it holds this many endpoints, so that no answer grows without a bound.
+    pub page_endpoints: usize,
 }
 
 impl Default for Config {
@@ -50,6 +52,7 @@ impl Default for Config {
             body_bytes: 1 << 20,
             live_wait: Duration::from_secs(1),
             page: 10_000,
+            page_endpoints: 100_000,
         }
     }
 }

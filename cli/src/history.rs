@@ -22,8 +22,8 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub struct HistoryArgs {
     /// At most this many changes (the registry keeps the last 10000)
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
     /// Only changes older than this revision
     #[arg(long, value_name = "N")]
     before: Option<u64>,
@@ -32,11 +32,22 @@ pub struct HistoryArgs {
     frontend: Option<String>,
 }
 
-/// Runs it.
+/// Runs it: page after page, when the server's pages are shorter than the limit.
 pub(crate) fn run(args: &HistoryArgs, client: &Client) -> Result<Answer, Failure> {
-    let before = args.before.map(|before| format!("&before={before}")).unwrap_or_default();
     let key = args.frontend.as_deref().map(|name| format!("&key={}", name::encode(name))).unwrap_or_default();
-    let history: History = client.get(&format!("/v1/history?limit={}{before}{key}", args.limit))?;
+    let limit = args.limit as usize;
+    let mut history = History { records: Vec::new(), next: args.before };
+    loop {
+        let before = history.next.map(|before| format!("&before={before}")).unwrap_or_default();
+        let missing = limit.saturating_sub(history.records.len());
+        let page: History = client.get(&format!("/v1/history?limit={missing}{before}{key}"))?;
+        // A page with nothing on it is the last one, whatever it says.
+        history.next = page.next.filter(|_| !page.records.is_empty());
+        history.records.extend(page.records);
+        if history.next.is_none() || history.records.len() >= limit {
+            break;
+        }
+    }
     Answer::new(&history, text(&history))
 }
 

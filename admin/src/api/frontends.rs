@@ -39,10 +39,10 @@ pub(crate) async fn list(
     let after =
         query.after.map(|name| extract::parse_name("after", &name)).transpose()?.map(|subject| subject.key());
     let snapshot = writing::snapshot(&app)?;
-    let mut rest = snapshot.frontends_after(after.as_ref());
-    let frontends: Vec<_> =
-        rest.by_ref().take(limit).map(|(frontend, stated)| view(frontend, stated)).collect();
-    let more = rest.next().is_some();
+    let all = snapshot.frontends_after(after.as_ref());
+    let size = |(frontend, _): &(&Frontend, &Stated)| frontend.backend.endpoints.len();
+    let (page, more) = super::page(all, limit, app.config.page_endpoints, size);
+    let frontends: Vec<_> = page.into_iter().map(|(frontend, stated)| view(frontend, stated)).collect();
     let next = frontends.last().filter(|_| more).map(|last| name(&last.frontend));
     let page = FrontendList { revision: snapshot.revision().number(), frontends, next };
     Ok(json(StatusCode::OK, &page))

@@ -37,9 +37,18 @@ pub(crate) async fn history(
     let asked = HistoryQuery { limit, before: query.before.map(Revision::new), key };
     let records = app.doors.registry.history(asked).await.map_err(|error| refused(&error))?;
     let full = records.len() >= limit;
-    let next = records.last().filter(|_| full).map(|last| last.revision.number());
-    let records = records.iter().map(record).collect();
+    let (page, cut) =
+        super::page(records.iter(), limit, app.config.page_endpoints, |record| endpoints(record));
+    let next = page.last().filter(|_| full || cut).map(|last| last.revision.number());
+    let records = page.into_iter().map(record).collect();
     Ok(json(StatusCode::OK, &History { records, next }))
+}
+
+fn endpoints(record: &ChangeRecord) -> usize {
+    let count = |fact: &Option<Arc<Fact>>| {
+        fact.as_deref().map_or(0, |Fact::Frontend(frontend)| frontend.backend.endpoints.len())
+    };
+    count(&record.before) + count(&record.after)
 }
 
 fn record(record: &ChangeRecord) -> HistoryRecord {

@@ -74,6 +74,24 @@ async fn not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail, "the Allow header lists what it takes")
 }
 
+/// The first `limit` of `all`, or fewer once they hold `endpoints` endpoints; at least one. And whether there are more.
+pub(crate) fn page<T>(
+    all: impl Iterator<Item = T>,
+    limit: usize,
+    endpoints: usize,
+    count: impl Fn(&T) -> usize,
+) -> (Vec<T>, bool) {
+    let (mut page, mut held) = (Vec::new(), 0);
+    for item in all {
+        if page.len() >= limit || (held >= endpoints && !page.is_empty()) {
+            return (page, true);
+        }
+        held += count(&item);
+        page.push(item);
+    }
+    (page, false)
+}
+
 /// A type of `wire` as the body of an answer; a line of its own, for terminals.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {

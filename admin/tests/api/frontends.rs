@@ -150,6 +150,24 @@ async fn a_long_list_comes_in_pages_that_miss_nothing() {
 }
 
 #[tokio::test]
+async fn a_page_ends_early_where_frontends_are_large() {
+    let world = World::with(|config| config.page_endpoints = 3).await;
+    let two = r#"{"endpoints":["http://x","http://y"]}"#;
+    for name in ["a", "b", "c"] {
+        world.send(&format!("PUT /v1/frontends/{name}"), &[], two).await.expect(201);
+    }
+
+    let list = world.get("/v1/frontends").await.expect(200).json();
+    assert_eq!((list["frontends"].as_array().unwrap().len(), &list["next"]), (2, &"b".into()));
+    let rest = world.get("/v1/frontends?after=b").await.expect(200).json();
+    assert_eq!((rest["frontends"].as_array().unwrap().len(), &rest["next"]), (1, &serde_json::Value::Null));
+    let history = world.get("/v1/history").await.expect(200).json();
+    assert_eq!((history["records"].as_array().unwrap().len(), &history["next"]), (2, &2.into()));
+    let rest = world.get("/v1/history?before=2").await.expect(200).json();
+    assert_eq!((rest["records"].as_array().unwrap().len(), &rest["next"]), (1, &serde_json::Value::Null));
+}
+
+#[tokio::test]
 async fn a_reader_that_has_the_revision_gets_304() {
     let world = World::new().await;
     world.send("PUT /v1/frontends/a", &[], ONE).await.expect(201);

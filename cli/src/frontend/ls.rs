@@ -30,7 +30,8 @@ pub(crate) fn run(_: &LsArgs, client: &Client) -> Result<Answer, Failure> {
         let page: FrontendList =
             client.get(&format!("/v1/frontends?limit={PAGE}&after={}", name::encode(&after)))?;
         list.revision = page.revision;
-        list.next = page.next;
+        // A page with nothing on it is the last one, whatever it says.
+        list.next = page.next.filter(|_| !page.frontends.is_empty());
         list.frontends.extend(page.frontends);
     }
     Answer::new(&list, text(&list))
