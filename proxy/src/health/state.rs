@@ -164,6 +164,11 @@ impl EndpointState {
         InFlight(Arc::clone(self))
     }
 
+    /// True when it has a mark, though perhaps one that ended.
+    pub(super) fn has_marks(&self) -> bool {
+        self.word().0 != 0
+    }
+
     /// Our mark. Only under the lock of `States`.
     pub(super) fn mark(&self, until_ms: u64, reason: DeadReason) {
         self.word.store(Word::new(until_ms, reason, self.word().others()).0, Ordering::Relaxed);

@@ -12,11 +12,11 @@ use crate::route::{Route, RouteTable};
 /// What this node remembers of endpoints beside the route tables.
 ///
 /// The state of an endpoint travels from table to table with its route. Kept here is only what says something beyond
-/// that: endpoints that are marked, and endpoints that left a list while requests or older tables still hold them, so that
-/// one that comes back is met as it was. Nothing is kept for the many that are well: a million of them cost nothing.
+/// that: endpoints that are marked, and endpoints that left a list while requests were with them, so that one that comes
+/// back is met as it was. Nothing is kept for the many that are well: a million of them cost nothing.
 ///
 /// The lock is taken where tables are made, where marks arrive and where an attempt failed; never for a request that
-/// goes well. The number of entries is bounded by that of endpoints that failed or left since the last [`States::sweep`].
+/// goes well. The entries are at most the endpoints that failed, or left while busy, since the last [`States::sweep`].
 #[derive(Debug, Default)]
 pub struct States(Mutex<Inner>);
 
@@ -100,16 +100,14 @@ impl States {
         frontend.backend.endpoints.iter().enumerate().map(of).collect()
     }
 
-    /// Remembers the endpoints of `before` that `after` no longer lists.
+    /// Remembers the endpoints of `before` that `after` no longer lists, where there is something to remember.
     pub(crate) fn leave(&self, before: &Route, after: Option<&Route>) {
         let stays =
             |index: usize, address| after.is_some_and(|after| state_of(after, index, address).is_some());
-        let mut inner = None;
-        for (index, endpoint) in before.endpoints().iter().enumerate() {
-            let Some(candidate) = before.candidate(index) else { continue };
-            if !stays(index, &endpoint.address) {
-                let (key, inner) = inner.get_or_insert_with(|| (before.key(), self.lock()));
-                inner.note(key, &endpoint.address, candidate.state).left = true;
+        for candidate in (0..before.endpoints().len()).filter_map(|index| before.candidate(index)) {
+            let says_something = candidate.state.in_flight() > 0 || candidate.state.has_marks();
+            if says_something && !stays(candidate.index, candidate.address()) {
+                self.lock().note(&before.key(), candidate.address(), candidate.state).left = true;
             }
         }
     }
@@ -118,10 +116,7 @@ impl States {
     pub fn sweep(&self, now_ms: u64) {
         let mut inner = self.lock();
         inner.noted.retain(|_, list| {
-            // One that left and that only this list still holds has neither a table nor a request that could return to it.
-            list.retain(|noted| {
-                noted.state.is_out(now_ms) || noted.left && Arc::strong_count(&noted.state) > 1
-            });
+            list.retain(|noted| noted.state.is_out(now_ms) || noted.left && noted.state.in_flight() > 0);
             !list.is_empty()
         });
         if inner.noted.capacity() / 4 > inner.noted.len() {
@@ -134,7 +129,11 @@ impl States {
         let inner = self.lock();
         let mut dead = Vec::new();
         for (key, list) in &inner.noted {
-            for noted in list.iter().filter(|noted| !noted.left) {
+            let Some(route) = table.get(key) else { continue };
+            // A request of an older table may have marked one that the list has lost meanwhile.
+            let is_listed =
+                |noted: &&Noted| route.states().iter().any(|state| Arc::ptr_eq(state, &noted.state));
+            for noted in list.iter().filter(is_listed) {
                 let Some(out) = noted.state.out(now_ms) else { continue };
                 let reason =
                     out.ours.map_or_else(|| "marked by another".to_owned(), |(why, _)| why.to_string());
@@ -147,7 +146,6 @@ impl States {
             }
         }
         drop(inner);
-        dead.retain(|dead| table.get(&dead.frontend).is_some());
         dead.sort_by(|a, b| (&a.frontend, &a.address).cmp(&(&b.frontend, &b.address)));
         dead
     }

@@ -153,3 +153,17 @@ fn what_left_the_table_is_not_listed() {
     world.remove("a.b");
     assert_eq!(world.states.dead(&world.table, 1), vec![]);
 }
+
+#[test]
+fn a_request_of_an_older_table_marks_nothing_that_the_newest_lists() {
+    let mut world = three();
+    let older = world.route("a.b");
+    world.put([frontend("a.b", &["10.0.0.2:1", "10.0.0.3:1"])]);
+    assert_eq!(world.states.mark_dead(&older, 0, DeadReason::Refused, 0, TTL), Marked::Now);
+    assert_eq!(world.states.dead(&world.table, 1), vec![]);
+
+    // It comes back before the mark ended.
+    world.put([frontend("a.b", &["10.0.0.2:1", "10.0.0.3:1", "10.0.0.1:1"])]);
+    assert_eq!(reachable(&world.route("a.b"), 1), [0, 1]);
+    assert_eq!(world.states.dead(&world.table, 1).len(), 1);
+}

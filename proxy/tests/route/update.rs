@@ -86,6 +86,7 @@ fn what_nobody_holds_is_forgotten() {
 fn endpoints_that_are_well_are_not_remembered_beside_the_table() {
     let mut world = World::with((0..100).map(|n| frontend(&format!("h{n}.b"), &["10.0.0.1:1"])));
     world.put([frontend("h1.b", &["10.0.0.1:1", "10.0.0.2:1"])]);
+    world.remove("h2.b");
     assert_eq!(world.states.remembered(), 0);
 }
 
