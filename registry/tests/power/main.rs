@@ -2,7 +2,7 @@
 //!
 //! The store runs on a disk that keeps unsynced writes aside; at a cut, a random part of them is lost and others are torn. All chance
 //! comes from a seed: a failing round says which, and `PORTICO_SEED=n` runs it alone.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod disk;
 mod oracle;

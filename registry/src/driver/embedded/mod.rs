@@ -160,3 +160,6 @@ impl Place for Memory {
         Vec::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

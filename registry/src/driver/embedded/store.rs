@@ -218,6 +218,8 @@ fn apply(
             None if before.is_none() => continue,
             None => Change::Remove(edit.key.clone()),
         });
+        // What stood there may have been set aside; what stands there now can be read.
+        changes.push(Change::Release(key.as_str().into()));
         let row = (
             at_ms,
             write.who.as_str(),

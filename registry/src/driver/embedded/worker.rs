@@ -112,26 +112,26 @@ impl<P: Place> Worker<P> {
     }
 
     fn lose(&mut self, error: &StoreError) {
-        tracing::error!(%error, "the registry's store failed; it is opened again");
-        self.store = None;
+        if self.store.take().is_some() {
+            tracing::error!(%error, "the registry's store failed; it is opened again");
+        }
         self.tell(Event::Lost { error: error.to_string() });
     }
 
     /// Opens the store again after an error. What it holds then takes the place of what is served.
-    fn reopen(&mut self) {
-        match self.place.open() {
-            Ok(store) => {
-                tracing::info!(revision = %store.revision(), "the registry's store is open again");
-                self.store = Some(store);
-                self.list();
-            }
-            Err(error) => self.tell(Event::Lost { error: error.to_string() }),
-        }
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        let store =
+            self.place.open().inspect_err(|error| self.tell(Event::Lost { error: error.to_string() }))?;
+        tracing::info!(revision = %store.revision(), "the registry's store is open again");
+        self.store = Some(store);
+        self.list();
+        Ok(())
     }
 
     fn tick(&mut self) {
         match (&self.store, &self.events) {
-            (None, _) => self.reopen(),
+            // What went wrong was told to the watcher.
+            (None, _) => drop(self.reopen()),
             // When the queue is full, the events in it say that we are alive.
             (Some(_), Some(events)) => drop(events.try_send(Event::Confirmed)),
             (Some(_), None) => {}
@@ -139,9 +139,6 @@ impl<P: Place> Worker<P> {
     }
 
     fn write(&mut self, group: Vec<(Write, Answer)>) {
-        if self.store.is_none() {
-            self.reopen();
-        }
         match self.commit(&group) {
             Ok(verdicts) => {
                 for (verdict, (_, answer)) in verdicts.into_iter().zip(group) {
@@ -160,12 +157,16 @@ impl<P: Place> Worker<P> {
                 for (_, answer) in group {
                     let _ = answer.send(Err(refusal(&error)));
                 }
-                self.reopen();
+                // If it fails again, the watcher knows, and the next tick tries once more.
+                drop(self.reopen());
             }
         }
     }
 
     fn commit(&mut self, group: &[(Write, Answer)]) -> Result<Verdicts, StoreError> {
+        if self.store.is_none() {
+            self.reopen()?;
+        }
         let store = self.store.as_mut().ok_or_else(|| StoreError::Io("the store is not open".to_owned()))?;
         let edits: usize = group.iter().map(|(write, _)| write.edits.len()).sum();
         self.place.reserve(Revision::new(store.revision().number().saturating_add(edits as u64)))?;
