@@ -95,6 +95,11 @@ impl FieldName {
 }
 
 impl Fields {
+    pub(super) fn clear(&mut self) {
+        self.list.clear();
+        self.summary = Summary::default();
+    }
+
     /// Takes over what httparse found in `buf[..end]`, a complete head.
     ///
     /// # Errors
@@ -105,8 +110,7 @@ impl Fields {
         end: usize,
         headers: &[httparse::Header<'_>],
     ) -> Result<(), &'static str> {
-        self.list.clear();
-        self.summary = Summary::default();
+        self.clear();
         // httparse also ends lines at a lone LF. Names start right behind a line's end, so that looking there
         // finds each of them without another pass.
         if !buf[..end].ends_with(b"\r\n\r\n") {
@@ -300,4 +304,56 @@ fn is_tunnel_protocol(value: &[u8]) -> bool {
         && version.is_none_or(is_token)
         && parts.next().is_none()
         && !name.eq_ignore_ascii_case(b"h2c")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_known_in_any_case_and_only_whole() {
+        let check = |name: &str, expected: FieldName| {
+            assert_eq!(FieldName::classify(name.as_bytes()), expected, "{name}");
+        };
+        check("Host", FieldName::Host);
+        check("hOsT", FieldName::Host);
+        check("Hosd", FieldName::Other);
+        check("CONNECTION", FieldName::Connection);
+        check("content-length", FieldName::ContentLength);
+        check("content_length", FieldName::Other);
+        check("Transfer-Encoding", FieldName::TransferEncoding);
+        check("Upgrade", FieldName::Upgrade);
+        check("Expect", FieldName::Expect);
+        check("Retry-After", FieldName::RetryAfter);
+        check("", FieldName::Other);
+        for name in ["te", "keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate"] {
+            check(name, FieldName::HopByHop);
+        }
+        check("Trailer", FieldName::Other);
+    }
+
+    #[test]
+    fn lengths_are_digits_that_fit() {
+        let check = |text: &str, expected: Option<u64>| {
+            assert_eq!(parse_length(text.as_bytes()).ok(), expected, "{text}");
+        };
+        check("0", Some(0));
+        check("0042", Some(42));
+        check("9223372036854775807", Some(i64::MAX as u64));
+        check("9223372036854775808", None);
+        check("", None);
+        check("+1", None);
+        check("1,1", None);
+        check("0x1", None);
+    }
+
+    #[test]
+    fn underscores_make_no_other_variable() {
+        let check = |name: &str, lower: &str, expected: bool| {
+            assert_eq!(is_same_variable(name.as_bytes(), lower.as_bytes()), expected, "{name} {lower}");
+        };
+        check("X_Forwarded-FOR", "x-forwarded-for", true);
+        check("x-forwarded-fo", "x-forwarded-for", false);
+        check("x.forwarded.for", "x-forwarded-for", false);
+    }
 }

@@ -70,3 +70,29 @@ impl Method {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_methods_that_may_be_repeated_are_idempotent() {
+        for (text, expected) in [
+            ("GET", true),
+            ("HEAD", true),
+            ("PUT", true),
+            ("DELETE", true),
+            ("OPTIONS", true),
+            ("TRACE", true),
+            ("POST", false),
+            ("PATCH", false),
+            ("CONNECT", false),
+            ("get", false),
+            ("PROPFIND", false),
+        ] {
+            let method = Method::classify(text.as_bytes(), Span::new(0, text.len()));
+            assert_eq!(method.is_idempotent(), expected, "{text}");
+            assert_eq!(method.text(text.as_bytes()), text.as_bytes());
+        }
+    }
+}

@@ -14,6 +14,15 @@
 //! normalised once, at parsing, and both routing and the origin see that form. A usual request is parsed
 //! and written without an allocation: heads are reused and keep their capacity.
 //!
+//! Where RFC 9112 leaves a choice, the answer that two readers cannot understand in two ways is taken:
+//! - `Content-Length` comes once, even when a second one agrees, and fits a signed 64-bit number.
+//! - `Transfer-Encoding` is `chunked`, once, and never beside a length; the same with `_` for `-` is refused.
+//! - Chunk sizes and extensions have no white space; trailers carry nothing that is decided before the body.
+//! - Targets are a path, `*` for OPTIONS, or an `http` URL, whose authority then takes the place of `Host`;
+//!   `https`, user names, fragments and raw backslashes in paths are refused. `//` stays; so does the query.
+//! - `TE` ends here and is not asked for again; trailers that come anyway pass. `h2c` is no upgrade.
+//! - Octets from 0x80 in values pass (RFC 9110 §5.5, `obs-text`); in a reason phrase they do not.
+//!
 //! Never here: a decision about routes or retries, a status line of our own (see `respond`), a panic on
 //! anything a peer sent, a field that reaches the other side unchecked.
 

@@ -18,7 +18,8 @@ pub(super) const INLINE_FIELDS: usize = 128;
 
 /// The head of one request. Reused from request to request, it keeps its capacity.
 ///
-/// What it says is about the last [`Parsed::Complete`]; methods that take `buf` want the buffer of that call.
+/// What it says is about a call of [`Self::parse`] that gave [`Parsed::Complete`], after any other it is empty;
+/// methods that take `buf` want the buffer of that call.
 #[derive(Debug, Default)]
 pub struct RequestHead {
     len: usize,
@@ -46,6 +47,27 @@ impl RequestHead {
     /// # Errors
     /// [`RequestError`]; the connection cannot be used after the answer.
     pub fn parse(&mut self, buf: &[u8], limits: &Limits) -> Result<Parsed, RequestError> {
+        let parsed = self.read(buf, limits);
+        if parsed != Ok(Parsed::Complete) {
+            self.clear();
+        }
+        parsed
+    }
+
+    /// Forgets the last request but keeps the capacity, so that no log can take its words for the next one's.
+    fn clear(&mut self) {
+        self.len = 0;
+        self.method = Method::default();
+        self.version = Version::default();
+        self.host.clear();
+        self.port = None;
+        self.target.clear();
+        self.framing = Framing::default();
+        self.keep_alive = false;
+        self.fields.clear();
+    }
+
+    fn read(&mut self, buf: &[u8], limits: &Limits) -> Result<Parsed, RequestError> {
         let skipped = match buf {
             [b'\r', b'\n', ..] => 2,
             [] | [b'\r'] => return Ok(Parsed::Partial),
@@ -58,11 +80,11 @@ impl RequestHead {
         }
         let mut slots = [const { MaybeUninit::uninit() }; INLINE_FIELDS];
         let inline = limits.headers.min(INLINE_FIELDS);
+        let mut more = Vec::new();
         let mut request = httparse::Request::new(&mut []);
         let mut result = request.parse_with_uninit_headers(text, &mut slots[..inline]);
-        let mut more = Vec::new();
         if result == Err(httparse::Error::TooManyHeaders) && limits.headers > INLINE_FIELDS {
-            more.resize_with(limits.headers, MaybeUninit::uninit);
+            more.resize_with(most_fields(text, limits), MaybeUninit::uninit);
             request = httparse::Request::new(&mut []);
             result = request.parse_with_uninit_headers(text, &mut more);
         }
@@ -247,6 +269,11 @@ impl RequestHead {
     }
 }
 
+/// How many fields `text` can hold: none is shorter than `a:` and a line end.
+pub(super) fn most_fields(text: &[u8], limits: &Limits) -> usize {
+    limits.headers.min(text.len() / 3 + 1)
+}
+
 /// Spans count in 32 bits.
 pub(super) fn head_limit(limits: &Limits) -> usize {
     limits.head.min(1 << 30)
@@ -279,4 +306,44 @@ fn refuse(error: httparse::Error, text: &[u8]) -> RequestError {
 /// True when the third word of the request line is `HTTP/…`.
 fn names_http(text: &[u8]) -> bool {
     text.split(|&b| b == b' ').nth(2).is_some_and(|version| version.starts_with(b"HTTP/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { request_line: 100, head: 1000, headers: 10 };
+
+    fn check(input: &str, expected: Result<Framing, u16>) {
+        let mut head = RequestHead::new();
+        let found = head.parse(input.as_bytes(), &LIMITS).map(|parsed| {
+            assert_eq!(parsed, Parsed::Complete, "{input:?}");
+            head.framing()
+        });
+        assert_eq!(found.map_err(RequestError::status), expected, "{input:?}");
+    }
+
+    #[test]
+    fn framing_is_clear_or_the_request_is_refused() {
+        let post = |fields: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
+        check(&post("X: y"), Ok(Framing::None));
+        check(&post("Content-Length: 5"), Ok(Framing::Length(5)));
+        check(&post("Transfer-Encoding: chunked"), Ok(Framing::Chunked));
+        check(&post("Content-Length: 5\r\nTransfer-Encoding: chunked"), Err(400));
+        check(&post("Content-Length: 5\r\nContent-Length: 5"), Err(400));
+        check(&post("Expect: tea"), Err(417));
+        check("GET / HTTP/2.0\r\n\r\n", Err(505));
+        check("GET / HTTP/1.0\r\n\r\n", Err(400));
+    }
+
+    #[test]
+    fn what_was_not_parsed_says_nothing_of_the_request_before() {
+        let good = b"POST /a?b HTTP/1.0\r\nHost: a:1\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n";
+        for bad in [&b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n"[..], b"GET / HTTP/1.1\r\nHo", b"", b"\0"] {
+            let mut head = RequestHead::new();
+            assert_eq!(head.parse(good, &LIMITS), Ok(Parsed::Complete));
+            assert_ne!(head.parse(bad, &LIMITS), Ok(Parsed::Complete));
+            assert_eq!(format!("{head:?}"), format!("{:?}", RequestHead::new()));
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use super::error::ResponseError;
 use super::fields::Fields;
 use super::framing::Framing;
-use super::request::{INLINE_FIELDS, head_limit};
+use super::request::{INLINE_FIELDS, head_limit, most_fields};
 use super::span::Span;
 use super::{Limits, Parsed, Version};
 
@@ -20,7 +20,8 @@ pub struct Asked {
 
 /// The head of one response. Reused from response to response, it keeps its capacity.
 ///
-/// What it says is about the last [`Parsed::Complete`]; methods that take `buf` want the buffer of that call.
+/// What it says is about a call of [`Self::parse`] that gave [`Parsed::Complete`], after any other it is empty;
+/// methods that take `buf` want the buffer of that call.
 #[derive(Debug, Default)]
 pub struct ResponseHead {
     len: usize,
@@ -45,6 +46,26 @@ impl ResponseHead {
     /// # Errors
     /// [`ResponseError`]; the connection cannot be used again.
     pub fn parse(&mut self, buf: &[u8], asked: Asked, limits: &Limits) -> Result<Parsed, ResponseError> {
+        let parsed = self.read(buf, asked, limits);
+        if parsed != Ok(Parsed::Complete) {
+            self.clear();
+        }
+        parsed
+    }
+
+    /// Forgets the last response but keeps the capacity.
+    fn clear(&mut self) {
+        self.len = 0;
+        self.status = 0;
+        self.version = Version::default();
+        self.reason = Span::default();
+        self.framing = Framing::default();
+        self.declared = Framing::default();
+        self.reusable = false;
+        self.fields.clear();
+    }
+
+    fn read(&mut self, buf: &[u8], asked: Asked, limits: &Limits) -> Result<Parsed, ResponseError> {
         let window = &buf[..buf.len().min(head_limit(limits))];
         match window.first() {
             None => return Ok(Parsed::Partial),
@@ -53,13 +74,13 @@ impl ResponseHead {
         }
         let mut slots = [const { MaybeUninit::uninit() }; INLINE_FIELDS];
         let inline = limits.headers.min(INLINE_FIELDS);
+        let mut more = Vec::new();
         let config = httparse::ParserConfig::default();
         let mut response = httparse::Response::new(&mut []);
         let mut result =
             config.parse_response_with_uninit_headers(&mut response, window, &mut slots[..inline]);
-        let mut more = Vec::new();
         if result == Err(httparse::Error::TooManyHeaders) && limits.headers > INLINE_FIELDS {
-            more.resize_with(limits.headers, MaybeUninit::uninit);
+            more.resize_with(most_fields(window, limits), MaybeUninit::uninit);
             response = httparse::Response::new(&mut []);
             result = config.parse_response_with_uninit_headers(&mut response, window, &mut more);
         }
@@ -122,7 +143,7 @@ impl ResponseHead {
             self.framing = Framing::None;
             // A length on a 204 may mean that octets follow which nobody may read as the next answer.
             let clean = !never_declares || matches!(self.declared, Framing::UntilClose | Framing::Length(0));
-            self.reusable = persists && clean;
+            self.reusable = persists && clean && self.status != 101;
             if never_declares || self.declared == Framing::UntilClose {
                 self.declared = Framing::None;
             }
@@ -142,7 +163,7 @@ impl ResponseHead {
         self.len == 0
     }
 
-    /// The status code, from 100 to 599.
+    /// The status code, from 100 to 599; 0 before the first head.
     pub fn status(&self) -> u16 {
         self.status
     }
@@ -208,5 +229,38 @@ fn refuse(error: httparse::Error) -> ResponseError {
         httparse::Error::Token | httparse::Error::Status => {
             ResponseError::Malformed("the status line is malformed")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { request_line: 0, head: 1000, headers: 10 };
+
+    fn check(input: &str, asked: Asked, expected: Option<(Framing, bool)>) {
+        let mut head = ResponseHead::new();
+        let parsed = head.parse(input.as_bytes(), asked, &LIMITS).ok();
+        let found = parsed.map(|_| (head.framing(), head.reusable()));
+        assert_eq!(found, expected, "{input:?} {asked:?}");
+    }
+
+    #[test]
+    fn a_body_ends_where_the_status_and_the_request_say() {
+        let get = Asked::default();
+        let head = Asked { head: true, ..get };
+        let upgrade = Asked { upgrade: true, ..get };
+        let length = |line: &str| format!("HTTP/1.1 {line}\r\nContent-Length: 5\r\n\r\n");
+        check(&length("200 OK"), get, Some((Framing::Length(5), true)));
+        check(&length("200 OK"), head, Some((Framing::None, true)));
+        check(&length("304 Not Modified"), get, Some((Framing::None, true)));
+        check(&length("204 No Content"), get, Some((Framing::None, false)));
+        check("HTTP/1.1 200 OK\r\n\r\n", get, Some((Framing::UntilClose, false)));
+        check("HTTP/1.1 200 OK\r\n\r\n", head, Some((Framing::None, true)));
+        check("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", get, Some((Framing::Length(5), false)));
+        check("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", get, None);
+        let switch = "HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+        check(switch, get, None);
+        check(switch, upgrade, Some((Framing::None, false)));
     }
 }

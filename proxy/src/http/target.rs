@@ -30,6 +30,16 @@ enum Shape {
 }
 
 impl Target {
+    /// Forgets the last target but keeps the capacity.
+    pub(super) fn clear(&mut self) {
+        self.span = Span::default();
+        self.rewritten.clear();
+        self.is_rewritten = false;
+        self.path_len = 0;
+        self.is_asterisk = false;
+        self.authority = None;
+    }
+
     /// Reads the target at `span`; CONNECT's authority-form is not read here.
     ///
     /// # Errors
@@ -277,4 +287,40 @@ fn remove_dot_segments(path: &mut Vec<u8>) {
         read = end;
     }
     path.truncate(written);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(raw: &str, expected: Result<(&str, &str), &str>) {
+        let mut target = Target::default();
+        let read = target.read(raw.as_bytes(), Span::new(0, raw.len()), false);
+        let found = read.map(|()| (target.path(raw.as_bytes()), target.get(raw.as_bytes())));
+        assert_eq!(found, expected.map(|(path, all)| (path.as_bytes(), all.as_bytes())), "{raw}");
+    }
+
+    #[test]
+    fn a_canonical_path_is_not_copied() {
+        for raw in ["/", "/a/b.c/.well-known/..d", "/a//b", "/?..", "/~a-b_c?%2e"] {
+            let mut target = Target::default();
+            assert_eq!(target.read(raw.as_bytes(), Span::new(0, raw.len()), false), Ok(()), "{raw}");
+            assert!(!target.is_rewritten, "{raw}");
+            assert_eq!(target.get(raw.as_bytes()), raw.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_path_has_one_canonical_form_and_its_query_none() {
+        check("/%7Ea/%2e%2E/b%2fc?%2e/../", Ok(("/b%2Fc", "/b%2Fc?%2e/../")));
+        check("/é", Ok(("/%C3%A9", "/%C3%A9")));
+        check("/a/../..?x", Ok(("/", "/?x")));
+        check("http://h?x", Ok(("/", "/?x")));
+        check("http://h/./x", Ok(("/x", "/x")));
+        check("/%4", Err("the path has a malformed percent code"));
+        check("/a\\b", Err("the path has a backslash"));
+        check("/a#b", Err("the target has a fragment"));
+        check("*", Err("only OPTIONS may ask for *"));
+        check("https://h/", Err("the target is neither a path nor an http URL"));
+    }
 }

@@ -265,6 +265,17 @@ mod tests {
     }
 
     #[test]
+    fn a_426_says_which_upgrade_is_required() {
+        response(
+            "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n",
+            Version::Http11,
+            true,
+            "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+             Connection: close\r\n\r\n",
+        );
+    }
+
+    #[test]
     fn what_has_no_body_declares_none() {
         response(
             "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",

@@ -299,7 +299,7 @@ pub(crate) fn response(buf: &[u8], to_head: bool, upgrading: bool, limits: &Limi
         reason: if reason.is_ascii() { reason.to_vec() } else { Vec::new() },
         old,
         body,
-        persistent: head.persists(old) && body != Body::Close && !dirty,
+        persistent: head.persists(old) && body != Body::Close && !dirty && status != 101,
         head,
     })
 }
