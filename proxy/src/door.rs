@@ -122,8 +122,9 @@ impl Bound {
         let (metrics, writer) = (self.metrics, self.writer);
         let settings = Arc::new(ArcSwap::from_pointee(Settings::new(self.config)?));
         let states = Arc::new(States::default());
-        let table =
-            Arc::new(ArcSwap::from_pointee(RouteTable::from_snapshot(Arc::new(Snapshot::empty()), &states)));
+        // What the registry knows already is there before the first request, also when that waited in the backlog.
+        let known = Arc::clone(&inputs.snapshots.borrow());
+        let table = Arc::new(ArcSwap::from_pointee(RouteTable::from_snapshot(known, &states)));
         let (report, reports) = watch::channel(Arc::new(Report::default()));
         let (active, active_checker) = watch::channel(false);
         let shared = Arc::new(Shared {
