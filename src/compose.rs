@@ -1,0 +1,167 @@
+//! The house put together: what is opened in which order, what is handed to whom, and in which order it is closed.
+//!
+//! ```text
+//! bind (proxy, admin) ─► become the user ─► open the registry ─► start the proxy ─► serve admin ─► ready
+//!        draining ─► the proxy drains ─► admin ends ─► the registry is closed
+//! registry ─ snapshots, marks ─► proxy ─ health reports, reports ─► registry        admin ─► both
+//! ```
+//!
+//! The proxy's threads are its own; registry, admin and whatever else waits run on the runtime this is called in.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use model::NodeId;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::{Loaded, registry_url};
+use crate::failure::Failure;
+use crate::holder::holder;
+use crate::{privileges, storage};
+
+/// How long a start waits for the first snapshot; then it serves without routes, and readiness says so.
+const FIRST_SNAPSHOT: Duration = Duration::from_secs(1);
+/// How long the store may take to be let go of.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Listeners that are bound, before anything is served.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    proxy: proxy::Bound,
+    admin: Option<admin::Bound>,
+}
+
+/// Binds every listener, while we may still be root; then becomes whom the settings name.
+pub(crate) fn bind(loaded: &Loaded) -> Result<Bound, Failure> {
+    let settings = &loaded.settings;
+    let identity = privileges::wanted(settings)?;
+    storage::prepare(settings, identity.as_ref())?;
+    let proxy = proxy::bind(&settings.proxy).map_err(cannot_bind)?;
+    let admin = admin::bind(&settings.admin).map_err(|error| {
+        let held =
+            matches!(error, admin::BindError::Taken(_)).then(|| settings.admin.listen.and_then(holder));
+        Failure::Listen { message: error.to_string(), holder: held.flatten() }
+    })?;
+    if let Some(identity) = identity {
+        identity.become_it()?;
+    }
+    Ok(Bound { proxy, admin })
+}
+
+fn cannot_bind(error: proxy::OpenError) -> Failure {
+    let holder = match &error {
+        proxy::OpenError::Bind(proxy::BindError::Taken { address }) => holder(*address),
+        _ => None,
+    };
+    Failure::Listen { message: error.to_string(), holder }
+}
+
+/// Everything that runs.
+pub(crate) struct House {
+    pub(crate) proxy: proxy::Proxy,
+    pub(crate) registry: registry::Registry,
+    /// Where admin is spoken.
+    pub(crate) admin_address: Option<SocketAddr>,
+    admin: Option<JoinHandle<()>>,
+    draining: watch::Sender<bool>,
+    end_admin: watch::Sender<bool>,
+}
+
+/// Opens the registry, starts the proxy, serves admin. Called inside a runtime.
+pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure> {
+    let node = node_name(loaded, bound.proxy.addresses());
+    let registry = open_registry(loaded, node.clone()).await?;
+    first_snapshot(&registry).await;
+    let listeners = listeners(bound.proxy.addresses(), bound.admin.as_ref());
+    let inputs = proxy::Inputs {
+        snapshots: registry.snapshots(),
+        marks: registry.marks(),
+        health: registry.health_reports(),
+    };
+    let proxy = bound.proxy.start(inputs)?;
+    registry.report(proxy.reports());
+    let (draining, is_draining) = watch::channel(false);
+    let (end_admin, admin_ends) = watch::channel(false);
+    let doors = admin::Doors {
+        registry: registry.clone(),
+        proxy: Some(proxy.clone()),
+        node,
+        version: env!("CARGO_PKG_VERSION"),
+        started: SystemTime::now(),
+        listeners,
+        draining: is_draining,
+    };
+    let admin_address = bound.admin.as_ref().map(admin::Bound::address);
+    let admin = bound.admin.map(|bound| tokio::spawn(serve_admin(bound, doors, admin_ends)));
+    Ok(House { proxy, registry, admin_address, admin, draining, end_admin })
+}
+
+impl House {
+    /// Readiness off, no new connections, requests in flight finished within the deadline; then everything is closed.
+    /// Returns false when some had to be cut.
+    pub(crate) async fn leave(self) -> bool {
+        self.draining.send_replace(true);
+        let finished = self.proxy.drain().await;
+        self.end_admin.send_replace(true);
+        if let Some(admin) = self.admin {
+            // It ends by itself, or it panicked, which it has said.
+            let _ = admin.await;
+        }
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.registry.close()).await.is_err() {
+            tracing::warn!("the registry did not close in time");
+        }
+        finished
+    }
+}
+
+async fn open_registry(loaded: &Loaded, node: NodeId) -> Result<registry::Registry, Failure> {
+    let settings = &loaded.settings;
+    let url = registry_url(loaded).map_err(Failure::Registry)?;
+    let mut config = settings.registry.config.clone();
+    config.node = node;
+    config.cache_file = storage::cache_file(settings);
+    registry::open(&url, config).await.map_err(|error| Failure::Registry(error.to_string()))
+}
+
+/// Waits a moment for the first snapshot, so that a start beside a healthy store refuses nobody. Requests wait in the backlog.
+async fn first_snapshot(registry: &registry::Registry) {
+    let mut state = registry.state();
+    let known = state.wait_for(|state| state.ready);
+    if tokio::time::timeout(FIRST_SNAPSHOT, known).await.is_err() {
+        let link = registry.state().borrow().link.clone();
+        tracing::warn!(?link, "the registry has not answered yet: no routes until it does");
+    }
+}
+
+/// The node's name: as configured, else the machine's name and the first port, which no other process there has.
+fn node_name(loaded: &Loaded, addresses: &[SocketAddr]) -> NodeId {
+    let configured = &loaded.settings.registry.node;
+    if !configured.is_empty() {
+        return NodeId(configured.as_str().into());
+    }
+    let name = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default();
+    let name = if name.trim().is_empty() { "portico" } else { name.trim() };
+    let port = addresses.first().map_or(0, SocketAddr::port);
+    NodeId(format!("{name}:{port}").into())
+}
+
+fn listeners(http: &[SocketAddr], admin: Option<&admin::Bound>) -> Vec<admin::wire::Listener> {
+    let listener = |role: &str, address: SocketAddr| admin::wire::Listener {
+        role: role.to_owned(),
+        address: address.to_string(),
+    };
+    let http = http.iter().map(|address| listener("http", *address));
+    http.chain(admin.map(|bound| listener("admin", bound.address()))).collect()
+}
+
+async fn serve_admin(bound: admin::Bound, doors: admin::Doors, mut ends: watch::Receiver<bool>) {
+    let shutdown = async move {
+        // An error means that the house is gone, which is an end too.
+        let _ = ends.wait_for(|ends| *ends).await;
+    };
+    if let Err(error) = admin::serve(bound, doors, shutdown).await {
+        tracing::error!(%error, "the admin listener cannot be served");
+    }
+}

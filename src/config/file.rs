@@ -1,0 +1,133 @@
+//! The TOML file: text in, settings with their lines out. Unknown keys are problems.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::assignment::Assignment;
+use super::problem::{Place, Problem, Problems, nearest};
+use super::settings::SETTINGS;
+use super::value::Value;
+
+/// Reads a whole file, or says everything that is wrong with its shape.
+pub(crate) fn read(text: &str, path: &Path) -> Result<Vec<Assignment>, Problems> {
+    let at = |offset: usize| {
+        let line = text.as_bytes().iter().take(offset).filter(|&&octet| octet == b'\n').count() + 1;
+        Place::File(path.to_owned(), Some(line))
+    };
+    let table = DeTable::parse(text).map_err(|error| {
+        let place = error.span().map_or_else(|| Place::File(path.to_owned(), None), |span| at(span.start));
+        Problems::one(place, error.message().replace('\n', " "))
+    })?;
+    let mut reader = Reader { at: &at, assignments: Vec::new(), problems: Vec::new() };
+    reader.table("", table.get_ref());
+    reader.problems.sort_by(|a, b| a.place.cmp(&b.place));
+    if reader.problems.is_empty() { Ok(reader.assignments) } else { Err(Problems(reader.problems)) }
+}
+
+struct Reader<'r> {
+    at: &'r dyn Fn(usize) -> Place,
+    assignments: Vec<Assignment>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
+        for (key, value) in table {
+            let place = (self.at)(key.span().start);
+            let path = format!("{prefix}{}", key.get_ref());
+            let section =
+                SETTINGS.iter().any(|s| s.key.strip_prefix(&*path).is_some_and(|rest| rest.starts_with('.')));
+            match (value.get_ref(), SETTINGS.iter().find(|setting| setting.key == path)) {
+                (DeValue::Table(inner), None) if section => self.table(&format!("{path}."), inner),
+                (_, None) if section => {
+                    let message = format!("`{path}` is a section; write [{path}] and its settings below");
+                    self.problems.push(Problem { place, message });
+                }
+                (_, None) => {
+                    let hint = hint(prefix, key.get_ref());
+                    self.problems.push(Problem { place, message: format!("unknown key `{path}`{hint}") });
+                }
+                (_, Some(setting)) => match read_value(value) {
+                    Some(value) => self.assignments.push(Assignment { key: setting.key, value, place }),
+                    None => {
+                        let message = format!("`{path}` cannot be a {}", value.get_ref().type_str());
+                        self.problems.push(Problem { place, message });
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// The nearest spelling among the settings of the same section (at the top, also the sections), else the same name elsewhere.
+fn hint(prefix: &str, unknown: &str) -> String {
+    let siblings = SETTINGS.iter().filter_map(|setting| setting.key.strip_prefix(prefix));
+    let names: BTreeSet<&str> = siblings.filter_map(|rest| rest.split('.').next()).collect();
+    let elsewhere = || SETTINGS.iter().map(|s| s.key).find(|key| key.rsplit('.').next() == Some(unknown));
+    match nearest(unknown, names.into_iter()) {
+        Some(name) => format!("; did you mean `{prefix}{name}`?"),
+        None => elsewhere().map_or_else(String::new, |key| format!("; did you mean `{key}`?")),
+    }
+}
+
+fn read_value(value: &Spanned<DeValue<'_>>) -> Option<Value> {
+    match value.get_ref() {
+        DeValue::String(text) => Some(Value::Text(text.to_string())),
+        DeValue::Integer(number) => {
+            let digits = number.as_str().replace('_', "");
+            i64::from_str_radix(&digits, number.radix()).ok().map(Value::Number)
+        }
+        DeValue::Boolean(flag) => Some(Value::Flag(*flag)),
+        DeValue::Array(values) => values.iter().map(read_value).collect::<Option<_>>().map(Value::List),
+        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        read(text, Path::new("p.toml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn settings_know_their_lines() {
+        let text = "data = \"/d\"\n\n[http]\nlisten = [\"127.0.0.1:80\"]\nworkers = 0x10\nqqq.x = 1\n";
+        let error = problem(text);
+        assert_eq!(error, "p.toml:6: unknown key `http.qqq`");
+        let read = read(&text.replace("qqq.x = 1\n", ""), Path::new("p.toml")).unwrap();
+        let workers = read.iter().find(|a| a.key == "http.workers").unwrap();
+        assert_eq!(workers.value, Value::Number(16));
+        assert_eq!(workers.place, Place::File("p.toml".into(), Some(5)));
+    }
+
+    #[test]
+    fn unknown_keys_are_told_the_nearest_spelling() {
+        assert_eq!(
+            problem("[client]\nhead_timout = \"1s\""),
+            "p.toml:2: unknown key `client.head_timout`; did you mean `client.head_timeout`?"
+        );
+        assert_eq!(problem("\n[htpp]\nlisten = 1"), "p.toml:2: unknown key `htpp`; did you mean `http`?");
+        assert_eq!(
+            problem("[client]\nretries = 1"),
+            "p.toml:2: unknown key `client.retries`; did you mean `upstream.retries`?"
+        );
+        assert_eq!(problem("dta = \"x\""), "p.toml:1: unknown key `dta`; did you mean `data`?");
+    }
+
+    #[test]
+    fn all_problems_are_named_at_once() {
+        let error = problem("zzz = 1\n[http]\nworkers = 1.5\n");
+        assert_eq!(error, "p.toml:1: unknown key `zzz`\np.toml:3: `http.workers` cannot be a float");
+    }
+
+    #[test]
+    fn broken_toml_names_its_line() {
+        assert!(problem("a = 1\nb = \n").starts_with("p.toml:2: "), "{}", problem("a = 1\nb = \n"));
+        assert_eq!(problem("http = 1"), "p.toml:1: `http` is a section; write [http] and its settings below");
+    }
+}

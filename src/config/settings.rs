@@ -1,0 +1,244 @@
+//! Every setting there is, in one list: its key, its place in a crate's `Config`, and how it is written.
+//!
+//! The list is the file format: files, variables, flags, `portico check` and the test of `config/example.toml` all read it,
+//! so that a setting cannot be in one of them and missing in another.
+
+use std::path::{Path, PathBuf};
+
+use super::value::{Form, Size, Value};
+
+/// Everything portico is started with.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The format of the file; there is one.
+    pub version: u32,
+    /// Where portico keeps what it must not lose.
+    pub data: PathBuf,
+    /// Whom to become once the listeners are bound: a name or a number.
+    pub user: Option<String>,
+    /// Which group to become; by default the user's own.
+    pub group: Option<String>,
+    /// portico's own log.
+    pub log: Log,
+    /// The data path.
+    pub proxy: proxy::config::Config,
+    /// Whether an active checker that proves itself alive (`hchecker_ping`) is believed.
+    pub active_checks: bool,
+    /// The registry.
+    pub registry: Registry,
+    /// The operator's door.
+    pub admin: admin::Config,
+}
+
+/// portico's own log, on standard error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Log {
+    /// Which messages: `error`, `warn`, `info`, `debug`, `trace`, also for each crate (`info,proxy=debug`).
+    pub level: String,
+    /// In which form.
+    pub format: Format,
+}
+
+/// The form of portico's own log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// A line for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Which registry, and how it is watched.
+#[derive(Debug, Clone)]
+pub(crate) struct Registry {
+    /// One URL, or hipache's pair: to read from and to write to.
+    pub url: Vec<String>,
+    /// This node's name in histories and reports; empty: made of the machine's name and the first port.
+    pub node: String,
+    /// Whether the last known good snapshot of a remote store is kept in the data folder.
+    pub cache: bool,
+    /// The rest.
+    pub config: registry::Config,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            version: 1,
+            data: default_data(),
+            user: None,
+            group: None,
+            log: Log { level: "info".into(), format: Format::Text },
+            proxy: proxy::config::Config::default(),
+            active_checks: true,
+            registry: Registry {
+                url: vec!["embedded:".into()],
+                node: String::new(),
+                cache: true,
+                config: registry::Config::default(),
+            },
+            admin: admin::Config::default(),
+        }
+    }
+}
+
+/// `/var/lib/portico` for root; for anybody else the place where programs keep their state.
+fn default_data() -> PathBuf {
+    if nix::unistd::geteuid().is_root() {
+        return PathBuf::from("/var/lib/portico");
+    }
+    let folder = |variable| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
+    state.as_deref().unwrap_or(Path::new(".")).join("portico")
+}
+
+/// One setting.
+pub(crate) struct Setting {
+    /// `section.name`, as in the file.
+    pub key: &'static str,
+    /// Whether SIGHUP can take a new value over; otherwise a restart is needed.
+    pub live: bool,
+    /// Whether its value must not be shown.
+    pub secret: bool,
+    get: fn(&Settings) -> Value,
+    set: fn(&mut Settings, &Value) -> Result<(), String>,
+}
+
+impl Setting {
+    /// What it is now.
+    pub(crate) fn get(&self, settings: &Settings) -> Value {
+        (self.get)(settings)
+    }
+
+    /// Sets it, or says what is wrong with the value, so that it can follow the key.
+    pub(crate) fn set(&self, settings: &mut Settings, value: &Value) -> Result<(), String> {
+        (self.set)(settings, value)
+    }
+
+    /// The setting of that name.
+    pub(crate) fn named(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+}
+
+macro_rules! setting {
+    ($key:literal, $($place:ident).+ $(, $mark:ident)*) => {
+        setting!(@build $key, |s| Form::show(&s.$($place).+), |s, v| {
+            s.$($place).+ = Form::read(v)?;
+            Ok(())
+        } $(, $mark)*)
+    };
+    (size $key:literal, $($place:ident).+ $(, $mark:ident)*) => {
+        setting!(@build $key, |s| Size::show(s.$($place).+ as u64), |s, v| {
+            s.$($place).+ = Size::read(v)?.try_into().map_err(|_| format!("is {v}, too large for this machine"))?;
+            Ok(())
+        } $(, $mark)*)
+    };
+    (@build $key:literal, $get:expr, $set:expr $(, $mark:ident)*) => {
+        Setting { key: $key, live: marked!(live $($mark)*), secret: marked!(secret $($mark)*), get: $get, set: $set }
+    };
+}
+
+macro_rules! marked {
+    (live live $($rest:ident)*) => { true };
+    (secret secret $($rest:ident)*) => { true };
+    ($wanted:ident $other:ident $($rest:ident)*) => { marked!($wanted $($rest)*) };
+    ($wanted:ident) => { false };
+}
+
+/// All settings, in the order in which `config/example.toml` explains them.
+pub(crate) const SETTINGS: &[Setting] = &[
+    setting!("version", version),
+    setting!("data", data),
+    setting!("user", user),
+    setting!("group", group),
+    setting!("log.level", log.level, live),
+    setting!("log.format", log.format),
+    setting!("http.listen", proxy.listen),
+    setting!("http.workers", proxy.workers),
+    setting!("http.trusted", proxy.trusted, live),
+    setting!("http.debug_headers", proxy.debug_headers, live),
+    setting!("http.error_pages", proxy.error_pages, live),
+    setting!("http.drain", proxy.drain, live),
+    setting!("access_log.path", proxy.access_log.target, live),
+    setting!("access_log.format", proxy.access_log.format, live),
+    setting!(size "access_log.queue", proxy.access_log.queue_bytes),
+    setting!(size "client.request_line", proxy.client.request_line_bytes, live),
+    setting!(size "client.head", proxy.client.head_bytes, live),
+    setting!("client.headers", proxy.client.headers, live),
+    Setting {
+        key: "client.body",
+        live: true,
+        secret: false,
+        get: |s| s.proxy.client.body_bytes.map_or_else(|| Value::Text("unlimited".into()), Size::show),
+        set: |s, v| {
+            let unlimited = matches!(v, Value::Text(text) if text == "unlimited");
+            s.proxy.client.body_bytes = if unlimited { None } else { Some(Size::read(v)?) };
+            Ok(())
+        },
+    },
+    setting!("client.head_timeout", proxy.client.head_timeout, live),
+    setting!("client.keep_alive_timeout", proxy.client.keep_alive_timeout, live),
+    setting!("client.idle_timeout", proxy.client.idle_timeout, live),
+    setting!("client.tunnel_timeout", proxy.client.tunnel_timeout, live),
+    setting!(size "client.drain", proxy.client.drain_bytes, live),
+    setting!("client.connections", proxy.client.connections),
+    setting!("upstream.connect_timeout", proxy.upstream.connect_timeout, live),
+    setting!("upstream.response_timeout", proxy.upstream.response_timeout, live),
+    setting!("upstream.idle_timeout", proxy.upstream.idle_timeout, live),
+    setting!("upstream.keep_alive_timeout", proxy.upstream.keep_alive_timeout, live),
+    setting!("upstream.idle_per_endpoint", proxy.upstream.idle_per_endpoint, live),
+    setting!(size "upstream.head", proxy.upstream.head_bytes, live),
+    setting!("upstream.headers", proxy.upstream.headers, live),
+    setting!("upstream.informational", proxy.upstream.informational, live),
+    setting!("upstream.retries", proxy.upstream.retries, live),
+    setting!("upstream.retry_budget_percent", proxy.upstream.retry_budget_percent, live),
+    setting!("upstream.retry_budget_floor", proxy.upstream.retry_budget_floor, live),
+    setting!(size "upstream.replay", proxy.upstream.replay_bytes, live),
+    setting!("upstream.resolve_interval", proxy.upstream.resolve_interval),
+    setting!("health.dead_ttl", proxy.health.dead_ttl, live),
+    setting!("health.dead_on_500", proxy.health.dead_on_500, live),
+    setting!("health.active_checks", active_checks, live),
+    setting!("registry.url", registry.url, secret),
+    setting!("registry.node", registry.node),
+    setting!("registry.cache", registry.cache),
+    setting!("registry.history", registry.config.history),
+    setting!("registry.timeout", registry.config.timeout),
+    setting!("registry.reconnect_max", registry.config.reconnect_max),
+    setting!("registry.reconcile", registry.config.reconcile),
+    setting!("registry.configure_keyspace_events", registry.config.configure_keyspace_events),
+    setting!(size "registry.max_value", registry.config.max_value),
+    setting!("admin.listen", admin.listen),
+    setting!("admin.token", admin.token, secret),
+    setting!("admin.connections", admin.connections),
+    setting!("admin.requests", admin.requests),
+    setting!("admin.head_timeout", admin.head_timeout),
+    setting!("admin.request_timeout", admin.request_timeout),
+    setting!("admin.connection_lifetime", admin.connection_lifetime),
+    setting!("admin.drain", admin.drain),
+    setting!(size "admin.head", admin.head_bytes),
+    setting!("admin.headers", admin.headers),
+    setting!(size "admin.body", admin.body_bytes),
+    setting!("admin.live_wait", admin.live_wait),
+    setting!("admin.page", admin.page),
+];
+
+impl Form for Format {
+    fn show(&self) -> Value {
+        Value::Text(
+            match self {
+                Self::Text => "text",
+                Self::Json => "json",
+            }
+            .into(),
+        )
+    }
+
+    fn read(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Text(text) if text == "text" => Ok(Self::Text),
+            Value::Text(text) if text == "json" => Ok(Self::Json),
+            other => Err(format!("is {other}, but must be \"text\" or \"json\"")),
+        }
+    }
+}

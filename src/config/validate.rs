@@ -1,0 +1,52 @@
+//! What no single setting can tell: values that contradict each other, or that nobody could follow.
+
+use registry::RegistryUrl;
+
+use super::{Loaded, Problem, Problems};
+
+/// Durations that may be nothing at all.
+const MAY_BE_ZERO: [&str; 4] = ["http.drain", "admin.drain", "admin.live_wait", "health.dead_ttl"];
+
+/// Checks the whole.
+pub(super) fn validate(loaded: &Loaded) -> Result<(), Problems> {
+    let settings = &loaded.settings;
+    let mut problems = Vec::new();
+    let mut wrong = |key: &str, message: String| {
+        problems.push(Problem { place: loaded.place(key), message: format!("`{key}` {message}") });
+    };
+    if settings.version != 1 {
+        wrong("version", format!("is {}, but this portico reads version 1", settings.version));
+    }
+    if settings.proxy.listen.is_empty() {
+        wrong("http.listen", "is empty; write at least one address".into());
+    }
+    if let Err(error) = registry_url(loaded) {
+        wrong("registry.url", format!("cannot be used: {error}"));
+    }
+    if let Err(error) = crate::logging::parse_level(&settings.log.level) {
+        wrong("log.level", format!("{error}; write \"info\" or \"info,proxy=debug\""));
+    }
+    let exposed = settings.admin.listen.filter(|address| !address.ip().is_loopback());
+    if let (Some(address), None) = (exposed, &settings.admin.token) {
+        let message =
+            format!("is {address}, which others can reach: set admin.token (PORTICO_ADMIN_TOKEN) too");
+        wrong("admin.listen", message);
+    }
+    for setting in super::SETTINGS {
+        let zero = setting.get(settings) == super::Value::Text("0s".into());
+        if zero && !MAY_BE_ZERO.contains(&setting.key) {
+            wrong(setting.key, "is 0s, but must be longer than that".into());
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+}
+
+/// The registry that the settings name.
+pub(crate) fn registry_url(loaded: &Loaded) -> Result<RegistryUrl, String> {
+    let settings = &loaded.settings;
+    match settings.registry.url.as_slice() {
+        [url] => RegistryUrl::parse(url, &settings.data).map_err(|error| error.to_string()),
+        [read, write] => RegistryUrl::parse_pair(read, write).map_err(|error| error.to_string()),
+        other => Err(format!("{} URLs; write one, or two: to read from and to write to", other.len())),
+    }
+}
