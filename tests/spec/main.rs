@@ -1,1 +1,15 @@
-//! Promises, through the real binary and the network.
+//! Promises, through the real binary and the network, beside the real servers that users have.
+//!
+//! Each file holds the promises of one matter; `world` starts and ends what they need. A test is three paragraphs: given,
+//! when, then. No sleeps: a condition is waited for, with a deadline.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
+
+mod command_line;
+mod demo;
+mod exchange;
+mod hipache;
+mod lifecycle;
+mod redis;
+mod routes;
+mod tidy;
+mod world;

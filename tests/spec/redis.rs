@@ -1,0 +1,76 @@
+//! Routes kept in a Redis, written by whoever writes there.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::world::{Origin, World, eventually, get};
+
+/// Freshness is promised within 50 ms and asserted at ten times that; benches measure it.
+const FRESH: Duration = Duration::from_millis(500);
+
+#[test]
+fn what_redis_cli_pushes_is_routed() {
+    let world = World::new();
+    let redis = world.redis();
+    let portico = world.portico(&["--registry", &redis.url()]);
+    let origin = Origin::saying("my site");
+    let push = |value: &str| {
+        let port = redis.port().to_string();
+        let status = Command::new("redis-cli")
+            .args(["-p", &port, "RPUSH", "frontend:www.example.com", value])
+            .output();
+        assert!(status.unwrap().status.success());
+    };
+    eventually("portico follows", || get(portico.admin(), "127.0.0.1", "/readyz").status == 200);
+
+    push("mysite");
+    push(&origin.url());
+
+    let took = eventually("it is routed", || get(portico.http(), "www.example.com", "/").body == "my site");
+    assert!(took < FRESH, "took {took:?}");
+
+    redis.command(&["DEL", "frontend:www.example.com"]);
+
+    let took = eventually("it is gone", || get(portico.http(), "www.example.com", "/").status == 400);
+    assert!(took < FRESH, "took {took:?}");
+}
+
+#[test]
+fn what_portico_writes_is_a_list_as_hipache_reads_it() {
+    let world = World::new();
+    let redis = world.redis();
+    let portico = world.portico(&["--registry", &redis.url()]);
+    eventually("portico follows", || get(portico.admin(), "127.0.0.1", "/readyz").status == 200);
+
+    portico.does(&["frontend", "add", "www.example.com", "http://10.0.0.7:8000", "http://10.0.0.8:8000"]);
+
+    let list = redis.command(&["LRANGE", "frontend:www.example.com", "0", "-1"]);
+    assert_eq!(list, "www.example.com\nhttp://10.0.0.7:8000\nhttp://10.0.0.8:8000");
+}
+
+#[test]
+fn a_redis_that_is_gone_is_not_noticed_by_requests() {
+    let world = World::new();
+    let mut redis = world.redis();
+    let origin = Origin::saying("still here");
+    redis.command(&["RPUSH", "frontend:www.example.com", "x", &origin.url()]);
+    let arguments = ["--registry", &redis.url()];
+    let mut portico = world.portico(&arguments);
+    eventually("it is routed", || get(portico.http(), "www.example.com", "/").status == 200);
+    redis.stop();
+
+    for _ in 0..20 {
+        assert_eq!(get(portico.http(), "www.example.com", "/").body, "still here");
+    }
+    portico.signal("TERM");
+    assert_eq!(portico.ended().code(), Some(0));
+    let portico = world.portico(&arguments);
+    eventually("the last known good routes serve", || {
+        get(portico.http(), "www.example.com", "/").body == "still here"
+    });
+
+    let redis = redis.restart();
+    redis.command(&["RPUSH", "frontend:www.example.com", "x", "http://127.0.0.1:1"]);
+
+    eventually("what Redis says now counts", || get(portico.http(), "www.example.com", "/").status == 502);
+}

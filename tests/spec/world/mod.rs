@@ -1,0 +1,73 @@
+//! The world around a promise: portico itself, a Redis, origins, a client; all on free ports, in a folder of their own.
+//!
+//! In: what a test wants to be there. Out: addresses, answers, what was logged. Never here: a process, a thread or a file that
+//! outlives its `World` (each is ended by its own id when it is dropped); a wait without a deadline.
+
+mod client;
+mod nginx;
+mod origin;
+mod portico;
+mod redis;
+mod wait;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use client::{Connection, get, send};
+pub(crate) use nginx::Nginx;
+pub(crate) use origin::{Origin, Script};
+pub(crate) use portico::{Portico, portico};
+pub(crate) use redis::Redis;
+pub(crate) use wait::eventually;
+
+/// A folder that everything of one test lives in; removed at the end.
+pub(crate) struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::Builder::new().prefix("portico-spec-").tempdir().unwrap() }
+    }
+
+    /// Its folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path in its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file into its folder.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A Redis.
+    pub(crate) fn redis(&self) -> Redis {
+        Redis::start(&self.path("redis"), None)
+    }
+
+    /// An nginx that answers each request with its own name.
+    pub(crate) fn nginx(&self, name: &str) -> Nginx {
+        Nginx::start(&self.path(name), name)
+    }
+
+    /// portico, on the embedded registry in this world's data folder, with further arguments.
+    pub(crate) fn portico(&self, arguments: &[&str]) -> Portico {
+        self.portico_command(arguments).start()
+    }
+
+    /// The same, for a test that wants to look at how it starts.
+    pub(crate) fn portico_command(&self, arguments: &[&str]) -> portico::Command {
+        let data = self.path("data").display().to_string();
+        let mut all = vec!["run", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1"];
+        all.extend(["--data", &data]);
+        all.extend(arguments);
+        portico(&all)
+    }
+}

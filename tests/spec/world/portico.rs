@@ -1,0 +1,181 @@
+//! The real binary: started on free ports, watched by what it logs, ended by its id.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::wait::until;
+
+/// Where the binary is.
+const BINARY: &str = env!("CARGO_BIN_EXE_portico");
+
+/// The binary with arguments, not yet started.
+pub(crate) struct Command(std::process::Command);
+
+/// The binary with these arguments, and no `PORTICO_…` variables of whoever runs the tests.
+pub(crate) fn portico(arguments: &[&str]) -> Command {
+    let mut command = std::process::Command::new(BINARY);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PORTICO_")
+            || name == "SETTINGS_FLAVOR"
+            || name == "NOTIFY_SOCKET"
+        {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Command(command)
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Command {
+    /// Sets a variable.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    /// Runs in this folder.
+    pub(crate) fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.0.current_dir(folder.into());
+        self
+    }
+
+    /// Runs to the end.
+    pub(crate) fn finish(mut self) -> Finished {
+        let output = self.0.output().unwrap();
+        let text = |octets: Vec<u8>| String::from_utf8_lossy(&octets).into_owned();
+        Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Starts without waiting for anything.
+    pub(crate) fn spawn(mut self) -> Portico {
+        let mut child = self.0.spawn().unwrap();
+        let (stdout, stderr) = (Arc::<Mutex<String>>::default(), Arc::<Mutex<String>>::default());
+        collect(child.stdout.take().unwrap(), &stdout);
+        collect(child.stderr.take().unwrap(), &stderr);
+        Portico { child, stdout, stderr }
+    }
+
+    /// Starts and waits until it serves.
+    pub(crate) fn start(self) -> Portico {
+        let mut portico = self.spawn();
+        until("portico is ready", || {
+            let ended = portico.child.try_wait().unwrap();
+            assert!(ended.is_none(), "portico ended with {ended:?}: {}", portico.log());
+            portico.ready_line().map(drop)
+        });
+        portico
+    }
+}
+
+/// Gathers what a stream says, in a thread that ends with the stream.
+fn collect(stream: impl Read + Send + 'static, into: &Arc<Mutex<String>>) {
+    let into = Arc::clone(into);
+    thread::spawn(move || {
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            into.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    });
+}
+
+/// A running portico; killed when dropped.
+pub(crate) struct Portico {
+    child: Child,
+    stdout: Arc<Mutex<String>>,
+    stderr: Arc<Mutex<String>>,
+}
+
+impl Portico {
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    /// What it wrote to standard output so far: the access log, or the demo's text.
+    pub(crate) fn output(&self) -> String {
+        self.stdout.lock().unwrap().clone()
+    }
+
+    /// The line that says where it serves.
+    fn ready_line(&self) -> Option<String> {
+        self.log().lines().find(|line| line.contains(": ready ")).map(str::to_owned)
+    }
+
+    fn address(&self, role: &str) -> SocketAddr {
+        let line = self.ready_line().expect("it is ready");
+        let field = format!(" {role}=");
+        let value = line.split(&field).nth(1).unwrap_or_else(|| panic!("no {role} in {line}"));
+        value.split([' ', ',']).next().unwrap().parse().unwrap()
+    }
+
+    /// Where it speaks HTTP.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.address("http")
+    }
+
+    /// Where it speaks the admin API.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.address("admin")
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Runs a command of the command line against it.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Finished {
+        let server = format!("http://{}", self.admin());
+        let mut all = arguments.to_vec();
+        all.extend(["--server", &server]);
+        portico(&all).finish()
+    }
+
+    /// Runs a command that has to succeed; what it said.
+    pub(crate) fn does(&self, arguments: &[&str]) -> String {
+        let finished = self.cli(arguments);
+        assert_eq!(finished.code, Some(0), "{arguments:?}: {}{}", finished.stdout, finished.stderr);
+        finished.stdout
+    }
+
+    /// Sends it a signal, by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = std::process::Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        until("portico ends", || self.child.try_wait().unwrap())
+    }
+
+    /// Ends it without a word, as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Portico {
+    fn drop(&mut self) {
+        self.kill();
+        if thread::panicking() {
+            // What it logged is half of what a failed test has to say.
+            eprintln!("portico {} logged:\n{}", self.pid(), self.log());
+        }
+    }
+}

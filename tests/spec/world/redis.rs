@@ -1,0 +1,123 @@
+//! A Redis of the test's own, on a free port, and a client for it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::wait::{PATIENCE, until};
+
+/// A running redis-server; killed when dropped.
+pub(crate) struct Redis {
+    child: Child,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Redis {
+    /// Starts one in `folder`; on that port when one is named (to come back where it was).
+    pub(crate) fn start(folder: &Path, port: Option<u16>) -> Self {
+        fs::create_dir_all(folder).unwrap();
+        // Another process may take the free port before Redis does: then it is another one's turn.
+        until("redis-server starts", || {
+            let port = port.unwrap_or_else(free_port);
+            let log = fs::File::create(folder.join("log")).unwrap();
+            let mut child = Command::new("redis-server")
+                .args([
+                    "--port",
+                    &port.to_string(),
+                    "--bind",
+                    "127.0.0.1",
+                    "--save",
+                    "",
+                    "--appendonly",
+                    "no",
+                ])
+                .current_dir(folder)
+                .stdin(Stdio::null())
+                .stdout(log)
+                .spawn()
+                .expect("redis-server, which tests/run installs");
+            let alive = until("redis-server answers or ends", || match child.try_wait().unwrap() {
+                Some(_) => Some(false),
+                None => answers(port).then_some(true),
+            });
+            alive.then(|| Self { child, folder: folder.to_owned(), port })
+        })
+    }
+
+    /// Ends it, and starts another, empty one in its place.
+    pub(crate) fn restart(mut self) -> Self {
+        self.stop();
+        Self::start(&self.folder.clone(), Some(self.port))
+    }
+
+    /// Ends it at once.
+    pub(crate) fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its URL.
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Runs a command; the answer as redis-cli would print it without quotes, items one a line.
+    pub(crate) fn command(&self, parts: &[&str]) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut request = format!("*{}\r\n", parts.len());
+        for part in parts {
+            request.push_str(&format!("${}\r\n{part}\r\n", part.len()));
+        }
+        stream.write_all(request.as_bytes()).unwrap();
+        read(&mut BufReader::new(stream))
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn answers(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    let _ = stream.set_read_timeout(Some(PATIENCE));
+    let mut reply = [0; 7];
+    stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut reply).is_ok() && &reply == b"+PONG\r\n"
+}
+
+/// One RESP2 answer.
+fn read(stream: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    stream.read_line(&mut line).unwrap();
+    let (kind, rest) = line.trim_end().split_at(1);
+    match kind {
+        "$" if rest == "-1" => String::new(),
+        "$" => {
+            let mut octets = vec![0; rest.parse::<usize>().unwrap() + 2];
+            stream.read_exact(&mut octets).unwrap();
+            String::from_utf8_lossy(&octets[..octets.len() - 2]).into_owned()
+        }
+        "*" => {
+            let items: Vec<String> = (0..rest.parse().unwrap_or(0)).map(|_| read(stream)).collect();
+            items.join("\n")
+        }
+        "-" => panic!("Redis says {rest}"),
+        _ => rest.to_owned(),
+    }
+}
+
+/// A port that was free a moment ago.
+pub(super) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    listener.local_addr().unwrap().port()
+}
