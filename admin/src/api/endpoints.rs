@@ -118,6 +118,12 @@ fn merge(subject: &Subject, present: Option<&Fact>, addition: &Addition) -> Resu
     };
     let wanted = Frontend::try_from(doc).map_err(extract::bad_format)?;
     let Some(Fact::Frontend(present)) = present else { return Ok(wanted) };
+    if let Some(entry) = present.backend.rejected.first() {
+        // Writing the list anew would lose it without a word.
+        let detail = format!("its list holds `{}`, which is not an endpoint: {}", entry.text, entry.reason);
+        let remedy = "correct that entry where it was written, or replace the whole list (PUT; command line: --replace)";
+        return Err(Problem::new(StatusCode::CONFLICT, "rejected", detail, remedy));
+    }
     let mut merged = present.clone();
     if addition.backend.is_some() {
         merged.backend.name = wanted.backend.name.clone();
@@ -148,4 +154,26 @@ fn has_weight(addition: &Addition, endpoint: &Endpoint) -> bool {
         .iter()
         .filter(|doc| doc.weight.is_some())
         .any(|doc| model::Address::parse_url(&doc.url).as_ref() == Ok(&endpoint.address))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{HostPattern, PathPrefix, RejectedEndpoint};
+
+    use super::*;
+
+    #[test]
+    fn an_entry_that_is_no_endpoint_is_not_lost_by_adding_another() {
+        let subject = Subject { host: HostPattern::Any, path: PathPrefix::root() };
+        let addition = |url: &str| -> Addition {
+            serde_json::from_value(serde_json::json!({ "endpoints": [url] })).expect("addition")
+        };
+        let mut frontend = merge(&subject, None, &addition("http://a")).expect("made");
+        frontend.backend.rejected =
+            [RejectedEndpoint { text: "ftp://b".into(), reason: "not http".into() }].into();
+
+        let refused = merge(&subject, Some(&Fact::Frontend(frontend)), &addition("http://c"));
+
+        assert_eq!(refused.map_err(|problem| problem.status()).err(), Some(StatusCode::CONFLICT));
+    }
 }
