@@ -7,6 +7,7 @@ mod guide;
 mod origin;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::ExitCode;
 
 use model::{
@@ -35,23 +36,17 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         .prefix("portico-demo-")
         .tempdir()
         .map_err(|error| Failure::System { what: "cannot make a temporary folder", error })?;
-    let data = folder.path().display().to_string();
-    let sources = Sources {
-        file: None,
-        variables: std::collections::BTreeMap::new(),
-        flags: vec![
-            flag("data", &data),
-            flag("http.listen", &preferred([127, 0, 0, 1], 8080)),
-            flag("admin.listen", &preferred([127, 0, 0, 1], 8081)),
-            flag("access_log.path", &folder.path().join("access.log").display().to_string()),
-            flag("log.level", "warn"),
-            flag("http.drain", "5s"),
-        ],
-    };
-    let loaded = sources.load()?;
-    logging::start(&loaded.settings.log);
+    let usual = settings(folder.path(), [preferred(8080), preferred(8081)])?;
+    logging::start(&usual.settings.log);
     run::raise_file_limit();
-    let bound = compose::bind(&loaded)?;
+    let (bound, loaded) = match compose::bind(&usual) {
+        // Somebody was quicker, another demo perhaps.
+        Err(Failure::Listen { .. }) => {
+            let free = settings(folder.path(), [loopback(0), loopback(0)])?;
+            (compose::bind(&free)?, free)
+        }
+        bound => (bound?, usual),
+    };
     let code = in_runtime(serve(bound, loaded))?;
     folder.close().map_err(|error| Failure::System { what: "cannot remove the temporary folder", error })?;
     Ok(code)
@@ -80,11 +75,26 @@ fn flag(key: &'static str, value: &str) -> Assignment {
     Assignment { key, value: Value::Text(value.to_owned()), place: Place::Flag("demo") }
 }
 
+/// The demo's settings: nothing from files or variables, so that it is the same everywhere.
+fn settings(folder: &Path, [http, admin]: [SocketAddr; 2]) -> Result<Loaded, Failure> {
+    let flags = vec![
+        flag("data", &folder.display().to_string()),
+        flag("http.listen", &http.to_string()),
+        flag("admin.listen", &admin.to_string()),
+        flag("access_log.path", &folder.join("access.log").display().to_string()),
+        flag("log.level", "warn"),
+        flag("http.drain", "5s"),
+    ];
+    Ok(Sources { flags, ..Sources::default() }.load()?)
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
 /// The usual port when it is free, else any.
-fn preferred(ip: [u8; 4], port: u16) -> String {
-    let usual = SocketAddr::from((ip, port));
-    let address = if TcpListener::bind(usual).is_ok() { usual } else { SocketAddr::from((ip, 0)) };
-    address.to_string()
+fn preferred(port: u16) -> SocketAddr {
+    if TcpListener::bind(loopback(port)).is_ok() { loopback(port) } else { loopback(0) }
 }
 
 /// The frontends of the demo, as one write.
@@ -129,8 +139,8 @@ mod tests {
     fn a_taken_port_gives_way_to_any() {
         let holder = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = holder.local_addr().unwrap().port();
-        assert_eq!(preferred([127, 0, 0, 1], port), "127.0.0.1:0");
+        assert_eq!(preferred(port), loopback(0));
         drop(holder);
-        assert_eq!(preferred([127, 0, 0, 1], port), format!("127.0.0.1:{port}"));
+        assert_eq!(preferred(port), loopback(port));
     }
 }

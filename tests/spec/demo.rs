@@ -2,14 +2,13 @@
 
 use std::process::Command;
 
-use crate::world::{eventually, portico};
+use crate::world::portico;
 
 #[test]
 fn each_command_that_the_demo_prints_works_as_printed_and_ctrl_c_ends_it_cleanly() {
     let mut demo = portico(&["demo"]).spawn();
-    eventually("the demo says what to try", || demo.output().contains("Ctrl-C ends."));
+    let text = demo.says("Ctrl-C ends.");
 
-    let text = demo.output();
     for line in text.lines().filter_map(|line| line.strip_prefix("  ")) {
         let output = Command::new("sh").args(["-c", line]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
@@ -32,7 +31,7 @@ fn two_demos_run_beside_each_other() {
     let demos = [portico(&["demo"]).spawn(), portico(&["demo"]).spawn()];
 
     for mut demo in demos {
-        eventually("the demo says what to try", || demo.output().contains("Ctrl-C ends."));
+        demo.says("Ctrl-C ends.");
         demo.signal("TERM");
         assert_eq!(demo.ended().code(), Some(0), "{}", demo.log());
     }

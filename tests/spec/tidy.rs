@@ -252,10 +252,12 @@ fn yaml(text: &str) -> Result<(), String> {
 #[test]
 fn decisions_are_numbered_and_complete() {
     let mut wrong = Vec::new();
-    for (index, path) in files(&root().join("docs/decisions")).iter().enumerate() {
-        let number = format!("{:04}-", index + 1);
-        if !path.file_name().unwrap().to_string_lossy().starts_with(&number) {
-            wrong.push(format!("{}: the next number is {number}", name(path)));
+    let mut numbers = BTreeSet::new();
+    for path in &files(&root().join("docs/decisions")) {
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        let number = file.split('-').next().unwrap().to_owned();
+        if number.len() != 4 || number.parse::<u16>().is_err() || !numbers.insert(number) {
+            wrong.push(format!("{}: begins with four digits that no other begins with", name(path)));
         }
         let text = read(path);
         for part in ["## Problem", "## Decision", "## Reasons for", "## Reasons against"] {

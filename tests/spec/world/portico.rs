@@ -110,6 +110,16 @@ impl Portico {
         self.stdout.lock().unwrap().clone()
     }
 
+    /// Waits until it has written this to standard output.
+    pub(crate) fn says(&mut self, text: &str) -> String {
+        until(&format!("portico says {text:?}"), || {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "portico ended with {ended:?}: {}", self.log());
+            let output = self.output();
+            output.contains(text).then_some(output)
+        })
+    }
+
     /// The line that says where it serves.
     fn ready_line(&self) -> Option<String> {
         self.log().lines().find(|line| line.contains(": ready ")).map(str::to_owned)
