@@ -38,6 +38,7 @@ pub(crate) struct Cache {
     database: Arc<Database>,
     /// What is in the file.
     written: Arc<Snapshot>,
+    path: PathBuf,
     url: String,
 }
 
@@ -82,7 +83,7 @@ impl Cache {
             let database = builder.create(&path).map_err(lift)?;
             let saved = read(&database, &url)?;
             let written = saved.as_ref().map_or_else(Snapshot::empty, |saved| saved.snapshot.clone());
-            let mut cache = Self { database: Arc::new(database), written: Arc::new(written), url };
+            let mut cache = Self { database: Arc::new(database), written: Arc::new(written), path, url };
             if saved.is_none() {
                 cache.begin()?;
             }
@@ -114,21 +115,22 @@ impl Cache {
             let stopped = tokio::select! {
                 changed = snapshots.changed() => changed.is_err(),
                 changed = state.changed() => changed.is_err(),
-                () = tokio::time::sleep(CONFIRM) => false,
                 _ = stop.wait_for(|stop| *stop) => true,
             };
-            let live = {
-                let state = state.borrow_and_update();
-                state.link == Link::Live && !state.from_cache
-            };
+            let now = Arc::clone(&state.borrow_and_update());
             let snapshot = Arc::clone(&snapshots.borrow_and_update());
-            let due = noted.is_none_or(|at| at.elapsed() >= CONFIRM) || stopped;
-            if live && (due || snapshot.revision() != self.written.revision()) {
-                self = match self.write(snapshot).await {
+            let news = snapshot.revision() != self.written.revision() || noted.is_none();
+            let due = now.link == Link::Live && noted.is_none_or(|at| at.elapsed() >= CONFIRM);
+            if let Some(confirmed) = now.confirmed.filter(|_| !now.from_cache && (news || due || stopped)) {
+                let (path, url) = (self.path.clone(), self.url.clone());
+                self = match self.write(snapshot, confirmed.elapsed()).await {
                     Ok(cache) => cache,
                     Err(error) => {
-                        tracing::warn!(%error, "the last known good file cannot be written; given up until the next start");
-                        return;
+                        tracing::warn!(path = %path.display(), %error, "the last known good file cannot be written; tried again");
+                        match Self::open_again(path, url, &mut stop).await {
+                            Some(cache) => cache,
+                            None => return,
+                        }
                     }
                 };
                 noted = Some(Instant::now());
@@ -143,19 +145,40 @@ impl Cache {
         }
     }
 
-    async fn write(mut self, snapshot: Arc<Snapshot>) -> Result<Self, StoreError> {
+    async fn write(mut self, snapshot: Arc<Snapshot>, age: Duration) -> Result<Self, StoreError> {
         let task = tokio::task::spawn_blocking(move || {
             let writing = self.database.begin_write().map_err(lift)?;
-            write_difference(&writing, &self.written, &snapshot)?;
+            write_difference(&writing, &self.written, &snapshot, age)?;
             writing.commit().map_err(lift)?;
             self.written = snapshot;
             Ok(self)
         });
         task.await.unwrap_or_else(|error| Err(StoreError::Io(error.to_string())))
     }
+
+    /// After an error of the disk: what is in the file is read anew. `None`: stopped meanwhile.
+    async fn open_again(path: PathBuf, url: String, stop: &mut watch::Receiver<bool>) -> Option<Self> {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(CONFIRM) => {}
+                _ = stop.wait_for(|stop| *stop) => return None,
+            }
+            let (path, url) = (path.clone(), url.clone());
+            let opened = tokio::task::spawn_blocking(move || Self::open(&path, &url)).await;
+            if let Ok(Some((cache, _))) = opened {
+                return Some(cache);
+            }
+        }
+    }
 }
 
-fn write_difference(writing: &WriteTransaction, old: &Snapshot, new: &Snapshot) -> Result<(), StoreError> {
+/// Brings the file from `old` to `new`, which the store confirmed `age` ago.
+fn write_difference(
+    writing: &WriteTransaction,
+    old: &Snapshot,
+    new: &Snapshot,
+    age: Duration,
+) -> Result<(), StoreError> {
     let mut facts = writing.open_table(FACTS).map_err(lift)?;
     for difference in new.diff(old) {
         let key = difference.key.to_string();
@@ -170,8 +193,9 @@ fn write_difference(writing: &WriteTransaction, old: &Snapshot, new: &Snapshot) 
     }
     let mut meta = writing.open_table(META).map_err(lift)?;
     meta.insert(REVISION, new.revision().number()).map_err(lift)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    meta.insert(CONFIRMED, u64::try_from(now).unwrap_or(u64::MAX)).map_err(lift)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let confirmed = u64::try_from(now.saturating_sub(age).as_millis()).unwrap_or(u64::MAX);
+    meta.insert(CONFIRMED, confirmed).map_err(lift)?;
     Ok(())
 }
 
@@ -205,3 +229,6 @@ fn remove(path: &Path) -> Result<(), StoreError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,9 +65,7 @@ impl StoreFile {
             }
             Err(error) => return Err(failed(&error)),
         };
-        if known.is_none() {
-            file.reserve(store.revision()).map_err(|e| failed(&e))?;
-        }
+        file.reserve(store.revision()).map_err(|e| failed(&e))?;
         Ok((file, store))
     }
 
@@ -78,7 +76,9 @@ impl StoreFile {
             self.make_store()?;
         }
         let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
-        self.store_in(file, Revision::ZERO)
+        // While a damaged file is about, the store may be an older copy of it: revisions go on above what was seen.
+        let floor = if self.notices().is_empty() { Revision::ZERO } else { self.ceiling };
+        self.store_in(file, floor)
     }
 
     /// Makes an empty store under another name and then renames it: there is never half of a new one.
