@@ -91,7 +91,8 @@ pub enum Event {
         /// The store takes no writes from us and revisions are local.
         read_only: bool,
     },
-    /// Facts changed, all at once. A change that is older than what is served for its key is ignored.
+    /// Facts changed, all at once. A change that is older than what is served for its key is ignored; what was removed is not
+    /// remembered, so after a `Remove` no older `Put` may be told.
     Changed {
         /// The revision after the last of `changes`.
         revision: Revision,

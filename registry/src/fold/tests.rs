@@ -194,3 +194,126 @@ fn a_lost_store_keeps_what_is_served_and_its_age() {
     assert!(fold.state.ready && fold.state.confirmed == confirmed && fold.state.follows_by.is_empty());
     assert_eq!(fold.state.link, Link::Lost { error: "refused".into() });
 }
+
+/// What may happen between a store and us.
+#[derive(Debug, Clone)]
+enum Step {
+    Put(u8),
+    Remove(u8),
+    /// The driver begins to list.
+    Begin,
+    /// It reads the next fact, and tells it later.
+    Read,
+    /// It tells what it read.
+    Tell,
+    /// It reads and tells the rest.
+    End,
+    /// The store restarts empty, its counter at zero.
+    Restart,
+}
+
+/// A store and its driver, in the simplest way.
+#[derive(Default)]
+struct Store {
+    facts: std::collections::BTreeMap<u8, u64>,
+    revision: u64,
+    /// The next key to read, while listing.
+    listing: Option<u8>,
+    read: Vec<Change>,
+    follows: bool,
+}
+
+const KEYS: u8 = 5;
+
+impl Store {
+    fn step(&mut self, step: &Step) -> Vec<Event> {
+        match *step {
+            Step::Put(k) => {
+                self.revision += 1;
+                self.facts.insert(k, self.revision);
+                self.tell(put(&format!("k{k}"), "x", self.revision))
+            }
+            Step::Remove(k) if self.facts.remove(&k).is_some() => {
+                self.revision += 1;
+                self.tell(Change::Remove(key(&format!("k{k}"))))
+            }
+            Step::Begin => {
+                self.listing = Some(0);
+                self.follows = true;
+                self.read.clear();
+                vec![Event::ListBegin]
+            }
+            Step::Read => {
+                self.read_next();
+                Vec::new()
+            }
+            Step::Tell if self.listing.is_some() => vec![Event::List(std::mem::take(&mut self.read))],
+            Step::End if self.listing.is_some() => {
+                (0..KEYS).for_each(|_| self.read_next());
+                self.listing = None;
+                vec![Event::List(std::mem::take(&mut self.read)), listed(self.revision)]
+            }
+            Step::Restart => {
+                *self = Self::default();
+                vec![Event::Lost { error: "restarted".into() }]
+            }
+            Step::Remove(_) | Step::Tell | Step::End => Vec::new(),
+        }
+    }
+
+    fn tell(&self, change: Change) -> Vec<Event> {
+        if self.follows { vec![changed(self.revision, vec![change])] } else { Vec::new() }
+    }
+
+    fn read_next(&mut self) {
+        if let Some(k) = self.listing.filter(|k| *k < KEYS) {
+            self.read.extend(self.facts.get(&k).map(|revision| put(&format!("k{k}"), "x", *revision)));
+            self.listing = Some(k + 1);
+        }
+    }
+
+    fn text(&self) -> String {
+        self.facts.iter().map(|(k, revision)| format!(" k{k}=x@{revision}")).collect()
+    }
+}
+
+fn step() -> impl proptest::strategy::Strategy<Value = Step> {
+    use proptest::prelude::*;
+    prop_oneof![
+        4 => (0..KEYS).prop_map(Step::Put),
+        2 => (0..KEYS).prop_map(Step::Remove),
+        2 => Just(Step::Begin),
+        4 => Just(Step::Read),
+        2 => Just(Step::Tell),
+        3 => Just(Step::End),
+        1 => Just(Step::Restart),
+    ]
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+    #[test]
+    fn what_is_served_is_what_the_store_says_after_each_listing(steps in proptest::collection::vec(step(), 0..60)) {
+        let (mut store, mut fold, mut live) = (Store::default(), fold(), false);
+        for step in steps {
+            for event in store.step(&step) {
+                let before = fold.snapshot.clone();
+                live = match event {
+                    Event::Listed { .. } => true,
+                    Event::Lost { .. } => false,
+                    _ => live,
+                };
+                fold.event(event, Instant::now());
+                proptest::prop_assert!(fold.snapshot.revision() >= before.revision());
+                if fold.snapshot.revision() == before.revision() {
+                    proptest::prop_assert!(fold.snapshot.same_content(&before), "one revision, two contents");
+                }
+            }
+            if live && store.listing.is_none() {
+                let served = fold.text();
+                let (_, served) = served.split_once(':').expect("a revision");
+                proptest::prop_assert_eq!(served, store.text());
+            }
+        }
+    }
+}
