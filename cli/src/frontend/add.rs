@@ -20,8 +20,8 @@ Examples:
 pub(super) const ABOUT: &str = "\
 Make a frontend, or add endpoints to one.
 
-Endpoints that are there already stay as they are; --weight, --backend and --balance change what is there. With --replace
-the frontend is exactly what this command says: other endpoints, a balance kind and timeouts it had are gone.";
+Endpoints that are there already stay as they are; --weight, --backend and --balance change what is there. \
+With --replace the frontend is exactly what this command says: other endpoints, a balance kind and timeouts it had are gone.";
 
 /// Make a frontend, or add endpoints to one
 #[derive(Debug, Args)]
