@@ -101,9 +101,7 @@ pub(super) async fn connect_reader(
     });
     match connect_with(server, ProtocolVersion::RESP3, &config).await {
         Ok(connection) => Ok((connection, Some(Pushes { queue, overflowed }))),
-        Err(error) if error.kind() == ErrorKind::RESP3NotSupported => {
-            Ok((connect_writer(server, timeout).await?, None))
-        }
+        Err(error) if knows_no_resp3(&error) => Ok((connect_writer(server, timeout).await?, None)),
         Err(error) => Err(error),
     }
 }
@@ -154,6 +152,11 @@ async fn open(
     let info = ConnectionAddr::Tcp(server.host.clone(), server.port).into_connection_info()?;
     let client = Client::open(info.set_redis_settings(login))?;
     client.get_multiplexed_async_connection_with_config(config).await
+}
+
+/// Servers before 6, and some proxies, do not know `HELLO`.
+fn knows_no_resp3(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::RESP3NotSupported || error.to_string().contains("unknown command")
 }
 
 fn refuses_login(error: &RedisError) -> bool {

@@ -131,6 +131,9 @@ impl<'a> Session<'a> {
         while let Some(key) = self.deadlines.passed(now) {
             self.touched(key);
         }
+        if self.sweep.begins_to_hurry() {
+            self.reconcile().await?;
+        }
         if !self.dirty.is_empty() {
             self.settle().await?;
         }
@@ -177,6 +180,8 @@ impl<'a> Session<'a> {
         if self.read_only.is_some() {
             self.try_to_write().await?;
         }
+        // Should more be served than was told, the counter follows with the next comparison.
+        self.highest = self.floor();
         self.watch_checker().await?;
         self.write_report().await?;
         if self.dirty.is_empty() {

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use model::{Change, Revision};
 use redis::Value;
+use tokio::time::Instant;
 
 use super::connect::{Stop, octets};
 use super::follow::{Deadlines, Session};
 use super::known::Known;
+use super::look::look;
 use super::names::{Meaning, RawKey};
-use super::settle::{BATCH, Gathered};
+use super::place::Place;
+use super::settle::{BATCH, BEHIND, Gathered};
 use crate::driver::{Event, LIST_BATCH};
 
 /// How many keys one step of the scan asks for.
@@ -25,6 +28,7 @@ impl Session<'_> {
         self.read_only = None;
         let counted = self.call_number(&[]).await?;
         self.turned = false;
+        self.catch_up().await?;
         let (keys, hosts) = self.scan_all().await?;
         let mut gathered = Gathered { at: self.floor(), ..Gathered::default() };
         if let (Some(counted), true) = (counted, self.writer_is_reader()) {
@@ -58,6 +62,27 @@ impl Session<'_> {
         self.list_marks(hosts).await
     }
 
+    /// Waits until a replica has heard of what we know. What it says before that would take back what was served.
+    async fn catch_up(&mut self) -> Result<(), Stop> {
+        if self.writer_is_reader() || self.read_only.is_some() {
+            return Ok(());
+        }
+        self.highest = self.floor();
+        let patience = Instant::now() + self.shared.config.timeout;
+        loop {
+            let (counter, _) = look(&mut self.connection, &self.shared.names, &[]).await?;
+            if !self.is_behind(counter) {
+                return Ok(());
+            }
+            if Instant::now() >= patience {
+                let Place { read, .. } = &self.shared.place;
+                let known = self.highest;
+                return Err(Stop::Lost(format!("{read} is a replica at revision {counter}, behind {known}")));
+            }
+            tokio::time::sleep(BEHIND).await;
+        }
+    }
+
     async fn tell_list(&self) -> Result<(), Stop> {
         let mut part: Vec<Change> = Vec::with_capacity(LIST_BATCH);
         for change in self.known.statement() {
@@ -76,7 +101,7 @@ impl Session<'_> {
     }
 
     /// The keys of all frontends, and the hosts of all dead marks.
-    async fn scan_all(&mut self) -> Result<(BTreeSet<RawKey>, BTreeSet<Box<str>>), Stop> {
+    pub(super) async fn scan_all(&mut self) -> Result<(BTreeSet<RawKey>, BTreeSet<Box<str>>), Stop> {
         let (mut keys, mut hosts) = (BTreeSet::new(), BTreeSet::new());
         let mut cursor = 0;
         loop {

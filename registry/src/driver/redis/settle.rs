@@ -3,10 +3,11 @@
 //! In: keys. Out: one [`Event::Changed`] at a revision up to which nothing is missing: what was changed by others below it, as the
 //! store's history says, is read too before it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::{Fact, Revision};
+use model::{Change, Fact, Revision};
 use redis::streams::StreamRangeReply;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::time::Instant;
@@ -24,6 +25,8 @@ use crate::driver::Event;
 pub(super) const BATCH: usize = 256;
 /// How often a batch is read again while others write the same keys, before what was read is told all the same.
 const ROUNDS: usize = 4;
+/// How long to wait before a replica that is behind is asked again.
+pub(super) const BEHIND: Duration = Duration::from_millis(20);
 /// How many records of the history are read to find what was missed.
 const GAP: usize = 2048;
 
@@ -74,6 +77,11 @@ impl Session<'_> {
         gathered: &mut Gathered,
     ) -> Result<Vec<RawKey>, Stop> {
         let (counter, looks) = look(&mut self.connection, &self.shared.names, &keys).await?;
+        if self.is_behind(counter) {
+            let soon = Instant::now() + BEHIND;
+            keys.iter().for_each(|key| self.deadlines.moved(key, None, Some(soon)));
+            return Ok(Vec::new());
+        }
         let mut unnumbered = Vec::new();
         for (key, look) in keys.into_iter().zip(looks) {
             let digest = look.content.digest();
@@ -99,6 +107,11 @@ impl Session<'_> {
         }
         self.number_locally(unnumbered, gathered);
         Ok(Vec::new())
+    }
+
+    /// True when a replica we read from has not heard yet of what we know: its word on any key may be an old one.
+    pub(super) fn is_behind(&self, counter: u64) -> bool {
+        !self.writer_is_reader() && self.read_only.is_none() && counter < self.highest
     }
 
     fn entry(&self, key: &RawKey, look: Look, digest: Digest) -> Candidate {
@@ -250,7 +263,7 @@ impl Session<'_> {
         let mut order: Vec<(RawKey, Found)> = gathered.found.into_iter().collect();
         order.sort_by_key(|(_, found)| found.revision);
         let last = order.last().map_or(0, |(_, found)| found.revision);
-        let at = gathered.at.max(last).max(self.highest);
+        let mut at = gathered.at.max(last).max(self.highest);
         let mut changes = Vec::new();
         for (key, found) in order {
             self.take(&key, found, at, &mut changes);
@@ -258,13 +271,24 @@ impl Session<'_> {
         if changes.is_empty() && at == self.highest {
             return Ok(());
         }
+        if at == self.highest {
+            // What went with the books has no number of its own: one revision never means two things.
+            at = self.count_on().await?;
+        }
         self.highest = at;
         self.marks.lists_changed();
-        self.send(Event::Changed { revision: Revision::new(at), changes }).await
+        self.send(Event::Changed { revision: Revision::new(at), changes: last_of_each(changes) }).await
+    }
+
+    /// A new revision, for changes that the store's books do not number.
+    async fn count_on(&mut self) -> Result<u64, Stop> {
+        self.highest = self.floor() + 1;
+        let stepped = if self.read_only.is_none() { self.call_number(&[]).await? } else { None };
+        Ok(stepped.map_or(self.highest, |stepped| stepped.last.max(self.highest)))
     }
 
     /// Takes in one key.
-    pub(super) fn take(&mut self, key: &RawKey, found: Found, at: u64, changes: &mut Vec<model::Change>) {
+    pub(super) fn take(&mut self, key: &RawKey, found: Found, at: u64, changes: &mut Vec<Change>) {
         let before = self.known.get(key);
         let (ended, known) = (before.and_then(|known| known.ends), before.map(|known| known.revision));
         let ends = found.entry.as_ref().and_then(|entry| entry.ends);
@@ -278,6 +302,22 @@ impl Session<'_> {
         }
         self.known.take(&self.shared.names, key, entry, Revision::new(at), changes);
     }
+}
+
+/// The last change of each subject: what came before it in one event was never true for anybody.
+fn last_of_each(changes: Vec<Change>) -> Vec<Change> {
+    let (mut facts, mut raws) = (HashSet::new(), HashSet::new());
+    let mut last: Vec<Change> = changes
+        .into_iter()
+        .rev()
+        .filter(|change| match change {
+            Change::Put(stated) => facts.insert(stated.fact.key()),
+            Change::Remove(key) => facts.insert(key.clone()),
+            Change::Quarantine(raw, _) | Change::Release(raw) => raws.insert(raw.clone()),
+        })
+        .collect();
+    last.reverse();
+    last
 }
 
 struct Candidate {

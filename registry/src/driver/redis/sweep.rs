@@ -13,7 +13,7 @@ use super::content::Digest;
 use super::follow::Session;
 use super::names::{Meaning, RawKey};
 use super::scripts::DIGESTS;
-use super::settle::refuses;
+use super::settle::{Found, Gathered, refuses};
 
 /// How many steps a round has.
 const STEPS: u32 = 50;
@@ -23,6 +23,9 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_m
 const MAX_STEP: usize = 1000;
 /// The fewest.
 const MIN_STEP: usize = 16;
+
+/// A store of so few keys is listed at once when everything may have changed.
+const NEARLY_EMPTY: usize = 64;
 
 /// How far the walks have come.
 #[derive(Debug)]
@@ -78,8 +81,13 @@ impl Sweep {
         self.due = Instant::now();
     }
 
-    pub(super) fn hurries(&self) -> bool {
+    fn hurries(&self) -> bool {
         self.hurry.is_some()
+    }
+
+    /// Whether it was just asked to hurry: how much is left in the store comes before everything else.
+    pub(super) fn begins_to_hurry(&self) -> bool {
+        self.hurry.is_some_and(|hurry| !hurry.measured)
     }
 
     /// Everything was just read.
@@ -115,7 +123,7 @@ impl Session<'_> {
             self.sweep.stored = redis::cmd("DBSIZE").query_async(&mut self.connection).await?;
         }
         let measured = self.sweep.hurry.as_mut().map(|hurry| std::mem::replace(&mut hurry.measured, true));
-        if measured == Some(false) && self.sweep.stored == 0 {
+        if measured == Some(false) && self.is_nearly_empty().await? {
             return self.vanish().await;
         }
         self.compare().await?;
@@ -193,25 +201,38 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The store is empty: all that is known is gone at once.
+    /// The store was flushed: all that is known and not among the few keys it holds now is gone at once.
     async fn vanish(&mut self) -> Result<(), Stop> {
-        self.sweep.restart();
-        self.dirty.clear();
-        let mut gathered = super::settle::Gathered { at: self.highest, ..Default::default() };
+        let (mut stay, hosts) = self.scan_all().await?;
+        // What the books still name was not flushed but removed, and takes a number.
+        let books = redis::cmd("HKEYS").arg(&self.shared.names.revisions).to_owned();
+        let books: Vec<Value> = books.query_async(&mut self.connection).await?;
+        stay.extend(books.into_iter().filter_map(octets).map(RawKey::from));
+        let mut gathered = Gathered { at: self.highest, ..Gathered::default() };
         if self.read_only.is_none() {
             // The counter went too; it goes on above what we served.
             if let Some(numbered) = self.call_number(&[]).await? {
                 gathered.at = gathered.at.max(numbered.last);
             }
         }
-        let keys = self.known.keys_after(None, usize::MAX);
-        if self.read_only.is_some() && !keys.is_empty() {
-            gathered.at = self.floor() + 1;
-        }
-        let gone = |key| (key, super::settle::Found { entry: None, revision: 0, seen_at: gathered.at });
-        gathered.found = keys.into_iter().map(gone).collect();
+        let known = self.known.keys_after(None, usize::MAX);
+        let gone: Vec<RawKey> = known.into_iter().filter(|key| !stay.contains(key)).collect();
+        let nothing = |key| (key, Found { entry: None, revision: 0, seen_at: gathered.at });
+        gathered.found = gone.into_iter().map(nothing).collect();
+        self.dirty = stay;
+        hosts.into_iter().for_each(|host| self.marks.touched(host));
         self.marks.touch_all();
+        self.sweep.restart();
         self.tell(gathered).await
+    }
+
+    /// Whether the store holds next to nothing, so that it is quicker to ask what is left than what is gone.
+    async fn is_nearly_empty(&mut self) -> Result<bool, Stop> {
+        if self.sweep.stored > NEARLY_EMPTY || !self.writer_is_reader() {
+            return Ok(false);
+        }
+        let named = redis::cmd("HLEN").arg(&self.shared.names.revisions).to_owned();
+        Ok(named.query_async::<usize>(&mut self.connection).await.is_ok_and(|named| named <= NEARLY_EMPTY))
     }
 }
 

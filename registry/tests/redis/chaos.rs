@@ -1,0 +1,131 @@
+//! Many clients at random: in the end every node serves just what the store holds.
+
+use model::Snapshot;
+use registry::Expected;
+
+use crate::server::{Server, run, text};
+use crate::world::{BACK, Node, config, put, remove, says};
+
+const HOSTS: usize = 12;
+const STEPS: usize = 400;
+
+/// What one foreign client does at random.
+fn meddle(client: &mut redis::Connection, dice: &mut fastrand::Rng) {
+    let host = format!("h{}.example", dice.usize(..HOSTS));
+    let other = format!("h{}.example", dice.usize(..HOSTS));
+    let octet = dice.u8(..);
+    match dice.usize(..12) {
+        // Refused where something else than a list stands.
+        0..=3 => {
+            let push = format!("http://10.0.0.{octet}");
+            drop(redis::cmd("RPUSH").arg(format!("frontend:{host}")).arg(push).exec(client));
+        }
+        4 => drop(run(client, &format!("DEL frontend:{host}"))),
+        5 => drop(run(client, &format!("DEL portico:frontend:{host}"))),
+        6 => {
+            let json = format!("{{'host':'{host}','endpoints':['http://10.0.1.{octet}']}}");
+            run(client, &format!("SET portico:frontend:{host} '{json}'"));
+        }
+        // Renaming what is not there is refused.
+        7 => drop(
+            redis::cmd("RENAME")
+                .arg(format!("frontend:{host}"))
+                .arg(format!("frontend:{other}"))
+                .exec(client),
+        ),
+        8 => drop(run(client, &format!("PEXPIRE frontend:{host} {}", dice.usize(1..20)))),
+        9 => {
+            run(client, &format!("DEL frontend:{host}"));
+            run(client, &format!("HSET frontend:{host} a {octet}"));
+            if dice.bool() {
+                run(client, &format!("DEL frontend:{host}"));
+            }
+        }
+        10 if dice.usize(..20) == 0 => drop(run(client, "FLUSHDB")),
+        10 if dice.usize(..10) == 0 => drop(run(client, "DEL portico:revision portico:revisions")),
+        _ => {
+            redis::pipe()
+                .atomic()
+                .cmd("DEL")
+                .arg(format!("frontend:{host}"))
+                .cmd("RPUSH")
+                .arg(format!("frontend:{host}"))
+                .arg(&["web", "http://10.0.0.1", "ftp://x"])
+                .exec(client)
+                .unwrap();
+        }
+    }
+}
+
+async fn write(node: &Node, dice: &mut fastrand::Rng) {
+    let host = format!("h{}.example", dice.usize(..HOSTS));
+    let json = format!(r#"{{"host":"{host}","endpoints":["http://10.1.0.{}"]}}"#, dice.u8(..));
+    let edit = match dice.usize(..3) {
+        0 => remove(&host, Expected::Any),
+        1 => put(&json, Expected::Any),
+        _ => put(&json, Expected::Absent),
+    };
+    // A conflict is an answer like any other.
+    let _ = node.publish(edit).await;
+}
+
+fn content(snapshot: &Snapshot) -> Vec<String> {
+    let facts = (0..HOSTS).map(|i| format!("h{i}.example"));
+    let facts = facts.map(|host| format!("{host} {}", says(snapshot, &host)));
+    facts.chain(snapshot.quarantine().map(|(key, why)| format!("{key} {}", why.reason))).collect()
+}
+
+/// What is served, without revisions.
+fn plain(snapshot: &Snapshot) -> Vec<String> {
+    content(snapshot).iter().map(|line| line.split('@').next().unwrap().to_owned()).collect()
+}
+
+async fn converge(seed: u64) {
+    let server = Server::start();
+    let one = Node::live(&server.url()).await;
+    let two = Node::live_with(&server.url(), config("n2")).await;
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let mut client = server.client();
+    for _ in 0..STEPS {
+        meddle(&mut client, &mut dice);
+        match dice.usize(..6) {
+            0 => write(&one, &mut dice).await,
+            1 => write(&two, &mut dice).await,
+            _ => {}
+        }
+    }
+    // Whatever was to end has ended when this is seen.
+    run(&mut client, "RPUSH frontend:last.example web http://10.9.9.9");
+    for node in [&one, &two] {
+        node.until("the last", BACK, |snapshot| says(snapshot, "last.example") != "-").await;
+    }
+    run(&mut client, "PEXPIRE frontend:last.example 50");
+    for node in [&one, &two] {
+        node.until("the end", BACK, |snapshot| says(snapshot, "last.example") == "-").await;
+    }
+
+    let fresh = Node::live_with(&server.url(), config("n3")).await;
+    let expected = plain(&fresh.now());
+    for node in [&one, &two] {
+        let mut last = Vec::new();
+        let mut snapshots = node.0.snapshots();
+        let same = snapshots.wait_for(|snapshot| {
+            last = plain(snapshot);
+            last == expected
+        });
+        let same = tokio::time::timeout(BACK, same).await.is_ok();
+        assert!(same, "seed {seed}: {last:#?} instead of {expected:#?}");
+    }
+    let counter = text(&run(&mut client, "GET portico:revision"));
+    for node in [&one, &two, &fresh] {
+        node.until("the counter", BACK, |snapshot| snapshot.revision().to_string() == counter).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_converge_on_what_the_store_holds_whatever_anyone_does() {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    for seed in seed..seed + 3 {
+        converge(seed).await;
+    }
+}

@@ -1,0 +1,13 @@
+//! What the Redis driver promises beside the driver contract, against a real redis-server.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod bad_facts;
+mod books;
+mod chaos;
+mod follow;
+mod gone;
+mod marks;
+mod places;
+mod server;
+mod world;
+mod writes;
