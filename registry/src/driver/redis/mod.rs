@@ -118,19 +118,19 @@ impl Driver for Redis {
                 let stay = async {
                     let mut session =
                         Session::connect(&self.shared, &events, snapshots.clone(), report.clone()).await?;
+                    // Whoever sees us live may read the history.
+                    self.set_reading(Some(session.connection.clone()));
                     session.list().await?;
                     Ok(session)
                 };
                 let error = match unless_closed(&events, &mut inbox, stay).await {
                     Ok(mut session) => {
                         backoff.reset();
-                        self.set_reading(Some(session.connection.clone()));
-                        let stop = session.follow(&mut inbox).await;
-                        self.set_reading(None);
-                        stop
+                        session.follow(&mut inbox).await
                     }
                     Err(stop) => stop,
                 };
+                self.set_reading(None);
                 let Stop::Lost(error) = error else { return };
                 if events.send(Event::Lost { error: error.clone() }).await.is_err() {
                     return;
