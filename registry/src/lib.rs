@@ -52,6 +52,8 @@ pub struct Config {
     pub configure_keyspace_events: bool,
     /// The largest value of one entry, in octets; a larger one is set aside.
     pub max_value: usize,
+    /// Whether an active checker that proves itself alive (hipache's `hchecker_ping`) is believed; if not, none ever runs.
+    pub active_checks: bool,
 }
 
 impl Default for Config {
@@ -65,6 +67,7 @@ impl Default for Config {
             reconcile: Duration::from_secs(5),
             configure_keyspace_events: false,
             max_value: 256 * 1024,
+            active_checks: true,
         }
     }
 }

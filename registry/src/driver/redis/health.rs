@@ -65,6 +65,7 @@ impl Session<'_> {
         let mut call = MARK.prepare_invoke();
         call.key(&*names.dead(&report.host)).key(&*list).key(CHECKER_KEY);
         call.arg(&*report.host).arg(ttl_seconds.max(1)).arg(now_ms() / 1000);
+        call.arg(u8::from(self.shared.config.active_checks));
         for entry in spellings {
             call.arg(&entry).arg(hipache::href(&entry));
         }

@@ -236,6 +236,9 @@ impl Session<'_> {
     }
 
     async fn checker_is_active(&mut self) -> Result<bool, Stop> {
+        if !self.shared.config.active_checks {
+            return Ok(false);
+        }
         let mut pipeline = redis::pipe();
         pipeline.cmd("GET").arg(CHECKER_KEY);
         let said = self.ask(pipeline).await?.into_iter().next().and_then(Result::ok).and_then(octets);
