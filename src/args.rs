@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(settings.admin.listen, None);
         assert_eq!(settings.registry.url, ["memory:"]);
         assert_eq!(settings.proxy.workers, 2);
-        assert!(!settings.active_checks);
+        assert!(!settings.registry.config.active_checks);
         assert_eq!(run.only, [Role::Proxy]);
     }
 }

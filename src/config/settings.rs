@@ -22,8 +22,6 @@ pub(crate) struct Settings {
     pub log: Log,
     /// The data path.
     pub proxy: proxy::config::Config,
-    /// Whether an active checker that proves itself alive (`hchecker_ping`) is believed.
-    pub active_checks: bool,
     /// The registry.
     pub registry: Registry,
     /// The operator's door.
@@ -70,7 +68,6 @@ impl Default for Settings {
             group: None,
             log: Log { level: "info".into(), format: Format::Text },
             proxy: proxy::config::Config::default(),
-            active_checks: true,
             registry: Registry {
                 url: vec!["embedded:".into()],
                 node: String::new(),
@@ -198,7 +195,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("upstream.resolve_interval", proxy.upstream.resolve_interval),
     setting!("health.dead_ttl", proxy.health.dead_ttl, live),
     setting!("health.dead_on_500", proxy.health.dead_on_500, live),
-    setting!("health.active_checks", active_checks, live),
+    setting!("health.active_checks", registry.config.active_checks),
     setting!("registry.url", registry.url, secret),
     setting!("registry.node", registry.node),
     setting!("registry.cache", registry.cache),

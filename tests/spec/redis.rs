@@ -74,3 +74,46 @@ fn a_redis_that_is_gone_is_not_noticed_by_requests() {
 
     eventually("what Redis says now counts", || get(portico.http(), "www.example.com", "/").status == 502);
 }
+
+#[test]
+fn a_dead_endpoint_is_marked_as_hipache_marks_it_and_everybody_honours_the_mark() {
+    let world = World::new();
+    let redis = world.redis();
+    let origin = Origin::saying("alive");
+    redis.command(&["RPUSH", "frontend:*.example.com", "x", "http://127.0.0.1:1", &origin.url()]);
+    let [one, two] = [0, 1].map(|_| World::new().portico(&["--registry", &redis.url()]));
+    let mut channel = redis.subscribe("dead");
+
+    for _ in 0..32 {
+        assert_eq!(get(one.http(), "www.example.com", "/").body, "alive");
+    }
+
+    assert_eq!(channel.next(), "www.example.com;http://127.0.0.1:1/;0;2");
+    assert_eq!(redis.command(&["SMEMBERS", "dead:www.example.com"]), "0");
+    let ttl: u32 = redis.command(&["TTL", "dead:www.example.com"]).parse().unwrap();
+    assert!((1..=30).contains(&ttl), "{ttl}");
+    eventually("the other one honours it", || {
+        two.does(&["explain", "http://www.example.com/"]).contains("marked dead in the registry")
+    });
+}
+
+#[test]
+fn while_an_active_checker_runs_marks_are_its_business_unless_told_otherwise() {
+    for (flag, marks) in [("on", ""), ("off", "0")] {
+        let world = World::new();
+        let redis = world.redis();
+        let origin = Origin::saying("alive");
+        redis.command(&["RPUSH", "frontend:www.example.com", "x", "http://127.0.0.1:1", &origin.url()]);
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        redis.command(&["SET", "hchecker_ping", &now.to_string()]);
+        let portico = world.portico(&["--registry", &redis.url(), "--active-checks", flag]);
+        let mut channel = redis.subscribe("dead");
+
+        for _ in 0..32 {
+            assert_eq!(get(portico.http(), "www.example.com", "/").body, "alive");
+        }
+
+        assert_eq!(channel.next(), "www.example.com;http://127.0.0.1:1/;0;2", "{flag}");
+        assert_eq!(redis.command(&["SMEMBERS", "dead:www.example.com"]), marks, "{flag}");
+    }
+}

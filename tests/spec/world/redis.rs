@@ -69,6 +69,16 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Listens on a channel.
+    pub(crate) fn subscribe(&self, channel: &str) -> Subscription {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(format!("SUBSCRIBE {channel}\r\n").as_bytes()).unwrap();
+        let mut subscription = Subscription(BufReader::new(stream));
+        subscription.next();
+        subscription
+    }
+
     /// Runs a command; the answer as redis-cli would print it without quotes, items one a line.
     pub(crate) fn command(&self, parts: &[&str]) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
@@ -79,6 +89,16 @@ impl Redis {
         }
         stream.write_all(request.as_bytes()).unwrap();
         read(&mut BufReader::new(stream))
+    }
+}
+
+/// A channel that is listened to.
+pub(crate) struct Subscription(BufReader<TcpStream>);
+
+impl Subscription {
+    /// Waits for the next message.
+    pub(crate) fn next(&mut self) -> String {
+        read(&mut self.0).lines().last().unwrap_or_default().to_owned()
     }
 }
 
