@@ -7,6 +7,7 @@ mod chaos;
 mod follow;
 mod gone;
 mod marks;
+mod measure;
 mod places;
 mod server;
 mod world;

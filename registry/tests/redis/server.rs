@@ -36,6 +36,10 @@ impl Server {
         panic!("redis-server does not start; see whether `redis-server --port 0` works by hand");
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }

@@ -263,11 +263,16 @@ impl Session<'_> {
         let mut order: Vec<(RawKey, Found)> = gathered.found.into_iter().collect();
         order.sort_by_key(|(_, found)| found.revision);
         let last = order.last().map_or(0, |(_, found)| found.revision);
-        let mut at = gathered.at.max(last).max(self.highest);
+        let at = gathered.at.max(last).max(self.highest);
         let mut changes = Vec::new();
         for (key, found) in order {
             self.take(&key, found, at, &mut changes);
         }
+        self.announce(at, last_of_each(changes)).await
+    }
+
+    /// Tells changes that were taken in, at `at` or later.
+    pub(super) async fn announce(&mut self, mut at: u64, changes: Vec<Change>) -> Result<(), Stop> {
         if changes.is_empty() && at == self.highest {
             return Ok(());
         }
@@ -277,7 +282,7 @@ impl Session<'_> {
         }
         self.highest = at;
         self.marks.lists_changed();
-        self.send(Event::Changed { revision: Revision::new(at), changes: last_of_each(changes) }).await
+        self.send(Event::Changed { revision: Revision::new(at), changes }).await
     }
 
     /// A new revision, for changes that the store's books do not number.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::connect::{Stop, octets};
 use super::content::Digest;
-use super::follow::Session;
+use super::follow::{Deadlines, Session};
 use super::names::{Meaning, RawKey};
 use super::scripts::DIGESTS;
 use super::settle::{Found, Gathered, refuses};
@@ -215,14 +215,19 @@ impl Session<'_> {
                 gathered.at = gathered.at.max(numbered.last);
             }
         }
-        let known = self.known.keys_after(None, usize::MAX);
-        let gone: Vec<RawKey> = known.into_iter().filter(|key| !stay.contains(key)).collect();
-        let nothing = |key| (key, Found { entry: None, revision: 0, seen_at: gathered.at });
-        gathered.found = gone.into_iter().map(nothing).collect();
         self.dirty = stay;
         hosts.into_iter().for_each(|host| self.marks.touched(host));
         self.marks.touch_all();
         self.sweep.restart();
+        if self.dirty.iter().all(|key| self.known.get(key).is_none()) {
+            self.deadlines = Deadlines::default();
+            let changes = self.known.clear();
+            return self.announce(gathered.at, changes).await;
+        }
+        let known = self.known.keys_after(None, usize::MAX).into_iter();
+        let gone = known.filter(|key| !self.dirty.contains(key));
+        let nothing = |key| (key, Found { entry: None, revision: 0, seen_at: gathered.at });
+        gathered.found = gone.map(nothing).collect();
         self.tell(gathered).await
     }
 
