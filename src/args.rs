@@ -48,14 +48,17 @@ pub(crate) enum Command {
 
 /// `portico run`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Settings: defaults, then the file, then PORTICO_… variables, then flags; the later one counts.
 A setting's variable is PORTICO_ and its key in capitals, the dot as two underscores:
 client.head_timeout is PORTICO_CLIENT__HEAD_TIMEOUT. All settings, with defaults and reasons:
 config/example.toml.
 
 Signals: SIGTERM and SIGINT end, after requests in flight (a second one at once); SIGHUP reads the
-configuration again; SIGUSR1 opens the access log anew.")]
+configuration again; SIGUSR1 opens the access log anew."
+)]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) settings: SettingFlags,
@@ -66,6 +69,7 @@ pub(crate) struct Run {
 
 /// `portico check`.
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) settings: SettingFlags,

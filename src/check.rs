@@ -3,6 +3,15 @@
 use std::io::{self, Write};
 
 use crate::config::{Loaded, Place, SETTINGS, Settings, registry_url};
+use crate::failure::Failure;
+use crate::privileges;
+
+/// Looks at what a start would need from the machine, without taking any of it.
+pub(crate) fn verify(loaded: &Loaded) -> Result<(), Failure> {
+    privileges::wanted(&loaded.settings)?;
+    let pages = loaded.settings.proxy.error_pages.as_deref();
+    proxy::respond::Pages::load(pages).map(drop).map_err(|error| Failure::Proxy(error.into()))
+}
 
 /// Writes what this configuration would do.
 pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {

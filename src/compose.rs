@@ -51,11 +51,18 @@ pub(crate) fn bind(loaded: &Loaded) -> Result<Bound, Failure> {
 }
 
 fn cannot_bind(error: proxy::OpenError) -> Failure {
-    let holder = match &error {
-        proxy::OpenError::Bind(proxy::BindError::Taken { address }) => holder(*address),
-        _ => None,
+    let (holder, remedy) = match &error {
+        proxy::OpenError::Bind(proxy::BindError::Taken { address }) => {
+            (holder(*address), "; stop it, or listen elsewhere (--http ADDR)")
+        }
+        proxy::OpenError::Bind(proxy::BindError::Refused { source, .. })
+            if source.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            (None, "; ports below 1024 need root (see `user` in config/example.toml) or CAP_NET_BIND_SERVICE")
+        }
+        _ => (None, ""),
     };
-    Failure::Listen { message: error.to_string(), holder }
+    Failure::Listen { message: format!("{error}{remedy}"), holder }
 }
 
 /// Everything that runs.

@@ -46,6 +46,7 @@ fn main() -> ExitCode {
 /// `portico check`.
 fn check(flags: &SettingFlags) -> Result<ExitCode, Failure> {
     let loaded = flags.sources().load()?;
+    check::verify(&loaded)?;
     check::describe(&loaded, &mut std::io::stdout().lock())
         .map_err(|error| Failure::System { what: "cannot write to standard output", error })?;
     Ok(ExitCode::SUCCESS)

@@ -25,11 +25,14 @@ pub(crate) const SHORT: &[(&str, &str)] = &[
 /// Variables that are not settings: which file, and the command line's own.
 const OTHERS: [&str; 3] = ["PORTICO_CONFIG", "PORTICO_SERVER", "PORTICO_TOKEN"];
 
-/// Reads all variables; those that are not ours are left alone.
+/// Reads all variables; remarks on those that look like ours and are not.
 ///
-/// A name that follows the long rule and is no setting is a problem. Other unknown names are not: container engines make
-/// such variables themselves (`PORTICO_PORT`, `PORTICO_SERVICE_HOST`, after a service of that name).
-pub(crate) fn read(variables: impl Iterator<Item = (String, String)>) -> Result<Vec<Assignment>, Problems> {
+/// A name that follows the long rule and is no setting is a problem. Another unknown name is a remark: it may be somebody
+/// else's, and what container engines make after a service of that name (`PORTICO_PORT`, `PORTICO_SERVICE_HOST`) is not even that.
+pub(crate) fn read(
+    variables: impl Iterator<Item = (String, String)>,
+    remarks: &mut Vec<String>,
+) -> Result<Vec<Assignment>, Problems> {
     let defaults = Settings::default();
     let mut assignments = Vec::new();
     let mut problems = Vec::new();
@@ -45,6 +48,10 @@ pub(crate) fn read(variables: impl Iterator<Item = (String, String)>) -> Result<
             let hint = did_you_mean(&name, names.iter().map(String::as_str));
             problems
                 .push(Problem { place: Place::Variable(name), message: format!("names no setting{hint}") });
+        } else if !made_by_engines(&name) {
+            let names = SHORT.iter().map(|(short, _)| *short).chain(OTHERS);
+            let hint = did_you_mean(&name, names);
+            remarks.push(format!("variable {name} is ignored: it names no setting{hint}"));
         }
     }
     // Short names stand before long ones, so that the more exact one has the last word.
@@ -59,6 +66,10 @@ fn setting_of(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| long_name(setting.key) == name)
 }
 
+fn made_by_engines(name: &str) -> bool {
+    name.ends_with("_PORT") || ["_PORT_", "_SERVICE_", "_ENV_"].iter().any(|part| name.contains(part))
+}
+
 /// The variable of a setting, by the rule.
 pub(crate) fn long_name(key: &str) -> String {
     format!("PORTICO_{}", key.replace('.', "__").to_ascii_uppercase())
@@ -69,7 +80,13 @@ mod tests {
     use super::*;
 
     fn variables(pairs: &[(&str, &str)]) -> Result<Vec<Assignment>, Problems> {
-        read(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        with_remarks(pairs).0
+    }
+
+    fn with_remarks(pairs: &[(&str, &str)]) -> (Result<Vec<Assignment>, Problems>, Vec<String>) {
+        let mut remarks = Vec::new();
+        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        (read(pairs, &mut remarks), remarks)
     }
 
     #[test]
@@ -100,6 +117,13 @@ mod tests {
             error,
             "variable PORTICO_CLIENT__HEAD_TIMOUT: names no setting; did you mean `PORTICO_CLIENT__HEAD_TIMEOUT`?"
         );
-        assert_eq!(variables(&[("PORTICO_PORT", "tcp://10.0.0.1:80"), ("PORTICO_SERVER", "x")]), Ok(vec![]));
+        let strangers =
+            [("PORTICO_PORT", "tcp://10.0.0.1:80"), ("PORTICO_SERVER", "x"), ("PORTICO_WORKER", "2")];
+        let (read, remarks) = with_remarks(&strangers);
+        assert_eq!(read, Ok(vec![]));
+        let expected =
+            "variable PORTICO_WORKER is ignored: it names no setting; did you mean `PORTICO_WORKERS`?"
+                .to_owned();
+        assert_eq!(remarks, [expected]);
     }
 }

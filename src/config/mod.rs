@@ -81,7 +81,7 @@ impl Sources {
                 assignments = file::read(&text, &path)?;
             }
         }
-        assignments.extend(environment::read(self.variables.clone().into_iter())?);
+        assignments.extend(environment::read(self.variables.clone().into_iter(), &mut loaded.remarks)?);
         assignments.extend(self.flags.iter().cloned());
         loaded.apply(assignments)?;
         validate::validate(&loaded)?;

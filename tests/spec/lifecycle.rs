@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{Connection, Origin, Script, World, eventually, get, portico};
+use crate::world::{Connection, Origin, Script, World, eventually, get, portico, until};
 
 #[test]
 fn sigterm_finishes_what_is_in_flight_and_takes_no_more() {
@@ -159,4 +159,30 @@ fn health_readiness_and_metrics_are_served() {
         assert_eq!(reply.status, 200, "{path}: {}", reply.body);
         assert!(reply.body.contains(part), "{path}: {}", reply.body);
     }
+}
+
+#[test]
+fn its_own_log_can_be_json() {
+    let world = World::new();
+    let portico = world.portico_command(&["--log-format", "json"]).spawn();
+
+    let line = until("the ready line", || {
+        portico.log().lines().find(|line| line.contains("ready")).map(str::to_owned)
+    });
+
+    let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(entry["message"], "ready");
+    assert_eq!(entry["level"], "INFO");
+    assert!(entry["http"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+}
+
+#[test]
+fn an_admin_listener_that_others_can_reach_needs_a_token() {
+    let world = World::new();
+
+    let finished = world.portico_command(&["--admin", "0.0.0.0:0"]).finish();
+
+    assert_eq!(finished.code, Some(1));
+    assert!(finished.stderr.contains("flag --admin: `admin.listen` is 0.0.0.0:0"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("PORTICO_ADMIN_TOKEN"), "{}", finished.stderr);
 }

@@ -117,3 +117,65 @@ fn while_an_active_checker_runs_marks_are_its_business_unless_told_otherwise() {
         assert_eq!(redis.command(&["SMEMBERS", "dead:www.example.com"]), marks, "{flag}");
     }
 }
+
+#[test]
+fn whatever_a_plain_client_does_is_routed() {
+    let world = World::new();
+    let redis = world.redis();
+    let portico = world.portico(&["--registry", &redis.url()]);
+    eventually("portico follows", || get(portico.admin(), "127.0.0.1", "/readyz").status == 200);
+    let origin = Origin::saying("a");
+    let url = origin.url();
+    let status = |host: &str| get(portico.http(), host, "/").status;
+    let add = |host: &str| redis.command(&["RPUSH", &format!("frontend:{host}"), "x", &url]);
+
+    for (command, host, before, after) in [
+        (&["LREM", "frontend:www.example.com", "0", url.as_str()][..], "www.example.com", 200, 502),
+        (&["RENAME", "frontend:www.example.com", "frontend:new.example.com"], "new.example.com", 400, 200),
+        (&["PEXPIRE", "frontend:www.example.com", "100"], "www.example.com", 200, 400),
+        (&["UNLINK", "frontend:www.example.com"], "www.example.com", 200, 400),
+        (&["FLUSHDB"], "www.example.com", 200, 400),
+        (&["FLUSHALL", "ASYNC"], "www.example.com", 200, 400),
+        (&["EVAL", "return redis.call('DEL', 'frontend:www.example.com')", "0"], "www.example.com", 200, 400),
+    ] {
+        redis.command(&["FLUSHDB"]);
+        add("www.example.com");
+        eventually("it is as before", || status(host) == before && status("www.example.com") == 200);
+
+        redis.command(command);
+
+        let took = eventually(&format!("{command:?} is routed"), || status(host) == after);
+        let allowed = if command[0] == "PEXPIRE" { FRESH + Duration::from_millis(200) } else { FRESH };
+        assert!(took < allowed, "{command:?} took {took:?}");
+    }
+}
+
+#[test]
+fn one_bad_entry_is_one_bad_entry() {
+    let world = World::new();
+    let redis = world.redis();
+    let origin = Origin::saying("fine");
+    let url = origin.url();
+    redis.command(&["RPUSH", "frontend:fine.example.com", "x", &url]);
+    redis.command(&["SET", "frontend:string.example.com", "x"]);
+    redis.command(&["RPUSH", "frontend:bad host", "x", &url]);
+    redis.command(&["RPUSH", "frontend:part.example.com", "x", "ftp://10.0.0.1", &url]);
+    redis.command(&["SET", "portico:frontend:json.example.com", "{"]);
+    let many =
+        format!("for i = 1, 1100 do redis.call('RPUSH', 'frontend:many.example.com', '{url}/' .. i) end");
+    redis.command(&["EVAL", &many, "0"]);
+    let portico = world.portico(&["--registry", &redis.url()]);
+
+    eventually("it is routed", || get(portico.http(), "fine.example.com", "/").body == "fine");
+    assert_eq!(
+        get(portico.http(), "part.example.com", "/").body,
+        "fine",
+        "the other endpoint of the list serves"
+    );
+
+    let finished = portico.cli(&["verify"]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    for name in ["string.example.com", "bad host", "ftp://10.0.0.1", "json.example.com", "many.example.com"] {
+        assert!(finished.stdout.contains(name), "{name}: {}", finished.stdout);
+    }
+}

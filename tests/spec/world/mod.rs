@@ -17,7 +17,7 @@ pub(crate) use nginx::Nginx;
 pub(crate) use origin::{Origin, Script};
 pub(crate) use portico::{Portico, portico};
 pub(crate) use redis::Redis;
-pub(crate) use wait::eventually;
+pub(crate) use wait::{eventually, until};
 
 /// A folder that everything of one test lives in; removed at the end.
 pub(crate) struct World {
