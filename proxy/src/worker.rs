@@ -96,6 +96,11 @@ impl Worker {
         now_ms()
     }
 
+    /// The moment `wait` milliseconds from now.
+    pub(crate) fn after(&self, wait: u64) -> Millis {
+        now_ms().saturating_add(wait)
+    }
+
     /// Runs `find` on the table of this moment: the one lock-free load of a request.
     pub(crate) fn with_table<T>(&self, find: impl FnOnce(&RouteTable) -> T) -> T {
         find(self.table.borrow_mut().load())
@@ -176,6 +181,30 @@ impl Worker {
             *self.settings.borrow_mut() = Rc::new(Settings::clone(&newest));
             *self.copied.borrow_mut() = Arc::clone(&newest);
         }
+    }
+}
+
+#[cfg(test)]
+impl Worker {
+    /// A thread's state with nothing around it.
+    pub(crate) fn alone(resolver: Resolver) -> Self {
+        let mut config = crate::config::Config::default();
+        config.access_log.target = None;
+        let metrics = crate::metrics::Metrics::new();
+        let writer = crate::log::Writer::start(&config.access_log, 1, &metrics).expect("no log");
+        let states = Arc::new(States::default());
+        let table = RouteTable::from_snapshot(Arc::new(model::Snapshot::empty()), &states);
+        let shared = Shared {
+            table: Arc::new(ArcSwap::from_pointee(table)),
+            settings: Arc::new(ArcSwap::from_pointee(Settings::new(config).expect("no pages"))),
+            states,
+            connections: AtomicUsize::new(0),
+            health: mpsc::channel(1).0,
+            active_checker: watch::channel(false).1,
+        };
+        let counters = metrics.counters();
+        let sink = writer.sink(counters.clone());
+        Self::new(Arc::new(shared), resolver, counters, sink)
     }
 }
 

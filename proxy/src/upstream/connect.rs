@@ -37,39 +37,69 @@ pub(crate) enum ConnectError {
 
 /// An unused connection from the pool. With `sure`, the kernel is asked whether it is still open.
 pub(crate) fn reuse(worker: &Worker, address: &Address, sure: bool) -> Option<Connection> {
-    let socket = worker.resolver.known(address, worker.roll())?;
-    loop {
-        let transport = worker.pool.take(socket, worker.now())?;
-        if !(sure && transport.closed()) {
-            return Some(Connection { transport, socket, reused: true });
+    for socket in worker.resolver.known(address, worker.roll()) {
+        while let Some(transport) = worker.pool.take(socket, worker.now()) {
+            if !(sure && transport.closed()) {
+                return Some(Connection { transport, socket, reused: true });
+            }
         }
     }
+    None
 }
 
-/// A new connection, within `deadline`.
+/// A new connection, within `patience` milliseconds, to the first address of the endpoint that takes it.
 pub(crate) async fn connect(
     worker: &Worker,
     address: &Address,
     deadline: &Deadline,
+    patience: u64,
 ) -> Result<Connection, ConnectError> {
+    let until = worker.after(patience);
+    deadline.arm(until);
     let resolved = within(deadline, worker.resolver.resolve(address, worker.roll())).await;
-    let socket = resolved.ok_or(ConnectError::TimedOut)?.ok_or(ConnectError::Unresolved)?;
-    let connected = within(deadline, TcpStream::connect(socket)).await.ok_or(ConnectError::TimedOut)?;
-    let stream = connected.map_err(|error| match error.raw_os_error() {
-        Some(code) if is_ours(code) => ConnectError::Ours(error),
-        _ => ConnectError::Refused(error),
-    })?;
-    // Heads and bodies leave in whole writes: waiting for more would only delay them.
-    let _kept_default = stream.set_nodelay(true);
-    Ok(Connection { transport: Transport::Plain(stream), socket, reused: false })
+    let mut addresses = resolved.ok_or(ConnectError::TimedOut)?;
+    let mut failed = ConnectError::Unresolved;
+    loop {
+        // The time is shared by the addresses that are left, so that one in a black hole leaves some for the others.
+        let share = until.saturating_sub(worker.now()) / (addresses.left() as u64).max(1);
+        let Some(socket) = addresses.next() else { return Err(failed) };
+        deadline.arm(worker.after(share));
+        failed = match within(deadline, TcpStream::connect(socket)).await {
+            Some(Ok(stream)) => return Ok(Connection::new(stream, socket)),
+            Some(Err(error)) => {
+                if is_exhausted(&error) {
+                    // What is unused goes first.
+                    worker.pool.clear();
+                }
+                ConnectError::of(error)
+            }
+            None => ConnectError::TimedOut,
+        };
+        addresses.avoid(worker.now());
+    }
 }
 
-fn is_ours(code: i32) -> bool {
-    use nix::errno::Errno;
-    matches!(
-        Errno::from_raw(code),
-        Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM | Errno::EADDRNOTAVAIL
-    )
+impl Connection {
+    fn new(stream: TcpStream, socket: SocketAddr) -> Self {
+        // Heads and bodies leave in whole writes: waiting for more would only delay them.
+        let _kept_default = stream.set_nodelay(true);
+        Self { transport: Transport::Plain(stream), socket, reused: false }
+    }
+}
+
+impl ConnectError {
+    fn of(error: io::Error) -> Self {
+        // No local port or address left, or none of that family.
+        let ours = is_exhausted(&error) || error.kind() == io::ErrorKind::AddrNotAvailable;
+        if ours { Self::Ours(error) } else { Self::Refused(error) }
+    }
+}
+
+/// True when descriptors or memory ran out.
+fn is_exhausted(error: &io::Error) -> bool {
+    use nix::errno::Errno::{self, EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    let code = error.raw_os_error().map(Errno::from_raw);
+    matches!(code, Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
 }
 
 /// What `future` yields before the deadline passes.
@@ -81,4 +111,46 @@ async fn within<F: Future>(deadline: &Deadline, future: F) -> Option<F::Output> 
         Poll::Pending => Poll::Pending,
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, TcpListener};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::accept::deadline::SWEEP_MS;
+    use crate::upstream::resolve::Resolver;
+
+    #[tokio::test]
+    async fn a_name_is_reached_though_some_of_its_addresses_are_dead() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        // Nobody listens at the first; nothing comes back from the second, a documentation address.
+        let ips = ["127.0.0.2", "192.0.2.1", "127.0.0.1"].map(|ip| ip.parse::<IpAddr>().expect("an address"));
+        let resolver = Resolver::with(Duration::from_secs(30), move |_| std::future::ready(ips.to_vec()));
+        let worker = Worker::alone(resolver);
+        let address = Address::parse_url(&format!("http://three.test:{port}")).expect("url");
+        let deadline = worker.deadlines.add();
+        let mut tick = tokio::time::interval(Duration::from_millis(SWEEP_MS));
+        let sweep = async {
+            loop {
+                tick.tick().await;
+                worker.deadlines.sweep(worker.now());
+            }
+        };
+
+        let connecting = async {
+            for _ in 0..20 {
+                let connection =
+                    connect(&worker, &address, &deadline, 900).await.expect("one of them answers");
+                assert_eq!(connection.socket, SocketAddr::from(([127, 0, 0, 1], port)));
+            }
+        };
+
+        tokio::select! {
+            () = connecting => {}
+            () = sweep => {}
+        }
+    }
 }

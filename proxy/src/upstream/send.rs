@@ -165,10 +165,11 @@ async fn attempt(
             connection
         }
         None => {
-            client.deadline.arm(worker.now() + millis(times.connect.unwrap_or(limits.connect_timeout)));
-            let connected = connect(worker, candidate.address(), &client.deadline).await;
+            let patience = millis(times.connect.unwrap_or(limits.connect_timeout));
+            let connected = connect(worker, candidate.address(), &client.deadline, patience).await;
+            let connection = connected.map_err(Failed::connecting)?;
             worker.counters.upstream_connect();
-            connected.map_err(Failed::connecting)?
+            connection
         }
     };
     let mut scratch = worker.take_scratch();
