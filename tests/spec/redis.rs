@@ -179,3 +179,24 @@ fn one_bad_entry_is_one_bad_entry() {
         assert!(finished.stdout.contains(name), "{name}: {}", finished.stdout);
     }
 }
+
+#[test]
+fn readiness_says_what_is_true_and_a_redis_that_returns_is_found() {
+    let world = World::new();
+    let mut redis = world.redis();
+    redis.stop();
+    let portico = world.portico(&["--registry", &redis.url()]);
+    let ready = || get(portico.admin(), "127.0.0.1", "/readyz").status;
+    assert_eq!(ready(), 503, "there is nothing to serve yet");
+    assert_eq!(get(portico.admin(), "127.0.0.1", "/healthz").status, 200);
+
+    let mut redis = redis.restart();
+
+    let took = eventually("portico follows", || ready() == 200);
+    assert!(took < Duration::from_secs(20), "took {took:?}");
+
+    redis.stop();
+    eventually("status says that it is gone", || portico.does(&["status"]).contains("lost"));
+
+    assert_eq!(ready(), 200, "what was known serves on");
+}
