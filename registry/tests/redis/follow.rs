@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use registry::Config;
+use registry::{Config, Link};
 
 use crate::server::{Server, run, text};
-use crate::world::{Node, SEEN, config, says};
+use crate::world::{BACK, Node, SEEN, config, says};
 
 /// A user who may do all but be told of changes by client tracking.
 const NO_TRACKING: [&str; 8] = ["--user", "untracked", "on", ">pw", "~*", "&*", "+@all", "-client|tracking"];
@@ -83,10 +83,32 @@ async fn foreign_changes_are_seen_by_reconciling_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_knows_no_resp3_is_followed_by_reconciling() {
+async fn a_server_that_knows_no_resp3_is_followed_by_keyspace_events() {
+    let password = ["--rename-command", "HELLO", "", "--requirepass", "pw"];
+    let server = Server::with(&[&password[..], &["--notify-keyspace-events", "KA"]].concat());
+    let node = Node::live(&format!("redis://:pw@127.0.0.1:{}", server.port)).await;
+    assert_eq!(node.0.state().borrow().follows_by, "keyspace events");
+
+    let mut client = server.client_at(":pw@");
+    run(&mut client, "RPUSH frontend:www.example.com web http://10.0.0.1:80");
+    node.sees("www.example.com", "web:10.0.0.1:80").await;
+    run(&mut client, "DEL frontend:www.example.com");
+    node.sees("www.example.com", "-").await;
+
+    // The connection that listens is lost: so is the store, until there is a new one.
+    run(&mut client, "CLIENT KILL TYPE pubsub");
+    node.state("lost", SEEN, |state| state.link != Link::Live).await;
+    node.state("live", BACK, |state| state.link == Link::Live).await;
+    run(&mut client, "RPUSH frontend:www.example.com web http://10.0.0.2:80");
+    node.sees("www.example.com", "web:10.0.0.2:80").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_knows_no_resp3_and_tells_nothing_is_reconciled_with() {
     let server = Server::with(&["--rename-command", "HELLO", ""]);
     let reconcile = Duration::from_millis(200);
     let node = Node::live_with(&server.url(), Config { reconcile, ..config("n1") }).await;
+    assert_eq!(node.0.state().borrow().follows_by, "reconcile only");
 
     foreign_changes_are_seen(&server, &node).await;
 }

@@ -1,9 +1,9 @@
 //! What portico writes is what hipache reads, and JSON only where a list cannot say it.
 
-use registry::Expected;
+use registry::{Expected, PublishError};
 
 use crate::server::{Server, texts};
-use crate::world::{Node, config, put, remove};
+use crate::world::{BACK, Node, config, put, remove};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plain_frontend_is_written_as_hipaches_list_and_any_other_as_json() {
@@ -103,4 +103,24 @@ async fn a_nodes_report_stands_beside_the_facts_and_ends_with_it() {
     let ttl: i64 = crate::server::text(&server.run("TTL portico:node:n7")).parse().unwrap();
     assert!((1..=15).contains(&ttl), "{ttl}");
     drop(sender);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_store_refuses_a_write_and_loses_nothing() {
+    let server = Server::start();
+    let node = Node::live(&server.url()).await;
+    let plain = r#"{"host":"a.example","backend":"web","endpoints":["http://10.0.0.1"]}"#;
+    node.publish(put(plain, Expected::Absent)).await.unwrap();
+
+    server.run("CONFIG SET maxmemory 1");
+    let other = plain.replace("10.0.0.1", "10.0.0.2");
+    let refused = node.publish(put(&other, Expected::Present)).await.unwrap_err();
+    assert!(matches!(refused, PublishError::Full(_)), "{refused}");
+    assert_eq!(texts(&server.run("LRANGE frontend:a.example 0 -1")), ["http://10.0.0.1:80", "web"]);
+    assert_eq!(node.says("a.example"), "web:10.0.0.1:80@1");
+
+    server.run("CONFIG SET maxmemory 0");
+    node.state("writable", BACK, |state| !state.read_only).await;
+    node.publish(put(&other, Expected::Present)).await.unwrap();
+    assert!(node.says("a.example").starts_with("web:10.0.0.2:80@"));
 }

@@ -13,10 +13,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Shared;
-use super::connect::{Push, Pushes, Stop, connect_reader, connect_writer, describe};
+use super::connect::{Refusal, Stop, connect_reader, connect_writer, describe};
 use super::known::Known;
 use super::marks::Marks;
 use super::names::{Meaning, RawKey};
+use super::pushes::{Push, Pushes};
 use super::subscribe::subscribe;
 use super::sweep::Sweep;
 use super::write::Command;
@@ -48,7 +49,7 @@ pub(super) struct Session<'a> {
     /// The revision that was told last.
     pub(super) highest: u64,
     /// Why the store takes no writes from us.
-    pub(super) read_only: Option<String>,
+    pub(super) read_only: Option<Refusal>,
     /// Whether what `read_only` says changed since it was told.
     pub(super) turned: bool,
     /// Keys that may have changed.
@@ -205,12 +206,12 @@ impl<'a> Session<'a> {
     }
 
     /// From now on revisions are local.
-    pub(super) fn become_read_only(&mut self, reason: String) {
+    pub(super) fn become_read_only(&mut self, why: Refusal) {
         if self.read_only.is_none() {
-            tracing::warn!(place = %self.shared.place, reason, "the registry takes no writes from us; revisions are local");
+            tracing::warn!(place = %self.shared.place, %why, "the registry takes no writes from us; revisions are local");
             self.turned = true;
         }
-        self.read_only = Some(reason);
+        self.read_only = Some(why);
     }
 
     /// The highest revision this node knows.

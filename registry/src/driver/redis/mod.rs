@@ -42,12 +42,14 @@ mod follow;
 mod health;
 mod known;
 mod list;
+mod listen;
 mod look;
 mod marks;
 mod names;
 mod number;
 mod past;
 mod place;
+mod pushes;
 mod report;
 mod scripts;
 mod settle;
@@ -115,6 +117,7 @@ impl Driver for Redis {
             let mut inbox = Inbox { commands, health, closed };
             let mut backoff = Backoff::new(self.shared.config.reconnect_max);
             loop {
+                let mut begun = Instant::now();
                 let stay = async {
                     let mut session =
                         Session::connect(&self.shared, &events, snapshots.clone(), report.clone()).await?;
@@ -126,7 +129,9 @@ impl Driver for Redis {
                 let error = match unless_closed(&events, &mut inbox, stay).await {
                     Ok(mut session) => {
                         backoff.reset();
-                        session.follow(&mut inbox).await
+                        let stop = session.follow(&mut inbox).await;
+                        begun = Instant::now();
+                        stop
                     }
                     Err(stop) => stop,
                 };
@@ -135,7 +140,8 @@ impl Driver for Redis {
                 if events.send(Event::Lost { error: error.clone() }).await.is_err() {
                     return;
                 }
-                if pause(&events, &mut inbox, backoff.next(), &error).await.is_err() {
+                // An attempt that took long was a pause itself.
+                if pause(&events, &mut inbox, begun + backoff.next(), &error).await.is_err() {
                     return;
                 }
             }
@@ -188,14 +194,13 @@ async fn unless_closed<T>(
     }
 }
 
-/// Waits before the next attempt, answering writes and dropping health reports meanwhile.
+/// Waits until the next attempt, answering writes and dropping health reports meanwhile.
 async fn pause(
     events: &mpsc::Sender<Event>,
     inbox: &mut Inbox,
-    pause: Duration,
+    until: Instant,
     error: &str,
 ) -> Result<(), Stop> {
-    let until = Instant::now() + pause;
     loop {
         tokio::select! {
             // Writes first: none may be left waiting for longer than an attempt takes.

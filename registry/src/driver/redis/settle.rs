@@ -12,7 +12,7 @@ use redis::streams::StreamRangeReply;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::time::Instant;
 
-use super::connect::{Stop, describe, octets};
+use super::connect::{Refusal, Stop, octets};
 use super::content::{Digest, Reading};
 use super::follow::Session;
 use super::known::Entry;
@@ -160,7 +160,7 @@ impl Session<'_> {
     ) -> Result<Option<super::number::Numbered>, Stop> {
         let (names, keep, floor) = (&self.shared.names, self.shared.config.history, self.floor());
         let Some(writer) = &mut self.writer else {
-            self.become_read_only("the server to write to cannot be reached".to_owned());
+            self.become_read_only(Refusal::Away("the server to write to cannot be reached".to_owned()));
             return Ok(None);
         };
         match number(writer, names, floor, keep, changes).await {
@@ -171,13 +171,13 @@ impl Session<'_> {
                 Ok(Some(numbered))
             }
             Err(error) if refuses(&error) => {
-                self.become_read_only(describe(&error));
+                self.become_read_only(Refusal::of(&error));
                 Ok(None)
             }
             Err(error) if self.writer_is_reader() => Err(error.into()),
             Err(error) => {
                 self.writer = None;
-                self.become_read_only(describe(&error));
+                self.become_read_only(Refusal::of(&error));
                 Ok(None)
             }
         }

@@ -4,8 +4,10 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
 
 use super::Shared;
-use super::connect::{Pushes, Stop, describe, octets};
+use super::connect::{Stop, describe, octets};
+use super::listen::listen;
 use super::names::{DEAD_CHANNEL, Names};
+use super::pushes::Pushes;
 use super::settle::refuses;
 
 /// The classes of keyspace events that tell of every change: generic, strings, lists, sets, expired and evicted keys.
@@ -18,7 +20,7 @@ pub(super) async fn subscribe(
     shared: &Shared,
 ) -> Result<&'static str, Stop> {
     if pushes.is_none() {
-        return Ok("reconcile only");
+        return subscribe_apart(connection, pushes, shared).await;
     }
     let names = &shared.names;
     for channel in [names.changes.as_str(), DEAD_CHANNEL] {
@@ -35,6 +37,29 @@ pub(super) async fn subscribe(
         said_no(error, "keyspace notifications")?;
         return Ok("reconcile only");
     }
+    told_by_events(connection, shared).await
+}
+
+/// The same on a connection of its own, for servers that know no RESP3.
+async fn subscribe_apart(
+    connection: &mut MultiplexedConnection,
+    pushes: &mut Option<Pushes>,
+    shared: &Shared,
+) -> Result<&'static str, Stop> {
+    match listen(&shared.place.read, &shared.names, shared.config.timeout).await {
+        Ok(heard) => *pushes = Some(heard),
+        Err(error) => {
+            said_no(error, "keyspace notifications")?;
+            return Ok("reconcile only");
+        }
+    }
+    told_by_events(connection, shared).await
+}
+
+async fn told_by_events(
+    connection: &mut MultiplexedConnection,
+    shared: &Shared,
+) -> Result<&'static str, Stop> {
     let complete = notifies(connection, shared.config.configure_keyspace_events).await?;
     Ok(if complete { "keyspace events" } else { "reconcile only" })
 }

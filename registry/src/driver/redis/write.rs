@@ -6,14 +6,14 @@ use model::{Fact, FactKey, Revision};
 use redis::Value;
 use tokio::sync::oneshot;
 
-use super::connect::{Stop, octets, refusal};
+use super::connect::{Refusal, Stop, octets};
 use super::content::{Content, Digest, MAX_OCTETS, Reading};
 use super::follow::Session;
 use super::known::Entry;
 use super::names::{Meaning, RawKey};
 use super::number::{document, now_ms};
 use super::scripts::WRITE;
-use super::settle::{Found, Gathered, refuses};
+use super::settle::{BATCH, Found, Gathered, refuses};
 use crate::format::hipache;
 use crate::{Edit, PublishError, Write};
 
@@ -58,25 +58,19 @@ enum Attempt {
 impl Session<'_> {
     pub(super) async fn obey(&mut self, command: Command) -> Result<(), Stop> {
         let Command::Write(write, answer) = command;
-        let result = self.write(write).await;
-        let stop = match &result {
-            Ok(Err(_)) | Ok(Ok(_)) => None,
-            Err(Stop::Closed) => Some(Stop::Closed),
-            Err(Stop::Lost(error)) => Some(Stop::Lost(error.clone())),
+        let (answered, stop) = match self.write(write).await {
+            Ok(answered) => (answered, Ok(())),
+            Err(stop) => (Err(PublishError::Unavailable(stop.to_string())), Err(stop)),
         };
-        let answered = result.unwrap_or_else(|stop| match stop {
-            Stop::Lost(error) => Err(PublishError::Unavailable(error)),
-            Stop::Closed => Err(PublishError::Unavailable("the registry is closed".to_owned())),
-        });
         // A caller that went away needs no answer.
         let _ = answer.send(answered);
-        stop.map_or(Ok(()), Err)
+        stop
     }
 
     /// Outer error: the store is lost. Inner error: it answered, and not with yes.
     async fn write(&mut self, write: Write) -> Result<Result<Revision, PublishError>, Stop> {
-        if let Some(reason) = &self.read_only {
-            return Ok(Err(PublishError::ReadOnly(reason.clone())));
+        if let Some(why) = &self.read_only {
+            return Ok(Err(why.clone().into()));
         }
         if write.edits.len() > MAX_EDITS {
             let reason = format!("{} edits are more than {MAX_EDITS}", write.edits.len());
@@ -115,7 +109,7 @@ impl Session<'_> {
 
     async fn look_again(&mut self, keys: Vec<RawKey>) -> Result<(), Stop> {
         self.dirty.extend(keys);
-        while !self.dirty.is_empty() {
+        for _ in 0..=self.dirty.len() / BATCH {
             self.settle().await?;
         }
         Ok(())
@@ -207,7 +201,7 @@ impl Session<'_> {
                 Content::Text(_) => "json",
                 _ => "remove",
             });
-            let places = step.keys.iter().filter_map(|key| keys.iter().position(|k| k == key));
+            let places = step.keys.iter().filter_map(|key| keys.binary_search(key).ok());
             let places: Vec<usize> = places.map(|place| place + 1).collect();
             call.arg(places.len()).arg(places).arg(&step.before).arg(&step.after);
             call.arg(values.len());
@@ -220,11 +214,11 @@ impl Session<'_> {
         };
         match call.invoke_async::<Vec<Value>>(writer).await {
             Ok(reply) => Ok(understand(reply, &keys)),
-            Err(error) if refuses(&error) => Ok(Err(refusal(&error))),
+            Err(error) if refuses(&error) => Ok(Err(Refusal::of(&error).into())),
             Err(error) if self.writer_is_reader() => Err(error.into()),
             Err(error) => {
                 self.writer = None;
-                Ok(Err(refusal(&error)))
+                Ok(Err(Refusal::of(&error).into()))
             }
         }
     }
