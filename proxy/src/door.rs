@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ use crate::thread_main;
 use crate::upstream::resolve::Resolver;
 use crate::worker::Shared;
 
+/// How long the threads may take to end once the drain's deadline has passed.
+const THREAD_DEADLINE: Duration = Duration::from_secs(2);
 /// How long the access log's last lines may take to be written.
 const LOG_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -132,6 +134,7 @@ impl Bound {
             settings: Arc::clone(&settings),
             states: Arc::clone(&states),
             connections: AtomicUsize::new(0),
+            cut_off: AtomicUsize::new(0),
             health: inputs.health,
             active_checker,
         });
@@ -196,7 +199,7 @@ impl Proxy {
 
     /// Client connections open now.
     pub fn connections(&self) -> usize {
-        self.shared.connections.load(std::sync::atomic::Ordering::Relaxed)
+        self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// How a request for `host` and `path` (canonical) would be routed now, and why.
@@ -234,16 +237,16 @@ impl Proxy {
     }
 
     /// Stops accepting, ends idle connections, and waits until every request in flight has ended, or `config.drain` has
-    /// passed. Returns true when all ended by themselves.
+    /// passed. Returns true when all ended by themselves: nothing was cut off.
     pub async fn drain(&self) -> bool {
         self.drain.send_replace(true);
         let deadline = self.shared.settings.load().config.drain;
         let mut ended = self.ended.lock().await;
-        let all = tokio::time::timeout(deadline + Duration::from_millis(500), ended.recv()).await.is_ok();
+        let all = tokio::time::timeout(deadline.saturating_add(THREAD_DEADLINE), ended.recv()).await.is_ok();
         drop(ended);
         let writer = self.writer.clone();
         // What the threads logged is written before we say that all is done.
         let _panicked = tokio::task::spawn_blocking(move || writer.close(LOG_DEADLINE)).await;
-        all && self.connections() == 0
+        all && self.shared.cut_off.load(Ordering::Relaxed) == 0
     }
 }

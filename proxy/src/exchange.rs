@@ -24,14 +24,17 @@ const PING_HOST: &str = "__ping__";
 pub(crate) enum Then {
     /// The next request may come.
     Next,
-    /// It ends, gently: what was answered still arrives.
+    /// It ends. All that the client had to say was read.
     Close,
+    /// It ends, gently: what the client still says must not destroy what was answered.
+    Linger,
     /// It ends at once, so that a cut answer cannot look whole.
     Abort,
 }
 
 /// Answers the request whose head the client's connection holds.
 pub(crate) async fn exchange(worker: &Worker, client: &mut Client) -> Then {
+    let _busy = worker.busy();
     let mut visit = Visit::begin(worker, client);
     match forward(worker, client, &mut visit).await {
         Ok(then) => then,
@@ -45,8 +48,11 @@ async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Res
     let found = worker.with_table(|table| table.find(host, path).map(Arc::clone));
     let route = found.ok_or(LocalReply::FrontendNotFound)?;
     visit.goes_by(&route);
-    let begun = send(worker, client, &route, visit).await?;
-    deliver(worker, client, begun, visit).await
+    match send(worker, client, &route, visit).await? {
+        Some(begun) => deliver(worker, client, begun, visit).await,
+        // The client left: there is nobody to answer.
+        None => Ok(Then::Abort),
+    }
 }
 
 /// What needs no route to be answered.
@@ -75,21 +81,21 @@ async fn answer(worker: &Worker, client: &mut Client, reply: LocalReply, visit: 
     let written = visit.reply(worker, client, reply, close).await;
     match rest {
         _ if written.is_err() => Then::Abort,
-        _ if close => Then::Close,
         Rest::Received(octets) => {
             client.consume(octets);
-            Then::Next
+            if close { Then::Close } else { Then::Next }
         }
-        Rest::Unread(framing) => drain(worker, client, framing).await,
-        Rest::Unclear => Then::Close,
+        Rest::Unread(framing) if !close => drain(worker, client, framing).await,
+        Rest::Unread(_) | Rest::Unclear => Then::Linger,
     }
 }
 
 /// Answers what is not a request we understand; the connection ends after it, because nobody knows where the next one starts.
 pub(crate) async fn refuse(worker: &Worker, client: &mut Client, reply: LocalReply) -> Then {
+    let _busy = worker.busy();
     let mut visit = Visit::malformed(worker, client);
     match visit.reply(worker, client, reply, true).await {
-        Ok(()) => Then::Close,
+        Ok(()) => Then::Linger,
         Err(_) => Then::Abort,
     }
 }
@@ -98,20 +104,20 @@ pub(crate) async fn refuse(worker: &Worker, client: &mut Client, reply: LocalRep
 async fn drain(worker: &Worker, client: &mut Client, framing: Framing) -> Then {
     client.consume(client.head.len());
     let mut reader = BodyReader::new(framing);
-    client.deadline.arm(worker.now() + millis(worker.settings().config.client.idle_timeout));
+    client.deadline.arm(worker.after(millis(worker.settings().config.client.idle_timeout)));
     loop {
         match reader.advance(client.octets()) {
             Ok(advance) => client.consume(advance.consumed),
-            Err(_) => return Then::Close,
+            Err(_) => return Then::Linger,
         }
         if reader.is_complete() {
             return Then::Next;
         }
         let mut buffer = client.buffer.take().unwrap_or_else(|| worker.requests.take());
-        match client.transport.read(buffer.space(), &client.deadline).await {
-            Ok(n) if n > 0 => buffer.extend(n),
-            _ => return Then::Abort,
+        match client.transport.fill(&mut buffer, &client.deadline).await {
+            Ok(n) if n > 0 => client.buffer = Some(buffer),
+            // It has its answer, which a reset could destroy.
+            _ => return Then::Linger,
         }
-        client.buffer = Some(buffer);
     }
 }

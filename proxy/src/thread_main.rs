@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -11,11 +12,14 @@ use tokio::task::LocalSet;
 
 use crate::accept::connection::accept;
 use crate::accept::deadline::SWEEP_MS;
-use crate::clock::{millis, now_ms};
+use crate::clock::millis;
 use crate::log::Writer;
 use crate::metrics::Metrics;
 use crate::upstream::resolve::Resolver;
 use crate::worker::{Shared, Worker};
+
+/// How long exchanges that are cut off may take to tell their clients, in milliseconds.
+const FAREWELL_MS: u64 = 200;
 
 /// What a thread starts with.
 #[derive(Debug)]
@@ -65,10 +69,16 @@ async fn serve(start: Start) {
         }
     }
     worker.start_draining();
-    let deadline = now_ms() + millis(worker.settings().config.drain);
-    while worker.has_connections() && now_ms() < deadline {
+    let deadline = worker.after(millis(worker.settings().config.drain));
+    while worker.has_connections() && worker.now() < deadline {
         sweep.tick().await;
         worker.sweep();
+    }
+    worker.shared.cut_off.fetch_add(worker.exchanges(), Ordering::Relaxed);
+    let last = worker.after(FAREWELL_MS);
+    while worker.has_connections() && worker.now() < last {
+        worker.give_up();
+        sweep.tick().await;
     }
     worker.sweep();
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::accept::client::Client;
+use crate::clock::millis;
 use crate::health::DeadReason;
 use crate::http::{Framing, Method};
 use crate::log::{End, Entry, Request};
@@ -78,6 +79,7 @@ impl Visit {
 
     /// The attempts ended without an answer; `pump` knows how much of the request was read.
     pub(crate) fn failed(&mut self, pump: &Pump) {
+        self.entry.received(pump.received());
         self.rest = Some(match pump.is_received() {
             true if pump.is_replayable() => Rest::Received(pump.parsed()),
             true | false => Rest::Unclear,
@@ -124,9 +126,11 @@ impl Visit {
 
     /// How much of the request was read.
     pub(crate) fn rest(&self, client: &Client) -> Rest {
-        self.rest.unwrap_or(match client.head.framing() {
-            Framing::None => Rest::Received(client.head.len()),
-            framing => Rest::Unread(framing),
+        self.rest.unwrap_or(match (client.head.method(), client.head.framing()) {
+            // What follows was meant for a tunnel, and may look like a request (RFC 9931).
+            (Method::Connect, _) => Rest::Unclear,
+            (_, Framing::None) => Rest::Received(client.head.len()),
+            (_, framing) => Rest::Unread(framing),
         })
     }
 
@@ -152,7 +156,7 @@ impl Visit {
         let mut octets = worker.take_scratch();
         write_reply(reply, &settings.pages, to, &mut octets);
         self.entry.replied(reply);
-        client.deadline.arm(worker.now() + crate::clock::millis(settings.config.client.idle_timeout));
+        client.deadline.arm(worker.after(millis(settings.config.client.idle_timeout)));
         let written = client.transport.write_all(&octets, &client.deadline).await;
         self.entry.wrote(octets.len() as u64);
         self.entry.ended(if written.is_ok() { End::Complete } else { End::ClientGone });

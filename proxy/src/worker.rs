@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use crate::accept::buffer::Shelf;
 use crate::accept::deadline::Deadlines;
 use crate::clock::{Millis, millis, now_ms};
+use crate::config::UpstreamLimits;
 use crate::health::{DeadReason, Marked, RetryBudget, States};
 use crate::log::Sink;
 use crate::metrics::Counters;
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) states: Arc<States>,
     /// Client connections open, over all threads.
     pub(crate) connections: AtomicUsize,
+    /// Exchanges that the drain's deadline cut off, over all threads.
+    pub(crate) cut_off: AtomicUsize,
     pub(crate) health: mpsc::Sender<HealthReport>,
     /// True while an active checker proves itself alive: a 500 then counts as death, as in hipache.
     pub(crate) active_checker: watch::Receiver<bool>,
@@ -60,9 +63,21 @@ pub(crate) struct Worker {
     pub(crate) budget: RefCell<RetryBudget>,
     pub(crate) counters: Counters,
     pub(crate) log: Sink,
-    draining: Cell<bool>,
+    phase: Cell<Phase>,
     /// Client connections open at this thread.
     open: Cell<usize>,
+    /// Exchanges going on at this thread.
+    busy: Cell<usize>,
+}
+
+/// Where a thread stands on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// No request follows the one in flight.
+    Draining,
+    /// The time for those in flight is up too.
+    Over,
 }
 
 impl Worker {
@@ -85,8 +100,9 @@ impl Worker {
             budget: RefCell::new(budget),
             counters,
             log,
-            draining: Cell::new(false),
+            phase: Cell::new(Phase::Serving),
             open: Cell::new(0),
+            busy: Cell::new(0),
             shared,
         }
     }
@@ -158,14 +174,36 @@ impl Worker {
 
     /// True once no request shall follow the one in flight.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.phase.get() != Phase::Serving
+    }
+
+    /// True once those in flight shall end too, however incomplete.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase.get() == Phase::Over
+    }
+
+    /// Counts an exchange as going on for as long as the guard lives.
+    pub(crate) fn busy(&self) -> Busy<'_> {
+        self.busy.set(self.busy.get() + 1);
+        Busy(self)
+    }
+
+    /// How many exchanges go on.
+    pub(crate) fn exchanges(&self) -> usize {
+        self.busy.get()
     }
 
     /// From now on connections end with the request in flight; those between two requests end at once.
     pub(crate) fn start_draining(&self) {
-        self.draining.set(true);
+        self.phase.set(Phase::Draining);
         self.deadlines.end_idle();
         self.pool.clear();
+    }
+
+    /// From now on nothing is waited for: exchanges in flight get this turn to tell their clients.
+    pub(crate) fn give_up(&self) {
+        self.phase.set(Phase::Over);
+        self.deadlines.end_all();
     }
 
     /// The coarse sweep: deadlines, unused connections, the log's buffer, new settings; and the table is loaded, so that an
@@ -178,9 +216,19 @@ impl Worker {
         let _newest = self.table.borrow_mut().load();
         let newest = self.shared.settings.load();
         if !Arc::ptr_eq(&newest, &self.copied.borrow()) {
-            *self.settings.borrow_mut() = Rc::new(Settings::clone(&newest));
-            *self.copied.borrow_mut() = Arc::clone(&newest);
+            self.take_settings(&newest);
         }
+    }
+
+    fn take_settings(&self, newest: &Arc<Settings>) {
+        let old = self.settings();
+        let (old, new) = (&old.config.upstream, &newest.config.upstream);
+        let budget = |limits: &UpstreamLimits| (limits.retry_budget_percent, limits.retry_budget_floor);
+        if budget(old) != budget(new) {
+            *self.budget.borrow_mut() = RetryBudget::new(new.retry_budget_percent, new.retry_budget_floor);
+        }
+        *self.settings.borrow_mut() = Rc::new(Settings::clone(newest));
+        *self.copied.borrow_mut() = Arc::clone(newest);
     }
 }
 
@@ -199,12 +247,23 @@ impl Worker {
             settings: Arc::new(ArcSwap::from_pointee(Settings::new(config).expect("no pages"))),
             states,
             connections: AtomicUsize::new(0),
+            cut_off: AtomicUsize::new(0),
             health: mpsc::channel(1).0,
             active_checker: watch::channel(false).1,
         };
         let counters = metrics.counters();
         let sink = writer.sink(counters.clone());
         Self::new(Arc::new(shared), resolver, counters, sink)
+    }
+}
+
+/// An exchange that goes on.
+#[derive(Debug)]
+pub(crate) struct Busy<'a>(&'a Worker);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.set(self.0.busy.get().saturating_sub(1));
     }
 }
 

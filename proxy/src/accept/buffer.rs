@@ -17,16 +17,27 @@ impl Shelf {
         Rc::new(Self { size, keep, kept: RefCell::new(Vec::new()) })
     }
 
-    /// The buffer that was used last, empty.
+    /// An empty buffer. It takes memory, that which was used last, when something is to be read to it.
     pub(crate) fn take(self: &Rc<Self>) -> Buffer {
-        let data = self.kept.borrow_mut().pop().unwrap_or_else(|| vec![0; self.size]);
-        Buffer { data, start: 0, end: 0, home: Rc::clone(self) }
+        Buffer { data: Vec::new(), start: 0, end: 0, home: Rc::clone(self) }
+    }
+
+    fn lend(&self) -> Vec<u8> {
+        self.kept.borrow_mut().pop().unwrap_or_else(|| vec![0; self.size])
+    }
+
+    fn keep(&self, data: Vec<u8>) {
+        let mut kept = self.kept.borrow_mut();
+        if data.len() == self.size && kept.len() < self.keep {
+            kept.push(data);
+        }
     }
 }
 
-/// Octets between two marks in a fixed stretch of memory; goes back to its [`Shelf`] when dropped.
+/// Octets between two marks in a stretch of memory, which goes back to its [`Shelf`] when it is not needed.
 #[derive(Debug)]
 pub(crate) struct Buffer {
+    /// Empty while at rest.
     data: Vec<u8>,
     start: usize,
     end: usize,
@@ -36,7 +47,7 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// The octets in it.
     pub(crate) fn filled(&self) -> &[u8] {
-        &self.data[self.start..self.end]
+        self.data.get(self.start..self.end).unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -49,7 +60,25 @@ impl Buffer {
 
     /// Where the next octets can be read to.
     pub(crate) fn space(&mut self) -> &mut [u8] {
+        self.rouse();
         &mut self.data[self.end..]
+    }
+
+    /// Gives the memory back while nothing is in it: to be called before a wait. Room in front stays reserved.
+    pub(crate) fn rest(&mut self) {
+        if self.is_empty() && !self.data.is_empty() {
+            self.home.keep(std::mem::take(&mut self.data));
+            // What grew wakes up smaller.
+            if self.start >= self.home.size {
+                self.reserve_front(0);
+            }
+        }
+    }
+
+    fn rouse(&mut self) {
+        if self.data.is_empty() {
+            self.data = self.home.lend();
+        }
     }
 
     /// `n` octets were read to [`Buffer::space`].
@@ -73,7 +102,7 @@ impl Buffer {
 
     /// Empties it and leaves `room` octets in front, so that something can be laid before what is read next.
     pub(crate) fn reserve_front(&mut self, room: usize) {
-        self.start = room.min(self.data.len());
+        self.start = room.min(self.home.size);
         self.end = self.start;
     }
 
@@ -90,6 +119,7 @@ impl Buffer {
     ///
     /// Returns false when the limit does not allow any space.
     pub(crate) fn make_space(&mut self, wanted: usize, limit: usize) -> bool {
+        self.rouse();
         if self.data.len() - self.end >= wanted {
             return true;
         }
@@ -108,11 +138,7 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let data = std::mem::take(&mut self.data);
-        let mut kept = self.home.kept.borrow_mut();
-        if data.len() == self.home.size && kept.len() < self.home.keep {
-            kept.push(data);
-        }
+        self.home.keep(std::mem::take(&mut self.data));
     }
 }
 
@@ -134,6 +160,22 @@ mod tests {
         drop(first);
         assert_eq!(shelf.kept.borrow().len(), 1);
         assert!(shelf.take().is_empty(), "an old content must not show");
+    }
+
+    #[test]
+    fn a_buffer_at_rest_has_no_memory_and_keeps_its_room_in_front() {
+        let shelf = Shelf::new(16, 1);
+        let mut buffer = shelf.take();
+        buffer.reserve_front(4);
+        buffer.rest();
+        assert!(buffer.filled().is_empty() && buffer.data.is_empty());
+        assert_eq!(buffer.space().len(), 12);
+        buffer.rest();
+        assert_eq!((buffer.data.len(), shelf.kept.borrow().len()), (0, 1));
+        buffer.space()[..3].copy_from_slice(b"abc");
+        buffer.extend(3);
+        buffer.rest();
+        assert_eq!((buffer.filled(), shelf.kept.borrow().len()), (&b"abc"[..], 0));
     }
 
     #[test]

@@ -45,12 +45,19 @@ impl Client {
         Self { transport, peer, deadline, buffer: None, head: RequestHead::new(), forwarded }
     }
 
-    /// Waits for the next request; holds no buffer until its first octet is here.
+    /// Waits for the next request; holds no memory until its first octet is here.
     pub(crate) async fn next(&mut self, worker: &Worker) -> Next {
         let settings = worker.settings();
         let limits = &settings.config.client;
-        if self.buffer.is_none() && !self.first_octets(worker).await {
-            return Next::End;
+        loop {
+            if self.buffer.is_none() && !self.first_octets(worker).await {
+                return Next::End;
+            }
+            if self.octets() != b"\r\n" {
+                break;
+            }
+            // An empty line that old clients send behind a body (RFC 9112 §2.2): no request has begun.
+            self.consume(2);
         }
         let Some(buffer) = &mut self.buffer else { return Next::End };
         let mut scanned = 0;
@@ -69,16 +76,16 @@ impl Client {
                 }
             }
             if !armed {
-                self.deadline.arm(worker.now() + millis(limits.head_timeout));
+                self.deadline.arm(worker.after(millis(limits.head_timeout)));
                 armed = true;
             }
             // One octet beyond the limit is room enough to see that it is exceeded.
             if !buffer.make_space(1, limits.head_bytes + 1) {
                 return Next::Refused(LocalReply::HeadTooLarge);
             }
-            match self.transport.read(buffer.space(), &self.deadline).await {
+            match self.transport.fill(buffer, &self.deadline).await {
                 Ok(0) => return Next::End,
-                Ok(n) => buffer.extend(n),
+                Ok(_) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                     return Next::Refused(LocalReply::RequestTimeout);
                 }
@@ -92,23 +99,11 @@ impl Client {
         if worker.is_draining() {
             return false;
         }
-        self.deadline.arm_idle(worker.now() + millis(worker.settings().config.client.keep_alive_timeout));
-        loop {
-            if self.transport.readable(&self.deadline).await.is_err() {
-                return false;
-            }
-            let mut buffer = worker.requests.take();
-            match self.transport.try_read(buffer.space()) {
-                Some(Ok(n)) if n > 0 => {
-                    buffer.extend(n);
-                    self.buffer = Some(buffer);
-                    return true;
-                }
-                Some(_) => return false,
-                // Woken for nothing: the buffer goes back.
-                None => {}
-            }
-        }
+        self.deadline.arm_idle(worker.after(millis(worker.settings().config.client.keep_alive_timeout)));
+        let mut buffer = worker.requests.take();
+        let came = matches!(self.transport.fill(&mut buffer, &self.deadline).await, Ok(n) if n > 0);
+        self.buffer = came.then_some(buffer);
+        came
     }
 
     /// The first `n` octets are done with; the buffer goes back when nothing is left.
@@ -149,17 +144,25 @@ impl Client {
     }
 
     /// Closes so that what was written still arrives: octets that were sent to us and not read would turn the close into a
-    /// reset, and the reset would overtake our answer. At most `most` octets are read and thrown away.
-    pub(crate) async fn linger(mut self, worker: &Worker, most: u64) {
+    /// reset, and the reset would overtake our answer. They are read and thrown away, so many and so long as is allowed.
+    pub(crate) async fn linger(mut self, worker: &Worker) {
         self.transport.finish();
-        self.deadline.arm(worker.now() + LINGER_MS);
-        let mut sink = worker.requests.take();
-        let mut thrown_away: u64 = 0;
-        while thrown_away <= most {
-            match self.transport.read(sink.space(), &self.deadline).await {
-                Ok(n) if n > 0 => thrown_away += n as u64,
+        self.deadline.arm(worker.after(LINGER_MS));
+        let mut allowed = worker.settings().config.client.drain_bytes;
+        let mut sink = self.buffer.take().unwrap_or_else(|| worker.requests.take());
+        loop {
+            sink.consume(sink.len());
+            match self.transport.fill(&mut sink, &self.deadline).await {
+                Ok(n) if n > 0 && n as u64 <= allowed => allowed -= n as u64,
                 _ => return,
             }
+        }
+    }
+
+    /// Closes a connection whose last request was read whole.
+    pub(crate) async fn close(self, worker: &Worker) {
+        if self.buffer.is_some() || self.transport.stirred() {
+            self.linger(worker).await;
         }
     }
 }
@@ -167,18 +170,20 @@ impl Client {
 /// How long a closing connection is read from, in milliseconds.
 const LINGER_MS: u64 = 2_000;
 
-/// True when parsing is worth it: the first time, when an empty line has come, or when a limit is passed. Without this a
-/// head that trickles in would be parsed once an octet.
+/// An empty line before a request line, and the first octet of its own end: not counted by its limit.
+const LINE_ENDS: usize = 3;
+
+/// True when parsing is worth it: the first time, when an empty line has come, or when a limit has just been passed.
+/// Without this a head that trickles in would be parsed once an octet.
 fn head_may_be_complete(octets: &[u8], scanned: &mut usize, head_limit: usize, line_limit: usize) -> bool {
-    let first = *scanned == 0;
-    let from = scanned.saturating_sub(3);
-    *scanned = octets.len();
-    let fresh = &octets[from..];
+    let before = std::mem::replace(scanned, octets.len());
+    let passed = |limit: usize| before <= limit && octets.len() > limit;
+    let fresh = &octets[before.saturating_sub(3)..];
     let empty_line = || {
         memchr::memchr_iter(b'\n', fresh)
             .any(|at| matches!(fresh.get(at + 1..), Some([b'\n', ..] | [b'\r', b'\n', ..])))
     };
-    first || octets.len() > head_limit || octets.len() > line_limit || empty_line()
+    before == 0 || passed(head_limit) || passed(line_limit.saturating_add(LINE_ENDS)) || empty_line()
 }
 
 #[cfg(test)]
@@ -193,5 +198,15 @@ mod tests {
             .filter(|&n| head_may_be_complete(&head[..n], &mut scanned, 1000, 1000))
             .collect();
         assert_eq!(parsed, [1, head.len()]);
+    }
+
+    #[test]
+    fn a_long_head_is_not_parsed_once_an_octet() {
+        let head = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(3000));
+        let mut scanned = 0;
+        let parsed: Vec<usize> = (1..=head.len())
+            .filter(|&n| head_may_be_complete(&head.as_bytes()[..n], &mut scanned, 2000, 1000))
+            .collect();
+        assert_eq!(parsed, [1, 1004, 2001]);
     }
 }

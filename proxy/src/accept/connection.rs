@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -12,47 +13,58 @@ use super::client::{Client, Next};
 use super::deadline::SWEEP_MS;
 use super::transport::Transport;
 use crate::exchange::{self, Then};
+use crate::upstream::connect::is_exhausted;
 use crate::worker::{Counted, Worker};
 
 /// Accepts connections until `draining` says so; then the listener is closed.
 pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut draining: watch::Receiver<bool>) {
     loop {
-        while at_limit(&worker) {
-            tokio::time::sleep(Duration::from_millis(SWEEP_MS)).await;
-        }
+        let full = at_limit(&worker);
         let accepted = tokio::select! {
             biased;
             _ = draining.wait_for(|draining| *draining) => return,
-            accepted = listener.accept() => accepted,
+            () = pause(), if full => continue,
+            accepted = listener.accept(), if !full => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
-                tokio::task::spawn_local(serve(Rc::clone(&worker), stream, peer));
+                // Counted here, so that the limit sees it before the next one is accepted.
+                let counted = Counted::new(&worker);
+                tokio::task::spawn_local(serve(Rc::clone(&worker), counted, stream, peer));
             }
-            Err(error) if exhausted(&error) => {
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
                 tracing::warn!(%error, "cannot accept, pausing");
-                tokio::time::sleep(Duration::from_millis(SWEEP_MS)).await;
+                if is_exhausted(&error) {
+                    // What is unused goes first.
+                    worker.pool.clear();
+                }
+                pause().await;
             }
-            // The connection was gone before we came for it.
-            Err(_) => {}
         }
     }
 }
 
 fn at_limit(worker: &Worker) -> bool {
     let most = worker.settings().config.client.connections;
-    most.is_some_and(|most| worker.shared.connections.load(std::sync::atomic::Ordering::Relaxed) >= most)
+    most.is_some_and(|most| worker.shared.connections.load(Ordering::Relaxed) >= most)
 }
 
-fn exhausted(error: &io::Error) -> bool {
-    use nix::errno::Errno;
-    let code = error.raw_os_error().map(Errno::from_raw);
-    matches!(code, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
+/// Long enough for connections to end meanwhile.
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(SWEEP_MS)).await;
+}
+
+/// True when it says that one connection was gone before we came for it (accept(2)), and nothing of the next.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use nix::errno::Errno::{ECONNABORTED, EHOSTUNREACH, EINTR, ENETDOWN, ENETUNREACH, EPROTO};
+    let code = error.raw_os_error().map(nix::errno::Errno::from_raw);
+    matches!(code, Some(ECONNABORTED | EHOSTUNREACH | EINTR | ENETDOWN | ENETUNREACH | EPROTO))
 }
 
 /// Serves one connection to its end.
-async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
-    let _counted = (Counted::new(&worker), worker.counters.connection());
+async fn serve(worker: Rc<Worker>, _counted: Counted, stream: TcpStream, peer: SocketAddr) {
+    let _metered = worker.counters.connection();
     let Ok(local) = stream.local_addr() else { return };
     // Without the option answers still arrive, some of them later.
     let _kept_default = stream.set_nodelay(true);
@@ -65,7 +77,8 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
         };
         match then {
             Then::Next => {}
-            Then::Close => return client.linger(&worker, worker.settings().config.client.drain_bytes).await,
+            Then::Close => return client.close(&worker).await,
+            Then::Linger => return client.linger(&worker).await,
             Then::Abort => return client.transport.abort(),
         }
     }

@@ -88,6 +88,11 @@ impl Deadlines {
             deadline.fire();
         }
     }
+
+    /// Ends every wait.
+    pub(crate) fn end_all(&self) {
+        self.all.borrow().iter().for_each(|deadline| deadline.fire());
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! A connection's octets: plain now, TLS later. Try, or wait until it is worth trying.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::buffer::Buffer;
 use super::deadline::Deadline;
 
 /// Either side's connection.
@@ -33,42 +34,26 @@ impl Transport {
         Pin::new(stream).poll_write(cx, octets)
     }
 
-    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self::Plain(stream) = self;
-        stream.poll_read_ready(cx)
+    /// Reads what is there into `buffer`; 0 is the peer's end. An empty buffer has no memory while nothing is there.
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+        let Poll::Ready(read) = self.poll_read(cx, buffer.space()) else {
+            buffer.rest();
+            return Poll::Pending;
+        };
+        buffer.extend(*read.as_ref().unwrap_or(&0));
+        Poll::Ready(read)
     }
 
-    /// Waits, without a buffer, until reading is worth trying.
+    /// As [`Transport::poll_fill`], waiting for at least one octet, or the end.
     ///
     /// # Errors
     /// [`io::ErrorKind::TimedOut`] once the deadline has passed.
-    pub(crate) async fn readable(&self, deadline: &Deadline) -> io::Result<()> {
-        poll_fn(|cx| match self.poll_read_ready(cx) {
+    pub(crate) async fn fill(&mut self, buffer: &mut Buffer, deadline: &Deadline) -> io::Result<usize> {
+        poll_fn(|cx| match self.poll_fill(cx, buffer) {
             Poll::Pending if deadline.poll_expired(cx) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             other => other,
         })
         .await
-    }
-
-    /// Reads at least one octet, or the end.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::TimedOut`] once the deadline has passed.
-    pub(crate) async fn read(&mut self, space: &mut [u8], deadline: &Deadline) -> io::Result<usize> {
-        poll_fn(|cx| match self.poll_read(cx, space) {
-            Poll::Pending if deadline.poll_expired(cx) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            other => other,
-        })
-        .await
-    }
-
-    /// Reads what is there, without waiting; `None` when nothing is.
-    pub(crate) fn try_read(&mut self, space: &mut [u8]) -> Option<io::Result<usize>> {
-        // Whoever finds nothing here waits by `readable` next, which leaves a waker of its own.
-        match self.poll_read(&mut Context::from_waker(Waker::noop()), space) {
-            Poll::Ready(result) => Some(result),
-            Poll::Pending => None,
-        }
     }
 
     /// Writes all of `octets`.
@@ -92,10 +77,28 @@ impl Transport {
         .await
     }
 
-    /// True when an idle connection has something to say, which on a connection between two exchanges is its end.
-    /// Asks the reactor only: no system call.
+    /// True when something came that nobody read, be it the end. Asks the reactor, and the kernel only where that says yes;
+    /// an octet may be lost by it, so what has stirred is to be closed.
     pub(crate) fn stirred(&self) -> bool {
-        self.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready()
+        let Self::Plain(stream) = self;
+        // Not by a poll: a task that has done much in this turn would be told "no" (tokio's budget).
+        !matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// True once the peer is gone, or (unless it `may_stop`) closed its side. Asks the reactor only: no system call.
+    ///
+    /// Else the task is woken when that happens, but for a peer that has sent something which nobody reads yet.
+    pub(crate) fn poll_left(&self, cx: &mut Context<'_>, may_stop: bool) -> bool {
+        let Self::Plain(stream) = self;
+        if stream.poll_read_ready(cx).is_pending() {
+            return false;
+        }
+        let known = pin!(stream.ready(Interest::READABLE | Interest::WRITABLE));
+        match known.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(ready)) => ready.is_write_closed() || ready.is_read_closed() && !may_stop,
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        }
     }
 
     /// As [`Transport::stirred`], asking the kernel: for a request that must not be lost to a connection just closed.

@@ -35,6 +35,8 @@ pub struct Attempt {
     pub answered: bool,
     /// Attempts made so far, this one included.
     pub attempts: usize,
+    /// There is another endpoint to try.
+    pub another: bool,
 }
 
 /// Why an attempt is not repeated.
@@ -49,6 +51,9 @@ pub enum NoRetry {
     /// It could not be sent again.
     #[error("the request's body was not kept")]
     BodyGone,
+    /// No endpoint is left that was not tried.
+    #[error("no other endpoint is left")]
+    NoOther,
     /// As many as configured (`retries`).
     #[error("the retries of this request are used up")]
     Exhausted,
@@ -79,6 +84,9 @@ pub fn may_retry(
     if attempt.attempts > retries {
         return Err(NoRetry::Exhausted);
     }
+    if !attempt.another {
+        return Err(NoRetry::NoOther);
+    }
     if budget.try_withdraw(now_ms) { Ok(()) } else { Err(NoRetry::Budget) }
 }
 
@@ -93,6 +101,7 @@ mod tests {
         body: RequestBody::Whole,
         answered: false,
         attempts: 1,
+        another: true,
     };
 
     fn check(attempt: Attempt, expected: Result<(), NoRetry>) {
@@ -113,12 +122,15 @@ mod tests {
         check(Attempt { answered: true, idempotent: true, ..FIRST }, Err(NoRetry::Answered));
         check(Attempt { attempts: 3, ..FIRST }, Ok(()));
         check(Attempt { attempts: 4, ..FIRST }, Err(NoRetry::Exhausted));
+        check(Attempt { another: false, ..FIRST }, Err(NoRetry::NoOther));
     }
 
     #[test]
     fn a_no_costs_no_budget() {
         let mut budget = RetryBudget::new(0, 1);
         let posted = Attempt { sent: Sent::Head, ..FIRST };
+        let last = Attempt { another: false, ..FIRST };
+        assert_eq!(may_retry(last, 3, &mut budget, 0), Err(NoRetry::NoOther));
         assert_eq!(may_retry(posted, 3, &mut budget, 0), Err(NoRetry::NotIdempotent));
         assert_eq!(may_retry(FIRST, 3, &mut budget, 0), Ok(()));
         assert_eq!(may_retry(FIRST, 3, &mut budget, 0), Err(NoRetry::Budget));
@@ -127,13 +139,14 @@ mod tests {
     fn attempts() -> impl Strategy<Value = Attempt> {
         let sent = prop_oneof![Just(Sent::Nothing), Just(Sent::Head), Just(Sent::Body)];
         let body = prop_oneof![Just(RequestBody::Whole), Just(RequestBody::Gone)];
-        (sent, any::<bool>(), body, any::<bool>(), 1usize..10).prop_map(
-            |(sent, idempotent, body, answered, attempts)| Attempt {
+        (sent, any::<bool>(), body, any::<bool>(), 1usize..10, any::<bool>()).prop_map(
+            |(sent, idempotent, body, answered, attempts, another)| Attempt {
                 sent,
                 idempotent,
                 body,
                 answered,
                 attempts,
+                another,
             },
         )
     }
@@ -145,7 +158,8 @@ mod tests {
             let again = may_retry(attempt, retries, &mut budget, 0).is_ok();
             let harmless = attempt.sent == Sent::Nothing || attempt.idempotent;
             let possible = attempt.body == RequestBody::Whole && !attempt.answered;
-            prop_assert_eq!(again, harmless && possible && attempt.attempts <= retries);
+            let left = attempt.attempts <= retries && attempt.another;
+            prop_assert_eq!(again, harmless && possible && left);
         }
     }
 }

@@ -4,11 +4,11 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use super::connect::Connection;
-use super::pump::{Pump, PumpError};
+use super::pump::{Awaited, Pump, PumpError};
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
 use crate::http::{Asked, Limits, Parsed, ResponseError, ResponseHead};
-use crate::worker::Worker;
+use crate::worker::{RESPONSE_BUFFER, Worker};
 
 /// Room before an answer's head, so that a rewritten one that is longer still fits in front of the body.
 pub(crate) const HEADROOM: usize = 1 << 10;
@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     Request(PumpError),
     /// The client sent nothing more of its body for too long.
     ClientStalled,
+    /// The client waits no longer.
+    ClientLeft,
 }
 
 /// How long the phases of an attempt may take, in milliseconds.
@@ -36,10 +38,22 @@ pub(crate) enum Fault {
 pub(crate) struct Patience {
     /// From the request's end to the answer's head.
     pub(crate) response: u64,
-    /// Without any progress of the request.
+    /// Without any progress of what the client sends or takes.
     pub(crate) client_idle: u64,
     /// Without any progress of a body that an endpoint takes or sends.
     pub(crate) idle: u64,
+    /// Without an octet of a tunnel, either way.
+    pub(crate) tunnel: u64,
+}
+
+impl Patience {
+    fn with(self, awaited: Awaited) -> u64 {
+        match awaited {
+            Awaited::Client => self.client_idle,
+            Awaited::Endpoint => self.idle,
+            Awaited::Answer => self.response,
+        }
+    }
 }
 
 /// Sends what `pump` holds over `connection`, and reads the head of an answer (an interim one included) into `head`, its
@@ -53,37 +67,36 @@ pub(crate) async fn ask(
     patience: Patience,
 ) -> Result<(), Fault> {
     let settings = worker.settings();
-    let limits = &settings.config.upstream;
-    let asked = client.head.asked();
+    let (limits, most) = (&settings.response_limits, settings.config.upstream.replay_bytes);
+    let (asked, is_last) = (client.head.asked(), !client.head.keep_alive());
     let Client { transport, deadline, buffer, .. } = client;
-    let Some(buffer) = buffer else { return Err(Fault::Request(PumpError::ClientGone)) };
-    if !answer.is_empty() && parse(head, answer, asked, &settings.response_limits)? {
+    let Some(buffer) = buffer else { return Err(Fault::ClientLeft) };
+    if !answer.is_empty() && parse(head, answer, asked, limits)? {
         return Ok(());
     }
-    deadline.arm(worker.now() + if pump.is_done() { patience.response } else { patience.client_idle });
     let mut endpoint_takes = true;
+    let mut armed_for = None;
     poll_fn(|cx| {
         if endpoint_takes && !pump.is_done() {
-            let before = pump.progress();
-            match pump.poll(cx, transport, buffer, &mut connection.transport, limits.replay_bytes) {
-                Poll::Ready(Ok(())) => deadline.arm(worker.now() + patience.response),
+            match pump.poll(cx, transport, buffer, &mut connection.transport, most) {
                 // It may have answered before it closed its ears: read on.
                 Poll::Ready(Err(PumpError::EndpointGone)) => endpoint_takes = false,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Fault::Request(error))),
-                Poll::Pending if pump.progress() > before => {
-                    deadline.arm(worker.now() + patience.client_idle)
-                }
-                Poll::Pending => {}
+                Poll::Ready(Ok(())) | Poll::Pending => {}
             }
         }
+        let awaited = pump.awaited();
+        if armed_for != Some((awaited, pump.progress())) {
+            armed_for = Some((awaited, pump.progress()));
+            deadline.arm(worker.after(patience.with(awaited)));
+        }
         loop {
-            if !answer.make_space(1, HEADROOM + limits.head_bytes.max(crate::worker::RESPONSE_BUFFER)) {
+            if !answer.make_space(1, HEADROOM + limits.head.max(RESPONSE_BUFFER)) {
                 return Poll::Ready(Err(Fault::Malformed(ResponseError::HeadTooLarge)));
             }
-            match connection.transport.poll_read(cx, answer.space()) {
+            match connection.transport.poll_fill(cx, answer) {
                 Poll::Ready(Ok(n)) if n > 0 => {
-                    answer.extend(n);
-                    if parse(head, answer, asked, &settings.response_limits)? {
+                    if parse(head, answer, asked, limits)? {
                         return Poll::Ready(Ok(()));
                     }
                 }
@@ -93,10 +106,14 @@ pub(crate) async fn ask(
                 Poll::Pending => break,
             }
         }
+        // Who said that this request is the last, or sent more behind it, may close its side and be answered.
+        if pump.is_done() && transport.poll_left(cx, is_last || buffer.len() > pump.parsed()) {
+            return Poll::Ready(Err(Fault::ClientLeft));
+        }
         if !deadline.poll_expired(cx) {
             return Poll::Pending;
         }
-        let stalled = endpoint_takes && !pump.is_done() && pump.awaits_client();
+        let stalled = endpoint_takes && awaited == Awaited::Client;
         Poll::Ready(Err(if stalled { Fault::ClientStalled } else { Fault::TimedOut }))
     })
     .await

@@ -75,6 +75,9 @@ pub(crate) async fn connect(
             }
             None => ConnectError::TimedOut,
         };
+        if worker.is_over() {
+            return Err(failed);
+        }
         addresses.avoid(worker.now());
     }
 }
@@ -96,7 +99,7 @@ impl ConnectError {
 }
 
 /// True when descriptors or memory ran out.
-fn is_exhausted(error: &io::Error) -> bool {
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     use nix::errno::Errno::{self, EMFILE, ENFILE, ENOBUFS, ENOMEM};
     let code = error.raw_os_error().map(Errno::from_raw);
     matches!(code, Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))

@@ -2,7 +2,7 @@
 
 use super::relay::{Answer, End, relay};
 use super::send::Begun;
-use super::tunnel::tunnel;
+use super::tunnel::{TunnelEnd, tunnel};
 use crate::accept::client::Client;
 use crate::clock::millis;
 use crate::exchange::Then;
@@ -55,20 +55,24 @@ pub(crate) async fn deliver(
     };
     let end =
         relay(worker, client, &mut begun.pump, &mut begun.connection, &mut answer, begun.patience).await;
-    visit.moved(begun.pump.progress(), answer.sent);
+    visit.moved(begun.pump.received(), answer.sent);
     match end {
         End::Whole { clean } => {
             if clean && begun.head.reusable() && begun.pump.is_done() && !worker.is_draining() {
                 let settings = worker.settings();
                 let limits = &settings.config.upstream;
-                let until = worker.now() + millis(limits.keep_alive_timeout);
+                let until = worker.after(millis(limits.keep_alive_timeout));
                 let (socket, transport) = (begun.connection.socket, begun.connection.transport);
                 worker.pool.put(socket, transport, until, limits.idle_per_endpoint);
             }
             visit.ended(Ended::Complete);
             let received = begun.pump.is_received();
             client.consume(begun.pump.parsed());
-            Ok(if close || !received { Then::Close } else { Then::Next })
+            Ok(match (received, close) {
+                (false, _) => Then::Linger,
+                (true, true) => Then::Close,
+                (true, false) => Then::Next,
+            })
         }
         End::Truncated => {
             worker.counters.upstream_failure(UpstreamFailure::Truncated);
@@ -83,6 +87,10 @@ pub(crate) async fn deliver(
         }
         End::ClientGone => {
             visit.ended(Ended::ClientGone);
+            Ok(Then::Abort)
+        }
+        End::GivenUp => {
+            visit.ended(Ended::Abandoned);
             Ok(Then::Abort)
         }
     }
@@ -110,9 +118,10 @@ async fn switch_protocols(
     head: Vec<u8>,
     visit: &mut Visit,
 ) -> Then {
-    let Begun { head: old, buffer: mut down, mut connection, pump, in_flight, .. } = begun;
+    let Begun { head: old, buffer: mut down, mut connection, pump, patience, in_flight, .. } = begun;
+    client.deadline.arm(worker.after(patience.client_idle));
     let written = client.transport.write_all(&head, &client.deadline).await;
-    visit.moved(0, head.len() as u64);
+    visit.moved(pump.received(), head.len() as u64);
     worker.give_scratch(head);
     if written.is_err() {
         visit.ended(Ended::ClientGone);
@@ -121,10 +130,19 @@ async fn switch_protocols(
     down.consume(old.len());
     client.consume(pump.parsed());
     let up = client.buffer.take().unwrap_or_else(|| worker.requests.take());
-    let idle = millis(worker.settings().config.client.tunnel_timeout);
-    let moved = tunnel(worker, client, &mut connection, (up, down), idle).await;
+    let (moved, end) = tunnel(worker, client, &mut connection, (up, down), patience.tunnel).await;
     visit.moved(moved.up, moved.down);
-    visit.ended(Ended::Complete);
+    visit.ended(match end {
+        TunnelEnd::Ended | TunnelEnd::Silent => Ended::Complete,
+        TunnelEnd::ClientGone => Ended::ClientGone,
+        TunnelEnd::EndpointGone => Ended::UpstreamBroken,
+        TunnelEnd::GivenUp => Ended::Abandoned,
+    });
     drop(in_flight);
-    Then::Abort
+    match end {
+        // What the endpoint said last may still be on its way.
+        TunnelEnd::Ended => Then::Close,
+        TunnelEnd::Silent => Then::Linger,
+        TunnelEnd::ClientGone | TunnelEnd::EndpointGone | TunnelEnd::GivenUp => Then::Abort,
+    }
 }

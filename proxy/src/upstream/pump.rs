@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::accept::buffer::Buffer;
 use crate::accept::transport::Transport;
-use crate::http::{BodyError, BodyReader, Framing};
+use crate::http::{BodyError, BodyReader, RequestHead};
 
 /// Moves one request from the client's buffer and connection to an endpoint.
 ///
@@ -22,13 +22,26 @@ pub(crate) struct Pump {
     /// The rewritten head, with the first body octets behind it.
     first: Vec<u8>,
     first_sent: usize,
-    /// Body octets seen so far, framing included.
+    /// Body octets received so far, framing included.
     body: u64,
     most: u64,
+    /// False while the client waits for a 100 before it sends its body.
+    invited: bool,
     replayable: bool,
     touched: bool,
     moved: u64,
     done: bool,
+}
+
+/// Whom a request on its way waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// The client, to send more of the body.
+    Client,
+    /// The endpoint, to take what is there.
+    Endpoint,
+    /// The endpoint, to answer.
+    Answer,
 }
 
 /// Why a request could not be sent whole.
@@ -45,17 +58,18 @@ pub(crate) enum PumpError {
 }
 
 impl Pump {
-    /// A pump for the request whose head takes the first `head` octets of the client's buffer; at most `most` body octets.
-    pub(crate) fn new(head: usize, framing: Framing, most: u64) -> Self {
+    /// A pump for the request with this head, which is at the front of the client's buffer; at most `most` body octets.
+    pub(crate) fn new(head: &RequestHead, most: u64) -> Self {
         Self {
-            head,
-            reader: BodyReader::new(framing),
-            parsed: head,
-            sent: head,
+            head: head.len(),
+            reader: BodyReader::new(head.framing()),
+            parsed: head.len(),
+            sent: head.len(),
             first: Vec::new(),
             first_sent: 0,
             body: 0,
             most,
+            invited: !head.expects_continue(),
             replayable: true,
             touched: false,
             moved: 0,
@@ -63,19 +77,14 @@ impl Pump {
         }
     }
 
-    /// Starts (again) with this rewritten head; what the buffer holds of the body is laid behind it, to leave in one write.
-    ///
-    /// # Errors
-    /// What is wrong with the body octets that are here already.
-    pub(crate) fn start(&mut self, mut head: Vec<u8>, buffer: &Buffer) -> Result<(), PumpError> {
-        self.parse(buffer)?;
-        head.extend_from_slice(&buffer.filled()[self.head..self.parsed]);
+    /// Starts (again) with this rewritten head; what is known of the body is laid behind it, to leave in one write.
+    pub(crate) fn start(&mut self, mut head: Vec<u8>, octets: &[u8]) {
+        head.extend_from_slice(octets.get(self.head..self.parsed).unwrap_or_default());
         self.first = head;
         self.first_sent = 0;
         self.sent = self.parsed;
         self.touched = false;
         self.done = false;
-        Ok(())
     }
 
     /// The scratch memory of the head, for the next one.
@@ -103,9 +112,22 @@ impl Pump {
         self.moved
     }
 
-    /// True while the endpoint has been given all that the client sent.
-    pub(crate) fn awaits_client(&self) -> bool {
-        self.first_sent == self.first.len() && self.sent == self.parsed && !self.reader.is_complete()
+    /// Whom it waits for.
+    pub(crate) fn awaited(&self) -> Awaited {
+        if self.done {
+            Awaited::Answer
+        } else if self.first_sent < self.first.len() || self.sent < self.parsed {
+            Awaited::Endpoint
+        } else if self.invited || self.body > 0 {
+            Awaited::Client
+        } else {
+            Awaited::Answer
+        }
+    }
+
+    /// An interim answer went to the client: if it waited for one, it is its turn now.
+    pub(crate) fn invite(&mut self) {
+        self.invited = true;
     }
 
     /// True when the request has a body, seen so far.
@@ -123,8 +145,17 @@ impl Pump {
         self.parsed
     }
 
-    fn parse(&mut self, buffer: &Buffer) -> Result<(), PumpError> {
-        let fresh = &buffer.filled()[self.parsed..];
+    /// Octets of the body that were received, framing included.
+    pub(crate) fn received(&self) -> u64 {
+        self.body
+    }
+
+    /// Takes note of the body octets that the client's buffer holds.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(crate) fn parse(&mut self, octets: &[u8]) -> Result<(), PumpError> {
+        let fresh = octets.get(self.parsed..).unwrap_or_default();
         if self.reader.is_complete() || fresh.is_empty() {
             return Ok(());
         }
@@ -203,12 +234,11 @@ impl Pump {
         if buffer.space().is_empty() && !buffer.make_space(1, usize::MAX) {
             return Poll::Ready(Err(PumpError::ClientGone));
         }
-        match ready!(client.poll_read(cx, buffer.space())) {
+        match ready!(client.poll_fill(cx, buffer)) {
             Ok(0) | Err(_) => Poll::Ready(Err(PumpError::ClientGone)),
             Ok(n) => {
-                buffer.extend(n);
                 self.moved += n as u64;
-                Poll::Ready(self.parse(buffer))
+                Poll::Ready(self.parse(buffer.filled()))
             }
         }
     }

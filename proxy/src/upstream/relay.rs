@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use super::ask::Patience;
 use super::connect::Connection;
-use super::pump::Pump;
+use super::pump::{Awaited, Pump, PumpError};
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
 use crate::accept::transport::Transport;
@@ -27,8 +27,10 @@ pub(crate) enum End {
     Truncated,
     /// The endpoint fell silent in the middle: the client must see that too.
     Silent,
-    /// The client is gone, or takes nothing any more.
+    /// The client is gone, takes nothing any more, or does not send what the endpoint waits for.
     ClientGone,
+    /// The drain's deadline has passed.
+    GivenUp,
 }
 
 /// An answer's octets between the endpoint and the client.
@@ -169,9 +171,8 @@ impl Answer {
     fn poll_fill(&mut self, cx: &mut Context<'_>, endpoint: &mut Transport) -> Poll<Result<(), End>> {
         self.buffer.truncate(0);
         self.buffer.consume(0);
-        match ready!(endpoint.poll_read(cx, self.buffer.space())) {
+        match ready!(endpoint.poll_fill(cx, &mut self.buffer)) {
             Ok(n) if n > 0 => {
-                self.buffer.extend(n);
                 self.received += n as u64;
                 Poll::Ready(self.parse().map_err(|_| End::Truncated))
             }
@@ -219,29 +220,39 @@ pub(crate) async fn relay(
     answer: &mut Answer,
     patience: Patience,
 ) -> End {
-    let keep = 0;
+    let is_last = !client.head.keep_alive();
     let Client { transport, deadline, buffer, .. } = client;
-    let mut endpoint_takes = !pump.is_done();
+    let Some(buffer) = buffer else { return End::ClientGone };
+    let mut pumping = !pump.is_done();
+    let mut client_failed = false;
     let mut armed_at = None;
     poll_fn(|cx| {
-        if endpoint_takes && let Some(buffer) = buffer.as_mut() {
-            let polled = pump.poll(cx, transport, buffer, &mut connection.transport, keep);
-            endpoint_takes = polled.is_pending();
+        if pumping && let Poll::Ready(pumped) = pump.poll(cx, transport, buffer, &mut connection.transport, 0)
+        {
+            pumping = false;
+            client_failed = !matches!(pumped, Ok(()) | Err(PumpError::EndpointGone));
         }
         if let Poll::Ready(end) = answer.poll(cx, transport, &mut connection.transport) {
             return Poll::Ready(end);
         }
+        if worker.is_over() {
+            return Poll::Ready(End::GivenUp);
+        }
+        if !pumping && transport.poll_left(cx, is_last || buffer.len() > pump.parsed()) {
+            return Poll::Ready(End::ClientGone);
+        }
         let progress = (answer.sent, answer.received, pump.progress());
         if armed_at != Some(progress) {
             armed_at = Some(progress);
-            deadline.arm(
-                worker.now() + if answer.awaits_client() { patience.client_idle } else { patience.idle },
-            );
+            let takes = if answer.awaits_client() { patience.client_idle } else { patience.idle };
+            deadline.arm(worker.after(takes));
         }
         if !deadline.poll_expired(cx) {
             return Poll::Pending;
         }
-        Poll::Ready(if answer.awaits_client() { End::ClientGone } else { End::Silent })
+        // An endpoint that waits for the rest of the request is not to blame for its silence.
+        let client_owes = answer.awaits_client() || client_failed || pump.awaited() == Awaited::Client;
+        Poll::Ready(if client_owes { End::ClientGone } else { End::Silent })
     })
     .await
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::ask::{Fault, HEADROOM, Patience, ask};
 use super::connect::{ConnectError, Connection, connect, reuse};
-use super::pump::{Pump, PumpError};
+use super::pump::{Awaited, Pump, PumpError};
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
 use crate::clock::millis;
 use crate::health::{Attempt, DeadReason, InFlight, NoRetry, RequestBody, Sent, may_retry};
-use crate::http::{BodyError, ResponseError, ResponseHead, Version, write_response};
+use crate::http::{BodyError, RequestHead, ResponseError, ResponseHead, Version, write_response};
+use crate::log::End;
 use crate::metrics::UpstreamFailure;
 use crate::respond::LocalReply;
 use crate::route::{Candidate, Route, Tried};
@@ -30,7 +31,7 @@ pub(crate) struct Begun {
     pub(crate) in_flight: InFlight,
 }
 
-/// A failed attempt, by what is to be done about it.
+/// A failed attempt.
 #[derive(Debug)]
 struct Failed {
     reply: LocalReply,
@@ -41,13 +42,23 @@ struct Failed {
     sent: Sent,
     /// Interim answers that the client has already.
     answered: bool,
-    /// An unused connection had been closed under our hands: the same endpoint deserves a new one.
-    stale: bool,
-    /// The client is the reason: no other endpoint helps.
-    final_: bool,
+    remedy: Remedy,
 }
 
-/// Sends the client's request by `route`.
+/// What is to be done about a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Remedy {
+    /// Another endpoint may do better.
+    Another,
+    /// An unused connection had been closed under our hands: the same endpoint deserves a new one.
+    Fresh,
+    /// No endpoint can help: the client is told.
+    Answer,
+    /// Nobody is there to be told.
+    Nothing,
+}
+
+/// Sends the client's request by `route`. `None`: the client left before there was an answer.
 ///
 /// # Errors
 /// The reply that stands for the failure, after as many attempts as are allowed.
@@ -56,12 +67,21 @@ pub(crate) async fn send(
     client: &mut Client,
     route: &Arc<Route>,
     visit: &mut Visit,
-) -> Result<Begun, LocalReply> {
+) -> Result<Option<Begun>, LocalReply> {
     let most = worker.settings().config.client.body_bytes.unwrap_or(u64::MAX);
-    let mut pump = Pump::new(client.head.len(), client.head.framing(), most);
-    let begun = try_endpoints(worker, client, route, (&mut pump, visit)).await;
-    if begun.is_err() {
-        visit.failed(&pump);
+    let mut pump = Pump::new(&client.head, most);
+    // What is malformed on arrival costs no connection.
+    let begun = match pump.parse(client.octets()) {
+        Ok(()) => try_endpoints(worker, client, route, (&mut pump, visit)).await,
+        Err(error) => Err(reply_to(error)),
+    };
+    match begun {
+        Ok(Some(_)) => {}
+        Ok(None) => {
+            visit.failed(&pump);
+            visit.ended(End::ClientGone);
+        }
+        Err(_) => visit.failed(&pump),
     }
     begun
 }
@@ -71,48 +91,48 @@ async fn try_endpoints(
     client: &mut Client,
     route: &Arc<Route>,
     (pump, visit): (&mut Pump, &mut Visit),
-) -> Result<Begun, LocalReply> {
-    let settings = worker.settings();
+) -> Result<Option<Begun>, LocalReply> {
+    let retries = worker.settings().config.upstream.retries;
     let key = client.request_key(route);
+    let pick = |tried: &Tried| route.pick(key, tried, &mut worker.rng.borrow_mut(), worker.now());
     let mut tried = Tried::new();
-    let mut attempts = 0;
-    let mut reply = LocalReply::NoEndpoint;
+    let mut next = pick(&tried).ok_or(LocalReply::NoEndpoint)?;
     worker.budget.borrow_mut().deposit(worker.now());
     loop {
-        let picked = route.pick(key, &tried, &mut worker.rng.borrow_mut(), worker.now());
-        let Some(candidate) = picked else { return Err(reply) };
-        attempts += 1;
+        let candidate = next;
         visit.tries(candidate.index);
-        let mut outcome = attempt(worker, client, route, candidate, pump, true).await;
-        if let Err(Failed { stale: true, answered: false, .. }) = outcome
-            && pump.is_replayable()
-            && client.head.method().is_idempotent()
-        {
-            outcome = attempt(worker, client, route, candidate, pump, false).await;
+        let mut outcome = attempt(worker, client, route, candidate, (pump, visit), true).await;
+        if outcome.as_ref().is_err_and(|failed| failed.deserves_fresh(client, pump)) {
+            outcome = attempt(worker, client, route, candidate, (pump, visit), false).await;
         }
         let failed = match outcome {
-            Ok(begun) => return Ok(begun),
+            Ok(begun) => return Ok(Some(begun)),
+            Err(Failed { remedy: Remedy::Nothing, .. }) => return Ok(None),
+            // Not the endpoint's fault, and no time for another.
+            Err(_) if worker.is_over() => return Err(LocalReply::Unavailable),
             Err(failed) => failed,
         };
         blame(worker, client, route, candidate, &failed);
-        tried.insert(candidate.index);
-        if failed.final_ {
+        if failed.remedy == Remedy::Answer {
             return Err(failed.reply);
         }
+        tried.insert(candidate.index);
+        let another = pick(&tried);
         let attempt = Attempt {
             sent: failed.sent,
             idempotent: client.head.method().is_idempotent(),
             body: if pump.is_replayable() { RequestBody::Whole } else { RequestBody::Gone },
             answered: failed.answered,
-            attempts,
+            attempts: tried.len(),
+            another: another.is_some(),
         };
-        let retries = settings.config.upstream.retries;
         let allowed = may_retry(attempt, retries, &mut worker.budget.borrow_mut(), worker.now());
-        reply = failed.reply;
-        match allowed {
-            Ok(()) => worker.counters.retry(),
-            Err(why) => return Err(refusal(worker, reply, why, retries)),
-        }
+        next = match (allowed, another) {
+            (Ok(()), Some(another)) => another,
+            (Ok(()), None) => return Err(failed.reply),
+            (Err(why), _) => return Err(refusal(worker, failed.reply, why, retries)),
+        };
+        worker.counters.retry();
     }
 }
 
@@ -122,6 +142,7 @@ fn refusal(worker: &Worker, reply: LocalReply, why: NoRetry, retries: usize) -> 
         worker.counters.retry_denied();
     }
     match (why, reply) {
+        (NoRetry::NoOther, _) => reply,
         (NoRetry::Exhausted, _) if retries == 0 => LocalReply::RetryDisabled,
         (_, LocalReply::GatewayTimeout | LocalReply::BadAnswer(_) | LocalReply::InvalidEndpoint) => reply,
         (NoRetry::Exhausted | NoRetry::Budget, _) => LocalReply::RetriesUsed,
@@ -145,7 +166,7 @@ async fn attempt(
     client: &mut Client,
     route: &Arc<Route>,
     candidate: Candidate<'_>,
-    pump: &mut Pump,
+    (pump, visit): (&mut Pump, &mut Visit),
     may_reuse: bool,
 ) -> Result<Begun, Failed> {
     let in_flight = candidate.enter();
@@ -155,6 +176,7 @@ async fn attempt(
         response: millis(times.response.unwrap_or(limits.response_timeout)),
         client_idle: millis(settings.config.client.idle_timeout),
         idle: millis(times.idle.unwrap_or(limits.idle_timeout)),
+        tunnel: millis(times.idle.unwrap_or(settings.config.client.tunnel_timeout)),
     };
     // A request that must not be sent twice asks the kernel whether the connection is still open.
     let sure = !client.head.method().is_idempotent();
@@ -174,9 +196,7 @@ async fn attempt(
     };
     let mut scratch = worker.take_scratch();
     client.write_head(&mut scratch);
-    if let Some(buffer) = &client.buffer {
-        pump.start(scratch, buffer).map_err(|error| Failed::request(error, Sent::Nothing))?;
-    }
+    pump.start(scratch, client.octets());
     let mut head = ResponseHead::new();
     let mut buffer = worker.responses.take();
     buffer.reserve_front(HEADROOM);
@@ -186,9 +206,13 @@ async fn attempt(
         if let Err(fault) = asked {
             return Err(Failed::asking(fault, pump, connection.reused, interim > 0));
         }
-        if !head.is_informational() || head.is_upgrade() {
+        if head.is_upgrade() && !pump.is_done() {
+            let fault = Fault::Malformed(ResponseError::Malformed("101 before the request was whole"));
+            return Err(Failed::asking(fault, pump, connection.reused, interim > 0));
+        }
+        if !head.is_informational() {
             worker.give_scratch(pump.reclaim());
-            let pump = std::mem::replace(pump, Pump::new(0, crate::http::Framing::None, 0));
+            let pump = std::mem::replace(pump, Pump::new(&RequestHead::new(), 0));
             return Ok(Begun { head, buffer, connection, pump, patience, index: candidate.index, in_flight });
         }
         interim += 1;
@@ -196,26 +220,40 @@ async fn attempt(
             let fault = Fault::Malformed(ResponseError::Malformed("too many interim answers"));
             return Err(Failed::asking(fault, pump, connection.reused, true));
         }
-        pass_interim(worker, client, &head, &buffer).await.map_err(|_| Failed::client_gone())?;
+        let passed = pass_interim(worker, client, &head, &buffer).await;
+        visit.moved(0, passed.map_err(|_| Failed::client_left(Sent::Body))?);
+        pump.invite();
         buffer.consume(head.len());
     }
 }
 
-/// Passes an interim answer (1xx) on to a client that can understand it (RFC 9110 §15.2: not to HTTP/1.0).
+/// Passes an interim answer (1xx) on to a client that can understand it (RFC 9110 §15.2: not to HTTP/1.0), and returns how
+/// many octets that took.
 async fn pass_interim(
     worker: &Worker,
     client: &mut Client,
     head: &ResponseHead,
     buffer: &Buffer,
-) -> std::io::Result<()> {
+) -> std::io::Result<u64> {
     if client.head.version() == Version::Http10 {
-        return Ok(());
+        return Ok(0);
     }
     let mut scratch = worker.take_scratch();
     write_response(head, buffer.filled(), Version::Http11, false, &[], &mut scratch);
+    client.deadline.arm(worker.after(millis(worker.settings().config.client.idle_timeout)));
     let written = client.transport.write_all(&scratch, &client.deadline).await;
+    let octets = scratch.len() as u64;
     worker.give_scratch(scratch);
-    written
+    written.map(|()| octets)
+}
+
+/// The reply to a request that failed on its own side.
+fn reply_to(error: PumpError) -> LocalReply {
+    match error {
+        PumpError::Malformed(error) => LocalReply::to_bad_body(error),
+        PumpError::TooLarge => LocalReply::BodyTooLarge,
+        PumpError::ClientGone | PumpError::EndpointGone => LocalReply::to_bad_body(BodyError::Truncated),
+    }
 }
 
 impl Failed {
@@ -241,20 +279,15 @@ impl Failed {
             }
         };
         let failure = Some(failure);
-        Self { reply, failure, dead, sent: Sent::Nothing, answered: false, stale: false, final_: false }
+        Self { reply, failure, dead, sent: Sent::Nothing, answered: false, remedy: Remedy::Another }
     }
 
-    fn request(error: PumpError, sent: Sent) -> Self {
-        let reply = match error {
-            PumpError::Malformed(error) => LocalReply::to_bad_body(error),
-            PumpError::TooLarge => LocalReply::BodyTooLarge,
-            PumpError::ClientGone | PumpError::EndpointGone => LocalReply::to_bad_body(BodyError::Truncated),
-        };
-        Self { reply, failure: None, dead: None, sent, answered: false, stale: false, final_: true }
+    fn request(reply: LocalReply, sent: Sent) -> Self {
+        Self { reply, failure: None, dead: None, sent, answered: false, remedy: Remedy::Answer }
     }
 
-    fn client_gone() -> Self {
-        Self::request(PumpError::ClientGone, Sent::Body)
+    fn client_left(sent: Sent) -> Self {
+        Self { remedy: Remedy::Nothing, ..Self::request(reply_to(PumpError::ClientGone), sent) }
     }
 
     fn asking(fault: Fault, pump: &Pump, reused: bool, answered: bool) -> Self {
@@ -264,26 +297,18 @@ impl Failed {
             true => Sent::Head,
         };
         let (reply, failure, dead) = match fault {
-            Fault::Request(error) => return Self::request(error, sent),
-            Fault::ClientStalled => {
-                let stalled = Self::request(PumpError::ClientGone, sent);
-                return Self { reply: LocalReply::RequestTimeout, ..stalled };
-            }
+            Fault::Request(error) => return Self::request(reply_to(error), sent),
+            Fault::ClientStalled => return Self::request(LocalReply::RequestTimeout, sent),
+            Fault::ClientLeft => return Self::client_left(sent),
             // Closed while unused, which tells nothing about the endpoint.
             Fault::Closed { silent: true } if reused => {
-                let failure = Some(UpstreamFailure::Reset);
-                return Self {
-                    reply: LocalReply::NotRepeatable,
-                    failure,
-                    dead: None,
-                    sent,
-                    answered,
-                    stale: true,
-                    final_: false,
-                };
+                let (reply, failure) = (LocalReply::NotRepeatable, Some(UpstreamFailure::Reset));
+                return Self { reply, failure, dead: None, sent, answered, remedy: Remedy::Fresh };
             }
             Fault::Closed { .. } => {
-                (LocalReply::RetriesUsed, UpstreamFailure::Reset, Some(DeadReason::Reset))
+                // Who tires of a client that sends its body too slowly is not dead.
+                let dead = (pump.awaited() != Awaited::Client).then_some(DeadReason::Reset);
+                (LocalReply::RetriesUsed, UpstreamFailure::Reset, dead)
             }
             Fault::TimedOut => (
                 LocalReply::GatewayTimeout,
@@ -293,7 +318,14 @@ impl Failed {
             Fault::Malformed(error) => (error.into(), UpstreamFailure::Malformed, None),
         };
         // What an endpoint answered, however badly, was an answer to this request: no other endpoint is asked again.
-        let final_ = matches!(reply, LocalReply::BadAnswer(_));
-        Self { reply, failure: Some(failure), dead, sent, answered, stale: false, final_ }
+        let is_answer = matches!(reply, LocalReply::BadAnswer(_));
+        let remedy = if is_answer { Remedy::Answer } else { Remedy::Another };
+        Self { reply, failure: Some(failure), dead, sent, answered, remedy }
+    }
+
+    /// True when the same endpoint may be asked again over a new connection without a request happening twice.
+    fn deserves_fresh(&self, client: &Client, pump: &Pump) -> bool {
+        let harmless = self.sent == Sent::Nothing || client.head.method().is_idempotent();
+        self.remedy == Remedy::Fresh && harmless && !self.answered && pump.is_replayable()
     }
 }

@@ -23,13 +23,13 @@ impl Way {
         Self { buffer, moved: 0, ended: false, done: false }
     }
 
-    /// Moves what can be moved; ready once the source has ended and the sink was told, or one of them broke (`Err`).
+    /// Moves what can be moved; ready once the source has ended and the sink was told.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
         from: &mut Transport,
         to: &mut Transport,
-    ) -> Poll<Result<(), ()>> {
+    ) -> Poll<Result<(), Broken>> {
         loop {
             while !self.buffer.is_empty() {
                 match ready!(to.poll_write(cx, self.buffer.filled())) {
@@ -37,7 +37,7 @@ impl Way {
                         self.buffer.consume(n);
                         self.moved += n as u64;
                     }
-                    _ => return Poll::Ready(Err(())),
+                    _ => return Poll::Ready(Err(Broken::Sink)),
                 }
             }
             if self.ended {
@@ -47,14 +47,35 @@ impl Way {
                 }
                 return Poll::Ready(Ok(()));
             }
-            self.buffer.reserve_front(0);
-            match ready!(from.poll_read(cx, self.buffer.space())) {
+            match ready!(from.poll_fill(cx, &mut self.buffer)) {
                 Ok(0) => self.ended = true,
-                Ok(n) => self.buffer.extend(n),
-                Err(_) => return Poll::Ready(Err(())),
+                Ok(_) => {}
+                Err(_) => return Poll::Ready(Err(Broken::Source)),
             }
         }
     }
+}
+
+/// Which side of a way broke.
+#[derive(Debug, Clone, Copy)]
+enum Broken {
+    Source,
+    Sink,
+}
+
+/// How a tunnel ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TunnelEnd {
+    /// Both sides ended.
+    Ended,
+    /// Neither side said a word for too long.
+    Silent,
+    /// The client's connection broke.
+    ClientGone,
+    /// The endpoint's connection broke.
+    EndpointGone,
+    /// The drain's deadline has passed.
+    GivenUp,
 }
 
 /// Octets that a tunnel moved.
@@ -74,26 +95,29 @@ pub(crate) async fn tunnel(
     connection: &mut Connection,
     (up, down): (Buffer, Buffer),
     idle_ms: u64,
-) -> Moved {
+) -> (Moved, TunnelEnd) {
     let (mut up, mut down) = (Way::new(up), Way::new(down));
     let mut armed_at = None;
-    poll_fn(|cx| {
+    let end = poll_fn(|cx| {
         let sent = up.poll(cx, &mut client.transport, &mut connection.transport);
         let received = down.poll(cx, &mut connection.transport, &mut client.transport);
         match (sent, received) {
-            (Poll::Ready(Err(())), _)
-            | (_, Poll::Ready(Err(())))
-            | (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => {
-                return Poll::Ready(());
+            (Poll::Ready(Err(Broken::Source)), _) | (_, Poll::Ready(Err(Broken::Sink))) => {
+                return Poll::Ready(TunnelEnd::ClientGone);
             }
+            (Poll::Ready(Err(Broken::Sink)), _) | (_, Poll::Ready(Err(Broken::Source))) => {
+                return Poll::Ready(TunnelEnd::EndpointGone);
+            }
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(TunnelEnd::Ended),
+            _ if worker.is_over() => return Poll::Ready(TunnelEnd::GivenUp),
             _ => {}
         }
         if armed_at != Some((up.moved, down.moved)) {
             armed_at = Some((up.moved, down.moved));
-            client.deadline.arm(worker.now() + idle_ms);
+            client.deadline.arm(worker.after(idle_ms));
         }
-        if client.deadline.poll_expired(cx) { Poll::Ready(()) } else { Poll::Pending }
+        if client.deadline.poll_expired(cx) { Poll::Ready(TunnelEnd::Silent) } else { Poll::Pending }
     })
     .await;
-    Moved { up: up.moved, down: down.moved }
+    (Moved { up: up.moved, down: down.moved }, end)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stage::{Call, GET, OK, OriginServer, Stage, eventually, nobody};
+use crate::stage::{GET, OK, OriginServer, Stage, eventually, first_call, nobody};
 
 #[test]
 fn a_dead_endpoint_is_marked_and_the_next_one_answers() {
@@ -54,16 +54,6 @@ fn a_post_that_was_sent_is_never_sent_again() {
     let answer = String::from_utf8(client.rest().0).unwrap();
     assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
     assert!(first.is_left_alone() && second.is_left_alone());
-}
-
-/// Whichever is called first.
-fn first_call(a: &OriginServer, b: &OriginServer) -> Call {
-    let mut found = None;
-    eventually("a call", || {
-        found = a.try_call().or_else(|| b.try_call());
-        found.is_some()
-    });
-    found.unwrap()
 }
 
 #[test]

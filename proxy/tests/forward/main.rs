@@ -3,6 +3,8 @@
 
 mod bodies;
 mod connections;
+mod ending;
 mod failures;
+mod hostile;
 mod stage;
 mod upgrades;

@@ -51,8 +51,11 @@ impl Call {
     /// Reads to the end of the connection; an error (a reset) counts as an end and is told apart by the flag.
     pub(crate) fn rest(&mut self) -> (Vec<u8>, bool) {
         let mut all = std::mem::take(&mut self.seen);
-        let reset = self.stream.read_to_end(&mut all).is_err();
-        (all, reset)
+        let ended = self.stream.read_to_end(&mut all);
+        let late =
+            ended.as_ref().is_err_and(|e| matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+        assert!(!late, "the other side does not end, after {:?}", String::from_utf8_lossy(&all));
+        (all, ended.is_err())
     }
 
     pub(crate) fn say(&mut self, octets: impl AsRef<[u8]>) {
@@ -125,6 +128,16 @@ impl OriginServer {
     pub(crate) fn is_left_alone(&self) -> bool {
         self.calls.lock().unwrap().try_recv().is_err()
     }
+}
+
+/// Whichever is called first.
+pub(crate) fn first_call(a: &OriginServer, b: &OriginServer) -> Call {
+    let mut found = None;
+    eventually("a call", || {
+        found = a.try_call().or_else(|| b.try_call());
+        found.is_some()
+    });
+    found.unwrap()
 }
 
 fn call(stream: TcpStream) -> Call {
@@ -229,6 +242,17 @@ impl Stage {
     /// How many endpoints the proxy says are out.
     pub(crate) fn dead(&self) -> usize {
         self.proxy.reports().borrow().dead.len()
+    }
+
+    /// The first `n` lines of the access log, once they are there; for a log in JSON.
+    pub(crate) fn logged(&self, n: usize) -> Vec<serde_json::Value> {
+        let mut lines = Vec::new();
+        eventually("the log is written", || {
+            let text = std::fs::read_to_string(self.log.path()).unwrap();
+            lines = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
+            lines.len() >= n
+        });
+        lines
     }
 
     pub(crate) fn drain(&self) -> bool {
