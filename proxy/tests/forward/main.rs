@@ -6,5 +6,6 @@ mod connections;
 mod ending;
 mod failures;
 mod hostile;
+mod once;
 mod stage;
 mod upgrades;

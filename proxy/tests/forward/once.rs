@@ -1,0 +1,199 @@
+//! What must not happen twice happens at most once, whatever the endpoints do.
+//!
+//! Two origins follow random scripts, a third endpoint refuses every connection. One request after the other is sent by a
+//! route to two of them, and every origin counts how often octets of a request reached it.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::stage::{Call, PATIENCE, Stage, frontend, nobody};
+
+const ROUNDS: u64 = 120;
+
+/// What an origin does with the next request.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    /// Answers, and keeps the connection.
+    Answer,
+    /// Answers, and closes the connection without a word.
+    AnswerAndClose,
+    /// Resets the connection after so many octets of the request.
+    Reset(usize),
+    /// Reads the request and closes.
+    Close,
+    /// Begins to answer and closes.
+    HalfAnswer,
+    /// Says that it goes on, and closes.
+    Interim,
+    /// Never answers.
+    Silence,
+}
+
+impl Act {
+    fn random(rng: &mut Rng) -> Self {
+        match rng.u8(..16) {
+            0..4 => Self::Answer,
+            4..7 => Self::AnswerAndClose,
+            7..10 => Self::Reset(rng.usize(1..120)),
+            10..12 => Self::Close,
+            12..14 => Self::HalfAnswer,
+            14 => Self::Interim,
+            _ => Self::Silence,
+        }
+    }
+}
+
+/// An origin that follows a script.
+struct Actor {
+    address: SocketAddr,
+    act: Arc<Mutex<Act>>,
+    /// Requests of which at least one octet came.
+    received: Arc<AtomicUsize>,
+}
+
+impl Actor {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (act, received) = (Arc::new(Mutex::new(Act::Answer)), Arc::new(AtomicUsize::new(0)));
+        let (script, count) = (Arc::clone(&act), Arc::clone(&received));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (script, count) = (Arc::clone(&script), Arc::clone(&count));
+                thread::spawn(move || perform(stream.unwrap(), &script, &count));
+            }
+        });
+        Self { address, act, received }
+    }
+}
+
+/// One connection: request after request, until an act ends it.
+fn perform(mut stream: TcpStream, script: &Mutex<Act>, received: &AtomicUsize) {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    loop {
+        let mut seen = vec![0; 1];
+        if !matches!(stream.read(&mut seen), Ok(1)) {
+            return;
+        }
+        received.fetch_add(1, Ordering::SeqCst);
+        let act = *script.lock().unwrap();
+        let most = if let Act::Reset(octets) = act { octets } else { usize::MAX };
+        while seen.len() < most && !is_whole(&seen) {
+            let mut octet = [0];
+            match stream.read(&mut octet) {
+                Ok(1) => seen.push(octet[0]),
+                _ => return,
+            }
+        }
+        let said = match act {
+            Act::Answer | Act::AnswerAndClose => "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            Act::HalfAnswer => "HTTP/1.1 200 OK\r\nContent-",
+            Act::Interim => "HTTP/1.1 103 Early Hints\r\n\r\n",
+            Act::Reset(_) | Act::Close | Act::Silence => "",
+        };
+        // A proxy that is gone has had enough.
+        let _gone = stream.write_all(said.as_bytes());
+        match act {
+            Act::Answer => {}
+            Act::Silence => drop(stream.read(&mut [0])),
+            Act::Reset(_) => {
+                socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+                return;
+            }
+            Act::AnswerAndClose | Act::Close | Act::HalfAnswer | Act::Interim => return,
+        }
+    }
+}
+
+/// Heads end with an empty line, bodies with `end`: a counted and a chunked one alike.
+fn is_whole(seen: &[u8]) -> bool {
+    let head = seen.windows(4).position(|w| w == b"\r\n\r\n");
+    let Some(head) = head else { return false };
+    let text = String::from_utf8_lossy(&seen[..head]).to_lowercase();
+    match (text.contains("content-length"), text.contains("chunked")) {
+        (false, false) => true,
+        (true, _) => seen.ends_with(b"end"),
+        (_, true) => seen.ends_with(b"0\r\n\r\n"),
+    }
+}
+
+/// A random request, and whether its method is idempotent.
+fn request(rng: &mut Rng, host: &str) -> (String, bool) {
+    let (method, idempotent) =
+        [("GET", true), ("PUT", true), ("POST", false), ("POST", false), ("PATCH", false), ("LOCK", false)]
+            [rng.usize(..6)];
+    let body = "x".repeat(rng.usize(..200)) + "end";
+    let (fields, body) = match rng.u8(..3) {
+        0 => (String::new(), String::new()),
+        1 => (format!("Content-Length: {}\r\n", body.len()), body),
+        _ => ("Transfer-Encoding: chunked\r\n".into(), format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len())),
+    };
+    (format!("{method} / HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n{body}"), idempotent)
+}
+
+/// Sends `request` over the client's connection, or a new one, and reads its answer. Returns the status.
+fn exchange(stage: &Stage, client: &mut Option<Call>, request: &str) -> u16 {
+    let mut call = client.take().unwrap_or_else(|| stage.client());
+    call.say(request);
+    loop {
+        let head = call.head();
+        let status: u16 = head[9..12].parse().unwrap();
+        if status < 200 {
+            continue;
+        }
+        let lower = head.to_lowercase();
+        let length = lower.split_once("content-length: ").unwrap().1.split_once("\r\n").unwrap().0;
+        call.take(length.parse().unwrap());
+        if !lower.contains("connection: close") {
+            *client = Some(call);
+        }
+        return status;
+    }
+}
+
+#[test]
+fn a_request_that_is_not_idempotent_reaches_at_most_one_endpoint_once() {
+    let actors = [Actor::start(), Actor::start()];
+    let (first, second) = (actors[0].address, actors[1].address);
+    let frontends = vec![
+        frontend("both.test", &[first, second]),
+        frontend("first.test", &[first, nobody()]),
+        frontend("second.test", &[nobody(), second]),
+    ];
+    let stage = Stage::with_frontends(frontends, |config| {
+        config.upstream.response_timeout = Duration::from_millis(20);
+        config.upstream.retries = 5;
+        config.upstream.retry_budget_percent = 1000;
+        config.health.dead_ttl = Duration::from_millis(1);
+    });
+    let received = || actors.iter().map(|actor| actor.received.load(Ordering::SeqCst)).sum::<usize>();
+    let (mut client, mut repeated) = (None, 0);
+
+    for seed in 0..ROUNDS {
+        let mut rng = Rng::with_seed(seed);
+        let acts = [Act::random(&mut rng), Act::random(&mut rng)];
+        for (actor, act) in actors.iter().zip(acts) {
+            *actor.act.lock().unwrap() = act;
+        }
+        let host = ["both.test", "both.test", "first.test", "second.test"][rng.usize(..4)];
+        let (request, idempotent) = request(&mut rng, host);
+        let before = received();
+
+        let status = exchange(&stage, &mut client, &request);
+
+        let times = received() - before;
+        let told = format!("seed {seed}: {acts:?}, {status} after {times} times: {request}");
+        assert!(idempotent || times <= 1, "{told}");
+        assert!(status != 200 || times >= 1, "{told}");
+        assert!([200, 502, 504].contains(&status), "{told}");
+        repeated += usize::from(times > 1);
+    }
+
+    assert!(repeated > 0, "what may be repeated is");
+}
