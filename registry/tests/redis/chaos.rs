@@ -1,10 +1,10 @@
 //! Many clients at random: in the end every node serves just what the store holds.
 
 use model::Snapshot;
-use registry::Expected;
+use registry::{Edit, Expected, PublishError};
 
-use crate::server::{Server, run, text};
-use crate::world::{BACK, Node, config, put, remove, says};
+use crate::server::{Server, run, text, texts};
+use crate::world::{BACK, Node, config, key, put, remove, says};
 
 const HOSTS: usize = 12;
 const STEPS: usize = 400;
@@ -42,6 +42,8 @@ fn meddle(client: &mut redis::Connection, dice: &mut fastrand::Rng) {
             }
         }
         10 if dice.usize(..20) == 0 => drop(run(client, "FLUSHDB")),
+        10 if dice.usize(..20) == 0 => drop(run(client, "CLIENT KILL TYPE normal SKIPME yes")),
+        10 if dice.usize(..20) == 0 => drop(run(client, "CLIENT KILL TYPE pubsub")),
         10 if dice.usize(..10) == 0 => drop(run(client, "DEL portico:revision portico:revisions")),
         _ => {
             redis::pipe()
@@ -128,4 +130,60 @@ async fn nodes_converge_on_what_the_store_holds_whatever_anyone_does() {
     for seed in seed..seed + 3 {
         converge(seed).await;
     }
+}
+
+/// Adds an endpoint as an operator does: reads, adds, writes if nothing changed, else again.
+async fn add(node: &Node, endpoint: &str) {
+    loop {
+        let snapshot = node.now();
+        let stated = snapshot.get(&key("a.example")).unwrap();
+        let model::Fact::Frontend(frontend) = &*stated.fact;
+        let mut frontend = frontend.clone();
+        let endpoint = model::Endpoint {
+            address: model::Address::parse_url(endpoint).unwrap(),
+            weight: model::Weight::ONE,
+        };
+        frontend.backend.endpoints = frontend.backend.endpoints.iter().cloned().chain([endpoint]).collect();
+        let fact = Some(model::Fact::Frontend(frontend));
+        let edit = Edit { key: key("a.example"), fact, expected: Expected::At(stated.revision) };
+        match node.publish(edit).await {
+            Ok(_) => return,
+            Err(PublishError::Conflict { .. }) => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_endpoint_is_lost_when_two_nodes_and_a_foreign_client_add_at_once() {
+    const EACH: usize = 60;
+    let server = Server::start();
+    server.run("RPUSH frontend:a.example web");
+    let one = Node::live(&server.url()).await;
+    let two = Node::live_with(&server.url(), config("n2")).await;
+
+    let mut client = server.client();
+    let foreign = tokio::task::spawn_blocking(move || {
+        for i in 0..EACH {
+            run(&mut client, &format!("RPUSH frontend:a.example http://10.0.3.{i}:80"));
+        }
+    });
+    let ours = async {
+        for i in 0..EACH {
+            add(&one, &format!("http://10.0.1.{i}:80")).await;
+        }
+    };
+    let theirs = async {
+        for i in 0..EACH {
+            add(&two, &format!("http://10.0.2.{i}:80")).await;
+        }
+    };
+    let (_, _, foreign) = tokio::join!(ours, theirs, foreign);
+    foreign.unwrap();
+
+    let entries = texts(&server.run("LRANGE frontend:a.example 1 -1"));
+    let expected: Vec<String> =
+        (1..=3).flat_map(|who| (0..EACH).map(move |i| format!("http://10.0.{who}.{i}:80"))).collect();
+    assert_eq!(entries.len(), expected.len());
+    assert!(expected.iter().all(|endpoint| entries.contains(endpoint)));
 }
