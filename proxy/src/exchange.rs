@@ -73,7 +73,7 @@ async fn answer(worker: &Worker, client: &mut Client, reply: LocalReply, visit: 
     let rest = visit.rest(client);
     let most = worker.settings().config.client.drain_bytes;
     let known = match rest {
-        Rest::Received(_) => true,
+        Rest::Received(octets) => !client.speaks_on(octets),
         Rest::Unread(Framing::Length(length)) => length <= most && !client.head.expects_continue(),
         Rest::Unread(_) | Rest::Unclear => false,
     };

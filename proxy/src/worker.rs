@@ -14,6 +14,7 @@ use crate::accept::deadline::Deadlines;
 use crate::clock::{Millis, millis, now_ms};
 use crate::config::UpstreamLimits;
 use crate::health::{DeadReason, Marked, RetryBudget, States};
+use crate::http::ResponseHead;
 use crate::log::Sink;
 use crate::metrics::Counters;
 use crate::route::{Route, RouteTable};
@@ -56,6 +57,7 @@ pub(crate) struct Worker {
     pub(crate) requests: Rc<Shelf>,
     pub(crate) responses: Rc<Shelf>,
     scratch: RefCell<Vec<Vec<u8>>>,
+    heads: RefCell<Vec<ResponseHead>>,
     pub(crate) deadlines: Deadlines,
     pub(crate) pool: Pool,
     pub(crate) resolver: Resolver,
@@ -93,6 +95,7 @@ impl Worker {
             requests: Shelf::new(REQUEST_BUFFER, KEPT_BUFFERS),
             responses: Shelf::new(RESPONSE_BUFFER, KEPT_BUFFERS),
             scratch: RefCell::default(),
+            heads: RefCell::default(),
             deadlines: Deadlines::default(),
             pool: Pool::default(),
             resolver,
@@ -143,6 +146,19 @@ impl Worker {
         if kept.len() < KEPT_BUFFERS && scratch.capacity() <= REQUEST_BUFFER {
             scratch.clear();
             kept.push(scratch);
+        }
+    }
+
+    /// A response head with memory of its own; give it back with [`Worker::give_head`].
+    pub(crate) fn take_head(&self) -> ResponseHead {
+        self.heads.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Memory for the next response head.
+    pub(crate) fn give_head(&self, head: ResponseHead) {
+        let mut kept = self.heads.borrow_mut();
+        if kept.len() < KEPT_BUFFERS {
+            kept.push(head);
         }
     }
 

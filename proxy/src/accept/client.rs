@@ -8,7 +8,7 @@ use super::deadline::Deadline;
 use super::transport::Transport;
 use crate::balance::RequestKey;
 use crate::clock::millis;
-use crate::http::{Parsed, RequestHead, write_request};
+use crate::http::{HeadScan, Parsed, RequestHead, write_request};
 use crate::middleware::{Forwarded, Peer, Scheme};
 use crate::respond::LocalReply;
 use crate::route::Route;
@@ -60,15 +60,10 @@ impl Client {
             self.consume(2);
         }
         let Some(buffer) = &mut self.buffer else { return Next::End };
-        let mut scanned = 0;
+        let mut scan = HeadScan::new(limits.request_line_bytes, limits.head_bytes);
         let mut armed = false;
         loop {
-            if head_may_be_complete(
-                buffer.filled(),
-                &mut scanned,
-                limits.head_bytes,
-                limits.request_line_bytes,
-            ) {
+            if scan.is_worth_parsing(buffer.filled()) {
                 match self.head.parse(buffer.filled(), &settings.request_limits) {
                     Ok(Parsed::Complete) => return Next::Request,
                     Ok(Parsed::Partial) => {}
@@ -121,6 +116,12 @@ impl Client {
         self.buffer.as_ref().map_or(&[], Buffer::filled)
     }
 
+    /// True when the client asked for another protocol and speaks it already behind the `request` octets of its request:
+    /// when it is refused, what looks like a request there is none (RFC 9931).
+    pub(crate) fn speaks_on(&self, request: usize) -> bool {
+        self.head.asked().upgrade && self.octets().len() > request
+    }
+
     /// What of the request decides which endpoint takes it.
     pub(crate) fn request_key(&mut self, route: &Route) -> RequestKey {
         let Self { head, buffer, forwarded, .. } = self;
@@ -169,44 +170,3 @@ impl Client {
 
 /// How long a closing connection is read from, in milliseconds.
 const LINGER_MS: u64 = 2_000;
-
-/// An empty line before a request line, and the first octet of its own end: not counted by its limit.
-const LINE_ENDS: usize = 3;
-
-/// True when parsing is worth it: the first time, when an empty line has come, or when a limit has just been passed.
-/// Without this a head that trickles in would be parsed once an octet.
-fn head_may_be_complete(octets: &[u8], scanned: &mut usize, head_limit: usize, line_limit: usize) -> bool {
-    let before = std::mem::replace(scanned, octets.len());
-    let passed = |limit: usize| before <= limit && octets.len() > limit;
-    let fresh = &octets[before.saturating_sub(3)..];
-    let empty_line = || {
-        memchr::memchr_iter(b'\n', fresh)
-            .any(|at| matches!(fresh.get(at + 1..), Some([b'\n', ..] | [b'\r', b'\n', ..])))
-    };
-    before == 0 || passed(head_limit) || passed(line_limit.saturating_add(LINE_ENDS)) || empty_line()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trickling_head_is_parsed_when_it_can_be_complete() {
-        let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-        let mut scanned = 0;
-        let parsed: Vec<usize> = (1..=head.len())
-            .filter(|&n| head_may_be_complete(&head[..n], &mut scanned, 1000, 1000))
-            .collect();
-        assert_eq!(parsed, [1, head.len()]);
-    }
-
-    #[test]
-    fn a_long_head_is_not_parsed_once_an_octet() {
-        let head = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(3000));
-        let mut scanned = 0;
-        let parsed: Vec<usize> = (1..=head.len())
-            .filter(|&n| head_may_be_complete(&head.as_bytes()[..n], &mut scanned, 2000, 1000))
-            .collect();
-        assert_eq!(parsed, [1, 1004, 2001]);
-    }
-}

@@ -85,9 +85,10 @@ impl Transport {
         !matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// True once the peer is gone, or (unless it `may_stop`) closed its side. Asks the reactor only: no system call.
+    /// True once the peer is gone, or closed its side with nothing left to be read (unless it `may_stop`).
     ///
-    /// Else the task is woken when that happens, but for a peer that has sent something which nobody reads yet.
+    /// Asks the reactor: no system call as long as the peer's side is open. The task is woken when it closes, but for a peer
+    /// that has sent something which nobody reads yet.
     pub(crate) fn poll_left(&self, cx: &mut Context<'_>, may_stop: bool) -> bool {
         let Self::Plain(stream) = self;
         if stream.poll_read_ready(cx).is_pending() {
@@ -95,7 +96,8 @@ impl Transport {
         }
         let known = pin!(stream.ready(Interest::READABLE | Interest::WRITABLE));
         match known.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(ready)) => ready.is_write_closed() || ready.is_read_closed() && !may_stop,
+            Poll::Ready(Ok(ready)) if ready.is_write_closed() => true,
+            Poll::Ready(Ok(ready)) => ready.is_read_closed() && !may_stop && !matches!(self.peek(), Ok(1..)),
             Poll::Ready(Err(_)) => true,
             Poll::Pending => false,
         }
@@ -103,12 +105,12 @@ impl Transport {
 
     /// As [`Transport::stirred`], asking the kernel: for a request that must not be lost to a connection just closed.
     pub(crate) fn closed(&self) -> bool {
+        !matches!(self.peek(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    fn peek(&self) -> io::Result<usize> {
         let Self::Plain(stream) = self;
-        let mut octet = [std::mem::MaybeUninit::uninit()];
-        match socket2::SockRef::from(stream).peek(&mut octet) {
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-            Ok(_) => true,
-        }
+        socket2::SockRef::from(stream).peek(&mut [std::mem::MaybeUninit::uninit()])
     }
 
     /// Tells the peer that nothing more comes.

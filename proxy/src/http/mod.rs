@@ -33,6 +33,7 @@ mod framing;
 mod method;
 mod request;
 mod response;
+mod scan;
 mod span;
 mod target;
 mod write;
@@ -42,6 +43,7 @@ pub use framing::{Advance, BodyReader, Framing};
 pub use method::Method;
 pub use request::RequestHead;
 pub use response::{Asked, ResponseHead};
+pub(crate) use scan::HeadScan;
 pub use span::Span;
 pub use write::{Added, write_request, write_response};
 

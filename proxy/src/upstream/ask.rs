@@ -7,7 +7,7 @@ use super::connect::Connection;
 use super::pump::{Awaited, Pump, PumpError};
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
-use crate::http::{Asked, Limits, Parsed, ResponseError, ResponseHead};
+use crate::http::{HeadScan, Parsed, ResponseError, ResponseHead};
 use crate::worker::{RESPONSE_BUFFER, Worker};
 
 /// Room before an answer's head, so that a rewritten one that is longer still fits in front of the body.
@@ -71,7 +71,12 @@ pub(crate) async fn ask(
     let (asked, is_last) = (client.head.asked(), !client.head.keep_alive());
     let Client { transport, deadline, buffer, .. } = client;
     let Some(buffer) = buffer else { return Err(Fault::ClientLeft) };
-    if !answer.is_empty() && parse(head, answer, asked, limits)? {
+    let mut scan = HeadScan::new(limits.head, limits.head);
+    let mut parse = |answer: &Buffer| match scan.is_worth_parsing(answer.filled()) {
+        true => head.parse(answer.filled(), asked, limits).map_err(Fault::Malformed),
+        false => Ok(Parsed::Partial),
+    };
+    if !answer.is_empty() && parse(answer)? == Parsed::Complete {
         return Ok(());
     }
     let mut endpoint_takes = true;
@@ -96,7 +101,7 @@ pub(crate) async fn ask(
             }
             match connection.transport.poll_fill(cx, answer) {
                 Poll::Ready(Ok(n)) if n > 0 => {
-                    if parse(head, answer, asked, limits)? {
+                    if parse(answer)? == Parsed::Complete {
                         return Poll::Ready(Ok(()));
                     }
                 }
@@ -117,12 +122,4 @@ pub(crate) async fn ask(
         Poll::Ready(Err(if stalled { Fault::ClientStalled } else { Fault::TimedOut }))
     })
     .await
-}
-
-fn parse(head: &mut ResponseHead, answer: &Buffer, asked: Asked, limits: &Limits) -> Result<bool, Fault> {
-    match head.parse(answer.filled(), asked, limits) {
-        Ok(Parsed::Complete) => Ok(true),
-        Ok(Parsed::Partial) => Ok(false),
-        Err(error) => Err(Fault::Malformed(error)),
-    }
 }

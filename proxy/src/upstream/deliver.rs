@@ -1,5 +1,6 @@
 //! An answer that has begun, to its end: head and body to the client, the connection back to the pool.
 
+use super::connect::Connection;
 use super::relay::{Answer, End, relay};
 use super::send::Begun;
 use super::tunnel::{TunnelEnd, tunnel};
@@ -7,7 +8,7 @@ use crate::accept::client::Client;
 use crate::clock::millis;
 use crate::exchange::Then;
 use crate::health::{DeadReason, verdict};
-use crate::http::{BodyReader, Framing, Version, write_response};
+use crate::http::{BodyReader, Framing, ResponseHead, Version, write_response};
 use crate::log::End as Ended;
 use crate::metrics::UpstreamFailure;
 use crate::middleware::DebugFields;
@@ -27,13 +28,7 @@ pub(crate) async fn deliver(
 ) -> Result<Then, LocalReply> {
     judge(worker, client, &begun, visit);
     let version = client.head.version();
-    let until_close = begun.head.needs_close(version);
-    let close = until_close
-        || !client.head.keep_alive()
-        || !begun.pump.is_received()
-        || worker.is_draining()
-        // What follows a refused upgrade was meant for another protocol.
-        || (client.head.asked().upgrade && client.octets().len() > begun.pump.parsed());
+    let close = ends_connection(worker, client, &begun);
     let mut head = worker.take_scratch();
     visit.answered(begun.head.status());
     let debug = visit.debug_fields(begun.index, client);
@@ -46,54 +41,57 @@ pub(crate) async fn deliver(
     let reader = BodyReader::new(begun.head.framing());
     let answer = Answer::new(begun.buffer, begun.head.len(), &head, reader, decode);
     worker.give_scratch(head);
-    let mut answer = match answer {
-        Ok(answer) => answer,
-        Err(_) => {
-            worker.counters.upstream_failure(UpstreamFailure::Malformed);
-            return Err(LocalReply::BadAnswer("the answer's body is malformed"));
-        }
+    let Ok(mut answer) = answer else {
+        worker.counters.upstream_failure(UpstreamFailure::Malformed);
+        return Err(LocalReply::BadAnswer("the answer's body is malformed"));
     };
     let end =
         relay(worker, client, &mut begun.pump, &mut begun.connection, &mut answer, begun.patience).await;
     visit.moved(begun.pump.received(), answer.sent);
-    match end {
-        End::Whole { clean } => {
-            if clean && begun.head.reusable() && begun.pump.is_done() && !worker.is_draining() {
-                let settings = worker.settings();
-                let limits = &settings.config.upstream;
-                let until = worker.after(millis(limits.keep_alive_timeout));
-                let (socket, transport) = (begun.connection.socket, begun.connection.transport);
-                worker.pool.put(socket, transport, until, limits.idle_per_endpoint);
-            }
-            visit.ended(Ended::Complete);
-            let received = begun.pump.is_received();
-            client.consume(begun.pump.parsed());
-            Ok(match (received, close) {
-                (false, _) => Then::Linger,
-                (true, true) => Then::Close,
-                (true, false) => Then::Next,
-            })
-        }
+    let ended = match end {
+        End::Whole { .. } => Ended::Complete,
         End::Truncated => {
             worker.counters.upstream_failure(UpstreamFailure::Truncated);
-            visit.ended(Ended::UpstreamBroken);
-            Ok(Then::Abort)
+            Ended::UpstreamBroken
         }
         End::Silent => {
             worker.counters.upstream_failure(UpstreamFailure::IdleTimeout);
             visit.blame(worker, client, begun.index, DeadReason::IdleTimeout);
-            visit.ended(Ended::UpstreamBroken);
-            Ok(Then::Abort)
+            Ended::UpstreamBroken
         }
-        End::ClientGone => {
-            visit.ended(Ended::ClientGone);
-            Ok(Then::Abort)
-        }
-        End::GivenUp => {
-            visit.ended(Ended::Abandoned);
-            Ok(Then::Abort)
-        }
+        End::ClientGone => Ended::ClientGone,
+        End::GivenUp => Ended::Abandoned,
+    };
+    visit.ended(ended);
+    let End::Whole { clean } = end else { return Ok(Then::Abort) };
+    client.consume(begun.pump.parsed());
+    let then = match (begun.pump.is_received(), close) {
+        (false, _) => Then::Linger,
+        (true, true) => Then::Close,
+        (true, false) => Then::Next,
+    };
+    keep(worker, begun.head, begun.connection, clean && begun.pump.is_done());
+    Ok(then)
+}
+
+/// True when the client's connection ends with this answer.
+fn ends_connection(worker: &Worker, client: &Client, begun: &Begun) -> bool {
+    begun.head.needs_close(client.head.version())
+        || !client.head.keep_alive()
+        || !begun.pump.is_received()
+        || worker.is_draining()
+        || client.speaks_on(begun.pump.parsed())
+}
+
+/// Keeps what the next exchange can use: the head's memory, and the connection if both sides are at rest.
+fn keep(worker: &Worker, head: ResponseHead, connection: Connection, at_rest: bool) {
+    if at_rest && head.reusable() && !worker.is_draining() {
+        let settings = worker.settings();
+        let limits = &settings.config.upstream;
+        let until = worker.after(millis(limits.keep_alive_timeout));
+        worker.pool.put(connection.socket, connection.transport, until, limits.idle_per_endpoint);
     }
+    worker.give_head(head);
 }
 
 /// Marks the endpoint where its status says that it is dead.

@@ -197,7 +197,7 @@ async fn attempt(
     let mut scratch = worker.take_scratch();
     client.write_head(&mut scratch);
     pump.start(scratch, client.octets());
-    let mut head = ResponseHead::new();
+    let mut head = worker.take_head();
     let mut buffer = worker.responses.take();
     buffer.reserve_front(HEADROOM);
     let mut interim = 0;

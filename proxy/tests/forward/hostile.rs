@@ -98,6 +98,27 @@ fn a_client_that_announced_its_last_request_may_close_its_side() {
 }
 
 #[test]
+fn a_client_that_sent_more_before_it_closed_its_side_is_answered() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |_| {});
+    let mut client = stage.client();
+
+    client.say(GET);
+    let mut call = origin.call();
+    call.head();
+    client.say("GET /2 HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+    client.finish();
+    assert!(call.is_quiet_for(Duration::from_millis(50)));
+    call.say(OK);
+    client.expect("\r\n\r\nok");
+    call.head();
+    call.say(OK);
+
+    let (answer, reset) = client.rest();
+    assert!(answer.ends_with(b"\r\n\r\nok") && !reset);
+}
+
+#[test]
 fn a_route_without_another_endpoint_spends_no_retries() {
     let stage = Stage::with(&[nobody()], |_| {});
     for _ in 0..3 {

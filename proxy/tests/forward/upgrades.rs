@@ -70,6 +70,18 @@ fn what_was_meant_for_a_refused_upgrade_is_no_request() {
 }
 
 #[test]
+fn what_was_meant_for_an_upgrade_that_found_nobody_is_no_request() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |_| {});
+    let early = "GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n";
+
+    let answer = stage.ask(&format!("{}{early}", UPGRADE.replace("a.test", "nobody.test")));
+
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("connection: close"), "{answer}");
+    assert!(origin.is_left_alone());
+}
+
+#[test]
 fn a_silent_tunnel_ends() {
     let origin = OriginServer::start();
     let stage = Stage::with(&[origin.address], |c| c.client.tunnel_timeout = Duration::from_millis(300));
