@@ -8,9 +8,9 @@ use std::time::Instant;
 use model::{DeadMarks, Snapshot};
 use tokio::sync::{mpsc, watch};
 
-use crate::State;
 use crate::driver::Event;
 use crate::fold::Fold;
+use crate::{Link, State};
 
 /// The most events folded before the result is published.
 const BURST: usize = 256;
@@ -65,9 +65,30 @@ impl Watcher {
         self.state.send_if_modified(|served| {
             let news = **served != *state;
             if news {
+                tell(&served.link, state);
                 *served = Arc::new(state.clone());
             }
             news
         });
+    }
+}
+
+/// Says in the log when the store is lost and when it is back, once each; every failed attempt is a detail.
+fn tell(before: &Link, now: &State) {
+    let State { url, link, ready, from_cache, follows_by, .. } = now;
+    match (before, link) {
+        (Link::Live | Link::Connecting, Link::Lost { error }) if *ready => {
+            tracing::warn!(registry = %url, %error, from_cache, "the registry is lost: the last routes serve");
+        }
+        (Link::Live | Link::Connecting, Link::Lost { error }) => {
+            tracing::warn!(registry = %url, %error, "the registry cannot be reached: no routes until it can");
+        }
+        (Link::Lost { error: before }, Link::Lost { error }) if before != error => {
+            tracing::debug!(registry = %url, %error, "the registry is still lost");
+        }
+        (Link::Lost { .. }, Link::Live) => {
+            tracing::info!(registry = %url, follows_by, "the registry is back")
+        }
+        _ => {}
     }
 }

@@ -105,11 +105,15 @@ pub fn read_frontend(json: &[u8]) -> Result<Frontend, FormatError> {
     let doc: FrontendDoc = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let place = error.path().to_string();
         let place = if place == "." { String::new() } else { place };
-        FormatError::at(
-            place,
-            error.inner(),
-            "correct this field; `config/frontend.example.json` shows them all",
-        )
+        let remedy = "correct this field; `config/frontend.example.json` shows them all";
+        match error.inner() {
+            error if error.is_data() => FormatError::at(place, error, remedy),
+            error => FormatError::at(
+                "",
+                format!("not JSON: {error}"),
+                "write it as `config/frontend.example.json`",
+            ),
+        }
     })?;
     reader
         .end()

@@ -71,7 +71,8 @@ fn errors_name_the_field_and_the_remedy() {
         Err(("timeouts.idle_ms", "milliseconds")),
     );
     check(r#"{"host":"a","endpoints":[]} x"#, Err(("", "nothing behind it")));
-    check("\u{0}", Err(("", "expected value")));
+    check("\u{0}", Err(("", "not JSON: expected value")));
+    check(r#"{"host":"a","#, Err(("", "not JSON: EOF")));
 }
 
 #[test]
