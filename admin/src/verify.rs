@@ -1,8 +1,9 @@
-//! What is wrong in a snapshot and with the endpoints: a function of values.
+//! What is wrong with the registry, in a snapshot and with the endpoints: a function of values.
 //!
-//! Order: entries that were set aside (clashes of two formats are among them), then the frontends, then dead endpoints.
+//! Order: the registry itself, entries that were set aside (clashes of two formats are among them), then the frontends, then dead endpoints.
 
 use model::{DeadEndpoint, Frontend, HostPattern, Report, Snapshot};
+use registry::{Link, State};
 
 use crate::wire::{Finding, FindingKind, Verification};
 
@@ -10,7 +11,12 @@ use crate::wire::{Finding, FindingKind, Verification};
 const SUFFIX_LABELS: usize = 5;
 
 /// Everything that is not as it should be, the first `limit` of it.
-pub(crate) fn verify(snapshot: &Snapshot, report: Option<&Report>, limit: usize) -> Verification {
+pub(crate) fn verify(
+    state: &State,
+    snapshot: &Snapshot,
+    report: Option<&Report>,
+    limit: usize,
+) -> Verification {
     let quarantined = snapshot.quarantine().map(|(key, why)| Finding {
         kind: FindingKind::Quarantined,
         key: key.to_owned(),
@@ -20,7 +26,7 @@ pub(crate) fn verify(snapshot: &Snapshot, report: Option<&Report>, limit: usize)
     });
     let frontends = snapshot.frontends().flat_map(|(frontend, _)| of_frontend(frontend));
     let dead = report.into_iter().flat_map(|report| &report.dead).map(of_dead);
-    let mut all = quarantined.chain(frontends).chain(dead);
+    let mut all = of_registry(state).into_iter().chain(quarantined).chain(frontends).chain(dead);
     let findings: Vec<_> = all.by_ref().take(limit).collect();
     Verification {
         revision: snapshot.revision().number(),
@@ -28,6 +34,21 @@ pub(crate) fn verify(snapshot: &Snapshot, report: Option<&Report>, limit: usize)
         findings,
         left_out: all.count(),
     }
+}
+
+/// A registry that cannot be reached: nothing that was written since is served.
+fn of_registry(state: &State) -> Option<Finding> {
+    let Link::Lost { error } = &state.link else { return None };
+    let serve =
+        if state.from_cache { "the last known good routes from disk serve" } else { "the last routes serve" };
+    Some(Finding {
+        kind: FindingKind::Registry,
+        key: state.url.clone(),
+        endpoint: None,
+        reason: format!("it is lost ({error}): {serve}"),
+        remedy: "start it, or see to its address, its password and the network; portico goes on trying"
+            .to_owned(),
+    })
 }
 
 fn of_frontend(frontend: &Frontend) -> impl Iterator<Item = Finding> {
@@ -53,7 +74,10 @@ fn of_frontend(frontend: &Frontend) -> impl Iterator<Item = Finding> {
             FindingKind::Empty,
             None,
             reason,
-            format!("portico frontend add {name} http://HOST:PORT, or rm {name}"),
+            match frontend.backend.rejected.is_empty() {
+                true => format!("portico frontend add {name} http://HOST:PORT, or rm {name}"),
+                false => format!("portico frontend add {name} http://HOST:PORT --replace, or rm {name}"),
+            },
         )
     });
     let unreachable = is_unreachable(&frontend.host).then(|| {
@@ -84,7 +108,7 @@ fn is_unreachable(host: &HostPattern) -> bool {
 fn of_dead(dead: &DeadEndpoint) -> Finding {
     let back = match dead.back_in_ms {
         Some(ms) => format!("; tried again in {} s", ms.div_ceil(1000)),
-        None => "; until its marker says otherwise".to_owned(),
+        None => "; tried again when its mark in the registry ends".to_owned(),
     };
     Finding {
         kind: FindingKind::Dead,

@@ -43,6 +43,7 @@ fn text(verification: &Verification) -> String {
 
 fn text_of(finding: &Finding) -> String {
     let kind = match finding.kind {
+        FindingKind::Registry => "registry",
         FindingKind::Quarantined => "set aside",
         FindingKind::Rejected => "not usable",
         FindingKind::Empty => "no endpoint",

@@ -9,6 +9,7 @@ mod demo;
 mod exchange;
 mod hipache;
 mod lifecycle;
+mod operator;
 mod redis;
 mod routes;
 mod tidy;

@@ -114,7 +114,7 @@ fn merge(subject: &Subject, present: Option<&Fact>, addition: &Addition) -> Resu
         backend: addition.backend.clone(),
         endpoints: addition.endpoints.clone(),
         balance: addition.balance.clone(),
-        timeouts: None,
+        timeouts: addition.timeouts.clone(),
     };
     let wanted = Frontend::try_from(doc).map_err(extract::bad_format)?;
     let Some(Fact::Frontend(present)) = present else { return Ok(wanted) };
@@ -131,6 +131,10 @@ fn merge(subject: &Subject, present: Option<&Fact>, addition: &Addition) -> Resu
     if addition.balance.is_some() {
         merged.policy.balance = wanted.policy.balance.clone();
     }
+    let (times, said) = (&mut merged.policy.timeouts, wanted.policy.timeouts);
+    times.connect = said.connect.or(times.connect);
+    times.response = said.response.or(times.response);
+    times.idle = said.idle.or(times.idle);
     let mut endpoints = merged.backend.endpoints.into_vec();
     for added in &wanted.backend.endpoints {
         match endpoints.iter_mut().find(|there| there.address == added.address) {

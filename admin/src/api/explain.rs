@@ -1,6 +1,7 @@
 //! `/v1/explain`: how a request would be routed.
 //!
-//! The URL becomes the request a client would send, and goes through the same codec and the same table as that one.
+//! The URL becomes the request a client would send, and goes through the same codec and the same table as that one. Entries that
+//! are set aside are in no table: they are named where they would stand.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -8,10 +9,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::{Revision, Timeouts};
+use model::{FactKey, Quarantined, Revision, Snapshot, Timeouts};
 use proxy::config::ClientLimits;
 use proxy::http::{Limits, RequestError, RequestHead};
-use proxy::route::{Explanation, RouteTable};
+use proxy::route::{Explanation, Outcome, RouteTable};
 use serde::Deserialize;
 
 use super::extract::Params;
@@ -38,15 +39,13 @@ pub(crate) async fn explain(
         Err(error) => return Ok(json(StatusCode::OK, &refused(asked, &error, snapshot.revision()))),
     };
     let (host, path) = (head.0.host(), String::from_utf8_lossy(head.0.path(&head.1)));
-    let explanation = match &app.doors.proxy {
-        Some(proxy) => proxy.explain(host, &path),
-        None => RouteTable::from_snapshot(snapshot, &proxy::health::States::default()).explain(
-            host,
-            path.as_bytes(),
-            0,
-        ),
-    };
-    Ok(json(StatusCode::OK, &explained(&explanation)))
+    let explanation =
+        match &app.doors.proxy {
+            Some(proxy) => proxy.explain(host, &path),
+            None => RouteTable::from_snapshot(Arc::clone(&snapshot), &proxy::health::States::default())
+                .explain(host, path.as_bytes(), 0),
+        };
+    Ok(json(StatusCode::OK, &explained(&explanation, &snapshot)))
 }
 
 /// What a client would ask for.
@@ -114,24 +113,60 @@ fn refused(asked: Asked, error: &RequestError, revision: Revision) -> Explained 
     }
 }
 
-fn explained(explanation: &Explanation) -> Explained {
-    let considered = explanation.considered.iter().map(|considered| Considered {
-        pattern: match &considered.path {
-            Some(path) if !path.is_root() => format!("{}{path}", considered.host),
-            _ => considered.host.to_string(),
-        },
-        taken: considered.outcome == proxy::route::Outcome::Taken,
-        outcome: considered.outcome.to_string(),
-    });
+fn explained(explanation: &Explanation, snapshot: &Snapshot) -> Explained {
     let matched = explanation.matched.as_ref().map(matched);
     Explained {
         host: explanation.host.to_string(),
         path: explanation.path.to_string(),
         revision: explanation.revision.number(),
         outcome: outcome(matched.as_ref()),
-        considered: considered.collect(),
+        considered: considered(explanation, snapshot),
         matched,
     }
+}
+
+/// What the table looked at, and before it what is set aside under the same pattern.
+fn considered(explanation: &Explanation, snapshot: &Snapshot) -> Vec<Considered> {
+    let mut aside = set_aside(explanation, snapshot);
+    let mut all = Vec::with_capacity(explanation.considered.len());
+    for looked_at in &explanation.considered {
+        let (here, others): (Vec<_>, Vec<_>) = aside.into_iter().partition(|(key, _)| {
+            let FactKey::Frontend { host, .. } = key;
+            *host == looked_at.host
+        });
+        aside = others;
+        all.extend(here.iter().map(|(key, why)| Considered {
+            pattern: name_of(key),
+            taken: false,
+            outcome: format!("set aside: {}", why.reason),
+        }));
+        if here.is_empty() || looked_at.outcome != Outcome::NoFrontend {
+            all.push(Considered {
+                pattern: match &looked_at.path {
+                    Some(path) if !path.is_root() => format!("{}{path}", looked_at.host),
+                    _ => looked_at.host.to_string(),
+                },
+                taken: looked_at.outcome == Outcome::Taken,
+                outcome: looked_at.outcome.to_string(),
+            });
+        }
+    }
+    all
+}
+
+/// Entries that are set aside, cover the path, and stand for a frontend that is in no other form there.
+fn set_aside<'s>(explanation: &Explanation, snapshot: &'s Snapshot) -> Vec<(FactKey, &'s Quarantined)> {
+    let keys = snapshot.quarantine().filter_map(|(raw, why)| Some((key_in(raw)?, why)));
+    keys.filter(|(key, _)| {
+        let FactKey::Frontend { path, .. } = key;
+        path.covers(explanation.path.as_bytes()) && snapshot.get(key).is_none()
+    })
+    .collect()
+}
+
+/// The fact that an entry's name in the store is about: the name ends with it, after whatever prefix the store has.
+fn key_in(raw: &str) -> Option<FactKey> {
+    raw.match_indices("frontend:").find_map(|(at, _)| FactKey::parse(raw.get(at..)?).ok())
 }
 
 /// What a client gets, in the words of hipache's contract.

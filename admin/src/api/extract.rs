@@ -72,11 +72,11 @@ fn bad_path(rejection: &PathRejection) -> Problem {
 /// A host pattern that stands in `field`.
 pub(crate) fn parse_host(field: &str, text: &str) -> Result<HostPattern, Problem> {
     HostPattern::parse(text).map_err(|error| {
-        Problem::invalid(
-            field,
-            error.to_string(),
-            "write a host name without a port, `*.suffix`, `*` or an IP address",
-        )
+        let remedy = match text.contains('/') {
+            true => "a path prefix goes into the query: ?path=/api",
+            false => "write a host name without a port, `*.suffix`, `*` or an IP address",
+        };
+        Problem::invalid(field, error.to_string(), remedy)
     })
 }
 

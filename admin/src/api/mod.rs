@@ -65,6 +65,12 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
 
 async fn unknown(uri: Uri) -> Problem {
     let detail = format!("nothing is at {}", uri.path());
+    if let Some((host, path)) =
+        uri.path().strip_prefix("/v1/frontends/").and_then(|rest| rest.split_once('/'))
+    {
+        let remedy = format!("a path prefix goes into the query: /v1/frontends/{host}?path=/{path}");
+        return Problem::new(StatusCode::NOT_FOUND, "not-found", detail, &remedy);
+    }
     let remedy = "the API is /v1/frontends, /v1/status, /v1/verify, /v1/explain, /v1/history, /metrics, /healthz, /readyz";
     Problem::new(StatusCode::NOT_FOUND, "not-found", detail, remedy)
 }

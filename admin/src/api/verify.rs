@@ -15,10 +15,12 @@ use crate::verify;
 pub(crate) async fn verify(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let snapshot = writing::snapshot(&app)?;
     let report = app.doors.proxy.as_ref().map(|proxy| proxy.reports().borrow().clone());
+    let state = app.doors.registry.state().borrow().clone();
     let limit = app.config.page;
     // A million facts take a while: other tasks of the runtime go on meanwhile.
     let verified =
-        tokio::task::spawn_blocking(move || verify::verify(&snapshot, report.as_deref(), limit)).await;
+        tokio::task::spawn_blocking(move || verify::verify(&state, &snapshot, report.as_deref(), limit))
+            .await;
     let found = verified.map_err(|error| {
         let remedy = "this is a defect of portico; please report it";
         Problem::new(

@@ -83,7 +83,12 @@ pub(crate) fn refused(error: &PublishError) -> Problem {
 /// What is wanted is not there.
 pub(crate) fn not_found(key: &FactKey) -> Problem {
     let remedy = "list what is there with GET /v1/frontends (command line: portico frontend ls)";
-    Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no {key}"), remedy)
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "not-found",
+        format!("there is no frontend {}", super::name_of(key)),
+        remedy,
+    )
 }
 
 /// The newest snapshot, once there is one worth reading.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BalanceDoc, EndpointDoc, FrontendDoc};
+use super::{BalanceDoc, EndpointDoc, FrontendDoc, TimeoutsDoc};
 
 /// `/v1/frontends`: a page of them, by host and path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,4 +63,7 @@ pub struct Addition {
     /// How endpoints are chosen; left out: as it is, or the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<BalanceDoc>,
+    /// Times of this frontend's own; each that is left out: as it is, or the proxy's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeouts: Option<TimeoutsDoc>,
 }

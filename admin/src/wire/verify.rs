@@ -9,7 +9,7 @@ pub struct Verification {
     pub revision: u64,
     /// How many facts were looked at.
     pub facts: usize,
-    /// What was found, entries of the registry first.
+    /// What was found: the registry itself, then its entries.
     pub findings: Vec<Finding>,
     /// How many more were found and left out.
     pub left_out: usize,
@@ -35,6 +35,8 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
+    /// The registry itself.
+    Registry,
     /// An entry that is set aside: not a fact, or hidden by another one.
     Quarantined,
     /// An endpoint of a frontend that is not an address; the others serve.

@@ -203,7 +203,7 @@ async fn added_endpoints_join_those_that_are_there() {
     );
     assert_eq!((&more["changed"], &more["revision"]), (&true.into(), &2.into()));
     world
-        .send("POST /v1/frontends/a/endpoints", &[], r#"{"endpoints":["http://z"],"timeouts":{}}"#)
+        .send("POST /v1/frontends/a/endpoints", &[], r#"{"endpoints":["http://z"],"timeout":{}}"#)
         .await
         .expect(400);
     let many: Vec<String> = (1..=1024).map(|port| format!("\"http://h:{port}\"")).collect();

@@ -1,6 +1,6 @@
 //! `portico frontend add`: make a frontend, or add endpoints to one.
 
-use admin::wire::{Addition, BalanceDoc, EndpointDoc, FrontendDoc, HashDoc, Written};
+use admin::wire::{Addition, BalanceDoc, EndpointDoc, FrontendDoc, HashDoc, TimeoutsDoc, Written};
 use clap::Args;
 use ureq::http::Method;
 
@@ -15,12 +15,13 @@ Examples:
   portico frontend add www.example.com http://10.0.0.7:8000 http://10.0.0.8:8000
   portico frontend add www.example.com/api http://10.0.0.9:9000 --balance least_loaded
   portico frontend add www.example.com http://10.0.0.10:8000 --weight 3
+  portico frontend add www.example.com/reports http://10.0.0.9:9000 --response-timeout 2m
   portico frontend add '*.example.com' http://10.0.0.11:8000 --replace";
 
 pub(super) const ABOUT: &str = "\
 Make a frontend, or add endpoints to one.
 
-Endpoints that are there already stay as they are; --weight, --backend and --balance change what is there. \
+Endpoints that are there already stay as they are; --weight, --backend, --balance and the timeouts change what is there. \
 With --replace the frontend is exactly what this command says: other endpoints, a balance kind and timeouts it had are gone.";
 
 /// Make a frontend, or add endpoints to one
@@ -43,6 +44,15 @@ pub struct AddArgs {
     /// hash:header:NAME or hash:cookie:NAME
     #[arg(long, value_name = "KIND", value_parser = parse_balance)]
     balance: Option<BalanceDoc>,
+    /// How long a connect may take, as `500ms`, `30s`, `5m` or `1h` [default: as the proxy's]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    connect_timeout: Option<u64>,
+    /// From the end of the request to the head of the response [default: as the proxy's]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    response_timeout: Option<u64>,
+    /// How long a body or a tunnel may be silent [default: as the proxy's]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    idle_timeout: Option<u64>,
     /// Replace the frontend that is there
     #[arg(long)]
     replace: bool,
@@ -63,11 +73,16 @@ pub(crate) fn run(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
             backend: args.backend.clone(),
             endpoints,
             balance: args.balance.clone(),
-            timeouts: None,
+            timeouts: timeouts(args),
         };
         client.write::<Written>(Method::PUT, &name::url_of(&args.name, ""), Some(&doc), &conditions)
     } else {
-        let addition = Addition { endpoints, backend: args.backend.clone(), balance: args.balance.clone() };
+        let addition = Addition {
+            endpoints,
+            backend: args.backend.clone(),
+            balance: args.balance.clone(),
+            timeouts: timeouts(args),
+        };
         let url = name::url_of(&args.name, "/endpoints");
         client.write::<Written>(Method::POST, &url, Some(&addition), &conditions)
     };
@@ -99,6 +114,29 @@ fn endpoints(args: &AddArgs) -> Result<Vec<EndpointDoc>, Failure> {
     Ok(urls.map(|(url, weight)| EndpointDoc { url: url.clone(), weight }).collect())
 }
 
+fn timeouts(args: &AddArgs) -> Option<TimeoutsDoc> {
+    let times = TimeoutsDoc {
+        connect_ms: args.connect_timeout,
+        response_ms: args.response_timeout,
+        idle_ms: args.idle_timeout,
+    };
+    (times != TimeoutsDoc::default()).then_some(times)
+}
+
+/// A time as configuration files write it, in milliseconds.
+fn parse_time(text: &str) -> Result<u64, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let factor = match unit {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let time = factor.and_then(|factor: u64| number.parse::<u64>().ok()?.checked_mul(factor));
+    time.ok_or_else(|| "write a time such as 500ms, 30s, 5m or 1h".to_owned())
+}
+
 fn parse_balance(text: &str) -> Result<BalanceDoc, String> {
     let (kind, key) = text.split_once(':').unwrap_or((text, ""));
     match (kind.replace('-', "_").as_str(), key) {
@@ -125,6 +163,16 @@ fn parse_hash(key: &str) -> Result<BalanceDoc, String> {
 mod tests {
     use super::super::balance_of;
     use super::*;
+
+    #[test]
+    fn times_are_written_as_in_configuration_files() {
+        for (text, ms) in [("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000)] {
+            assert_eq!(parse_time(text), Ok(ms), "{text}");
+        }
+        for text in ["", "5", "s", "-1s", "1.5s", "1 s", "99999999999999999999s", "9999999999999999h"] {
+            assert!(parse_time(text).is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn balance_kinds_read_back_as_written() {
