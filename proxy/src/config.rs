@@ -91,7 +91,8 @@ pub struct ClientLimits {
     pub tunnel_timeout: Duration,
     /// The most octets of an unread request body that are read and thrown away to keep a connection.
     pub drain_bytes: u64,
-    /// Client connections at once, over all threads; more wait in the backlog. `None`: as the fd limit allows.
+    /// Client connections at once, over all threads; more wait in the backlog. `None`: half of the files that the process
+    /// may have open, so that each can have a connection to an endpoint.
     pub connections: Option<usize>,
 }
 

@@ -46,8 +46,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut draini
 }
 
 fn at_limit(worker: &Worker) -> bool {
-    let most = worker.settings().config.client.connections;
-    most.is_some_and(|most| worker.shared.connections.load(Ordering::Relaxed) >= most)
+    worker.shared.connections.load(Ordering::Relaxed) >= worker.settings().connections
 }
 
 /// Long enough for connections to end meanwhile.
