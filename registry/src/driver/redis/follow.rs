@@ -158,8 +158,9 @@ impl<'a> Session<'a> {
         match push {
             Push::Gone => return Err(Stop::Lost("the connection was closed".to_owned())),
             Push::All => self.sweep.hurry(),
+            Push::Numbered(node, _) if *node == *self.shared.config.node.0 => {}
             Push::Keys(keys) if keys.is_empty() => self.sweep.soon(),
-            Push::Keys(keys) => keys.into_iter().for_each(|key| self.touched(key)),
+            Push::Keys(keys) | Push::Numbered(_, keys) => keys.into_iter().for_each(|key| self.touched(key)),
             Push::Dead(announcement) => self.marks.hint(&announcement),
         }
         Ok(())

@@ -33,17 +33,18 @@ pub(super) struct Numbered {
     pub(super) keys: Vec<(Digest, u64)>,
 }
 
-/// Numbers `changes`; without any, only sees to it that the counter is not below `floor`.
+/// Numbers `changes` in the name of `node`; without any, only sees to it that the counter is not below `floor`.
 pub(super) async fn number(
     connection: &mut MultiplexedConnection,
     names: &Names,
     floor: u64,
     keep: usize,
+    node: &str,
     changes: &[Unnumbered],
 ) -> Result<Numbered, RedisError> {
     let mut call = NUMBER.prepare_invoke();
     call.key(&names.revision).key(&names.revisions).key(&names.history);
-    call.arg(&names.lists).arg(floor).arg(now_ms()).arg(keep).arg(&names.changes);
+    call.arg(&names.lists).arg(floor).arg(now_ms()).arg(keep).arg(&names.changes).arg(node);
     for change in changes {
         call.key(&*change.key).arg(&change.before).arg(&change.after);
     }

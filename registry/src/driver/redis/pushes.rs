@@ -18,6 +18,8 @@ const PUSH_QUEUE: usize = 4096;
 pub(super) enum Push {
     /// These keys may say something else now.
     Keys(Vec<RawKey>),
+    /// A node numbered what these keys say. That node has read them itself.
+    Numbered(String, Vec<RawKey>),
     /// All keys may, also those that are gone.
     All,
     /// hipache or portico announced a dead endpoint: `<frontend>;<url>;<id>;<len>`.
@@ -121,9 +123,16 @@ fn announced(payload: &[u8]) -> Push {
     #[derive(serde::Deserialize)]
     struct Announcement {
         keys: Vec<String>,
+        node: Option<String>,
     }
-    let keys = serde_json::from_slice(payload).map(|a: Announcement| a.keys).unwrap_or_default();
-    Push::Keys(keys.into_iter().map(|key| key.into_bytes().into()).collect())
+    let Ok(announcement) = serde_json::from_slice::<Announcement>(payload) else {
+        return Push::Keys(Vec::new());
+    };
+    let keys = announcement.keys.into_iter().map(|key| key.into_bytes().into()).collect();
+    match announcement.node {
+        Some(node) => Push::Numbered(node, keys),
+        None => Push::Keys(keys),
+    }
 }
 
 #[cfg(test)]
@@ -149,6 +158,9 @@ mod tests {
         check(PushKind::PMessage, event.to_vec(), keys(&["p:frontend:a__:b"]));
         let news = r#"{"revision":3,"who":"redis","keys":["p:frontend:a"]}"#;
         check(PushKind::Message, vec![bulk("p:portico:changes"), bulk(news)], keys(&["p:frontend:a"]));
+        let numbered = r#"{"revision":3,"who":"redis","keys":["p:frontend:a"],"node":"n"}"#;
+        let told = Push::Numbered("n".to_owned(), vec![b"p:frontend:a".as_slice().into()]);
+        check(PushKind::Message, vec![bulk("p:portico:changes"), bulk(numbered)], Some(told));
         check(PushKind::Message, vec![bulk("p:portico:changes"), bulk("junk")], keys(&[]));
         check(PushKind::Message, vec![bulk("dead"), bulk("a;b;0;1")], Some(Push::Dead(b"a;b;0;1".to_vec())));
         check(PushKind::Message, vec![bulk("other"), bulk("x")], None);

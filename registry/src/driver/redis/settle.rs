@@ -158,12 +158,12 @@ impl Session<'_> {
         &mut self,
         changes: &[Unnumbered],
     ) -> Result<Option<super::number::Numbered>, Stop> {
-        let (names, keep, floor) = (&self.shared.names, self.shared.config.history, self.floor());
+        let (names, config, floor) = (&self.shared.names, &self.shared.config, self.floor());
         let Some(writer) = &mut self.writer else {
             self.become_read_only(Refusal::Away("the server to write to cannot be reached".to_owned()));
             return Ok(None);
         };
-        match number(writer, names, floor, keep, changes).await {
+        match number(writer, names, floor, config.history, &config.node.0, changes).await {
             Ok(numbered) => {
                 if floor > self.highest.max(numbered.first) {
                     tracing::debug!(floor, first = numbered.first, "the counter is behind");

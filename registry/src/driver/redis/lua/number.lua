@@ -1,5 +1,5 @@
 -- Numbers what foreign writers changed, once: whichever node comes first moves the counter, the others read what it said.
--- KEYS: counter, revisions, history, key…    ARGV: start of lists, floor, now, keep, channel, then for each key: before, after
+-- KEYS: counter, revisions, history, key…    ARGV: start of lists, floor, now, keep, channel, node, then for each key: before, after
 -- Answers the counter before and after, then for each key its digest and its revision ('0': nothing was ever known of it).
 local counter_key, revisions_key, history_key = KEYS[1], KEYS[2], KEYS[3]
 local floor, now, keep, channel = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
@@ -22,13 +22,13 @@ for i = 4, #KEYS do
     else
       redis.call('HSET', revisions_key, key, revision .. ' ' .. now_digest)
     end
-    local before, after = ARGV[6 + (i - 4) * 2], ARGV[7 + (i - 4) * 2]
+    local before, after = ARGV[7 + (i - 4) * 2], ARGV[8 + (i - 4) * 2]
     record(history_key, keep, counter, key, now, 'redis', before, after)
     numbered[#numbered + 1] = key
   end
   answer[#answer + 1] = now_digest
   answer[#answer + 1] = revision
 end
-if counter > first then announce(channel, counter, 'redis', numbered) end
+if counter > first then announce(channel, counter, 'redis', numbered, ARGV[6]) end
 answer[2] = digits(counter)
 return answer

@@ -19,7 +19,7 @@ local function record(history_key, keep, revision, key, at, who, before, after)
     'key', key, 'at', at, 'who', who, 'before', before, 'after', after)
 end
 
--- Tells the other nodes. A user without the right to publish still writes: the others follow the keys.
-local function announce(channel, revision, who, keys)
-  redis.pcall('PUBLISH', channel, cjson.encode({ revision = revision, who = who, keys = keys }))
+-- Tells the other nodes; the one that is named knows it already. A user without the right to publish still writes: the others follow the keys.
+local function announce(channel, revision, who, keys, node)
+  redis.pcall('PUBLISH', channel, cjson.encode({ revision = revision, who = who, keys = keys, node = node }))
 end
