@@ -39,12 +39,13 @@ pub(crate) async fn follow(
     follower.snapshots.mark_changed();
     follower.marks.mark_changed();
     let mut tick = tokio::time::interval(REPORT_EVERY);
+    let mut retired = Vec::new();
     while registry_open || report.receiver_count() > 0 {
         tokio::select! {
             changed = follower.snapshots.changed(), if registry_open => {
                 registry_open = changed.is_ok();
                 let newest = Arc::clone(&follower.snapshots.borrow_and_update());
-                follower.swap(newest).await;
+                retired.extend(follower.swap(newest).await);
             }
             changed = follower.marks.changed(), if registry_open => {
                 registry_open = changed.is_ok();
@@ -55,22 +56,32 @@ pub(crate) async fn follow(
             _ = tick.tick() => {
                 follower.states.sweep(now_ms());
                 follower.writer.check();
+                free(&mut retired);
             }
         }
         report.send_replace(Arc::new(follower.report()));
     }
 }
 
+/// Frees the tables that no thread holds any more, here and not on the way of whoever held one last.
+fn free(retired: &mut Vec<Arc<RouteTable>>) {
+    let unused: Vec<_> = retired.extract_if(.., |table| Arc::strong_count(table) == 1).collect();
+    if !unused.is_empty() {
+        tokio::task::spawn_blocking(move || drop(unused));
+    }
+}
+
 impl Follower {
-    /// Builds the table of `newest` and swaps it in: one store of one pointer.
-    async fn swap(&self, newest: Arc<Snapshot>) {
+    /// Builds the table of `newest` and swaps it in: one store of one pointer. Returns the one that served until now.
+    async fn swap(&self, newest: Arc<Snapshot>) -> Option<Arc<RouteTable>> {
         let (table, states) = (self.table.load_full(), Arc::clone(&self.states));
         // A first table of a million frontends takes a second: other tasks of the runtime go on meanwhile.
         let built = tokio::task::spawn_blocking(move || table.update(newest, &states)).await;
         match built {
-            Ok(table) => self.table.store(Arc::new(table)),
+            Ok(table) => Some(self.table.swap(Arc::new(table))),
             Err(error) => {
-                tracing::error!(%error, "the route table could not be built; the last one serves on")
+                tracing::error!(%error, "the route table could not be built; the last one serves on");
+                None
             }
         }
     }
