@@ -85,6 +85,7 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
     let inputs = proxy::Inputs {
         snapshots: registry.snapshots(),
         marks: registry.marks(),
+        known: known(&registry),
         health: registry.health_reports(),
     };
     let proxy = bound.proxy.start(inputs)?;
@@ -140,6 +141,18 @@ async fn first_snapshot(registry: &registry::Registry) {
         let link = registry.state().borrow().link.clone();
         tracing::warn!(?link, "the registry has not answered yet: no routes until it does");
     }
+}
+
+/// Whether routes are known: from the registry itself, or from the last known good file.
+fn known(registry: &registry::Registry) -> watch::Receiver<bool> {
+    let mut state = registry.state();
+    let (tell, known) = watch::channel(state.borrow().ready);
+    tokio::spawn(async move {
+        if state.wait_for(|state| state.ready).await.is_ok() {
+            tell.send_replace(true);
+        }
+    });
+    known
 }
 
 /// The node's name: as configured, else the machine's name and the first port, which no other process there has.

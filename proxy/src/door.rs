@@ -36,6 +36,8 @@ pub struct Inputs {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// The dead marks of all writers.
     pub marks: watch::Receiver<Arc<DeadMarks>>,
+    /// False until the routes are known, be it from the last known good file: what no route takes is 503 until then, not 400.
+    pub known: watch::Receiver<bool>,
     /// Where our own marks go; full is counted, never waited for.
     pub health: mpsc::Sender<HealthReport>,
 }
@@ -136,6 +138,7 @@ impl Bound {
             connections: AtomicUsize::new(0),
             cut_off: AtomicUsize::new(0),
             health: inputs.health,
+            known: inputs.known,
             active_checker,
         });
         let follower = Follower {

@@ -46,13 +46,18 @@ async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Res
     refuse_early(worker, client)?;
     let (host, path) = (client.head.host(), client.head.path(client.octets()));
     let found = worker.with_table(|table| table.find(host, path).map(Arc::clone));
-    let route = found.ok_or(LocalReply::FrontendNotFound)?;
+    let route = found.ok_or_else(|| no_route(worker))?;
     visit.goes_by(&route);
     match send(worker, client, &route, visit).await? {
         Some(begun) => deliver(worker, client, begun, visit).await,
         // The client left: there is nobody to answer.
         None => Ok(Then::Abort),
     }
+}
+
+/// Nobody has the host and path; or nobody knows yet, because the registry was never reached.
+fn no_route(worker: &Worker) -> LocalReply {
+    if *worker.shared.known.borrow() { LocalReply::FrontendNotFound } else { LocalReply::Unavailable }
 }
 
 /// What needs no route to be answered.

@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     /// Exchanges that the drain's deadline cut off, over all threads.
     pub(crate) cut_off: AtomicUsize,
     pub(crate) health: mpsc::Sender<HealthReport>,
+    /// False until the routes are known.
+    pub(crate) known: watch::Receiver<bool>,
     /// True while an active checker proves itself alive: a 500 then counts as death, as in hipache.
     pub(crate) active_checker: watch::Receiver<bool>,
 }
@@ -265,6 +267,7 @@ impl Worker {
             connections: AtomicUsize::new(0),
             cut_off: AtomicUsize::new(0),
             health: mpsc::channel(1).0,
+            known: watch::channel(true).1,
             active_checker: watch::channel(false).1,
         };
         let counters = metrics.counters();

@@ -63,6 +63,7 @@ impl World {
         let inputs = proxy::Inputs {
             snapshots: registry.snapshots(),
             marks: registry.marks(),
+            known: watch::channel(true).1,
             health: registry.health_reports(),
         };
         let doors = Doors {

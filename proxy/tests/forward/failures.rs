@@ -231,3 +231,18 @@ fn marks_of_others_are_honoured_and_so_is_their_end() {
     assert!(under_mark.iter().all(|&address| address == second.address));
     eventually("the first endpoint is asked again", || asked() == first.address);
 }
+
+#[test]
+fn until_the_routes_are_known_an_unknown_host_is_503() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |_| {});
+    let ask = || stage.ask("GET / HTTP/1.1\r\nHost: b.test\r\nConnection: close\r\n\r\n");
+
+    stage.known.send_replace(false);
+    let unknown = ask();
+    stage.known.send_replace(true);
+    let known = ask();
+
+    assert!(unknown.starts_with("HTTP/1.1 503 ") && unknown.contains("retry-after: 1\r\n"), "{unknown}");
+    assert!(known.starts_with("HTTP/1.1 400 ") && known.ends_with("frontend not found"), "{known}");
+}

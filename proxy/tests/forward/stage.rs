@@ -158,6 +158,8 @@ pub(crate) struct Stage {
     pub(crate) address: SocketAddr,
     pub(crate) health: mpsc::Receiver<HealthReport>,
     pub(crate) marks: watch::Sender<Arc<DeadMarks>>,
+    /// Whether the registry was ever reached.
+    pub(crate) known: watch::Sender<bool>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     runtime: tokio::runtime::Runtime,
     pub(crate) log: tempfile::NamedTempFile,
@@ -194,9 +196,11 @@ impl Stage {
         let (give, health) = mpsc::channel(64);
         let bound = proxy::bind(&config).unwrap();
         let address = bound.addresses()[0];
-        let inputs = Inputs { snapshots: receiver, marks: mark_receiver, health: give };
+        let (known, known_receiver) = watch::channel(true);
+        let inputs =
+            Inputs { snapshots: receiver, marks: mark_receiver, known: known_receiver, health: give };
         let proxy = runtime.block_on(async { bound.start(inputs).unwrap() });
-        let stage = Self { proxy, address, health, marks, snapshots, runtime, log };
+        let stage = Self { proxy, address, health, marks, known, snapshots, runtime, log };
         stage.publish(1, frontends);
         stage
     }
