@@ -6,6 +6,7 @@
 
 mod command_line;
 mod demo;
+mod edges;
 mod exchange;
 mod hipache;
 mod lifecycle;
