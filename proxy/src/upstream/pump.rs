@@ -87,9 +87,12 @@ impl Pump {
         self.done = false;
     }
 
-    /// The scratch memory of the head, for the next one.
-    pub(crate) fn reclaim(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.first)
+    /// The scratch memory of the head, for the next one; `None` while something of it has not left yet.
+    pub(crate) fn reclaim(&mut self) -> Option<Vec<u8>> {
+        (self.first_sent == self.first.len()).then(|| {
+            self.first_sent = 0;
+            std::mem::take(&mut self.first)
+        })
     }
 
     /// True once the endpoint was given all of it.

@@ -211,7 +211,9 @@ async fn attempt(
             return Err(Failed::asking(fault, pump, connection.reused, interim > 0));
         }
         if !head.is_informational() {
-            worker.give_scratch(pump.reclaim());
+            if let Some(scratch) = pump.reclaim() {
+                worker.give_scratch(scratch);
+            }
             let pump = std::mem::replace(pump, Pump::new(&RequestHead::new(), 0));
             return Ok(Begun { head, buffer, connection, pump, patience, index: candidate.index, in_flight });
         }

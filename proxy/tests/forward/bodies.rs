@@ -119,6 +119,27 @@ fn an_answer_that_comes_before_the_body_ends_the_connection_and_arrives() {
 }
 
 #[test]
+fn a_request_that_is_answered_before_it_has_left_still_leaves_whole() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |config| config.client.head_bytes = 16 << 20);
+    let mut client = stage.client();
+    // More than the kernel takes while the origin does not read.
+    let large = "x".repeat(12 << 20);
+
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut call = origin.call();
+            call.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+            call.take(large.len());
+            call.head();
+            call.say("hello");
+        });
+        client.say(format!("GET / HTTP/1.1\r\nHost: a.test\r\nX-Large: {large}\r\n\r\n"));
+        client.expect("\r\n\r\nhello");
+    });
+}
+
+#[test]
 fn a_small_unread_body_is_drained_after_an_answer_of_ours() {
     let origin = OriginServer::start();
     let stage = Stage::with(&[origin.address], |_| {});

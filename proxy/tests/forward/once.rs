@@ -1,7 +1,8 @@
 //! What must not happen twice happens at most once, whatever the endpoints do.
 //!
 //! Two origins follow random scripts, a third endpoint refuses every connection. One request after the other is sent by a
-//! route to two of them, and every origin counts how often octets of a request reached it.
+//! route to two of them, and every origin counts how often octets of a request reached it. In a second play the clients are
+//! as unreliable as the origins: whatever happens, each exchange is logged once, and nothing is left behind.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::stage::{Call, PATIENCE, Stage, frontend, nobody};
+use crate::stage::{Call, PATIENCE, Stage, eventually, frontend, nobody};
 
 const ROUNDS: u64 = 120;
 
@@ -157,8 +158,8 @@ fn exchange(stage: &Stage, client: &mut Option<Call>, request: &str) -> u16 {
     }
 }
 
-#[test]
-fn a_request_that_is_not_idempotent_reaches_at_most_one_endpoint_once() {
+/// A proxy before two actors and an endpoint that refuses, in three frontends.
+fn cast() -> ([Actor; 2], Stage) {
     let actors = [Actor::start(), Actor::start()];
     let (first, second) = (actors[0].address, actors[1].address);
     let frontends = vec![
@@ -167,21 +168,33 @@ fn a_request_that_is_not_idempotent_reaches_at_most_one_endpoint_once() {
         frontend("second.test", &[nobody(), second]),
     ];
     let stage = Stage::with_frontends(frontends, |config| {
+        config.client.idle_timeout = Duration::from_millis(20);
         config.upstream.response_timeout = Duration::from_millis(20);
         config.upstream.retries = 5;
         config.upstream.retry_budget_percent = 1000;
         config.health.dead_ttl = Duration::from_millis(1);
     });
+    (actors, stage)
+}
+
+/// Gives both actors something to do, and returns it with a host to ask for.
+fn direct(actors: &[Actor; 2], rng: &mut Rng) -> ([Act; 2], &'static str) {
+    let acts = [Act::random(rng), Act::random(rng)];
+    for (actor, act) in actors.iter().zip(acts) {
+        *actor.act.lock().unwrap() = act;
+    }
+    (acts, ["both.test", "both.test", "first.test", "second.test"][rng.usize(..4)])
+}
+
+#[test]
+fn a_request_that_is_not_idempotent_reaches_at_most_one_endpoint_once() {
+    let (actors, stage) = cast();
     let received = || actors.iter().map(|actor| actor.received.load(Ordering::SeqCst)).sum::<usize>();
     let (mut client, mut repeated) = (None, 0);
 
     for seed in 0..ROUNDS {
         let mut rng = Rng::with_seed(seed);
-        let acts = [Act::random(&mut rng), Act::random(&mut rng)];
-        for (actor, act) in actors.iter().zip(acts) {
-            *actor.act.lock().unwrap() = act;
-        }
-        let host = ["both.test", "both.test", "first.test", "second.test"][rng.usize(..4)];
+        let (acts, host) = direct(&actors, &mut rng);
         let (request, idempotent) = request(&mut rng, host);
         let before = received();
 
@@ -196,4 +209,43 @@ fn a_request_that_is_not_idempotent_reaches_at_most_one_endpoint_once() {
     }
 
     assert!(repeated > 0, "what may be repeated is");
+}
+
+#[test]
+fn whoever_leaves_when_each_exchange_is_logged_once_and_nothing_is_left_behind() {
+    let (actors, stage) = cast();
+
+    for seed in 0..ROUNDS {
+        let mut rng = Rng::with_seed(seed);
+        let (_, host) = direct(&actors, &mut rng);
+        let (request, _) = request(&mut rng, host);
+        let mut client = stage.client();
+        let said = if rng.bool() { request.len() } else { rng.usize(..request.len()) };
+        client.say(&request[..said]);
+        match rng.u8(..4) {
+            0 => client.reset(),
+            1 => drop(client),
+            2 => {
+                client.finish();
+                client.rest();
+            }
+            _ if said == request.len() => drop(exchange(&stage, &mut Some(client), "")),
+            _ => {}
+        }
+    }
+
+    eventually("every connection has ended", || stage.proxy.connections() == 0);
+    for host in ["both.test", "first.test", "second.test"] {
+        let matched = stage.proxy.explain(host, "/").matched.unwrap();
+        assert!(matched.endpoints.iter().all(|endpoint| endpoint.in_flight == 0), "{host}: {matched:?}");
+    }
+    assert!(stage.drain());
+    let totals = stage.proxy.totals();
+    let lines = std::fs::read_to_string(stage.log.path()).unwrap().lines().count() as u64;
+    assert_eq!((totals.in_flight(), totals.log_lines_dropped), (0, 0));
+    assert!(
+        lines == totals.requests() && lines > ROUNDS / 2,
+        "{lines} lines of {} requests",
+        totals.requests()
+    );
 }
