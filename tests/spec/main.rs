@@ -6,6 +6,7 @@
 
 mod command_line;
 mod demo;
+mod documents;
 mod edges;
 mod exchange;
 mod hipache;
