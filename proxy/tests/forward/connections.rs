@@ -30,6 +30,31 @@ fn a_request_goes_through_and_both_connections_are_kept() {
 }
 
 #[test]
+fn an_origin_sees_one_form_of_target_and_host() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |_| {});
+    let mut client = stage.client();
+    let mut call = None;
+    for (line, host, expected) in [
+        (
+            "GET http://A.test:8080/x/../y?z HTTP/1.1",
+            "other.test",
+            "GET /y?z HTTP/1.1\r\nHost: a.test:8080\r\n",
+        ),
+        ("OPTIONS * HTTP/1.1", "A.TEST.", "OPTIONS * HTTP/1.1\r\nHost: a.test\r\n"),
+        ("OPTIONS http://a.test HTTP/1.1", "a.test", "OPTIONS * HTTP/1.1\r\nHost: a.test\r\n"),
+        ("GET /%7e//a HTTP/1.1", "a.test", "GET /~//a HTTP/1.1\r\nHost: a.test\r\n"),
+    ] {
+        client.say(format!("{line}\r\nHost: {host}\r\n\r\n"));
+        let call = call.get_or_insert_with(|| origin.call());
+        let head = call.head();
+        assert!(head.starts_with(expected), "{line}: {head}");
+        call.say(OK);
+        client.expect("\r\n\r\nok");
+    }
+}
+
+#[test]
 fn pipelined_requests_are_answered_in_order() {
     let origin = OriginServer::start();
     let stage = Stage::with(&[origin.address], |_| {});

@@ -82,6 +82,24 @@ fn what_was_meant_for_an_upgrade_that_found_nobody_is_no_request() {
 }
 
 #[test]
+fn no_tunnel_carries_requests_past_us() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |_| {});
+    for upgrade in ["h2c", "H2C", "h2c, websocket", "websocket, h2c", "websocket\r\nUpgrade: h2c"] {
+        let mut client = stage.client();
+        client.say(format!(
+            "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+             Upgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+        ));
+        let mut call = origin.call();
+        let head = call.head().to_lowercase();
+        assert!(!head.contains("upgrade") && !head.contains("http2-settings"), "{head}");
+        call.say("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+        assert!(client.head().starts_with("HTTP/1.1 502 "), "{upgrade}");
+    }
+}
+
+#[test]
 fn a_silent_tunnel_ends() {
     let origin = OriginServer::start();
     let stage = Stage::with(&[origin.address], |c| c.client.tunnel_timeout = Duration::from_millis(300));
