@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::world::{Connection, Origin, World, eventually, get, send};
 
@@ -172,4 +172,25 @@ fn the_age_of_last_known_good_routes_is_told() {
     };
     assert_eq!(value("portico_registry_from_cache"), 1.0);
     assert!((0.0..120.0).contains(&value("portico_registry_age_seconds")));
+}
+
+#[test]
+fn no_frontend_ends_because_redis_cannot_be_asked() {
+    let world = World::new();
+    let mut redis = world.redis();
+    let portico = world.portico(&["--registry", &redis.url()]);
+    redis.command(&["RPUSH", "frontend:www.example.com", "x", "http://127.0.0.1:1"]);
+    let status = || get(portico.http(), "www.example.com", "/").status;
+    eventually("it is routed", || status() == 502);
+
+    redis.command(&["PEXPIRE", "frontend:www.example.com", "700"]);
+    redis.stop();
+
+    let gone = Instant::now();
+    while gone.elapsed() < Duration::from_millis(1500) {
+        assert_eq!(status(), 502, "after {:?}", gone.elapsed());
+    }
+    let redis = redis.restart();
+    eventually("the empty Redis is believed", || status() == 400);
+    drop(redis);
 }

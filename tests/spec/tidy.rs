@@ -22,6 +22,14 @@ const ARROWS: [(&str, &[&str], &[&str]); 5] = [
     ("cli", &["admin"], &["tokio", "redis", "redb", "hyper", "axum"]),
 ];
 
+/// Where sockets are touched, in the crates that must not touch them anywhere else.
+const RIMS: [(&str, &[&str]); 4] = [
+    ("model/src", &[]),
+    ("registry/src", &["driver/"]),
+    ("proxy/src", &["accept/", "upstream/", "door.rs", "thread_main.rs"]),
+    ("admin/src", &["server.rs"]),
+];
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -276,4 +284,23 @@ fn every_file_of_promises_is_run() {
     let names = folder.map(|entry| entry.path().file_stem().unwrap().to_string_lossy().into_owned());
     let missing = names.filter(|name| name != "main" && !main.contains(&format!("mod {name};")));
     assert_none(missing.collect(), "tests/spec/main.rs lists its files");
+}
+
+#[test]
+fn sockets_are_touched_at_the_rims_only() {
+    let mut wrong = Vec::new();
+    for (sources, rims) in RIMS {
+        let folder = root().join(sources);
+        for path in files(&folder).iter().filter(|path| !path.ends_with("tests.rs")) {
+            let inside = path.strip_prefix(&folder).unwrap_or(path).display().to_string();
+            let code = read(path);
+            let mut code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let touches = ["TcpListener", "TcpStream", "UdpSocket", "UnixStream", "UnixListener"];
+            let touched = code.any(|line| touches.iter().any(|socket| line.contains(socket)));
+            if touched && !rims.iter().any(|rim| inside.starts_with(rim)) {
+                wrong.push(name(path));
+            }
+        }
+    }
+    assert_none(wrong, "sockets are touched at the rims only; what lies between works on values");
 }
