@@ -29,8 +29,10 @@ pub struct ChangeRecord {
     pub who: Box<str>,
     /// Which fact.
     pub key: FactKey,
-    /// What stood there before; `None` when nothing did or it is not known (a foreign writer).
+    /// What stood there before; `None` when nothing did, or when it is not known.
     pub before: Option<Arc<crate::fact::Fact>>,
+    /// False when nobody saw what stood there before: a foreign writer's change while no portico followed the store.
+    pub before_known: bool,
     /// What stands there now; `None` when it was removed.
     pub after: Option<Arc<crate::fact::Fact>>,
 }

@@ -14,20 +14,27 @@ use std::time::Duration;
 
 use model::NodeId;
 
+mod backup;
 mod cache;
 pub mod driver;
 mod fold;
 pub mod format;
 mod history;
+pub mod import;
 mod open;
+mod past;
+mod plan;
 mod publish;
 mod state;
 mod url;
 mod watcher;
 mod write;
 
+pub use backup::{Backup, BackupError};
 pub use history::{HistoryQuery, ReadError};
 pub use open::{OpenError, open};
+pub use past::{PastError, Touched, Was};
+pub use plan::{Plan, Step};
 pub use publish::{MAX_EDITS, Registry};
 pub use state::{Link, State};
 pub use url::{RegistryUrl, UrlError};

@@ -13,9 +13,11 @@ use crate::driver::{Driver, EVENT_QUEUE, Event, Feed, HEALTH_QUEUE};
 use crate::fold::Fold;
 use crate::format::native;
 use crate::watcher::Watcher;
-use crate::{Config, Edit, HistoryQuery, Link, PublishError, Published, ReadError, State, Write};
+use crate::{
+    Backup, BackupError, Config, Edit, HistoryQuery, Link, PublishError, Published, ReadError, State, Write,
+};
 
-/// The most edits in one write.
+/// The most edits in one write, whatever the store; some take more ([`Registry::max_edits`]).
 pub const MAX_EDITS: usize = 1000;
 /// The longest `who` that is kept, in octets.
 const MAX_WHO: usize = 200;
@@ -120,12 +122,12 @@ impl Registry {
 
     /// Writes all edits or none; returns when our own snapshot shows them.
     ///
-    /// Each edit takes a revision of its own; removing what is not there takes none. At most [`MAX_EDITS`] edits, one a key.
+    /// Each edit takes a revision of its own; removing what is not there takes none. At most [`Registry::max_edits`] edits, one a key.
     ///
     /// # Errors
     /// [`PublishError`], named by what to do next.
     pub async fn publish(&self, mut write: Write) -> Result<Published, PublishError> {
-        check(&write, self.inner.max_value)?;
+        check(&write, self.inner.driver.max_edits(), self.inner.max_value)?;
         write.who = write.who.chars().filter(|c| !c.is_control()).take(MAX_WHO).collect();
         let revision = self.inner.driver.write(write).await?;
         // The driver has queued what the write changed; what is queued behind it is reached after it is served.
@@ -138,6 +140,19 @@ impl Registry {
             }
         }
         Err(PublishError::Unavailable(format!("written at revision {revision}, but the registry was closed")))
+    }
+
+    /// The most edits of one write to this store.
+    pub fn max_edits(&self) -> usize {
+        self.inner.driver.max_edits()
+    }
+
+    /// Makes a consistent copy of the whole store, facts and history, while it runs.
+    ///
+    /// # Errors
+    /// [`BackupError`], named by what to do next.
+    pub async fn backup(&self) -> Result<Backup, BackupError> {
+        self.inner.driver.backup().await
     }
 
     /// Reads the history, newest first.
@@ -183,10 +198,10 @@ impl Registry {
 }
 
 /// What no driver needs to look at.
-fn check(write: &Write, max_value: usize) -> Result<(), PublishError> {
+fn check(write: &Write, max_edits: usize, max_value: usize) -> Result<(), PublishError> {
     let invalid = |why: String| Err(PublishError::Invalid(why));
-    if write.edits.is_empty() || write.edits.len() > MAX_EDITS {
-        return invalid(format!("{} edits; send 1 to {MAX_EDITS}", write.edits.len()));
+    if write.edits.is_empty() || write.edits.len() > max_edits {
+        return invalid(format!("{} edits; send 1 to {max_edits}", write.edits.len()));
     }
     let mut keys = BTreeSet::new();
     for Edit { key, fact, .. } in &write.edits {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::driver::{BoxFuture, Driver, Event, Feed};
 use crate::format::native;
-use crate::{Config, HistoryQuery, PublishError, ReadError, Registry, Write};
+use crate::{Backup, BackupError, Config, HistoryQuery, PublishError, ReadError, Registry, Write};
 
 /// Hands the queue for its events to the test.
 #[derive(Default)]
@@ -34,6 +34,10 @@ impl Driver for Scripted {
     fn history(&self, _: HistoryQuery) -> BoxFuture<'_, Result<Vec<ChangeRecord>, ReadError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
+    fn backup(&self) -> BoxFuture<'_, Result<Backup, BackupError>> {
+        Box::pin(async { Err(BackupError::Elsewhere("a script".to_owned())) })
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }

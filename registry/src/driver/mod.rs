@@ -15,7 +15,7 @@ use std::sync::Arc;
 use model::{Address, Change, ChangeRecord, DeadMarks, HealthReport, Report, Revision, Snapshot};
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::{HistoryQuery, PublishError, ReadError, Write};
+use crate::{Backup, BackupError, HistoryQuery, MAX_EDITS, PublishError, ReadError, Write};
 
 pub mod embedded;
 pub mod redis;
@@ -54,6 +54,14 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Reads the history, newest first.
     fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<ChangeRecord>, ReadError>>;
+
+    /// The most edits of one write: more cannot be all or nothing.
+    fn max_edits(&self) -> usize {
+        MAX_EDITS
+    }
+
+    /// Makes a consistent copy of the whole store while it runs; a store that has means of its own for that names them.
+    fn backup(&self) -> BoxFuture<'_, Result<Backup, BackupError>>;
 
     /// Lets go of the store; later writes answer `Unavailable`.
     fn close(&self) -> BoxFuture<'_, ()>;

@@ -5,8 +5,10 @@
 
 use model::Quarantined;
 
+pub mod facts;
 pub mod hipache;
 pub mod native;
+pub mod traefik;
 
 /// Why some octets are not a fact.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -18,7 +18,7 @@ pub(crate) struct Stand {
     url: RegistryUrl,
     /// Whether the store outlives a registry that was closed.
     lasting: bool,
-    config: Config,
+    pub(crate) config: Config,
     _kept: Box<dyn Any + Send>,
 }
 
@@ -30,7 +30,7 @@ impl Stand {
     }
 
     /// A registry that is live.
-    async fn open(&self) -> Registry {
+    pub(crate) async fn open(&self) -> Registry {
         let registry = open(&self.url, self.config.clone()).await.unwrap();
         let mut state = registry.state();
         let live = state.wait_for(|state| state.link == Link::Live && state.ready);
@@ -60,6 +60,10 @@ macro_rules! contract {
             a_full_write_fits,
             all_is_there_after_reopening,
             a_closed_registry_says_so,
+            the_past_is_told_from_any_revision_to_any_other,
+            what_is_older_than_the_history_is_refused_with_the_oldest_revision,
+            what_was_is_brought_back_in_one_write,
+            a_copy_is_made_while_it_is_written_or_the_stores_own_means_are_named,
         );
     };
     ($stand:expr; $($name:ident),* $(,)?) => {
@@ -72,12 +76,13 @@ macro_rules! contract {
         )*
     };
 }
+pub(crate) use crate::past::*;
 pub(crate) use contract;
 
 /// How long one test may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-fn snapshot(registry: &Registry) -> Arc<Snapshot> {
+pub(crate) fn snapshot(registry: &Registry) -> Arc<Snapshot> {
     Arc::clone(&registry.snapshots().borrow())
 }
 

@@ -5,6 +5,7 @@ mod embedded;
 mod facts;
 mod list;
 mod memory;
+mod past;
 mod redis;
 #[path = "../redis/server.rs"]
 #[expect(dead_code, reason = "the contract needs a running server and nothing else of it")]

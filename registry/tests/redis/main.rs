@@ -8,6 +8,7 @@ mod follow;
 mod gone;
 mod marks;
 mod measure;
+mod past;
 mod places;
 mod server;
 mod world;

@@ -135,11 +135,15 @@ impl StoreFile {
         names.find(|name| !name.exists()).unwrap_or_else(|| beside(&self.path, "damaged"))
     }
 
+    /// Where the file is.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
     /// What `verify` has to say of the file: each damaged one that was set aside and is still there.
     pub(crate) fn notices(&self) -> Vec<Change> {
         let prefix = beside(&self.path, "damaged-");
-        let folder =
-            self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = self.folder();
         let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
         let names = entries.flatten().map(|entry| entry.file_name());
         let ours = names.filter(|name| {

@@ -8,7 +8,7 @@
 //!                └─ bounded ─┘        └── events ──► watcher
 //! ```
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +17,9 @@ use redb::backends::InMemoryBackend;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::{BoxFuture, Driver, Event, Feed};
-use crate::{HistoryQuery, OpenError, PublishError, ReadError, Write};
+use crate::{Backup, BackupError, HistoryQuery, OpenError, PublishError, ReadError, Write};
 
+mod copy;
 mod file;
 mod store;
 pub(crate) mod tables;
@@ -32,6 +33,8 @@ use worker::{Command, Place, Worker};
 
 /// How many commands may wait for the store; more wait outside.
 const COMMAND_QUEUE: usize = 1024;
+/// The most edits of one write: one transaction, whose changed pages wait in memory for the commit.
+const WRITE_EDITS: usize = 100_000;
 /// How often a failing disk is tried again, and a fine one says so.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -119,6 +122,22 @@ impl Driver for Embedded {
         })
     }
 
+    fn max_edits(&self) -> usize {
+        WRITE_EDITS
+    }
+
+    fn backup(&self) -> BoxFuture<'_, Result<Backup, BackupError>> {
+        Box::pin(async move {
+            let gone = || BackupError::Unavailable("the store was closed".to_owned());
+            let (answer, answered) = oneshot::channel();
+            self.commands.send(Command::Backup(answer)).await.map_err(|_| gone())?;
+            let source = answered.await.map_err(|_| gone())??;
+            // Writes go on meanwhile: the copy is made of what stood there when it was asked for.
+            let copied = tokio::task::spawn_blocking(move || source.copy()).await;
+            copied.map_err(|error| BackupError::Unavailable(format!("the copy was not finished: {error}")))?
+        })
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
@@ -142,6 +161,10 @@ impl Place for StoreFile {
     fn notices(&self) -> Vec<Change> {
         StoreFile::notices(self)
     }
+
+    fn folder(&self) -> PathBuf {
+        StoreFile::folder(self).to_owned()
+    }
 }
 
 /// The place of `memory:`, which cannot fail and so is never opened again.
@@ -158,6 +181,10 @@ impl Place for Memory {
 
     fn notices(&self) -> Vec<Change> {
         Vec::new()
+    }
+
+    fn folder(&self) -> PathBuf {
+        std::env::temp_dir()
     }
 }
 

@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use model::{Change, ChangeRecord, Origin, Revision, Stated};
 use redb::{
-    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, Table, TableHandle,
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, Table,
+    TableHandle,
 };
 
 use super::tables::{
@@ -84,6 +85,11 @@ impl Store {
         let number = meta.get(REVISION).map_err(lift)?.map_or(0, |number| number.value());
         self.revision = floor.max(Revision::new(number));
         Ok(())
+    }
+
+    /// What stands there now, for as long as it is read: later commits do not change it.
+    pub(crate) fn begin_read(&self) -> Result<ReadTransaction, StoreError> {
+        self.database.begin_read().map_err(lift)
     }
 
     /// The revision of the last change.
@@ -171,8 +177,10 @@ impl Store {
 
 fn record(revision: u64, (at_ms, who, key, before, after): HistoryRow<'_>) -> Option<ChangeRecord> {
     let key = read_key(key)?;
-    let (before, after) = (read_json(before), read_json(after));
-    Some(ChangeRecord { revision: Revision::new(revision), at_ms, who: who.into(), key, before, after })
+    let (told, before, after) = (before.is_some(), read_json(before), read_json(after));
+    let before_known = before.is_some() || !told;
+    let revision = Revision::new(revision);
+    Some(ChangeRecord { revision, at_ms, who: who.into(), key, before, before_known, after })
 }
 
 type Facts<'t> = Table<'t, &'static str, (u64, u8, &'static [u8])>;

@@ -52,6 +52,10 @@ impl Place for Disk {
     fn reserve(&mut self, _: Revision) -> Result<(), StoreError> {
         Ok(())
     }
+    fn folder(&self) -> PathBuf {
+        std::env::temp_dir()
+    }
+
     fn notices(&self) -> Vec<Change> {
         Vec::new()
     }

@@ -3,15 +3,17 @@
 //! All blocking work happens here, one thing after the other; writes that wait together share one commit.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use model::{Change, ChangeRecord, Revision};
 use tokio::sync::{mpsc, oneshot};
 
+use super::copy::Source;
 use super::store::{Store, Verdicts};
 use super::tables::StoreError;
 use crate::driver::Event;
-use crate::{HistoryQuery, PublishError, ReadError, Write};
+use crate::{BackupError, HistoryQuery, PublishError, ReadError, Write};
 
 /// The most writes in one commit.
 const GROUP: usize = 256;
@@ -28,6 +30,8 @@ pub(crate) enum Command {
     Write(Write, Answer),
     /// Read the history, and answer.
     History(HistoryQuery, oneshot::Sender<Result<Vec<ChangeRecord>, ReadError>>),
+    /// Hold on to what stands there now, for a copy of it.
+    Backup(oneshot::Sender<Result<Source, BackupError>>),
     /// Say that we are alive, or try to be.
     Tick,
     /// Close the store, and answer.
@@ -45,6 +49,8 @@ pub(crate) trait Place: Send + 'static {
     fn reserve(&mut self, revision: Revision) -> Result<(), StoreError>;
     /// What `verify` has to say of the place itself.
     fn notices(&self) -> Vec<Change>;
+    /// Where a copy of the store has room.
+    fn folder(&self) -> PathBuf;
 }
 
 pub(crate) struct Worker<P> {
@@ -82,6 +88,9 @@ impl<P: Place> Worker<P> {
                 Command::History(query, answer) => {
                     // The asker may have gone; then nobody misses the answer.
                     let _ = answer.send(self.history(&query));
+                }
+                Command::Backup(answer) => {
+                    let _ = answer.send(self.source());
                 }
                 Command::Tick => self.tick(),
                 Command::Close(closed) => {
@@ -171,6 +180,12 @@ impl<P: Place> Worker<P> {
         let edits: usize = group.iter().map(|(write, _)| write.edits.len()).sum();
         self.place.reserve(Revision::new(store.revision().number().saturating_add(edits as u64)))?;
         store.commit(group.iter().map(|(write, _)| write), now_ms())
+    }
+
+    fn source(&self) -> Result<Source, BackupError> {
+        let store =
+            self.store.as_ref().ok_or_else(|| BackupError::Unavailable("its disk fails".to_owned()))?;
+        Source::new(store, self.place.folder()).map_err(|error| error.into())
     }
 
     fn history(&mut self, query: &HistoryQuery) -> Result<Vec<ChangeRecord>, ReadError> {

@@ -52,6 +52,8 @@ pub(super) struct Session<'a> {
     pub(super) read_only: Option<Refusal>,
     /// Whether what `read_only` says changed since it was told.
     pub(super) turned: bool,
+    /// Whether everything that stands in the store was read once in this session.
+    pub(super) listed: bool,
     /// Keys that may have changed.
     pub(super) dirty: BTreeSet<RawKey>,
     pub(super) deadlines: Deadlines,
@@ -95,6 +97,7 @@ impl<'a> Session<'a> {
             highest,
             read_only: None,
             turned: false,
+            listed: false,
             dirty: BTreeSet::new(),
             deadlines: Deadlines::default(),
             marks: Marks::default(),

@@ -58,6 +58,7 @@ impl Session<'_> {
         }
         self.highest = at;
         self.tell_list().await?;
+        self.listed = true;
         self.sweep.restart();
         self.list_marks(hosts).await
     }

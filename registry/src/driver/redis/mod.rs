@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::driver::{BoxFuture, Driver, Event, Feed};
-use crate::{Config, HistoryQuery, OpenError, PublishError, ReadError, Write};
+use crate::{Backup, BackupError, Config, HistoryQuery, OpenError, PublishError, ReadError, Write};
 use connect::Stop;
 use follow::{Inbox, Session, told_to_close};
 use names::Names;
@@ -39,6 +39,7 @@ use write::Command;
 mod connect;
 mod content;
 mod follow;
+pub(crate) mod foreign;
 mod health;
 mod known;
 mod list;
@@ -165,6 +166,12 @@ impl Driver for Redis {
             };
             past::read(&mut reading, &self.shared.names, &query).await
         })
+    }
+
+    fn backup(&self) -> BoxFuture<'_, Result<Backup, BackupError>> {
+        let place = &self.shared.place;
+        let why = format!("{place} keeps its own copies: use `redis-cli --rdb FILE`, `BGSAVE` or a replica");
+        Box::pin(std::future::ready(Err(BackupError::Elsewhere(why))))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -193,7 +193,7 @@ pub(super) fn shown(raw: &[u8]) -> Box<str> {
     text.into()
 }
 
-fn escape_glob(text: &str) -> String {
+pub(super) fn escape_glob(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^') {

@@ -12,11 +12,14 @@ use super::names::{Names, RawKey};
 use super::scripts::NUMBER;
 use crate::format::native;
 
+/// What the history says stood under a key before, when nobody saw it: no JSON of a fact looks like this.
+pub(super) const NOT_KNOWN: &str = "?";
+
 /// A change that this node saw and the store's books do not have.
 #[derive(Debug)]
 pub(super) struct Unnumbered {
     pub(super) key: RawKey,
-    /// What stood there before, as JSON; empty: nothing, or not known.
+    /// What stood there before, as JSON; empty: nothing; [`NOT_KNOWN`]: nobody saw it.
     pub(super) before: String,
     /// What stands there now; empty: nothing, or nothing usable.
     pub(super) after: String,

@@ -8,6 +8,7 @@ use redis::streams::{StreamId, StreamRangeReply};
 
 use super::connect::{describe, octets};
 use super::names::{Meaning, Names};
+use super::number::NOT_KNOWN;
 use crate::format::native;
 use crate::{HistoryQuery, ReadError};
 
@@ -64,6 +65,7 @@ fn understand(entry: StreamId, names: &Names) -> Option<ChangeRecord> {
         who: text("who")?.into(),
         key,
         before: fact("before"),
+        before_known: field("before").is_none_or(|before| before != NOT_KNOWN.as_bytes()),
         after: fact("after"),
     })
 }

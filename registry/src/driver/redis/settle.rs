@@ -18,7 +18,7 @@ use super::follow::Session;
 use super::known::Entry;
 use super::look::{Look, look};
 use super::names::{Meaning, RawKey};
-use super::number::{Unnumbered, document, number};
+use super::number::{NOT_KNOWN, Unnumbered, document, number};
 use crate::driver::Event;
 
 /// How many keys are read at once.
@@ -123,6 +123,23 @@ impl Session<'_> {
         Candidate { entry, recorded: look.recorded }
     }
 
+    /// What stood under `key` when it was last seen, for the history: by this session, or by what was served before it.
+    fn before(&self, key: &RawKey) -> String {
+        if let Some(fact) = self.known.get(key).and_then(fact) {
+            return document(&fact);
+        }
+        if self.listed {
+            return String::new();
+        }
+        let Meaning::Frontend { key, .. } = self.shared.names.meaning(key) else { return String::new() };
+        let served = self.snapshots.borrow();
+        match served.get(&key) {
+            Some(stated) => document(&stated.fact),
+            None if served.revision() > Revision::ZERO => String::new(),
+            None => NOT_KNOWN.to_owned(),
+        }
+    }
+
     /// Has the store number what its books do not have. `None`: it takes no writes from us.
     async fn number(
         &mut self,
@@ -133,7 +150,7 @@ impl Session<'_> {
             .iter()
             .map(|(key, _, entry)| Unnumbered {
                 key: Arc::clone(key),
-                before: self.known.get(key).and_then(fact).map(|fact| document(&fact)).unwrap_or_default(),
+                before: self.before(key),
                 after: entry.as_ref().and_then(fact).map(|fact| document(&fact)).unwrap_or_default(),
             })
             .collect();
