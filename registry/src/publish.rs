@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::{ChangeRecord, DeadMarks, Fact, HealthReport, MAX_ENDPOINTS, Report, Snapshot};
@@ -37,6 +38,8 @@ struct Inner {
     health: mpsc::Sender<HealthReport>,
     report: watch::Sender<Arc<Report>>,
     stop: watch::Sender<bool>,
+    /// True once the end was asked for: that the store is let go of is no loss.
+    closing: Arc<AtomicBool>,
     /// Watcher, driver and cache; aborted when the last handle goes without `close`.
     tasks: Mutex<JoinSet<()>>,
     timeout: Duration,
@@ -79,8 +82,15 @@ impl Registry {
             health: from_proxies,
             report: reports,
         };
-        let watcher =
-            Watcher { events: from_driver, fold, snapshots: to_snapshots, marks: to_marks, state: to_state };
+        let closing = Arc::<AtomicBool>::default();
+        let watcher = Watcher {
+            events: from_driver,
+            fold,
+            snapshots: to_snapshots,
+            marks: to_marks,
+            state: to_state,
+            closing: Arc::clone(&closing),
+        };
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&driver).run(feed));
         tasks.spawn(watcher.run(stopped.clone()));
@@ -98,6 +108,7 @@ impl Registry {
             health,
             report,
             stop,
+            closing,
             tasks,
             timeout,
             max_value,
@@ -186,6 +197,7 @@ impl Registry {
 
     /// Lets go of the store and ends all that runs for it; other handles' writes answer `Unavailable` from then on.
     pub async fn close(self) {
+        self.inner.closing.store(true, Ordering::Relaxed);
         self.inner.driver.close().await;
         self.inner.stop.send_replace(true);
         let mut tasks = self.inner.tasks.lock().await;

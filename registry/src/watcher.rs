@@ -3,6 +3,7 @@
 //! In: a driver's events. Out: `watch` channels. Bursts are coalesced: however many events wait, one snapshot is published.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use model::{DeadMarks, Snapshot};
@@ -21,6 +22,8 @@ pub(crate) struct Watcher {
     pub(crate) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(crate) marks: watch::Sender<Arc<DeadMarks>>,
     pub(crate) state: watch::Sender<Arc<State>>,
+    /// True once the end was asked for: a store that is lost then is no news.
+    pub(crate) closing: Arc<AtomicBool>,
 }
 
 impl Watcher {
@@ -65,7 +68,9 @@ impl Watcher {
         self.state.send_if_modified(|served| {
             let news = **served != *state;
             if news {
-                tell(&served.link, state);
+                if !self.closing.load(Ordering::Relaxed) {
+                    tell(&served.link, state);
+                }
                 *served = Arc::new(state.clone());
             }
             news

@@ -194,3 +194,20 @@ fn no_frontend_ends_because_redis_cannot_be_asked() {
     eventually("the empty Redis is believed", || status() == 400);
     drop(redis);
 }
+
+#[test]
+fn an_ordinary_end_warns_of_nothing() {
+    let world = World::new();
+    let redis = world.redis();
+    for registry in ["embedded:", "memory:", &redis.url()] {
+        let mut portico = World::new().portico(&["--registry", registry]);
+        eventually("it is ready", || get(portico.admin(), "127.0.0.1", "/readyz").status == 200);
+
+        portico.signal("TERM");
+
+        assert_eq!(portico.ended().code(), Some(0));
+        eventually("its last word is there", || portico.log().trim_end().ends_with(": ended"));
+        let warned = portico.log().lines().any(|line| line.contains(" WARN ") || line.contains(" ERROR "));
+        assert!(!warned, "{registry}: {}", portico.log());
+    }
+}
