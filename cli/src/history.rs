@@ -66,7 +66,9 @@ fn text(history: &History) -> String {
 /// What a change did.
 fn what(record: &HistoryRecord) -> String {
     match (&record.before, &record.after) {
-        (_, None) => "removed".to_owned(),
+        (Some(_), None) => "removed".to_owned(),
+        // A foreign writer's entry that was set aside, or came and went between two looks.
+        (None, None) => "no frontend before or after".to_owned(),
         (None, Some(after)) => format!("-> {}", endpoints_of(&after.endpoints)),
         (Some(before), Some(after)) => difference(before, after),
     }
@@ -137,6 +139,7 @@ mod tests {
             record(3, Some(two.clone()), Some(one.clone())),
             record(2, Some(one.clone()), Some(two)),
             record(1, None, Some(one)),
+            record(0, None, None),
         ];
 
         insta::assert_snapshot!(text(&History { records, next: None }), @r#"
@@ -146,6 +149,7 @@ mod tests {
         3         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  -http://b:2 ~http://a:1 (weight 3 -> 1)
         2         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  ~http://a:1 (weight 1 -> 3) +http://b:2
         1         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  -> http://a:1
+        0         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  no frontend before or after
         "#);
     }
 }
