@@ -106,13 +106,17 @@ impl Buffer {
         self.end = self.start;
     }
 
-    /// Replaces the first `old` octets by `new`, in place; false (and nothing changed) when there is no room in front.
-    pub(crate) fn replace_front(&mut self, old: usize, new: &[u8]) -> bool {
+    /// Replaces the first `old` octets by `new`. In place where [`Buffer::reserve_front`] left room, which is the usual case;
+    /// else what follows them moves back.
+    pub(crate) fn replace_front(&mut self, old: usize, new: &[u8]) {
         let body = self.start + old;
-        let Some(start) = body.checked_sub(new.len()) else { return false };
-        self.data[start..body].copy_from_slice(new);
+        let start = body.checked_sub(new.len()).unwrap_or_else(|| {
+            self.data.splice(body..body, std::iter::repeat_n(0, new.len() - body));
+            self.end += new.len() - body;
+            0
+        });
+        self.data[start..start + new.len()].copy_from_slice(new);
         self.start = start;
-        true
     }
 
     /// Makes sure that at least `wanted` octets of space follow, moving or growing, but never beyond `limit` octets in all.
@@ -198,7 +202,9 @@ mod tests {
         buffer.reserve_front(4);
         buffer.space()[..8].copy_from_slice(b"headbody");
         buffer.extend(8);
-        assert!(buffer.replace_front(4, b"longhead") && buffer.filled() == b"longheadbody");
-        assert!(!buffer.replace_front(0, b"more than fits in front"));
+        buffer.replace_front(4, b"longhead");
+        assert_eq!(buffer.filled(), b"longheadbody");
+        buffer.replace_front(8, b"a head that does not fit in front");
+        assert_eq!(buffer.filled(), b"a head that does not fit in frontbody");
     }
 }

@@ -65,53 +65,23 @@ impl Answer {
         decode: bool,
     ) -> Result<Self, crate::http::BodyError> {
         let received = buffer.len() as u64;
-        let mut answer = if !decode && buffer.replace_front(old, head) {
-            let ready = head.len();
-            Self {
-                buffer,
-                ready,
-                reader,
-                decoded: None,
-                decoded_sent: 0,
-                dirty: false,
-                ended: false,
-                sent: 0,
-                received,
-            }
-        } else if decode {
+        let (ready, decoded) = if decode {
             buffer.consume(old);
-            let decoded = Some(head.to_vec());
-            Self {
-                buffer,
-                ready: 0,
-                reader,
-                decoded,
-                decoded_sent: 0,
-                dirty: false,
-                ended: false,
-                sent: 0,
-                received,
-            }
+            (0, Some(head.to_vec()))
         } else {
-            let body = buffer.filled()[old..].to_vec();
-            buffer.reserve_front(0);
-            buffer.make_space(head.len() + body.len(), usize::MAX);
-            buffer.space()[..head.len()].copy_from_slice(head);
-            buffer.extend(head.len());
-            buffer.space()[..body.len()].copy_from_slice(&body);
-            buffer.extend(body.len());
-            let ready = head.len();
-            Self {
-                buffer,
-                ready,
-                reader,
-                decoded: None,
-                decoded_sent: 0,
-                dirty: false,
-                ended: false,
-                sent: 0,
-                received,
-            }
+            buffer.replace_front(old, head);
+            (head.len(), None)
+        };
+        let mut answer = Self {
+            buffer,
+            ready,
+            reader,
+            decoded,
+            decoded_sent: 0,
+            dirty: false,
+            ended: false,
+            sent: 0,
+            received,
         };
         answer.parse()?;
         Ok(answer)
