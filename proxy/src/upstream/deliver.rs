@@ -128,7 +128,7 @@ async fn switch_protocols(
     down.consume(old.len());
     client.consume(pump.parsed());
     let up = client.buffer.take().unwrap_or_else(|| worker.requests.take());
-    let (moved, end) = tunnel(worker, client, &mut connection, (up, down), patience.tunnel).await;
+    let (moved, end) = tunnel(worker, client, &mut connection, (up, down), patience).await;
     visit.moved(moved.up, moved.down);
     visit.ended(match end {
         TunnelEnd::Ended | TunnelEnd::Silent => Ended::Complete,

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
+use super::ask::Patience;
 use super::connect::Connection;
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
@@ -87,14 +88,14 @@ pub(crate) struct Moved {
     pub(crate) down: u64,
 }
 
-/// Joins client and endpoint, until both ended, one broke, or neither said a word for `idle_ms` milliseconds. `up` and `down`
-/// hold what was read already.
+/// Joins client and endpoint, until both ended, one broke, or neither said a word for too long: a tunnel's patience while both
+/// are open, that of a body once one of them has ended. `up` and `down` hold what was read already.
 pub(crate) async fn tunnel(
     worker: &Worker,
     client: &mut Client,
     connection: &mut Connection,
     (up, down): (Buffer, Buffer),
-    idle_ms: u64,
+    patience: Patience,
 ) -> (Moved, TunnelEnd) {
     let (mut up, mut down) = (Way::new(up), Way::new(down));
     let mut armed_at = None;
@@ -112,9 +113,11 @@ pub(crate) async fn tunnel(
             _ if worker.is_over() => return Poll::Ready(TunnelEnd::GivenUp),
             _ => {}
         }
-        if armed_at != Some((up.moved, down.moved)) {
-            armed_at = Some((up.moved, down.moved));
-            client.deadline.arm(worker.after(idle_ms));
+        let half_open = up.done || down.done;
+        if armed_at != Some((up.moved, down.moved, half_open)) {
+            armed_at = Some((up.moved, down.moved, half_open));
+            let idle = if half_open { patience.idle.min(patience.tunnel) } else { patience.tunnel };
+            client.deadline.arm(worker.after(idle));
         }
         if client.deadline.poll_expired(cx) { Poll::Ready(TunnelEnd::Silent) } else { Poll::Pending }
     })

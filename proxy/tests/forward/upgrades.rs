@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stage::{OK, OriginServer, Stage};
+use crate::stage::{OK, OriginServer, Stage, eventually};
 
 const UPGRADE: &str =
     "GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -97,6 +97,23 @@ fn no_tunnel_carries_requests_past_us() {
         call.say("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
         assert!(client.head().starts_with("HTTP/1.1 502 "), "{upgrade}");
     }
+}
+
+#[test]
+fn a_tunnel_that_one_side_has_left_waits_for_the_other_no_longer_than_a_body_may_be_silent() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |c| c.upstream.idle_timeout = Duration::from_millis(300));
+    let mut client = stage.client();
+    client.say(UPGRADE);
+    let mut call = origin.call();
+    call.head();
+    call.say(SWITCHED);
+    client.head();
+
+    drop(call);
+
+    client.rest();
+    eventually("the tunnel has ended", || stage.proxy.connections() == 0);
 }
 
 #[test]
