@@ -234,7 +234,8 @@ fn whoever_leaves_when_each_exchange_is_logged_once_and_nothing_is_left_behind()
         }
     }
 
-    eventually("every connection has ended", || stage.proxy.connections() == 0);
+    let ended = || stage.proxy.totals().connections_accepted == ROUNDS && stage.proxy.connections() == 0;
+    eventually("every connection was taken and has ended", ended);
     for host in ["both.test", "first.test", "second.test"] {
         let matched = stage.proxy.explain(host, "/").matched.unwrap();
         assert!(matched.endpoints.iter().all(|endpoint| endpoint.in_flight == 0), "{host}: {matched:?}");
