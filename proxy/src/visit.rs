@@ -65,6 +65,7 @@ impl Visit {
 
     /// The route was found.
     pub(crate) fn goes_by(&mut self, route: &Arc<Route>) {
+        self.entry.backend(route.frontend().backend.name.as_str());
         self.route = Some(Arc::clone(route));
     }
 
@@ -73,7 +74,7 @@ impl Visit {
         if let Some(route) = &self.route
             && let Some(candidate) = route.candidate(index)
         {
-            self.entry.attempt(route.frontend().backend.name.as_str(), candidate.address());
+            self.entry.attempt(candidate.address());
         }
     }
 

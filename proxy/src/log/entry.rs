@@ -100,15 +100,19 @@ impl Entry {
         }
     }
 
+    /// The request goes to this backend, also when none of its endpoints can be tried.
+    pub fn backend(&mut self, name: &str) {
+        if self.logged {
+            self.texts.set(Text::Backend, name.as_bytes(), MAX_LOGGED_FIELD);
+        }
+    }
+
     /// The exchange goes to this endpoint now; called again for each further one.
-    pub fn attempt(&mut self, backend: &str, endpoint: &Address) {
+    pub fn attempt(&mut self, endpoint: &Address) {
         self.attempt = Some(Instant::now());
         self.answered = None;
         self.attempts = self.attempts.saturating_add(1);
         if self.logged {
-            if self.texts.get(Text::Backend) != backend.as_bytes() {
-                self.texts.set(Text::Backend, backend.as_bytes(), MAX_LOGGED_FIELD);
-            }
             self.texts.set_display(Text::Endpoint, endpoint);
         }
     }

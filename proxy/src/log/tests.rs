@@ -91,8 +91,9 @@ fn an_exchange_is_one_line_and_one_count() {
     entry.request(Request { referer: Some(b"http://r/"), ..request(b"/a") });
     entry.client(b"203.0.113.5");
     entry.received(50);
-    entry.attempt("web", &Address::parse_url("http://10.0.0.6:80").unwrap());
-    entry.attempt("web", &Address::parse_url("http://10.0.0.7:80").unwrap());
+    entry.backend("web");
+    entry.attempt(&Address::parse_url("http://10.0.0.6:80").unwrap());
+    entry.attempt(&Address::parse_url("http://10.0.0.7:80").unwrap());
     entry.answered();
     entry.sent(204);
     entry.wrote(100);

@@ -246,3 +246,15 @@ fn until_the_routes_are_known_an_unknown_host_is_503() {
     assert!(unknown.starts_with("HTTP/1.1 503 ") && unknown.contains("retry-after: 1\r\n"), "{unknown}");
     assert!(known.starts_with("HTTP/1.1 400 ") && known.ends_with("frontend not found"), "{known}");
 }
+
+#[test]
+fn a_backend_without_endpoints_is_named_in_the_log_of_its_502() {
+    let stage = Stage::with(&[], |_| {});
+
+    let answer = stage.ask("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+    stage.drain();
+
+    assert!(answer.ends_with("Cannot find a valid backend"), "{answer}");
+    let log = std::fs::read_to_string(stage.log.path()).unwrap();
+    assert!(log.contains(" 502 ") && log.contains("\"web\""), "{log}");
+}
