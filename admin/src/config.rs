@@ -18,6 +18,10 @@ pub struct Config {
     pub head_timeout: Duration,
     /// From a request's head to the head of its response, its body read and its write accepted in between; more is 503.
     pub request_timeout: Duration,
+    /// Diffs, rollbacks, exports, imports and backups worked on at once; more wait until `operation_timeout` ends.
+    pub operations: usize,
+    /// As `request_timeout`, for those: they read or write all that the registry holds.
+    pub operation_timeout: Duration,
     /// How long one connection is kept, busy or not.
     pub connection_lifetime: Duration,
     /// How long connections may take to end after the shutdown began.
@@ -28,6 +32,8 @@ pub struct Config {
     pub headers: usize,
     /// The largest request body, in octets; more is 413.
     pub body_bytes: usize,
+    /// The largest file of an import, in octets; more is 413.
+    pub import_bytes: usize,
     /// How long the answer to a write waits for this node's proxy to serve it, before it says `"live": false`.
     pub live_wait: Duration,
     /// The most entries of one page of a list, and the most findings of one `verify`.
@@ -45,11 +51,14 @@ impl Default for Config {
             requests: 16,
             head_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
+            operations: 2,
+            operation_timeout: Duration::from_secs(120),
             connection_lifetime: Duration::from_secs(300),
             drain: Duration::from_secs(2),
             head_bytes: 16 << 10,
             headers: 64,
             body_bytes: 1 << 20,
+            import_bytes: 32 << 20,
             live_wait: Duration::from_secs(1),
             page: 10_000,
             page_endpoints: 100_000,

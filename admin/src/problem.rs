@@ -46,6 +46,18 @@ impl Problem {
         self
     }
 
+    /// The same, with another remedy.
+    pub(crate) fn with_remedy(mut self, remedy: &str) -> Self {
+        remedy.clone_into(&mut self.body.remedy);
+        self
+    }
+
+    /// The same, with something to know first.
+    pub(crate) fn behind(mut self, first: &str) -> Self {
+        self.body.detail.insert_str(0, first);
+        self
+    }
+
     /// Which status it answers with.
     #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {

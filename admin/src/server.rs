@@ -98,6 +98,9 @@ struct Gate {
     guard: Guard,
     working: Semaphore,
     timeout: Duration,
+    /// The same for what reads or writes all that there is.
+    operating: Semaphore,
+    operation_timeout: Duration,
 }
 
 /// Serves the API until `shutdown`, then gives open connections [`Config::drain`] to end.
@@ -113,6 +116,8 @@ pub async fn serve(bound: Bound, doors: Doors, shutdown: impl Future<Output = ()
         guard: Guard::new(address, token),
         working: Semaphore::new(config.requests),
         timeout: config.request_timeout,
+        operating: Semaphore::new(config.operations),
+        operation_timeout: config.operation_timeout,
     };
     let app = api::router(doors, &config).layer(axum::middleware::from_fn_with_state(Arc::new(gate), pass));
     let mut shutdown = pin!(shutdown);
@@ -195,17 +200,20 @@ async fn pass(
         return problem.into_response();
     }
     let probe = crate::guard::is_probe(head.uri.path());
+    let (places, timeout) = match api::is_operation(head.uri.path()) {
+        true => (&gate.operating, gate.operation_timeout),
+        false => (&gate.working, gate.timeout),
+    };
     let request = Request::from_parts(head, body);
     let work = async {
         // The semaphore is never closed; without a permit the request still is within its time.
-        let _place = if probe { None } else { gate.working.acquire().await.ok() };
+        let _place = if probe { None } else { places.acquire().await.ok() };
         next.run(request).await
     };
-    match tokio::time::timeout(gate.timeout, work).await {
+    match tokio::time::timeout(timeout, work).await {
         Ok(response) => response,
         Err(_) => {
-            let detail =
-                format!("not done within {} s; a write may still have happened", gate.timeout.as_secs());
+            let detail = format!("not done within {} s; a write may still have happened", timeout.as_secs());
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "timeout",

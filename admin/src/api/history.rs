@@ -67,12 +67,12 @@ fn record(record: &ChangeRecord) -> HistoryRecord {
 }
 
 /// UTC, to the millisecond; a time that no calendar has is left empty.
-fn rfc3339(ms: u64) -> String {
+pub(crate) fn rfc3339(ms: u64) -> String {
     let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     time.map(|time| format!("{time:.3}")).unwrap_or_default()
 }
 
-fn refused(error: &ReadError) -> Problem {
+pub(crate) fn refused(error: &ReadError) -> Problem {
     let ReadError::Unavailable(_) = error;
     let remedy = "look at `portico status`, then try again";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string(), remedy)

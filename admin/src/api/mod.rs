@@ -11,16 +11,27 @@
 //! | `/v1/frontends/{host}/endpoints?path=/api` | POST | endpoints that shall be there too |
 //! | `/v1/explain?url=` | GET | how a request for this URL would be routed |
 //! | `/v1/history?limit=&before=&key=` | GET | the last changes, newest first |
+//! | `/v1/diff?from=&to=&limit=&after=` | GET | the frontends that differ between two revisions; `to` left out is the present one |
+//! | `/v1/rollback` | POST | desired facts as they were at a revision, as a new one, all or nothing |
+//! | `/v1/export` | GET | all facts, as one JSON file (`registry::format::facts`); `Portico-Revision` is its revision |
+//! | `/v1/import?layout=&replace=&dry_run=&keep_going=` | POST | facts from such a file, from `{"from": "redis://…"}`, or from a dump of key/value pairs (`layout=traefik`) |
+//! | `/v1/backup` | GET | a copy of the embedded store, made while it runs |
+//!
+//! The last five read or write all that there is: they have a place (`operations`) and a time (`operation_timeout`) of their own.
 //!
 //! Host and path are separate because a path prefix holds slashes and percent-encodings of its own, which must not be
 //! mistaken for the API's; `*.example.com` and `[::1]` are fine in the path segment, percent-encoded or not.
 
+mod apply;
 mod conditions;
 mod endpoints;
 mod explain;
+mod export;
 mod extract;
 mod frontends;
 mod history;
+mod import;
+mod past;
 mod probes;
 mod status;
 mod verify;
@@ -54,6 +65,11 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .route("/v1/verify", get(verify::verify))
         .route("/v1/explain", get(explain::explain))
         .route("/v1/history", get(history::history))
+        .route("/v1/diff", get(past::diff))
+        .route("/v1/rollback", post(past::rollback))
+        .route("/v1/export", get(export::export))
+        .route("/v1/backup", get(export::backup))
+        .route("/v1/import", post(import::import).layer(DefaultBodyLimit::max(config.import_bytes)))
         .route("/v1/frontends", get(frontends::list))
         .route("/v1/frontends/{host}", one)
         .route("/v1/frontends/{host}/endpoints", post(endpoints::add))
@@ -61,6 +77,11 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(config.body_bytes))
         .with_state(Arc::new(App::new(doors, config.clone())))
+}
+
+/// Whether a request for this path reads or writes all that there is.
+pub(crate) fn is_operation(path: &str) -> bool {
+    matches!(path, "/v1/diff" | "/v1/rollback" | "/v1/export" | "/v1/import" | "/v1/backup")
 }
 
 async fn unknown(uri: Uri) -> Problem {
@@ -71,7 +92,7 @@ async fn unknown(uri: Uri) -> Problem {
         let remedy = format!("a path prefix goes into the query: /v1/frontends/{host}?path=/{path}");
         return Problem::new(StatusCode::NOT_FOUND, "not-found", detail, &remedy);
     }
-    let remedy = "the API is /v1/frontends, /v1/status, /v1/verify, /v1/explain, /v1/history, /metrics, /healthz, /readyz";
+    let remedy = "the API is /v1/frontends, /v1/status, /v1/verify, /v1/explain, /v1/history, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
     Problem::new(StatusCode::NOT_FOUND, "not-found", detail, remedy)
 }
 

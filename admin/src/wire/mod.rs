@@ -9,6 +9,7 @@ mod history;
 mod problem;
 mod status;
 mod verify;
+mod way_back;
 
 pub use explain::{Considered, EndpointView, Explained, Match};
 pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};
@@ -17,3 +18,4 @@ pub use problem::Problem;
 pub use registry::format::native::{BalanceDoc, EndpointDoc, FrontendDoc, HashDoc, TimeoutsDoc};
 pub use status::{Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};
+pub use way_back::{Applied, Diff, Differing, ImportFrom, Kind, Refused, Rollback, Side};

@@ -5,4 +5,5 @@ mod frontends;
 mod guard;
 mod live;
 mod views;
+mod way_back;
 mod world;
