@@ -1,19 +1,27 @@
 //! One admin listener, spoken to over HTTP.
 
+use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use admin::wire::Problem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::http::{Method, Request, Uri};
+use ureq::Body;
+use ureq::http::{Method, Request, Response, Uri};
 
 use crate::failure::Failure;
+use crate::file;
 
 /// How long a connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a whole request may take; the server itself gives up earlier.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// The same for what reads or writes all that a registry holds.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// The header that says which revision a file is of.
+const REVISION: &str = "portico-revision";
 /// The largest answer, in octets: a page of 10,000 large frontends.
 const ANSWER_BYTES: u64 = 256 << 20;
 
@@ -40,16 +48,13 @@ impl Client {
         if uri.scheme_str() != Some("http") || uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
             return Err(wrong("not the URL of an admin listener"));
         }
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_global(Some(TIMEOUT))
-            .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")));
         let token = token.map(str::trim).filter(|token| !token.is_empty()).map(str::to_owned);
-        Ok(Self { agent: config.build().into(), server, token })
+        Ok(Self { agent: agent(TIMEOUT), server, token })
+    }
+
+    /// The same, for requests that take long.
+    pub(crate) fn patient(&self) -> Self {
+        Self { agent: agent(PATIENCE), server: self.server.clone(), token: self.token.clone() }
     }
 
     /// Reads.
@@ -76,6 +81,43 @@ impl Client {
         self.send(method, path, body, conditions)
     }
 
+    /// Writes a JSON document as it is.
+    ///
+    /// # Errors
+    /// [`Failure`]: unreachable, not portico, or refused.
+    pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, document: Vec<u8>) -> Result<T, Failure> {
+        self.send(Method::POST, path, Some(document), &[])
+    }
+
+    /// Reads a file, whatever its size, into `to`, which `place` is an operator's name of. Answers its revision and its size.
+    ///
+    /// # Errors
+    /// [`Failure`]: unreachable, not portico, or refused; or `to` does not take it.
+    pub(crate) fn download(
+        &self,
+        path: &str,
+        to: &mut impl Write,
+        place: &Path,
+    ) -> Result<(u64, u64), Failure> {
+        let mut response = self.ask(Method::GET, path, None, &[])?;
+        let revision = response.headers().get(REVISION).and_then(|value| value.to_str().ok()?.parse().ok());
+        let (true, Some(revision)) = (response.status().is_success(), revision) else {
+            return Err(self.refusal(response));
+        };
+        let (mut reader, mut octets, mut chunk) = (response.body_mut().as_reader(), 0, vec![0; 64 << 10]);
+        loop {
+            match reader.read(&mut chunk) {
+                Ok(0) => return Ok((revision, octets)),
+                Ok(read) => {
+                    to.write_all(&chunk[..read]).map_err(|error| file::failed(place, &error))?;
+                    octets += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.unreachable(&ureq::Error::Io(error))),
+            }
+        }
+    }
+
     fn send<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -83,6 +125,21 @@ impl Client {
         body: Option<Vec<u8>>,
         conditions: &[(&str, String)],
     ) -> Result<T, Failure> {
+        let mut response = self.ask(method, path, body, conditions)?;
+        if !response.status().is_success() {
+            return Err(self.refusal(response));
+        }
+        let answer = self.read(&mut response)?;
+        serde_json::from_slice(&answer).map_err(|_| self.foreign(&response))
+    }
+
+    fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        conditions: &[(&str, String)],
+    ) -> Result<Response<Body>, Failure> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.server))
@@ -103,19 +160,28 @@ impl Client {
             Some(body) => self.agent.run(request.body(body).map_err(usage)?),
             None => self.agent.run(request.body(()).map_err(usage)?),
         };
-        let mut response = sent.map_err(|error| self.unreachable(&error))?;
-        let status = response.status();
+        sent.map_err(|error| self.unreachable(&error))
+    }
+
+    fn read(&self, response: &mut Response<Body>) -> Result<Vec<u8>, Failure> {
         let read = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec();
-        let answer = read.map_err(|error| self.unreachable(&error))?;
-        if status.is_success()
-            && let Ok(said) = serde_json::from_slice(&answer)
-        {
-            return Ok(said);
-        }
+        read.map_err(|error| self.unreachable(&error))
+    }
+
+    /// Why an answer is not the one that was asked for.
+    fn refusal(&self, mut response: Response<Body>) -> Failure {
+        let answer = match self.read(&mut response) {
+            Ok(answer) => answer,
+            Err(failure) => return failure,
+        };
         match serde_json::from_slice::<Problem>(&answer) {
-            Ok(problem) if !status.is_success() => Err(Failure::Refused(Box::new(problem))),
-            _ => Err(Failure::Foreign { server: self.server.clone(), answer: status.to_string() }),
+            Ok(problem) if !response.status().is_success() => Failure::Refused(Box::new(problem)),
+            _ => self.foreign(&response),
         }
+    }
+
+    fn foreign(&self, response: &Response<Body>) -> Failure {
+        Failure::Foreign { server: self.server.clone(), answer: response.status().to_string() }
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
@@ -129,8 +195,20 @@ impl Client {
     }
 }
 
+fn agent(timeout: Duration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_global(Some(timeout))
+        .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")));
+    config.build().into()
+}
+
 /// What the system said, without its number.
-fn plain(error: &std::io::Error) -> String {
+pub(crate) fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
     text[..end].to_lowercase()

@@ -1,6 +1,7 @@
 //! Why a command could not do its work, and the exit code that says so.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use admin::wire::Problem;
@@ -26,6 +27,13 @@ pub(crate) enum Failure {
         /// What it answered.
         answer: String,
     },
+    /// Name another file, or see to this one.
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// Do what the problem's remedy says.
     Refused(Box<Problem>),
 }
@@ -34,7 +42,7 @@ impl Failure {
     /// 1, 2 or 3, as the crate's table says.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Refused(_) => 1,
+            Self::Refused(_) | Self::File { .. } => 1,
             Self::Usage(_) => 2,
             Self::Unreachable { .. } | Self::Foreign { .. } => 3,
         }
@@ -54,6 +62,9 @@ impl Failure {
         match self {
             Self::Refused(problem) => (**problem).clone(),
             Self::Usage(detail) => problem("usage", "Usage", detail.clone(), ""),
+            Self::File { path, reason } => {
+                problem("file", "File", format!("{}: {reason}", path.display()), "name another file")
+            }
             Self::Unreachable { server, reason } => problem(
                 "unreachable",
                 "Unreachable",

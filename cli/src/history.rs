@@ -75,7 +75,7 @@ fn what(record: &HistoryRecord) -> String {
 }
 
 /// Which endpoints came (`+`), went (`-`) or have another weight (`~`), and that the rest changed too.
-fn difference(before: &FrontendDoc, after: &FrontendDoc) -> String {
+pub(crate) fn difference(before: &FrontendDoc, after: &FrontendDoc) -> String {
     let weights = |doc: &FrontendDoc| -> BTreeMap<String, u64> {
         doc.endpoints.iter().map(|endpoint| (endpoint.url.clone(), endpoint.weight.unwrap_or(1))).collect()
     };
@@ -123,6 +123,7 @@ mod tests {
             who: "cli:root@\x1bhost".to_owned(),
             key: "frontend:www.example.com".to_owned(),
             before,
+            before_known: true,
             after,
         }
     }

@@ -11,7 +11,11 @@ use crate::printable;
 /// # Errors
 /// Whatever keeps the value from being JSON; nothing, for the types of the API.
 pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
-    let text = serde_json::to_string_pretty(value)?;
+    Ok(safe(&serde_json::to_string_pretty(value)?) + "\n")
+}
+
+/// JSON with what could steer a terminal written as `\uXXXX`; lines stay lines.
+pub(crate) fn safe(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         if c != '\n' && printable::is_unsafe(c) {
@@ -23,8 +27,7 @@ pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
             safe.push(c);
         }
     }
-    safe.push('\n');
-    Ok(safe)
+    safe
 }
 
 #[cfg(test)]

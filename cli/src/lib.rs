@@ -6,19 +6,26 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused, not found, or `verify` found something |
+//! | 1 | refused, not found, a file cannot be read or written, or `verify` or `import` found something |
 //! | 2 | the arguments are wrong |
 //! | 3 | the server cannot be reached, or is not portico's admin listener |
 
 mod answer;
+mod backup;
+mod changes;
 mod client;
+mod diff;
 mod explain;
+mod export;
 mod failure;
+mod file;
 mod frontend;
 mod history;
+mod import;
 mod json;
 mod name;
 mod printable;
+mod rollback;
 mod status;
 mod table;
 mod verify;
@@ -66,6 +73,16 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// Who changed what, when; newest first
     History(history::HistoryArgs),
+    /// What differs in frontends between two revisions
+    Diff(diff::DiffArgs),
+    /// Make desired facts what they were at a revision, as a new revision, all or nothing
+    Rollback(rollback::RollbackArgs),
+    /// Write all facts to one JSON file, without their history
+    Export(export::ExportArgs),
+    /// Write facts from a file of `portico export`, from hipache's, planb's or Traefik's Redis; all or nothing
+    Import(import::ImportArgs),
+    /// Copy the embedded registry, facts and history, to a file while portico runs
+    Backup(backup::BackupArgs),
 }
 
 /// Runs one command and prints what it has to say.
@@ -84,6 +101,11 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Verify(args) => verify::run(args, &client),
         Command::Explain(args) => explain::run(args, &client),
         Command::History(args) => history::run(args, &client),
+        Command::Diff(args) => diff::run(args, &client),
+        Command::Rollback(args) => rollback::run(args, &client),
+        Command::Export(args) => export::run(args, &client),
+        Command::Import(args) => import::run(args, &client),
+        Command::Backup(args) => backup::run(args, &client),
     }
 }
 

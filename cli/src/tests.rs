@@ -248,3 +248,5 @@ fn wrong_arguments_are_refused_before_anything_is_sent() {
     assert!(Line::try_parse_from(["portico", "frontend", "add", "a"]).is_err());
     assert!(Line::try_parse_from(["portico", "frontend", "add", "a", "b", "--balance", "best"]).is_err());
 }
+
+mod way_back;

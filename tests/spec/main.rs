@@ -15,4 +15,5 @@ mod operator;
 mod redis;
 mod routes;
 mod tidy;
+mod way_back;
 mod world;

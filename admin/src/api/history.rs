@@ -62,6 +62,7 @@ fn record(record: &ChangeRecord) -> HistoryRecord {
         who: record.who.to_string(),
         key: record.key.to_string(),
         before: doc(&record.before),
+        before_known: record.before_known,
         after: doc(&record.after),
     }
 }

@@ -28,6 +28,13 @@ pub struct HistoryRecord {
     pub key: String,
     /// What stood there before; `null` when nothing did or it is not known.
     pub before: Option<FrontendDoc>,
+    /// False when nobody saw what stood there before: a foreign writer's change while no portico looked.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub before_known: bool,
     /// What stands there since; `null` when it was removed.
     pub after: Option<FrontendDoc>,
+}
+
+fn yes() -> bool {
+    true
 }

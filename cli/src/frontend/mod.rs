@@ -107,6 +107,6 @@ fn in_our_words(failure: Failure, name: &str) -> Failure {
 }
 
 /// One line, safe to print, ended.
-fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     format!("{}\n", printable::line(text))
 }

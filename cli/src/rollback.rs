@@ -1,0 +1,57 @@
+//! `portico rollback`: make desired facts what they were.
+
+use admin::wire::{Applied, Kind, Rollback};
+use clap::{Args, ValueEnum};
+use ureq::http::Method;
+
+use crate::answer::Answer;
+use crate::changes;
+use crate::client::Client;
+use crate::failure::Failure;
+
+const EXAMPLES: &str = "\
+Examples:
+  portico rollback 41 --dry-run
+  portico rollback 41
+  portico rollback 41 --only frontends";
+
+/// Make desired facts what they were at a revision, as a new revision, all or nothing
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RollbackArgs {
+    /// The revision, as `portico history` shows it
+    #[arg(value_name = "N")]
+    to: u64,
+    /// Only facts of this kind; may be repeated
+    #[arg(long, value_name = "KIND")]
+    only: Vec<Only>,
+    /// Say what would be written, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Leave frontends alone of which nobody saw what they said
+    #[arg(long)]
+    keep_unknown: bool,
+    /// Write in parts, each all or nothing, what is too much for one write
+    #[arg(long)]
+    in_parts: bool,
+}
+
+/// A kind of desired facts.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Only {
+    /// Frontends.
+    Frontends,
+}
+
+/// Runs it.
+pub(crate) fn run(args: &RollbackArgs, client: &Client) -> Result<Answer, Failure> {
+    let wanted = Rollback {
+        to: args.to,
+        only: args.only.iter().map(|Only::Frontends| Kind::Frontends).collect(),
+        dry_run: args.dry_run,
+        keep_unknown: args.keep_unknown,
+        in_parts: args.in_parts,
+    };
+    let applied: Applied = client.patient().write(Method::POST, "/v1/rollback", Some(&wanted), &[])?;
+    Answer::new(&applied, changes::text(&applied, &format!("back to revision {}", args.to)))
+}
