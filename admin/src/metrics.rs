@@ -8,7 +8,7 @@ use std::time::{Instant, UNIX_EPOCH};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use proxy::metrics::{Totals, UpstreamFailure};
+use proxy::metrics::{Limit, Totals, UpstreamFailure};
 use proxy::respond::LocalReply;
 
 use crate::api::registry_status;
@@ -125,6 +125,9 @@ fn of_proxy(out: &mut Exposition, t: &Totals) {
     out.counter("portico_health_reports_dropped_total", help, t.health_reports_dropped);
     let help = "Lines of the access log that could not be written.";
     out.counter("portico_access_log_dropped_total", help, t.log_lines_dropped);
+    let help = "Limits that somebody ran into, but for those that show as an answer of portico's own.";
+    let limits = Limit::ALL.into_iter().map(Limit::name).zip(t.limits);
+    out.counters("portico_limits_reached_total", help, "limit", limits);
 }
 
 fn of_durations(out: &mut Exposition, t: &Totals) {

@@ -94,6 +94,11 @@ pub struct ClientLimits {
     /// Client connections at once, over all threads; more wait in the backlog. `None`: half of the files that the process
     /// may have open, so that each can have a connection to an endpoint.
     pub connections: Option<usize>,
+    /// Connections of one client address at once, over all threads; IPv6 by /64, trusted peers without limit; more are 503
+    /// and closed. `None`: no limit.
+    pub connections_per_address: Option<usize>,
+    /// Requests of one connection; the last one's answer ends it. `None`: no limit.
+    pub requests_per_connection: Option<usize>,
 }
 
 /// How origins are reached.
@@ -172,6 +177,8 @@ impl Default for ClientLimits {
             tunnel_timeout: Duration::from_secs(3600),
             drain_bytes: 256 << 10,
             connections: None,
+            connections_per_address: None,
+            requests_per_connection: None,
         }
     }
 }

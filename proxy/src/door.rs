@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use model::{DeadMarks, HealthReport, Report, Snapshot};
 use tokio::sync::{mpsc, watch};
 
-use crate::accept::{BindError, listen};
+use crate::accept::{Addresses, BindError, listen};
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::follow::{self, Follower};
@@ -136,6 +136,7 @@ impl Bound {
             settings: Arc::clone(&settings),
             states: Arc::clone(&states),
             connections: AtomicUsize::new(0),
+            addresses: Addresses::default(),
             cut_off: AtomicUsize::new(0),
             health: inputs.health,
             known: inputs.known,

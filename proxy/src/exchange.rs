@@ -82,7 +82,7 @@ async fn answer(worker: &Worker, client: &mut Client, reply: LocalReply, visit: 
         Rest::Unread(Framing::Length(length)) => length <= most && !client.head.expects_continue(),
         Rest::Unread(_) | Rest::Unclear => false,
     };
-    let close = !known || !client.head.keep_alive() || worker.is_draining();
+    let close = !known || !client.goes_on(worker);
     let written = visit.reply(worker, client, reply, close).await;
     match rest {
         _ if written.is_err() => Then::Abort,

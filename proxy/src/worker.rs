@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, Cache};
 use model::{HealthReport, HealthVerdict};
 use tokio::sync::{mpsc, watch};
 
+use crate::accept::Addresses;
 use crate::accept::buffer::Shelf;
 use crate::accept::deadline::Deadlines;
 use crate::clock::{Millis, millis, now_ms};
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) states: Arc<States>,
     /// Client connections open, over all threads.
     pub(crate) connections: AtomicUsize,
+    /// Client connections of each address.
+    pub(crate) addresses: Addresses,
     /// Exchanges that the drain's deadline cut off, over all threads.
     pub(crate) cut_off: AtomicUsize,
     pub(crate) health: mpsc::Sender<HealthReport>,
@@ -72,6 +75,8 @@ pub(crate) struct Worker {
     open: Cell<usize>,
     /// Exchanges going on at this thread.
     busy: Cell<usize>,
+    /// Connections that are being told that there is no room for them.
+    refusals: Cell<usize>,
 }
 
 /// Where a thread stands on its way out.
@@ -108,6 +113,7 @@ impl Worker {
             phase: Cell::new(Phase::Serving),
             open: Cell::new(0),
             busy: Cell::new(0),
+            refusals: Cell::new(0),
             shared,
         }
     }
@@ -206,6 +212,14 @@ impl Worker {
         Busy(self)
     }
 
+    /// Counts a connection as being refused for as long as the guard lives; `None` where `most` are already.
+    pub(crate) fn refusing(&self, most: usize) -> Option<Refusing<'_>> {
+        (self.refusals.get() < most).then(|| {
+            self.refusals.set(self.refusals.get() + 1);
+            Refusing(self)
+        })
+    }
+
     /// How many exchanges go on.
     pub(crate) fn exchanges(&self) -> usize {
         self.busy.get()
@@ -265,6 +279,7 @@ impl Worker {
             settings: Arc::new(ArcSwap::from_pointee(Settings::new(config).expect("no pages"))),
             states,
             connections: AtomicUsize::new(0),
+            addresses: Addresses::default(),
             cut_off: AtomicUsize::new(0),
             health: mpsc::channel(1).0,
             known: watch::channel(true).1,
@@ -283,6 +298,16 @@ pub(crate) struct Busy<'a>(&'a Worker);
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
         self.0.busy.set(self.0.busy.get().saturating_sub(1));
+    }
+}
+
+/// A connection that is being refused.
+#[derive(Debug)]
+pub(crate) struct Refusing<'a>(&'a Worker);
+
+impl Drop for Refusing<'_> {
+    fn drop(&mut self) {
+        self.0.refusals.set(self.0.refusals.get().saturating_sub(1));
     }
 }
 

@@ -180,6 +180,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("client.tunnel_timeout", proxy.client.tunnel_timeout, live),
     setting!(size "client.drain", proxy.client.drain_bytes, live),
     setting!("client.connections", proxy.client.connections),
+    setting!("client.connections_per_address", proxy.client.connections_per_address, live),
+    setting!("client.requests_per_connection", proxy.client.requests_per_connection, live),
     setting!("upstream.connect_timeout", proxy.upstream.connect_timeout, live),
     setting!("upstream.response_timeout", proxy.upstream.response_timeout, live),
     setting!("upstream.idle_timeout", proxy.upstream.idle_timeout, live),

@@ -23,6 +23,8 @@ pub(crate) struct Client {
     /// Only while octets are in it.
     pub(crate) buffer: Option<Buffer>,
     pub(crate) head: RequestHead,
+    /// Requests so far, the one in hand included.
+    requests: usize,
     forwarded: Forwarded,
 }
 
@@ -42,7 +44,7 @@ impl Client {
         let deadline = worker.deadlines.add();
         let peer = Peer::new(peer, &worker.settings().config.trusted);
         let forwarded = Forwarded::new(peer, local, Scheme::Http);
-        Self { transport, peer, deadline, buffer: None, head: RequestHead::new(), forwarded }
+        Self { transport, peer, deadline, buffer: None, head: RequestHead::new(), requests: 0, forwarded }
     }
 
     /// Waits for the next request; holds no memory until its first octet is here.
@@ -65,7 +67,10 @@ impl Client {
         loop {
             if scan.is_worth_parsing(buffer.filled()) {
                 match self.head.parse(buffer.filled(), &settings.request_limits) {
-                    Ok(Parsed::Complete) => return Next::Request,
+                    Ok(Parsed::Complete) => {
+                        self.requests = self.requests.saturating_add(1);
+                        return Next::Request;
+                    }
                     Ok(Parsed::Partial) => {}
                     Err(error) => return Next::Refused(error.into()),
                 }
@@ -99,6 +104,17 @@ impl Client {
         let came = matches!(self.transport.fill(&mut buffer, &self.deadline).await, Ok(n) if n > 0);
         self.buffer = came.then_some(buffer);
         came
+    }
+
+    /// True when another request may follow the one in hand.
+    pub(crate) fn goes_on(&self, worker: &Worker) -> bool {
+        self.head.keep_alive() && !worker.is_draining() && !self.had_its_last(worker)
+    }
+
+    /// True once the connection has had as many requests as one may have.
+    pub(crate) fn had_its_last(&self, worker: &Worker) -> bool {
+        let most = worker.settings().config.client.requests_per_connection;
+        most.is_some_and(|most| self.requests >= most)
     }
 
     /// The first `n` octets are done with; the buffer goes back when nothing is left.

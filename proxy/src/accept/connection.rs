@@ -9,10 +9,12 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::admission::{admit, turn_away};
 use super::client::{Client, Next};
 use super::deadline::SWEEP_MS;
 use super::transport::Transport;
 use crate::exchange::{self, Then};
+use crate::metrics::Limit;
 use crate::upstream::connect::is_exhausted;
 use crate::worker::{Counted, Worker};
 
@@ -68,12 +70,19 @@ async fn serve(worker: Rc<Worker>, _counted: Counted, stream: TcpStream, peer: S
     // Without the option answers still arrive, some of them later.
     let _kept_default = stream.set_nodelay(true);
     let mut client = Client::new(&worker, Transport::Plain(stream), peer, local);
+    let _place = match admit(&worker, peer) {
+        Ok(place) => place,
+        Err(limit) => return turn_away(&worker, client, limit).await,
+    };
     loop {
         let then = match client.next(&worker).await {
             Next::Request => exchange::exchange(&worker, &mut client).await,
             Next::Refused(reply) => exchange::refuse(&worker, &mut client, reply).await,
             Next::End => return,
         };
+        if then == Then::Close && client.had_its_last(&worker) {
+            worker.counters.limit(Limit::RequestsPerConnection);
+        }
         match then {
             Then::Next => {}
             Then::Close => return client.close(&worker).await,

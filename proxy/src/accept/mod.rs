@@ -3,6 +3,8 @@
 //! In: TCP connections. Out: one request head after the other, for [`crate::exchange`]. Never here: a decision about where a
 //! request goes; a buffer that is held while nothing is in it; a timer of a request's own.
 
+mod addresses;
+mod admission;
 pub(crate) mod buffer;
 pub(crate) mod client;
 pub(crate) mod connection;
@@ -10,5 +12,6 @@ pub(crate) mod deadline;
 mod listener;
 pub(crate) mod transport;
 
+pub(crate) use addresses::Addresses;
 pub use listener::BindError;
 pub(crate) use listener::listen;

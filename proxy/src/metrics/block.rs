@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{BUCKETS, Histogram, Totals, UpstreamFailure};
+use super::{BUCKETS, Histogram, Limit, Totals, UpstreamFailure};
 use crate::respond::LocalReply;
 
 /// Written by one thread only, read by whoever sums. Aligned so that two threads never share a cache line
@@ -29,6 +29,7 @@ pub(super) struct Block {
     dead_marks: Cell,
     health_reports_dropped: Cell,
     log_lines_dropped: Cell,
+    limits: Cells<{ Limit::ALL.len() }>,
     duration: Latencies,
     upstream_duration: Latencies,
 }
@@ -98,6 +99,7 @@ impl Block {
             dead_marks: self.dead_marks.get(),
             health_reports_dropped: self.health_reports_dropped.get(),
             log_lines_dropped: self.log_lines_dropped.get(),
+            limits: self.limits.get(),
             duration: self.duration.get(),
             upstream_duration: self.upstream_duration.get(),
         }
@@ -192,6 +194,16 @@ impl Counters {
     /// A health report found its queue full.
     pub fn health_report_dropped(&self) {
         self.block.health_reports_dropped.add(1);
+    }
+
+    /// Somebody ran into a limit.
+    pub fn limit(&self, limit: Limit) {
+        self.limits(limit, 1);
+    }
+
+    /// As [`Counters::limit`], several at once.
+    pub fn limits(&self, limit: Limit, n: u64) {
+        self.block.limits.0[limit as usize].add(n);
     }
 
     /// Lines of the access log were dropped.

@@ -5,12 +5,14 @@
 
 mod block;
 mod histogram;
+mod limit;
 mod totals;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use block::{Connection, Counters, Outcome};
 pub use histogram::{BUCKETS, Histogram};
+pub use limit::Limit;
 pub use totals::Totals;
 
 use block::Block;

@@ -1,6 +1,6 @@
 //! The counters as plain numbers.
 
-use super::{Histogram, UpstreamFailure};
+use super::{Histogram, Limit, UpstreamFailure};
 use crate::respond::LocalReply;
 
 /// Everything a proxy counted since its start. Totals of several threads or nodes are merged by adding.
@@ -36,6 +36,8 @@ pub struct Totals {
     pub health_reports_dropped: u64,
     /// Lines of the access log that could not be written.
     pub log_lines_dropped: u64,
+    /// Limits that somebody ran into, in the order of [`Limit::ALL`].
+    pub limits: [u64; Limit::ALL.len()],
     /// From the first octet of a request to the end of its answer.
     pub duration: Histogram,
     /// The part of it spent with endpoints, of requests that reached one.
@@ -77,6 +79,7 @@ impl Totals {
             dead_marks,
             health_reports_dropped,
             log_lines_dropped,
+            limits,
             duration,
             upstream_duration,
         } = self;
@@ -95,6 +98,7 @@ impl Totals {
         *dead_marks += other.dead_marks;
         *health_reports_dropped += other.health_reports_dropped;
         *log_lines_dropped += other.log_lines_dropped;
+        add(limits, &other.limits);
         duration.merge(&other.duration);
         upstream_duration.merge(&other.upstream_duration);
     }

@@ -77,9 +77,8 @@ pub(crate) async fn deliver(
 /// True when the client's connection ends with this answer.
 fn ends_connection(worker: &Worker, client: &Client, begun: &Begun) -> bool {
     begun.head.needs_close(client.head.version())
-        || !client.head.keep_alive()
+        || !client.goes_on(worker)
         || !begun.pump.is_received()
-        || worker.is_draining()
         || client.speaks_on(begun.pump.parsed())
 }
 

@@ -6,6 +6,7 @@ mod connections;
 mod ending;
 mod failures;
 mod hostile;
+mod limits;
 mod once;
 mod stage;
 mod upgrades;

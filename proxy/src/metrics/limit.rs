@@ -1,0 +1,39 @@
+//! The limits that somebody ran into.
+
+/// A limit that was reached, other than those with an answer of their own (see [`crate::respond::LocalReply`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// A connection ended because it had as many requests as one may have.
+    RequestsPerConnection,
+    /// A connection was refused because its client's address had as many as one may have.
+    ConnectionsPerAddress,
+    /// A connection was refused as above, and closed without a word: too many others were being told.
+    RefusalsAtOnce,
+}
+
+impl Limit {
+    /// Every limit, in the order of [`super::Totals::limits`].
+    pub const ALL: [Self; 3] =
+        [Self::RequestsPerConnection, Self::ConnectionsPerAddress, Self::RefusalsAtOnce];
+
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RequestsPerConnection => "requests_per_connection",
+            Self::ConnectionsPerAddress => "connections_per_address",
+            Self::RefusalsAtOnce => "refusals_at_once",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_are_counted_in_the_order_they_are_listed_in() {
+        for (index, limit) in Limit::ALL.into_iter().enumerate() {
+            assert_eq!(limit as usize, index, "{}", limit.name());
+        }
+    }
+}
