@@ -10,6 +10,9 @@ use model::{Change, DeadMarks, FactKey, Revision, Snapshot, Stated};
 
 use crate::driver::Event;
 use crate::{Link, State};
+use after::After;
+
+mod after;
 
 /// What is served, and the listing that may take its place.
 #[derive(Debug)]
@@ -86,30 +89,10 @@ impl Fold {
         if let Some(listing) = &mut self.listing {
             listing.change(revision, &changes);
         }
+        let mut after = After::new(&self.snapshot);
         let changes: Vec<Change> =
-            changes.into_iter().filter_map(|change| self.news(revision, change)).collect();
+            changes.into_iter().filter_map(|change| after.take(revision, change)).collect();
         self.step(revision, changes);
-    }
-
-    /// The change, when it says something that is not served yet; an equal fact keeps its place in memory.
-    fn news(&self, revision: Revision, change: Change) -> Option<Change> {
-        match change {
-            Change::Put(stated) => {
-                let served = self.snapshot.get(&stated.fact.key());
-                (served.is_none_or(|s| s.revision <= stated.revision))
-                    .then(|| news_of(served, stated))
-                    .flatten()
-                    .map(Change::Put)
-            }
-            Change::Remove(key) => {
-                let served = self.snapshot.get(&key)?;
-                (served.revision <= revision).then_some(Change::Remove(key))
-            }
-            Change::Quarantine(raw, why) => {
-                (self.snapshot.quarantined(&raw) != Some(&why)).then_some(Change::Quarantine(raw, why))
-            }
-            Change::Release(raw) => self.snapshot.quarantined(&raw).is_some().then_some(Change::Release(raw)),
-        }
     }
 
     /// Compares the listing with what is served and puts it in its place.

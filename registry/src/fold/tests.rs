@@ -317,3 +317,23 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn the_changes_of_one_event_are_judged_each_after_the_other() {
+    let aside = |raw: &str, why: &str| Change::Quarantine(raw.into(), set_aside(why));
+    let release = |raw: &str| Change::Release(raw.into());
+    let check = |changes: Vec<Change>, expected: &str| {
+        let first = vec![put("a", "x", 1), aside("q", "bad")];
+        let said = format!("{changes:?}");
+        assert_eq!(fold().events([changed(1, first), changed(5, changes)]).text(), expected, "{said}");
+    };
+
+    check(vec![aside("r", "bad"), release("r")], "5: a=x@1 !q=bad");
+    check(vec![release("q"), aside("q", "bad")], "5: a=x@1 !q=bad");
+    check(vec![release("q"), aside("q", "worse"), release("q")], "5: a=x@1");
+    check(vec![aside("q", "worse"), aside("q", "bad")], "5: a=x@1 !q=bad");
+    check(vec![put("b", "y", 4), Change::Remove(key("b"))], "5: a=x@1 !q=bad");
+    check(vec![Change::Remove(key("a")), put("a", "x", 5)], "5: a=x@5 !q=bad");
+    check(vec![put("a", "y", 4), put("a", "x", 5)], "5: a=x@5 !q=bad");
+    check(vec![put("a", "y", 5), put("a", "z", 4)], "5: a=y@5 !q=bad");
+}
