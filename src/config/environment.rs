@@ -4,7 +4,7 @@
 //! `PORTICO_CLIENT__HEAD_TIMEOUT`). What is set most has a short name. Lists are separated by commas.
 
 use super::assignment::Assignment;
-use super::problem::{Place, Problem, Problems, did_you_mean};
+use super::problem::{Place, Problem, did_you_mean};
 use super::settings::{SETTINGS, Setting, Settings};
 use super::value::Value;
 
@@ -32,10 +32,10 @@ const OTHERS: [&str; 3] = ["PORTICO_CONFIG", "PORTICO_SERVER", "PORTICO_TOKEN"];
 pub(crate) fn read(
     variables: impl Iterator<Item = (String, String)>,
     remarks: &mut Vec<String>,
-) -> Result<Vec<Assignment>, Problems> {
+    problems: &mut Vec<Problem>,
+) -> Vec<Assignment> {
     let defaults = Settings::default();
     let mut assignments = Vec::new();
-    let mut problems = Vec::new();
     for (name, text) in variables {
         if !name.starts_with("PORTICO_") || OTHERS.contains(&&*name) {
             continue;
@@ -56,7 +56,7 @@ pub(crate) fn read(
     }
     // Short names stand before long ones, so that the more exact one has the last word.
     assignments.sort_by_key(|a| matches!(&a.place, Place::Variable(name) if *name == long_name(a.key)));
-    if problems.is_empty() { Ok(assignments) } else { Err(Problems(problems)) }
+    assignments
 }
 
 fn setting_of(name: &str) -> Option<&'static Setting> {
@@ -77,6 +77,7 @@ pub(crate) fn long_name(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::problem::Problems;
     use super::*;
 
     fn variables(pairs: &[(&str, &str)]) -> Result<Vec<Assignment>, Problems> {
@@ -86,7 +87,9 @@ mod tests {
     fn with_remarks(pairs: &[(&str, &str)]) -> (Result<Vec<Assignment>, Problems>, Vec<String>) {
         let mut remarks = Vec::new();
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        (read(pairs, &mut remarks), remarks)
+        let mut problems = Vec::new();
+        let assignments = read(pairs, &mut remarks, &mut problems);
+        (Problems::of(problems).map(|()| assignments), remarks)
     }
 
     #[test]

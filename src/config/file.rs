@@ -7,30 +7,34 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::assignment::Assignment;
-use super::problem::{Place, Problem, Problems, nearest};
+use super::problem::{Place, Problem, nearest};
 use super::settings::SETTINGS;
 use super::value::Value;
 
-/// Reads a whole file, or says everything that is wrong with its shape.
-pub(crate) fn read(text: &str, path: &Path) -> Result<Vec<Assignment>, Problems> {
+/// Reads a whole file: what it sets, and everything that is wrong with its shape.
+pub(crate) fn read(text: &str, path: &Path, problems: &mut Vec<Problem>) -> Vec<Assignment> {
     let at = |offset: usize| {
         let line = text.as_bytes().iter().take(offset).filter(|&&octet| octet == b'\n').count() + 1;
         Place::File(path.to_owned(), Some(line))
     };
-    let table = DeTable::parse(text).map_err(|error| {
-        let place = error.span().map_or_else(|| Place::File(path.to_owned(), None), |span| at(span.start));
-        Problems::one(place, error.message().replace('\n', " "))
-    })?;
-    let mut reader = Reader { at: &at, assignments: Vec::new(), problems: Vec::new() };
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let place =
+                error.span().map_or_else(|| Place::File(path.to_owned(), None), |span| at(span.start));
+            problems.push(Problem { place, message: error.message().replace('\n', " ") });
+            return Vec::new();
+        }
+    };
+    let mut reader = Reader { at: &at, assignments: Vec::new(), problems };
     reader.table("", table.get_ref());
-    reader.problems.sort_by(|a, b| a.place.cmp(&b.place));
-    if reader.problems.is_empty() { Ok(reader.assignments) } else { Err(Problems(reader.problems)) }
+    reader.assignments
 }
 
 struct Reader<'r> {
     at: &'r dyn Fn(usize) -> Place,
     assignments: Vec<Assignment>,
-    problems: Vec<Problem>,
+    problems: &'r mut Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -88,10 +92,13 @@ fn read_value(value: &Spanned<DeValue<'_>>) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::problem::Problems;
     use super::*;
 
     fn problem(text: &str) -> String {
-        read(text, Path::new("p.toml")).unwrap_err().to_string()
+        let mut problems = Vec::new();
+        read(text, Path::new("p.toml"), &mut problems);
+        Problems::of(problems).unwrap_err().to_string()
     }
 
     #[test]
@@ -99,7 +106,7 @@ mod tests {
         let text = "data = \"/d\"\n\n[http]\nlisten = [\"127.0.0.1:80\"]\nworkers = 0x10\nqqq.x = 1\n";
         let error = problem(text);
         assert_eq!(error, "p.toml:6: unknown key `http.qqq`");
-        let read = read(&text.replace("qqq.x = 1\n", ""), Path::new("p.toml")).unwrap();
+        let read = read(text, Path::new("p.toml"), &mut Vec::new());
         let workers = read.iter().find(|a| a.key == "http.workers").unwrap();
         assert_eq!(workers.value, Value::Number(16));
         assert_eq!(workers.place, Place::File("p.toml".into(), Some(5)));

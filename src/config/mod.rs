@@ -69,23 +69,31 @@ impl Sources {
             places: BTreeMap::new(),
             remarks: Vec::new(),
         };
+        // What is wrong in one place hides nothing in another: everything is read, then all of it is told.
+        let mut problems = Vec::new();
         let mut assignments = Vec::new();
         if let Some(path) = loaded.file.clone() {
-            let text = read_file(&path)?;
-            if hipache::is_hipache(&text, &path) {
-                let translated = hipache::read(&text, &path)?;
-                loaded.hipache = true;
-                loaded.remarks = translated.remarks;
-                assignments = translated.assignments;
-            } else {
-                assignments = file::read(&text, &path)?;
+            match read_file(&path) {
+                Ok(text) if hipache::is_hipache(&text, &path) => {
+                    loaded.hipache = true;
+                    match hipache::read(&text, &path) {
+                        Ok(translated) => {
+                            loaded.remarks = translated.remarks;
+                            assignments = translated.assignments;
+                        }
+                        Err(Problems(wrong)) => problems.extend(wrong),
+                    }
+                }
+                Ok(text) => assignments = file::read(&text, &path, &mut problems),
+                Err(Problems(wrong)) => problems.extend(wrong),
             }
         }
-        assignments.extend(environment::read(self.variables.clone().into_iter(), &mut loaded.remarks)?);
+        let variables = self.variables.clone().into_iter();
+        assignments.extend(environment::read(variables, &mut loaded.remarks, &mut problems));
         assignments.extend(self.flags.iter().cloned());
-        loaded.apply(assignments)?;
-        validate::validate(&loaded)?;
-        Ok(loaded)
+        loaded.apply(assignments, &mut problems);
+        validate::validate(&loaded, &mut problems);
+        Problems::of(problems).map(|()| loaded)
     }
 
     /// `--config`, `PORTICO_CONFIG`, or what hipache's `SETTINGS_FLAVOR` chooses.
@@ -111,8 +119,7 @@ impl Sources {
 }
 
 impl Loaded {
-    fn apply(&mut self, assignments: Vec<Assignment>) -> Result<(), Problems> {
-        let mut problems = Vec::new();
+    fn apply(&mut self, assignments: Vec<Assignment>, problems: &mut Vec<Problem>) {
         for Assignment { key, value, place } in assignments {
             let outcome = Setting::named(key).map(|setting| setting.set(&mut self.settings, &value));
             match outcome {
@@ -123,7 +130,6 @@ impl Loaded {
                 None => problems.push(Problem { place, message: format!("unknown key `{key}`") }),
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
     }
 
     /// Where a setting was said.

@@ -46,6 +46,12 @@ impl Problems {
     pub(crate) fn one(place: Place, message: impl Into<String>) -> Self {
         Self(vec![Problem { place, message: message.into() }])
     }
+
+    /// Nothing is wrong, or all of this, ordered by place.
+    pub(crate) fn of(mut problems: Vec<Problem>) -> Result<(), Self> {
+        problems.sort_by(|a, b| a.place.cmp(&b.place));
+        if problems.is_empty() { Ok(()) } else { Err(Self(problems)) }
+    }
 }
 
 impl fmt::Display for Problems {

@@ -25,8 +25,10 @@ fn the_example_names_every_setting_with_its_default() {
     let text = std::fs::read_to_string(&path).unwrap();
     let defaults = Settings::default();
 
-    let assignments = file::read(&text, &path).unwrap();
+    let mut problems = Vec::new();
+    let assignments = file::read(&text, &path, &mut problems);
 
+    assert_eq!(problems, []);
     let mut named = BTreeSet::new();
     for assignment in assignments {
         let setting = Setting::named(assignment.key).unwrap();
@@ -110,6 +112,32 @@ fn settings_that_contradict_each_other_are_problems() {
         assert!(error.contains(part), "{text}: {error}");
     }
     assert!(load("[admin]\nlisten = \"0.0.0.0:8081\"\ntoken = \"secret\"").is_ok());
+}
+
+#[test]
+fn all_independent_problems_are_named_at_once() {
+    let text = "version = 2\n[htpp]\nlisten = 1\n[http]\ndrain = 30\n[admin]\nlisten = \"0.0.0.0:8081\"\ntokn = \"x\"\n";
+    let (folder, mut sources) = sources(text, "portico.toml");
+    sources.variables.insert("PORTICO_WORKERS".into(), "many".into());
+    sources.variables.insert("PORTICO_CLIENT__HEAD_TIMOUT".into(), "1s".into());
+    sources.variables.insert("PORTICO_LOG".into(), "loud".into());
+
+    let error = sources.load().unwrap_err().to_string();
+
+    let error = error.replace(&folder.path().join("portico.toml").display().to_string(), "p.toml");
+    let starts = [
+        "p.toml:1: `version` is 2",
+        "p.toml:2: unknown key `htpp`",
+        "p.toml:5: `http.drain` is 30",
+        // That admin.listen misses a token is not said: the misspelt one was meant.
+        "p.toml:8: unknown key `admin.tokn`",
+        "variable PORTICO_CLIENT__HEAD_TIMOUT: names no setting",
+        "variable PORTICO_LOG: `log.level` has no level",
+        "variable PORTICO_WORKERS: `http.workers` is",
+    ];
+    let lines: Vec<&str> = error.lines().collect();
+    assert_eq!(lines.len(), starts.len(), "{error}");
+    assert!(lines.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{error}");
 }
 
 #[test]

@@ -2,15 +2,15 @@
 
 use registry::RegistryUrl;
 
-use super::{Loaded, Problem, Problems};
+use super::{Loaded, Problem};
 
 /// Durations that may be nothing at all.
 const MAY_BE_ZERO: [&str; 4] = ["http.drain", "admin.drain", "admin.live_wait", "health.dead_ttl"];
 
-/// Checks the whole.
-pub(super) fn validate(loaded: &Loaded) -> Result<(), Problems> {
+/// Checks the whole. After other problems, settings are not held against each other: one that was not understood may be what is missing.
+pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {
     let settings = &loaded.settings;
-    let mut problems = Vec::new();
+    let understood = problems.is_empty();
     let mut wrong = |key: &str, message: String| {
         problems.push(Problem { place: loaded.place(key), message: format!("`{key}` {message}") });
     };
@@ -26,7 +26,7 @@ pub(super) fn validate(loaded: &Loaded) -> Result<(), Problems> {
     if let Err(error) = crate::logging::parse_level(&settings.log.level) {
         wrong("log.level", format!("{error}; write \"info\" or \"info,proxy=debug\""));
     }
-    let exposed = settings.admin.listen.filter(|address| !address.ip().is_loopback());
+    let exposed = settings.admin.listen.filter(|address| understood && !address.ip().is_loopback());
     if let (Some(address), None) = (exposed, &settings.admin.token) {
         let message =
             format!("is {address}, which others can reach: set admin.token (PORTICO_ADMIN_TOKEN) too");
@@ -38,7 +38,6 @@ pub(super) fn validate(loaded: &Loaded) -> Result<(), Problems> {
             wrong(setting.key, "is 0s, but must be longer than that".into());
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
 
 /// The registry that the settings name.
