@@ -192,3 +192,30 @@ fn what_nobody_saw_is_not_guessed_by_a_rollback() {
     eventually("the other is gone", || get(portico.http(), "new.example.com", "/").status == 400);
     assert_eq!(get(portico.http(), "old.example.com", "/").body, "there all along");
 }
+
+#[test]
+fn what_is_too_much_for_one_write_is_written_in_parts_only_when_told_to() {
+    let world = World::new();
+    let redis = world.redis();
+    let portico = world.portico(&["--registry", &redis.url()]);
+    eventually("portico follows", || get(portico.admin(), "127.0.0.1", "/readyz").status == 200);
+    let frontends: Vec<String> =
+        (0..1001).map(|n| format!(r#"{{"host":"h{n}","endpoints":["http://127.0.0.1:1"]}}"#)).collect();
+    let text = format!(r#"{{"format":"portico.facts","version":1,"frontends":[{}]}}"#, frontends.join(","));
+    let file = world.write("facts.json", &text).display().to_string();
+
+    let refused = portico.cli(&["import", &file]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("say --keep-going"), "{}", refused.stderr);
+    assert_eq!(redis.command(&["DBSIZE"]).parse::<u32>().unwrap_or(0) / 1000, 0, "nothing was written");
+    let said = portico.does(&["import", &file, "--keep-going"]);
+    assert!(said.contains("imported: 1001 added") && said.contains("in 2 parts"), "{said}");
+
+    let refused = portico.cli(&["rollback", "0"]);
+    assert!(refused.stderr.contains("say --in-parts"), "{}", refused.stderr);
+    assert_eq!(get(portico.http(), "h1000", "/").status, 502, "nothing was rolled back");
+    let said = portico.does(&["rollback", "0", "--in-parts"]);
+
+    assert!(said.contains("1001 removed") && said.contains("in 2 parts"), "{said}");
+    eventually("all are gone", || get(portico.http(), "h1000", "/").status == 400);
+}

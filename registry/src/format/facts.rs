@@ -8,7 +8,7 @@
 //! "left_out":[]}
 //! ```
 //!
-//! Each fact is in its native form, on a line of its own, by key: two exports compare well. `left_out` names what the registry holds
+//! `config/facts.example.json` shows one with more in it. Each fact is in its native form, on a line of its own, by key: two exports compare well. `left_out` names what the registry holds
 //! and no fact can say (`place`, `reason`, `remedy`); readers pass it over. A reader refuses a version or a field it does not know: a
 //! kind of fact that it would drop must not look imported.
 
@@ -168,6 +168,13 @@ mod tests {
         let read = read(text.as_bytes()).expect("facts");
         let facts: Vec<_> = snapshot.frontends().map(|(frontend, _)| frontend.clone()).collect();
         assert_eq!((read.frontends, read.refused), (facts, Vec::new()));
+    }
+
+    #[test]
+    fn the_example_is_such_a_file() {
+        let read = read(include_bytes!("../../../config/facts.example.json")).expect("facts");
+
+        assert_eq!((read.frontends.len(), read.refused.len()), (2, 0));
     }
 
     #[test]
