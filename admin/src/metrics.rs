@@ -15,7 +15,7 @@ use crate::api::registry_status;
 use crate::doors::App;
 use crate::problem::Problem;
 use crate::readiness;
-use crate::wire::RegistryStatus;
+use crate::wire::{HeldView, RegistryStatus};
 use exposition::Exposition;
 
 /// The format's name (Prometheus exposition format 0.0.4).
@@ -77,6 +77,7 @@ fn of_registry(out: &mut Exposition, registry: &RegistryStatus) {
         let help = "How long ago the routes were last known to be what the registry says.";
         out.gauge("portico_registry_age_seconds", help, age as f64 / 1000.0);
     }
+    of_hold(out, registry.held.as_ref());
     let cached = f64::from(u8::from(registry.from_cache));
     out.gauge(
         "portico_registry_from_cache",
@@ -87,6 +88,19 @@ fn of_registry(out: &mut Exposition, registry: &RegistryStatus) {
     out.gauge("portico_facts", "Facts in the newest snapshot.", registry.facts as f64);
     let help = "Entries of the registry that are set aside; `portico verify` lists them.";
     out.gauge("portico_quarantined_entries", help, registry.quarantined as f64);
+}
+
+/// Always there, so that an alarm needs no `absent()`.
+fn of_hold(out: &mut Exposition, held: Option<&HeldView>) {
+    let help = "1 while a view of the registry's that suddenly lost most of its frontends is held before it is believed.";
+    out.gauge("portico_registry_view_held", help, f64::from(u8::from(held.is_some())));
+    let seconds = |ms: Option<u64>| ms.unwrap_or(0) as f64 / 1000.0;
+    let help = "For how long it has been held.";
+    out.gauge("portico_registry_view_held_seconds", help, seconds(held.map(|held| held.for_ms)));
+    let help = "How long until it is believed.";
+    out.gauge("portico_registry_view_held_left_seconds", help, seconds(held.map(|held| held.left_ms)));
+    let help = "Frontends that are served and that it would remove.";
+    out.gauge("portico_registry_view_held_removes", help, held.map_or(0, |held| held.removes) as f64);
 }
 
 fn of_proxy(out: &mut Exposition, t: &Totals) {

@@ -1,7 +1,7 @@
 //! Whether this node should get traffic.
 //!
 //! Ready: there are routes (from the store, or the last known good ones from disk), the proxy serves them, and the process is
-//! not taking its leave. A registry that is gone does not make a node unready: the last snapshot serves.
+//! not taking its leave. A registry that is gone, or whose view is held, does not make a node unready: the last snapshot serves.
 
 use model::Revision;
 use registry::{Link, State};
@@ -45,6 +45,7 @@ fn judge(state: &State, draining: bool, serving: Option<Revision>, first: Option
         reasons,
         registry: link_name(&state.link).to_owned(),
         from_cache: state.from_cache,
+        held: state.held.is_some(),
     }
 }
 
@@ -72,6 +73,7 @@ mod tests {
             confirmed: None,
             saved_ms: None,
             read_only: false,
+            held: None,
         }
     }
 

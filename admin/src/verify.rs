@@ -26,7 +26,8 @@ pub(crate) fn verify(
     });
     let frontends = snapshot.frontends().flat_map(|(frontend, _)| of_frontend(frontend));
     let dead = report.into_iter().flat_map(|report| &report.dead).map(of_dead);
-    let mut all = of_registry(state).into_iter().chain(quarantined).chain(frontends).chain(dead);
+    let registry = of_registry(state).into_iter().chain(of_hold(state));
+    let mut all = registry.chain(quarantined).chain(frontends).chain(dead);
     let findings: Vec<_> = all.by_ref().take(limit).collect();
     Verification {
         revision: snapshot.revision().number(),
@@ -48,6 +49,22 @@ fn of_registry(state: &State) -> Option<Finding> {
         reason: format!("it is lost ({error}): {serve}"),
         remedy: "start it, or see to its address, its password and the network; portico goes on trying"
             .to_owned(),
+    })
+}
+
+/// A view that is not believed yet.
+fn of_hold(state: &State) -> Option<Finding> {
+    let held = state.held?;
+    let seconds = held.until.saturating_duration_since(held.since).as_secs();
+    Some(Finding {
+        kind: FindingKind::Registry,
+        key: state.url.clone(),
+        endpoint: None,
+        reason: format!(
+            "it suddenly lost {} of {} frontends: they are served on, and its view is held for {seconds} s before it is believed",
+            held.removes, held.of
+        ),
+        remedy: "restore what it lost; or, if it was meant: portico registry accept".to_owned(),
     })
 }
 

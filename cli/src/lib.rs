@@ -25,6 +25,7 @@ mod import;
 mod json;
 mod name;
 mod printable;
+mod registry;
 mod rollback;
 mod status;
 mod table;
@@ -71,6 +72,9 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     /// How a request for a URL would be routed, and why
     Explain(explain::ExplainArgs),
+    /// How portico stands with what its registry says
+    #[command(subcommand)]
+    Registry(registry::Command),
     /// Who changed what, when; newest first
     History(history::HistoryArgs),
     /// What differs in frontends between two revisions
@@ -100,6 +104,7 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Status(args) => status::run(args, &client),
         Command::Verify(args) => verify::run(args, &client),
         Command::Explain(args) => explain::run(args, &client),
+        Command::Registry(command) => registry::run(command, &client),
         Command::History(args) => history::run(args, &client),
         Command::Diff(args) => diff::run(args, &client),
         Command::Rollback(args) => rollback::run(args, &client),

@@ -1,6 +1,6 @@
 //! `portico status`: how a node and its registry stand.
 
-use admin::wire::{RegistryStatus, Status};
+use admin::wire::{HeldView, RegistryStatus, Status};
 use clap::Args;
 
 use crate::answer::Answer;
@@ -37,6 +37,9 @@ fn text(status: &Status) -> String {
     table.row(["ready", &ready]);
     table.row(["registry", &format!("{}: {}", status.registry.url, link(&status.registry))]);
     table.row(["routes", &routes(&status.registry)]);
+    if let Some(held) = &status.registry.held {
+        table.row(["held", &held_view(held)]);
+    }
     match &status.proxy {
         Some(proxy) => {
             let serving = format!("serves revision {}, {} in flight", proxy.serving, proxy.in_flight);
@@ -67,6 +70,16 @@ fn link(registry: &RegistryStatus) -> String {
         said.push("read-only".to_owned());
     }
     said.join(", ")
+}
+
+fn held_view(held: &HeldView) -> String {
+    format!(
+        "the registry lost {} of {} frontends {} ago; they are served on for {} more (portico registry accept)",
+        held.removes,
+        held.of,
+        duration(held.for_ms),
+        duration(held.left_ms)
+    )
 }
 
 fn routes(registry: &RegistryStatus) -> String {
@@ -117,6 +130,7 @@ mod tests {
                 reasons: Vec::new(),
                 registry: "live".to_owned(),
                 from_cache: false,
+                held: false,
             },
             registry: RegistryStatus {
                 driver: "redis".to_owned(),
@@ -127,6 +141,7 @@ mod tests {
                 age_ms: Some(1_240),
                 from_cache: false,
                 read_only: false,
+                held: None,
                 revision: 42,
                 facts: 3,
                 quarantined: 0,
@@ -162,6 +177,7 @@ mod tests {
         lost.registry.from_cache = true;
         lost.registry.facts = 1;
         lost.registry.quarantined = 2;
+        lost.registry.held = Some(HeldView { for_ms: 12_000, left_ms: 48_500, removes: 61, of: 70 });
         lost.ready.ready = false;
         lost.ready.reasons = vec!["this node is draining".to_owned()];
         lost.proxy = None;
@@ -171,6 +187,7 @@ mod tests {
         ready     no: this node is draining
         registry  redis://:***@10.0.0.5:6379/0: lost, connection refused
         routes    revision 42, 1 frontend, of unknown age, last known good from disk, 2 set aside (portico verify)
+        held      the registry lost 61 of 70 frontends 12 s ago; they are served on for 48 s more (portico registry accept)
         proxy     none in this process
         listens   http 0.0.0.0:8080
         listens   admin 127.0.0.1:8081

@@ -1,15 +1,17 @@
 //! Events folded into what is served: the pure part of the watcher.
 //!
 //! In: a driver's events. Out: snapshot, marks and state after them. Never here: a wait, a clock, a merge of two listings.
+//! What suddenly lost most of a large table is not served at once: see [`crate::hold`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use model::{Change, DeadMarks, FactKey, Revision, Snapshot, Stated};
 
 use crate::driver::Event;
-use crate::{Link, State};
+use crate::hold::{End, Hold, is_sudden_loss};
+use crate::{Accepted, Link, State};
 use after::After;
 
 mod after;
@@ -21,6 +23,11 @@ pub(crate) struct Fold {
     pub(crate) marks: DeadMarks,
     pub(crate) state: State,
     listing: Option<Listing>,
+    hold: Option<Hold>,
+    /// How long a view is held; zero: none ever is.
+    patience: Duration,
+    /// Why the last hold ended, until it is told.
+    pub(crate) ended: Option<End>,
 }
 
 /// A listing under way: never seen by anybody before it is complete.
@@ -34,8 +41,9 @@ struct Listing {
 }
 
 impl Fold {
-    pub(crate) fn new(snapshot: Snapshot, state: State) -> Self {
-        Self { snapshot, marks: DeadMarks::default(), state, listing: None }
+    pub(crate) fn new(snapshot: Snapshot, state: State, patience: Duration) -> Self {
+        let marks = DeadMarks::default();
+        Self { snapshot, marks, state, listing: None, hold: None, patience, ended: None }
     }
 
     /// Takes one event in. `now`: when it was received.
@@ -48,17 +56,18 @@ impl Fold {
                 }
             }
             Event::Listed { revision, follows_by, read_only } => {
-                self.swap(revision);
                 self.state.link = Link::Live;
                 self.state.follows_by = follows_by;
                 self.state.read_only = read_only;
                 self.state.ready = true;
-                self.state.from_cache = false;
-                self.state.saved_ms = None;
-                self.state.confirmed = Some(now);
+                self.swap(revision, now);
             }
             Event::Changed { revision, changes } => {
                 self.change(revision, changes);
+                self.confirm(now);
+            }
+            Event::Vanished { revision, changes } => {
+                self.vanish(revision, changes, now);
                 self.confirm(now);
             }
             Event::Confirmed => self.confirm(now),
@@ -74,14 +83,52 @@ impl Fold {
             Event::Lost { error } => {
                 self.state.link = Link::Lost { error };
                 self.state.follows_by = "";
+                // What a store said that is gone is not believed later; when it returns it says it anew.
+                if self.hold.take().is_some() {
+                    self.ended = Some(End::Lost);
+                }
             }
             Event::Barrier(_) => {}
         }
+        if self.hold.as_ref().is_some_and(Hold::is_over) {
+            self.end_hold(End::Recovered, now);
+        }
+        self.state.held = self.hold.as_ref().map(|hold| hold.told(&self.snapshot));
     }
 
+    /// When the held view will be believed; `None`: none is held.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.hold.as_ref().map(Hold::until)
+    }
+
+    /// Believes the held view when its time has come.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        if self.deadline().is_some_and(|until| until <= now) {
+            self.end_hold(End::Time, now);
+        }
+    }
+
+    /// Believes the held view because an operator says so; `None`: none is held.
+    pub(crate) fn accept(&mut self, now: Instant) -> Option<Accepted> {
+        let removed = self.hold.as_ref()?.told(&self.snapshot).removes;
+        self.end_hold(End::Accepted, now);
+        Some(Accepted { revision: self.snapshot.revision(), removed })
+    }
+
+    fn end_hold(&mut self, end: End, now: Instant) {
+        let Some(Hold { view, revision, .. }) = self.hold.take() else { return };
+        self.ended = Some(end);
+        self.state.held = None;
+        self.believe(&view, revision);
+        self.confirm(now);
+    }
+
+    /// The store says what is served, unless a view is held: then it says something else.
     fn confirm(&mut self, now: Instant) {
-        if self.state.link == Link::Live {
+        if self.state.link == Link::Live && self.hold.is_none() {
             self.state.confirmed = Some(now);
+            self.state.from_cache = false;
+            self.state.saved_ms = None;
         }
     }
 
@@ -89,25 +136,66 @@ impl Fold {
         if let Some(listing) = &mut self.listing {
             listing.change(revision, &changes);
         }
+        let said = self.hold.is_some().then(|| changes.clone());
         let mut after = After::new(&self.snapshot);
         let changes: Vec<Change> =
             changes.into_iter().filter_map(|change| after.take(revision, change)).collect();
         self.step(revision, changes);
+        if let (Some(hold), Some(said)) = (&mut self.hold, said) {
+            hold.change(revision, &said, &self.snapshot);
+        }
     }
 
-    /// Compares the listing with what is served and puts it in its place.
-    fn swap(&mut self, revision: Revision) {
+    /// Much is gone at once: of a large table, that is held.
+    fn vanish(&mut self, revision: Revision, changes: Vec<Change>, now: Instant) {
+        let gone = |change: &Change| match change {
+            Change::Remove(key) if self.snapshot.get(key).is_some() => Some(key.clone()),
+            _ => None,
+        };
+        let gone: HashSet<FactKey> = changes.iter().filter_map(gone).collect();
+        if self.hold.is_none() && !self.is_held_back(gone.len()) {
+            return self.change(revision, changes);
+        }
+        if let Some(listing) = &mut self.listing {
+            listing.change(revision, &changes);
+        }
+        let time = (now, self.patience);
+        let hold = self
+            .hold
+            .get_or_insert_with(|| Hold::new(self.snapshot.clone(), revision, HashSet::new(), time, None));
+        hold.lose(revision, changes, gone);
+    }
+
+    fn is_held_back(&self, gone: usize) -> bool {
+        !self.patience.is_zero() && is_sudden_loss(self.snapshot.len(), gone)
+    }
+
+    /// Puts the listing in the place of what is served, or holds it.
+    fn swap(&mut self, revision: Revision, now: Instant) {
         let Some(Listing { staged, .. }) = self.listing.take() else { return };
+        let gone = self.snapshot.facts().filter(|(key, _)| staged.get(key).is_none());
+        let gone: HashSet<FactKey> = gone.map(|(key, _)| key.clone()).collect();
+        if self.hold.is_some() || self.is_held_back(gone.len()) {
+            let time = (now, self.patience);
+            self.hold = Some(Hold::new(staged, revision, gone, time, self.hold.as_ref()));
+        } else {
+            self.believe(&staged, revision);
+        }
+        self.confirm(now);
+    }
+
+    /// Compares a view of the store's with what is served and puts it in its place.
+    fn believe(&mut self, view: &Snapshot, revision: Revision) {
         let served = &self.snapshot;
         let mut changes = Vec::new();
-        for (key, stated) in staged.facts() {
+        for (key, stated) in view.facts() {
             changes.extend(news_of(served.get(key), stated.clone()).map(Change::Put));
         }
-        let gone = served.facts().filter(|(key, _)| staged.get(key).is_none());
+        let gone = served.facts().filter(|(key, _)| view.get(key).is_none());
         changes.extend(gone.map(|(key, _)| Change::Remove(key.clone())));
-        let released = served.quarantine().filter(|(raw, _)| staged.quarantined(raw).is_none());
+        let released = served.quarantine().filter(|(raw, _)| view.quarantined(raw).is_none());
         changes.extend(released.map(|(raw, _)| Change::Release(raw.into())));
-        let set_aside = staged.quarantine().filter(|(raw, why)| served.quarantined(raw) != Some(why));
+        let set_aside = view.quarantine().filter(|(raw, why)| served.quarantined(raw) != Some(why));
         changes.extend(set_aside.map(|(raw, why)| Change::Quarantine(raw.into(), why.clone())));
         self.step(revision, changes);
     }
@@ -155,5 +243,7 @@ impl Listing {
     }
 }
 
+#[cfg(test)]
+mod hold_tests;
 #[cfg(test)]
 mod tests;

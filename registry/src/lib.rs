@@ -20,6 +20,7 @@ pub mod driver;
 mod fold;
 pub mod format;
 mod history;
+mod hold;
 pub mod import;
 mod open;
 mod past;
@@ -32,11 +33,12 @@ mod write;
 
 pub use backup::{Backup, BackupError};
 pub use history::{HistoryQuery, ReadError};
+pub use hold::{LARGE_TABLE, SUDDEN_LOSS_PERCENT};
 pub use open::{OpenError, open};
 pub use past::{PastError, Touched, Was};
 pub use plan::{Plan, Step};
 pub use publish::{MAX_EDITS, Registry};
-pub use state::{Link, State};
+pub use state::{Accepted, Held, Link, State};
 pub use url::{RegistryUrl, UrlError};
 pub use write::{Edit, Expected, PublishError, Published, Write};
 
@@ -55,6 +57,9 @@ pub struct Config {
     pub reconnect_max: Duration,
     /// How long a full reconcile of a remote store may take to come round: what a lost message hid is found within it.
     pub reconcile: Duration,
+    /// How long a view of a remote store that suddenly lost most of a large table ([`SUDDEN_LOSS_PERCENT`] of [`LARGE_TABLE`] or more
+    /// frontends, by a flush or at a reconnect) is held before it is believed; zero: it is believed at once.
+    pub hold: Duration,
     /// Whether portico may switch on Redis' keyspace notifications when client tracking is missing.
     pub configure_keyspace_events: bool,
     /// The largest value of one entry, in octets; a larger one is set aside.
@@ -72,6 +77,7 @@ impl Default for Config {
             timeout: Duration::from_secs(2),
             reconnect_max: Duration::from_secs(1),
             reconcile: Duration::from_secs(5),
+            hold: Duration::from_secs(60),
             configure_keyspace_events: false,
             max_value: 256 * 1024,
             active_checks: true,

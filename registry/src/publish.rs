@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::{ChangeRecord, DeadMarks, Fact, HealthReport, MAX_ENDPOINTS, Report, Snapshot};
-use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::cache::{Cache, Saved};
@@ -15,13 +15,16 @@ use crate::fold::Fold;
 use crate::format::native;
 use crate::watcher::Watcher;
 use crate::{
-    Backup, BackupError, Config, Edit, HistoryQuery, Link, PublishError, Published, ReadError, State, Write,
+    Accepted, Backup, BackupError, Config, Edit, HistoryQuery, Link, PublishError, Published, ReadError,
+    State, Write,
 };
 
 /// The most edits in one write, whatever the store; some take more ([`Registry::max_edits`]).
 pub const MAX_EDITS: usize = 1000;
 /// The longest `who` that is kept, in octets.
 const MAX_WHO: usize = 200;
+/// How many operators may wait for the held view to be believed.
+const ACCEPT_QUEUE: usize = 16;
 
 /// A registry that is followed. Clones are handles to the same one; it ends with the last of them.
 #[derive(Clone)]
@@ -35,6 +38,7 @@ struct Inner {
     marks: watch::Receiver<Arc<DeadMarks>>,
     state: watch::Receiver<Arc<State>>,
     events: mpsc::Sender<Event>,
+    accepts: mpsc::Sender<oneshot::Sender<Option<Accepted>>>,
     health: mpsc::Sender<HealthReport>,
     report: watch::Sender<Arc<Report>>,
     stop: watch::Sender<bool>,
@@ -66,12 +70,17 @@ impl Registry {
             confirmed: None,
             saved_ms: saved.as_ref().map(|saved| saved.confirmed_ms),
             read_only: false,
+            held: None,
         };
-        let fold = Fold::new(saved.map_or_else(Snapshot::empty, |saved| saved.snapshot), first.clone());
+        // A local store is lost and changed by nobody but this process.
+        let hold = if driver.is_remote() { config.hold } else { Duration::ZERO };
+        let saved = saved.map_or_else(Snapshot::empty, |saved| saved.snapshot);
+        let fold = Fold::new(saved, first.clone(), hold);
         let (to_snapshots, snapshots) = watch::channel(Arc::new(fold.snapshot.clone()));
         let (to_marks, marks) = watch::channel(Arc::new(DeadMarks::default()));
         let (to_state, state) = watch::channel(Arc::new(first));
         let (events, from_driver) = mpsc::channel(EVENT_QUEUE);
+        let (accepts, accepted) = mpsc::channel(ACCEPT_QUEUE);
         let (health, from_proxies) = mpsc::channel(HEALTH_QUEUE);
         let (report, reports) = watch::channel(Arc::new(Report::default()));
         let (stop, stopped) = watch::channel(false);
@@ -85,6 +94,7 @@ impl Registry {
         let closing = Arc::<AtomicBool>::default();
         let watcher = Watcher {
             events: from_driver,
+            accepts: accepted,
             fold,
             snapshots: to_snapshots,
             marks: to_marks,
@@ -105,6 +115,7 @@ impl Registry {
             marks,
             state,
             events,
+            accepts,
             health,
             report,
             stop,
@@ -164,6 +175,14 @@ impl Registry {
     /// [`BackupError`], named by what to do next.
     pub async fn backup(&self) -> Result<Backup, BackupError> {
         self.inner.driver.backup().await
+    }
+
+    /// Believes the view of the store's that is held (see [`Config::hold`]), as it is now; returns when it is served. `None`: none is
+    /// held.
+    pub async fn accept(&self) -> Option<Accepted> {
+        let (asked, accepted) = oneshot::channel();
+        self.inner.accepts.send(asked).await.ok()?;
+        accepted.await.ok()?
     }
 
     /// Reads the history, newest first.

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use model::Revision;
+
 /// How we stand with the store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
@@ -24,6 +26,30 @@ pub struct State {
     pub saved_ms: Option<u64>,
     /// True when the store takes no writes from us and revisions are local.
     pub read_only: bool,
+    /// The view of the store's that is not believed yet; `None`: what the store says is served.
+    pub held: Option<Held>,
+}
+
+/// A view that suddenly lost most of a large table: it is held for [`crate::Config::hold`] before it is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Since when.
+    pub since: Instant,
+    /// When it will be believed if nothing changes.
+    pub until: Instant,
+    /// How many of the frontends that are served it would remove.
+    pub removes: usize,
+    /// How many are served.
+    pub of: usize,
+}
+
+/// A held view that an operator had believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// The revision it is served at.
+    pub revision: Revision,
+    /// How many frontends it removed.
+    pub removed: usize,
 }
 
 /// Whether the store can be reached.

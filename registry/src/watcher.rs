@@ -1,23 +1,27 @@
 //! Lists, follows, folds, publishes: the task between a driver and everybody who watches.
 //!
-//! In: a driver's events. Out: `watch` channels. Bursts are coalesced: however many events wait, one snapshot is published.
+//! In: a driver's events, and an operator's word on a held view. Out: `watch` channels. Bursts are coalesced: however many events
+//! wait, one snapshot is published.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use model::{DeadMarks, Snapshot};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::driver::Event;
 use crate::fold::Fold;
-use crate::{Link, State};
+use crate::hold::End;
+use crate::{Accepted, Held, Link, State};
 
 /// The most events folded before the result is published.
 const BURST: usize = 256;
 
 pub(crate) struct Watcher {
     pub(crate) events: mpsc::Receiver<Event>,
+    /// Operators who believe the held view, and wait for what became of it.
+    pub(crate) accepts: mpsc::Receiver<oneshot::Sender<Option<Accepted>>>,
     pub(crate) fold: Fold,
     pub(crate) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(crate) marks: watch::Sender<Arc<DeadMarks>>,
@@ -31,11 +35,16 @@ impl Watcher {
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut burst = Vec::with_capacity(BURST);
         loop {
+            let mut accept = None;
             tokio::select! {
                 received = self.events.recv_many(&mut burst, BURST) => if received == 0 { return },
+                Some(asked) = self.accepts.recv() => accept = Some(asked),
+                () = time_of(self.fold.deadline()) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             let now = Instant::now();
+            self.fold.tick(now);
+            let accepted = accept.map(|asked| (asked, self.fold.accept(now)));
             let mut barriers = Vec::new();
             for event in burst.drain(..) {
                 match event {
@@ -44,11 +53,16 @@ impl Watcher {
                 }
             }
             self.publish();
+            if let Some((asked, accepted)) = accepted {
+                // Who went away needs no answer.
+                let _ = asked.send(accepted);
+            }
             barriers.iter().for_each(|reached| reached.notify_one());
         }
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
+        let ended = self.fold.ended.take();
         let Fold { snapshot, marks, state, .. } = &self.fold;
         self.snapshots.send_if_modified(|served| {
             let news = served.revision() != snapshot.revision();
@@ -70,11 +84,48 @@ impl Watcher {
             if news {
                 if !self.closing.load(Ordering::Relaxed) {
                     tell(&served.link, state);
+                    tell_hold(served.held.as_ref(), state, ended);
                 }
                 *served = Arc::new(state.clone());
             }
             news
         });
+    }
+}
+
+/// Waits until `time`; without one, for ever.
+async fn time_of(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Says in the log that a view is held, and what became of it.
+fn tell_hold(before: Option<&Held>, now: &State, ended: Option<End>) {
+    let State { url, held, .. } = now;
+    if before.is_some() || ended.is_some() {
+        match ended {
+            Some(End::Time) => {
+                tracing::warn!(registry = %url, "the held view was believed: its time has come")
+            }
+            Some(End::Accepted) => {
+                tracing::warn!(registry = %url, "the held view was believed: an operator accepted it")
+            }
+            Some(End::Recovered) => {
+                tracing::info!(registry = %url, "the held view recovered: nothing was removed")
+            }
+            Some(End::Lost) => tracing::info!(registry = %url, "the held view is dropped: its store is lost"),
+            None => {}
+        }
+    }
+    if let (None, Some(Held { removes, of, since, until })) = (before, held) {
+        let seconds = until.saturating_duration_since(*since).as_secs();
+        tracing::error!(
+            registry = %url, removes, of, seconds,
+            "the registry suddenly lost most of its frontends: they are served on and its view is held; \
+             `portico registry accept` believes it at once"
+        );
     }
 }
 

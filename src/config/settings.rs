@@ -205,6 +205,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("registry.timeout", registry.config.timeout),
     setting!("registry.reconnect_max", registry.config.reconnect_max),
     setting!("registry.reconcile", registry.config.reconcile),
+    setting!("registry.hold", registry.config.hold),
     setting!("registry.configure_keyspace_events", registry.config.configure_keyspace_events),
     setting!(size "registry.max_value", registry.config.max_value),
     setting!("admin.listen", admin.listen),

@@ -5,7 +5,8 @@ use registry::RegistryUrl;
 use super::{Loaded, Problem};
 
 /// Durations that may be nothing at all.
-const MAY_BE_ZERO: [&str; 4] = ["http.drain", "admin.drain", "admin.live_wait", "health.dead_ttl"];
+const MAY_BE_ZERO: [&str; 5] =
+    ["http.drain", "admin.drain", "admin.live_wait", "health.dead_ttl", "registry.hold"];
 
 /// Checks the whole. After other problems, settings are not held against each other: one that was not understood may be what is missing.
 pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {

@@ -13,6 +13,7 @@ mod hipache;
 mod lifecycle;
 mod operator;
 mod redis;
+mod redis_production;
 mod routes;
 mod tidy;
 mod way_back;

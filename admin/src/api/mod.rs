@@ -10,6 +10,7 @@
 //! | `/v1/frontends/{host}?path=/api` | GET PUT DELETE | one frontend; `path` left out is `/` |
 //! | `/v1/frontends/{host}/endpoints?path=/api` | POST | endpoints that shall be there too |
 //! | `/v1/explain?url=` | GET | how a request for this URL would be routed |
+//! | `/v1/registry/accept` | POST | believes the view of the registry's that is held |
 //! | `/v1/history?limit=&before=&key=` | GET | the last changes, newest first |
 //! | `/v1/diff?from=&to=&limit=&after=` | GET | the frontends that differ between two revisions; `to` left out is the present one |
 //! | `/v1/rollback` | POST | desired facts as they were at a revision, as a new one, all or nothing |
@@ -33,6 +34,7 @@ mod history;
 mod import;
 mod past;
 mod probes;
+mod registry;
 mod status;
 mod verify;
 mod writing;
@@ -64,6 +66,7 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .route("/v1/status", get(status::status))
         .route("/v1/verify", get(verify::verify))
         .route("/v1/explain", get(explain::explain))
+        .route("/v1/registry/accept", post(registry::accept))
         .route("/v1/history", get(history::history))
         .route("/v1/diff", get(past::diff))
         .route("/v1/rollback", post(past::rollback))
@@ -92,7 +95,7 @@ async fn unknown(uri: Uri) -> Problem {
         let remedy = format!("a path prefix goes into the query: /v1/frontends/{host}?path=/{path}");
         return Problem::new(StatusCode::NOT_FOUND, "not-found", detail, &remedy);
     }
-    let remedy = "the API is /v1/frontends, /v1/status, /v1/verify, /v1/explain, /v1/history, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
+    let remedy = "the API is /v1/frontends, /v1/status, /v1/verify, /v1/explain, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
     Problem::new(StatusCode::NOT_FOUND, "not-found", detail, remedy)
 }
 

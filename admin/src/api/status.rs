@@ -11,7 +11,7 @@ use registry::Link;
 use super::json;
 use crate::doors::App;
 use crate::readiness;
-use crate::wire::{ProxyStatus, RegistryStatus, Status};
+use crate::wire::{HeldView, ProxyStatus, RegistryStatus, Status};
 
 /// `GET /v1/status`
 pub(crate) async fn status(State(app): State<Arc<App>>) -> Response {
@@ -52,6 +52,12 @@ pub(crate) fn registry_status(app: &App, now: Instant) -> RegistryStatus {
         age_ms: age(&state, now),
         from_cache: state.from_cache,
         read_only: state.read_only,
+        held: state.held.map(|held| HeldView {
+            for_ms: millis(now.saturating_duration_since(held.since)),
+            left_ms: millis(held.until.saturating_duration_since(now)),
+            removes: held.removes,
+            of: held.of,
+        }),
         revision: snapshot.revision().number(),
         facts: snapshot.len(),
         quarantined: snapshot.quarantine().len(),

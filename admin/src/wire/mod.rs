@@ -16,6 +16,6 @@ pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};
 pub use history::{History, HistoryRecord};
 pub use problem::Problem;
 pub use registry::format::native::{BalanceDoc, EndpointDoc, FrontendDoc, HashDoc, TimeoutsDoc};
-pub use status::{Listener, ProxyStatus, Readiness, RegistryStatus, Status};
+pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};
 pub use way_back::{Applied, Diff, Differing, ImportFrom, Kind, Refused, Rollback, Side};

@@ -32,6 +32,9 @@ pub struct Readiness {
     pub registry: String,
     /// True while the routes are the last known good ones from disk.
     pub from_cache: bool,
+    /// True while the registry says much less than is served and is not believed yet: for information, too.
+    #[serde(default)]
+    pub held: bool,
 }
 
 /// How a node stands with its registry.
@@ -53,12 +56,38 @@ pub struct RegistryStatus {
     pub from_cache: bool,
     /// True when the registry takes no writes from this node.
     pub read_only: bool,
+    /// The view of the registry's that is not believed yet; `null`: what it says is served.
+    pub held: Option<HeldView>,
     /// The revision of the newest snapshot.
     pub revision: u64,
     /// How many facts it has.
     pub facts: usize,
     /// How many entries are set aside; `portico verify` lists them.
     pub quarantined: usize,
+}
+
+/// A view that suddenly lost most of a large table, and is held before it is believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldView {
+    /// For how long it has been held, in milliseconds.
+    pub for_ms: u64,
+    /// How long until it is believed, in milliseconds.
+    pub left_ms: u64,
+    /// How many frontends that are served it would remove.
+    pub removes: usize,
+    /// How many are served.
+    pub of: usize,
+}
+
+/// `/v1/registry/accept`: the held view was believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The revision it is served at.
+    pub revision: u64,
+    /// How many frontends it removed.
+    pub removed: usize,
+    /// Whether this node's proxy routes by it already.
+    pub live: bool,
 }
 
 /// How a node's proxy stands.

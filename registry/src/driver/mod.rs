@@ -107,6 +107,14 @@ pub enum Event {
         /// In order. `Put` carries the revision of its own edit.
         changes: Vec<Change>,
     },
+    /// Like `Changed`, for facts that went all at once with nobody naming them (a flush). Most of a large table gone so is held, see
+    /// [`crate::Config::hold`]; what somebody removed by name is told by `Changed` and believed.
+    Vanished {
+        /// The revision after the last of `changes`.
+        revision: Revision,
+        /// `Remove` and `Release` only.
+        changes: Vec<Change>,
+    },
     /// The store was asked and says just what is served (a heartbeat, a finished reconcile): the age is zero again.
     Confirmed,
     /// All dead marks, as just listed.

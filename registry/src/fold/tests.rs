@@ -5,7 +5,7 @@ use model::{Fact, HostPattern, PathPrefix, Quarantined};
 use super::*;
 use crate::format::native;
 
-fn fold() -> Fold {
+pub(super) fn fold() -> Fold {
     let state = State {
         driver: "test",
         url: String::new(),
@@ -16,8 +16,9 @@ fn fold() -> Fold {
         confirmed: None,
         saved_ms: None,
         read_only: false,
+        held: None,
     };
-    Fold::new(Snapshot::empty(), state)
+    Fold::new(Snapshot::empty(), state, Duration::from_secs(60))
 }
 
 fn stated(host: &str, endpoint: &str, revision: u64) -> Stated {
@@ -26,19 +27,19 @@ fn stated(host: &str, endpoint: &str, revision: u64) -> Stated {
     Stated { fact: Arc::new(fact), revision: Revision::new(revision), origin: model::Origin::Native }
 }
 
-fn put(host: &str, endpoint: &str, revision: u64) -> Change {
+pub(super) fn put(host: &str, endpoint: &str, revision: u64) -> Change {
     Change::Put(stated(host, endpoint, revision))
 }
 
-fn key(host: &str) -> FactKey {
+pub(super) fn key(host: &str) -> FactKey {
     FactKey::Frontend { host: HostPattern::parse(host).expect("host"), path: PathPrefix::root() }
 }
 
-fn listed(revision: u64) -> Event {
+pub(super) fn listed(revision: u64) -> Event {
     Event::Listed { revision: Revision::new(revision), follows_by: "test", read_only: false }
 }
 
-fn changed(revision: u64, changes: Vec<Change>) -> Event {
+pub(super) fn changed(revision: u64, changes: Vec<Change>) -> Event {
     Event::Changed { revision: Revision::new(revision), changes }
 }
 
@@ -53,7 +54,7 @@ impl Fold {
     }
 
     /// What is served, as text: `revision: host@revision…, !quarantined…`.
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let facts = self.snapshot.facts().map(|(key, stated)| {
             let Fact::Frontend(frontend) = &*stated.fact;
             let endpoint = &frontend.backend.endpoints[0].address.host;
@@ -272,7 +273,7 @@ impl Store {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.facts.iter().map(|(k, revision)| format!(" k{k}=x@{revision}")).collect()
     }
 }

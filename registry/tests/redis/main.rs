@@ -6,6 +6,7 @@ mod books;
 mod chaos;
 mod follow;
 mod gone;
+mod hold;
 mod marks;
 mod measure;
 mod past;

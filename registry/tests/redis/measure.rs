@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use registry::Config;
+
 use crate::server::Server;
-use crate::world::{BACK, Node, says};
+use crate::world::{BACK, Node, config, says};
 
 const FRONTENDS: usize = 10_000;
 
@@ -54,7 +56,8 @@ async fn how_long_changes_take_at_ten_thousand_frontends() {
         assert_eq!(node.now().len(), FRONTENDS);
         node.0.close().await;
     }
-    let node = Node::live(&server.url()).await;
+    let at_once = Config { hold: Duration::ZERO, ..config("n1") };
+    let node = Node::live_with(&server.url(), at_once).await;
     let took = change(&server, &node, 500).await;
     println!("a change: median {:?}, 99th {:?}, worst {:?}", took[250], took[495], took[499]);
 

@@ -48,6 +48,15 @@ pub(super) struct Gathered {
     pub(super) at: u64,
 }
 
+/// How facts go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// Each by its key.
+    OneByOne,
+    /// By a flush.
+    AtOnce,
+}
+
 impl Session<'_> {
     /// Reads at most [`BATCH`] of the keys that may have changed and tells what did.
     pub(super) async fn settle(&mut self) -> Result<(), Stop> {
@@ -277,6 +286,10 @@ impl Session<'_> {
 
     /// Takes in what was gathered and tells what it changes.
     pub(super) async fn tell(&mut self, gathered: Gathered) -> Result<(), Stop> {
+        self.tell_as(gathered, Gone::OneByOne).await
+    }
+
+    pub(super) async fn tell_as(&mut self, gathered: Gathered, gone: Gone) -> Result<(), Stop> {
         let mut order: Vec<(RawKey, Found)> = gathered.found.into_iter().collect();
         order.sort_by_key(|(_, found)| found.revision);
         let last = order.last().map_or(0, |(_, found)| found.revision);
@@ -285,11 +298,16 @@ impl Session<'_> {
         for (key, found) in order {
             self.take(&key, found, at, &mut changes);
         }
-        self.announce(at, last_of_each(changes)).await
+        self.announce(at, last_of_each(changes), gone).await
     }
 
     /// Tells changes that were taken in, at `at` or later.
-    pub(super) async fn announce(&mut self, mut at: u64, changes: Vec<Change>) -> Result<(), Stop> {
+    pub(super) async fn announce(
+        &mut self,
+        mut at: u64,
+        changes: Vec<Change>,
+        gone: Gone,
+    ) -> Result<(), Stop> {
         if changes.is_empty() && at == self.highest {
             return Ok(());
         }
@@ -299,7 +317,12 @@ impl Session<'_> {
         }
         self.highest = at;
         self.marks.lists_changed();
-        self.send(Event::Changed { revision: Revision::new(at), changes }).await
+        let revision = Revision::new(at);
+        self.send(match gone {
+            Gone::OneByOne => Event::Changed { revision, changes },
+            Gone::AtOnce => Event::Vanished { revision, changes },
+        })
+        .await
     }
 
     /// A new revision, for changes that the store's books do not number.

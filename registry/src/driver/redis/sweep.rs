@@ -13,7 +13,8 @@ use super::content::Digest;
 use super::follow::{Deadlines, Session};
 use super::names::{Meaning, RawKey};
 use super::scripts::DIGESTS;
-use super::settle::{Found, Gathered, refuses};
+use super::settle::{Found, Gathered, Gone, refuses};
+use crate::LARGE_TABLE;
 
 /// How many steps a round has.
 const STEPS: u32 = 50;
@@ -24,7 +25,7 @@ const MAX_STEP: usize = 1000;
 /// The fewest.
 const MIN_STEP: usize = 16;
 
-/// A store of so few keys is listed at once when everything may have changed.
+/// A store of so few keys, or of a fifth of those that are known, is listed at once when everything may have changed.
 const NEARLY_EMPTY: usize = 64;
 
 /// How far the walks have come.
@@ -119,11 +120,16 @@ impl Session<'_> {
     pub(super) async fn reconcile(&mut self) -> Result<(), Stop> {
         let pause = if self.sweep.hurries() { Duration::ZERO } else { self.sweep.pause };
         self.sweep.due = Instant::now() + pause;
-        if self.sweep.cursor == 0 {
-            self.sweep.stored = redis::cmd("DBSIZE").query_async(&mut self.connection).await?;
-        }
+        // Every time, so that a flush nobody tells of is seen as one, not as one loss after the other.
+        self.sweep.stored = redis::cmd("DBSIZE").query_async(&mut self.connection).await?;
         let measured = self.sweep.hurry.as_mut().map(|hurry| std::mem::replace(&mut hurry.measured, true));
-        if measured == Some(false) && self.is_nearly_empty().await? {
+        let all = self.known.len();
+        let shrunk = all >= LARGE_TABLE && self.sweep.stored <= all / 5 && self.dirty.is_empty();
+        if (measured == Some(false) || shrunk) && self.is_nearly_empty().await? {
+            if !self.writer_is_reader() {
+                // A replica that lost what it held has lost its counter, too: only a listing says from where to go on.
+                return Err(Stop::Lost(format!("{} lost most of what it held", self.shared.place.read)));
+            }
             return self.vanish().await;
         }
         self.compare().await?;
@@ -222,22 +228,23 @@ impl Session<'_> {
         if self.dirty.iter().all(|key| self.known.get(key).is_none()) {
             self.deadlines = Deadlines::default();
             let changes = self.known.clear();
-            return self.announce(gathered.at, changes).await;
+            return self.announce(gathered.at, changes, Gone::AtOnce).await;
         }
         let known = self.known.keys_after(None, usize::MAX).into_iter();
         let gone = known.filter(|key| !self.dirty.contains(key));
         let nothing = |key| (key, Found { entry: None, revision: 0, seen_at: gathered.at });
         gathered.found = gone.map(nothing).collect();
-        self.tell(gathered).await
+        self.tell_as(gathered, Gone::AtOnce).await
     }
 
-    /// Whether the store holds next to nothing, so that it is quicker to ask what is left than what is gone.
+    /// Whether the store holds next to nothing of what it held, so that it is quicker to ask what is left than what is gone.
     async fn is_nearly_empty(&mut self) -> Result<bool, Stop> {
-        if self.sweep.stored > NEARLY_EMPTY || !self.writer_is_reader() {
+        let few = NEARLY_EMPTY.max(self.known.len() / 5);
+        if self.sweep.stored > few {
             return Ok(false);
         }
         let named = redis::cmd("HLEN").arg(&self.shared.names.revisions).to_owned();
-        Ok(named.query_async::<usize>(&mut self.connection).await.is_ok_and(|named| named <= NEARLY_EMPTY))
+        Ok(named.query_async::<usize>(&mut self.connection).await.is_ok_and(|named| named <= few))
     }
 }
 

@@ -1,0 +1,95 @@
+//! A Redis as it is run in production: flushed, restarted without its data, failed over, behind TLS.
+
+use std::time::Duration;
+
+use crate::world::{Origin, Redis, World, eventually, get};
+
+/// Freshness is promised within 50 ms and asserted at ten times that; benches measure it.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// `h1.example.com` to `h{count}.example.com`.
+fn fill(redis: &Redis, count: usize, url: &str) {
+    let script = "for i = 1, tonumber(ARGV[1]) do \
+        redis.call('DEL', 'frontend:h' .. i .. '.example.com') \
+        redis.call('RPUSH', 'frontend:h' .. i .. '.example.com', 'x', ARGV[2]) end";
+    redis.command(&["EVAL", script, "0", &count.to_string(), url]);
+}
+
+#[test]
+fn a_flush_of_a_large_table_is_held_and_alarmed_until_an_operator_accepts_it() {
+    let world = World::new();
+    let redis = world.redis();
+    let origin = Origin::saying("served on");
+    fill(&redis, 60, &origin.url());
+    let portico = world.portico(&["--registry", &redis.url()]);
+    let metric = |name: &str| {
+        let metrics = get(portico.admin(), "127.0.0.1", "/metrics").body;
+        let line = metrics.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_default();
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    eventually("it is routed", || get(portico.http(), "h60.example.com", "/").status == 200);
+    assert_eq!(metric("portico_registry_view_held"), 0.0);
+
+    redis.command(&["FLUSHDB"]);
+    eventually("it is alarmed", || metric("portico_registry_view_held") == 1.0);
+
+    assert_eq!(get(portico.http(), "h60.example.com", "/").body, "served on");
+    assert_eq!(metric("portico_registry_view_held_removes"), 60.0);
+    assert!(metric("portico_registry_view_held_left_seconds") > 10.0);
+    let status = portico.does(&["status"]);
+    assert!(status.contains("the registry lost 60 of 60 frontends"), "{status}");
+    let verified = portico.cli(&["verify"]);
+    assert!(verified.stdout.contains("portico registry accept"), "{}", verified.stdout);
+    let ready = get(portico.admin(), "127.0.0.1", "/readyz");
+    assert!(ready.status == 200 && ready.body.contains(r#""held":true"#), "{}", ready.body);
+    eventually("it is logged", || portico.log().contains("suddenly lost most of its frontends"));
+
+    let told = portico.does(&["registry", "accept"]);
+    assert!(told.starts_with("accepted: 60 frontends removed at revision"), "{told}");
+    let took = eventually("it is gone", || get(portico.http(), "h60.example.com", "/").status == 400);
+    assert!(took < FRESH, "took {took:?}");
+    let refused = portico.cli(&["registry", "accept"]);
+    assert_eq!(refused.code, Some(1), "{}", refused.stdout);
+    assert!(refused.stderr.contains("no view of the registry is held"), "{}", refused.stderr);
+    assert_eq!(portico.cli(&["verify"]).code, Some(0));
+}
+
+#[test]
+fn a_redis_that_returns_without_its_data_and_is_restored_fails_no_request() {
+    let world = World::new();
+    let redis = world.redis();
+    let origin = Origin::saying("served on");
+    fill(&redis, 60, &origin.url());
+    let portico = world.portico(&["--registry", &redis.url()]);
+    let serves = |host: &str| get(portico.http(), host, "/").body == "served on";
+    eventually("it is routed", || serves("h60.example.com"));
+
+    let redis = redis.restart();
+    eventually("it is held", || {
+        assert!(serves("h1.example.com"));
+        portico.does(&["status"]).contains("the registry lost 60 of 60 frontends")
+    });
+    fill(&redis, 60, &origin.url());
+
+    eventually("it is held no longer", || {
+        assert!(serves("h2.example.com"));
+        !portico.does(&["status"]).contains("the registry lost")
+    });
+    assert!((1..=60).all(|i| serves(&format!("h{i}.example.com"))));
+}
+
+#[test]
+fn with_a_hold_of_zero_the_largest_table_is_gone_at_once() {
+    let world = World::new();
+    let redis = world.redis();
+    let origin = Origin::saying("served");
+    fill(&redis, 200, &origin.url());
+    let file = world.write("portico.toml", "version = 1\n[registry]\nhold = \"0s\"\n");
+    let portico = world.portico(&["--registry", &redis.url(), "--config", &file.display().to_string()]);
+    eventually("it is routed", || get(portico.http(), "h200.example.com", "/").status == 200);
+
+    redis.command(&["FLUSHDB"]);
+
+    let took = eventually("it is gone", || get(portico.http(), "h200.example.com", "/").status == 400);
+    assert!(took < FRESH, "took {took:?}");
+}
