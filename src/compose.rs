@@ -81,6 +81,10 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
     let node = node_name(loaded, bound.proxy.addresses());
     let registry = open_registry(loaded, node.clone()).await?;
     first_snapshot(&registry).await;
+    let mut bound = bound;
+    if let Some(admin) = &bound.admin {
+        bound.proxy.guards(admin.address());
+    }
     let listeners = listeners(bound.proxy.addresses(), bound.admin.as_ref());
     let inputs = proxy::Inputs {
         snapshots: registry.snapshots(),

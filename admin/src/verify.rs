@@ -2,7 +2,7 @@
 //!
 //! Order: the registry itself, entries that were set aside (clashes of two formats are among them), then the frontends, then dead endpoints.
 
-use model::{DeadEndpoint, Frontend, HostPattern, Report, Snapshot};
+use model::{Address, DeadEndpoint, Frontend, HostPattern, Report, Snapshot};
 use registry::{Link, State};
 
 use crate::wire::{Finding, FindingKind, Verification};
@@ -10,11 +10,12 @@ use crate::wire::{Finding, FindingKind, Verification};
 /// The lookup tries suffixes of at most this many labels, as hipache does.
 const SUFFIX_LABELS: usize = 5;
 
-/// Everything that is not as it should be, the first `limit` of it.
+/// Everything that is not as it should be, the first `limit` of it. `refused` says why the proxy connects to no endpoint of an address.
 pub(crate) fn verify(
     state: &State,
     snapshot: &Snapshot,
     report: Option<&Report>,
+    refused: impl Fn(&Address) -> Option<String>,
     limit: usize,
 ) -> Verification {
     let quarantined = snapshot.quarantine().map(|(key, why)| Finding {
@@ -24,7 +25,9 @@ pub(crate) fn verify(
         reason: why.reason.to_string(),
         remedy: why.remedy.to_string(),
     });
-    let frontends = snapshot.frontends().flat_map(|(frontend, _)| of_frontend(frontend));
+    let frontends = snapshot
+        .frontends()
+        .flat_map(|(frontend, _)| of_frontend(frontend).chain(of_refused(frontend, &refused)));
     let dead = report.into_iter().flat_map(|report| &report.dead).map(of_dead);
     let registry = of_registry(state).into_iter().chain(of_hold(state));
     let mut all = registry.chain(quarantined).chain(frontends).chain(dead);
@@ -108,6 +111,23 @@ fn of_frontend(frontend: &Frontend) -> impl Iterator<Item = Finding> {
         )
     });
     rejected.chain(empty).chain(unreachable)
+}
+
+/// Endpoints at an address that none may have.
+fn of_refused(
+    frontend: &Frontend,
+    refused: &impl Fn(&Address) -> Option<String>,
+) -> impl Iterator<Item = Finding> {
+    frontend.backend.endpoints.iter().filter_map(move |endpoint| {
+        let reason = refused(&endpoint.address)?;
+        Some(Finding {
+            kind: FindingKind::Rejected,
+            key: frontend.key().to_string(),
+            endpoint: Some(endpoint.address.url()),
+            reason,
+            remedy: "remove it; see upstream.allow and upstream.deny in config/example.toml".to_owned(),
+        })
+    })
 }
 
 /// As a shell takes it; of what it would read itself, a key has `*` and brackets only.

@@ -68,6 +68,9 @@ fn text_of(matched: &Match) -> String {
 
 fn state(endpoint: &EndpointView) -> String {
     let Some(why) = &endpoint.out else { return "serves".to_owned() };
+    if endpoint.refused {
+        return format!("out: {why}");
+    }
     let back = match endpoint.back_in_ms {
         Some(ms) => format!("back in {} s", ms.div_ceil(1000)),
         None => "back when that mark ends".to_owned(),
@@ -94,6 +97,7 @@ mod tests {
             weight: 1,
             in_flight: 2,
             out: out.map(str::to_owned),
+            refused: false,
             back_in_ms,
             serves,
         }

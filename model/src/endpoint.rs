@@ -39,6 +39,9 @@ pub enum AddressError {
     /// The host is malformed.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// A number, as `2130706433`, `0x7f.1` or `127.1`: resolvers take such for addresses, each in its own way.
+    #[error("`{0}` looks like a number; write an IPv4 address as four decimal numbers, `127.0.0.1`")]
+    Number(String),
     /// Port 0.
     #[error("port 0 cannot be connected to")]
     PortZero,
@@ -68,7 +71,8 @@ impl Address {
         Self::parse_authority(authority, 80)
     }
 
-    /// Parses `host[:port]`.
+    /// Parses `host[:port]`. An IPv4 address has one spelling: four decimal numbers; mapped into IPv6 (`[::ffff:127.0.0.1]`) it is
+    /// brought into that form, any other number is refused, so that no check of addresses can be passed by.
     ///
     /// # Errors
     /// [`AddressError`] says what is wrong.
@@ -78,7 +82,10 @@ impl Address {
         let port = NonZeroU16::new(port).ok_or(AddressError::PortZero)?;
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(&host);
         let host = match bare.parse::<IpAddr>() {
-            Ok(ip) => AddressHost::Ip(ip),
+            Ok(ip) => AddressHost::Ip(ip.to_canonical()),
+            Err(_) if ends_in_number(bare) => {
+                return Err(AddressError::Number(bare.chars().take(64).collect()));
+            }
             Err(_) => AddressHost::Name(host.into()),
         };
         Ok(Self { host, port })
@@ -114,6 +121,16 @@ impl fmt::Display for Address {
             AddressHost::Name(name) => write!(f, "{name}:{}", self.port),
         }
     }
+}
+
+/// True when the last label is a decimal, octal or hexadecimal number: `inet_aton` would make an address of it.
+fn ends_in_number(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let (digits, radix) = match last.strip_prefix("0x") {
+        Some(digits) => (digits, 16),
+        None => (last, 10),
+    };
+    digits.chars().all(|digit| digit.is_digit(radix))
 }
 
 /// How much of a backend's traffic an endpoint takes, relative to its siblings: 1 to 1000.
@@ -182,6 +199,24 @@ mod tests {
         check("HTTP://Web1.Local", Ok("web1.local:80"));
         check("http://[::1]:9000/", Ok("[::1]:9000"));
         check("http://a_b", Ok("a_b:80"));
+    }
+
+    #[test]
+    fn an_ipv4_address_has_one_spelling() {
+        check("http://[::ffff:127.0.0.1]:80", Ok("127.0.0.1:80"));
+        check("http://[::FFFF:7f00:1]:80", Ok("127.0.0.1:80"));
+        check("http://127.0.0.1.:80", Ok("127.0.0.1:80"));
+        for host in
+            ["0x7f.1", "2130706433", "127.1", "0177.0.0.1", "127.0.0.01", "0X7F000001", "a.1", "1.2.3.4.5"]
+        {
+            check(&format!("http://{host}"), Err(AddressError::Number(host.to_ascii_lowercase())));
+        }
+        check("http://256.0.0.1", Err(AddressError::Number("256.0.0.1".into())));
+        check("http://0x", Err(AddressError::Number("0x".into())));
+        check("http://web1", Ok("web1:80"));
+        check("http://0xweb", Ok("0xweb:80"));
+        check("http://1.web", Ok("1.web:80"));
+        check("http://beef", Ok("beef:80"));
     }
 
     #[test]

@@ -130,6 +130,10 @@ pub struct UpstreamLimits {
     pub replay_bytes: usize,
     /// How often names of endpoints are resolved again.
     pub resolve_interval: Duration,
+    /// Endpoints may be there although they are link-local, a metadata service, or denied …
+    pub allow: Vec<IpNet>,
+    /// … and none may be here, nor at a listener of ours, whatever is allowed.
+    pub deny: Vec<IpNet>,
 }
 
 /// When an endpoint is out, and for how long.
@@ -199,6 +203,8 @@ impl Default for UpstreamLimits {
             retry_budget_floor: 10,
             replay_bytes: 64 << 10,
             resolve_interval: Duration::from_secs(30),
+            allow: Vec::new(),
+            deny: Vec::new(),
         }
     }
 }

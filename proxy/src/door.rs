@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use model::{DeadMarks, HealthReport, Report, Snapshot};
+use model::{Address, DeadMarks, HealthReport, Report, Snapshot};
 use tokio::sync::{mpsc, watch};
 
 use crate::accept::{Addresses, BindError, listen};
@@ -21,6 +21,7 @@ use crate::respond::PagesError;
 use crate::route::{Explanation, RouteTable};
 use crate::settings::Settings;
 use crate::thread_main;
+use crate::upstream::guard::{Guard, Refusal};
 use crate::upstream::resolve::Resolver;
 use crate::worker::Shared;
 
@@ -74,6 +75,8 @@ pub struct Bound {
     /// For each thread, its listener at each address.
     threads: Vec<Vec<TcpListener>>,
     addresses: Vec<SocketAddr>,
+    /// Listeners that no endpoint may be.
+    own: Vec<SocketAddr>,
     metrics: Arc<Metrics>,
     writer: Writer,
 }
@@ -109,13 +112,19 @@ pub fn bind(config: &Config) -> Result<Bound, OpenError> {
     }
     let metrics = Metrics::new();
     let writer = Writer::start(&config.access_log, workers, &metrics)?;
-    Ok(Bound { config: config.clone(), threads, addresses, metrics, writer })
+    let own = addresses.clone();
+    Ok(Bound { config: config.clone(), threads, addresses, own, metrics, writer })
 }
 
 impl Bound {
     /// The addresses, with the ports that were found for port 0, in the order of the configuration.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Names a listener of the process that is not the proxy's: no endpoint may be there.
+    pub fn guards(&mut self, listener: SocketAddr) {
+        self.own.push(listener);
     }
 
     /// Starts the threads, and on the current runtime what follows the registry. Serves from the first snapshot on.
@@ -138,6 +147,7 @@ impl Bound {
             connections: AtomicUsize::new(0),
             addresses: Addresses::default(),
             cut_off: AtomicUsize::new(0),
+            guard: Guard::new(self.own),
             health: inputs.health,
             known: inputs.known,
             active_checker,
@@ -168,7 +178,7 @@ impl Bound {
         }
         let ended = Arc::new(tokio::sync::Mutex::new(ended));
         let addresses = self.addresses.into();
-        Ok(Proxy { shared, metrics, reports, writer, drain: Arc::new(drain), ended, addresses })
+        Ok(Proxy { shared, metrics, reports, writer, drain: Arc::new(drain), ended, addresses, resolver })
     }
 }
 
@@ -183,6 +193,7 @@ pub struct Proxy {
     /// Closes when the last thread has ended. Locked by [`Proxy::drain`] alone.
     ended: Arc<tokio::sync::Mutex<mpsc::Receiver<()>>>,
     addresses: Arc<[SocketAddr]>,
+    resolver: Resolver,
 }
 
 impl Proxy {
@@ -208,7 +219,23 @@ impl Proxy {
 
     /// How a request for `host` and `path` (canonical) would be routed now, and why.
     pub fn explain(&self, host: &str, path: &str) -> Explanation {
-        self.shared.table.load().explain(host, path.as_bytes(), now_ms())
+        let mut explanation = self.shared.table.load().explain(host, path.as_bytes(), now_ms());
+        for endpoint in explanation.matched.iter_mut().flat_map(|matched| &mut matched.endpoints) {
+            endpoint.refused = self.refuses(&endpoint.address);
+            endpoint.serves &= endpoint.refused.is_none();
+        }
+        explanation
+    }
+
+    /// Why no connection is made to this endpoint; `None`: one may be, or nobody knows yet what its name resolves to.
+    pub fn refuses(&self, address: &Address) -> Option<Refusal> {
+        let settings = self.shared.settings.load();
+        let judge = |socket| self.shared.guard.judge(socket, &settings.config.upstream).err();
+        let mut last = None;
+        for socket in self.resolver.last_known(address) {
+            last = Some(judge(socket)?);
+        }
+        last
     }
 
     /// Opens the access log's file anew (after it was moved away).

@@ -30,3 +30,4 @@ mod worker;
 
 pub use accept::BindError;
 pub use door::{Bound, Inputs, OpenError, Proxy, ReloadError, StartError, bind};
+pub use upstream::guard::Refusal;

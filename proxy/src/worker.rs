@@ -20,6 +20,7 @@ use crate::log::Sink;
 use crate::metrics::Counters;
 use crate::route::{Route, RouteTable};
 use crate::settings::Settings;
+use crate::upstream::guard::Guard;
 use crate::upstream::pool::Pool;
 use crate::upstream::resolve::Resolver;
 
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) addresses: Addresses,
     /// Exchanges that the drain's deadline cut off, over all threads.
     pub(crate) cut_off: AtomicUsize,
+    /// Our own listeners, which no endpoint may be.
+    pub(crate) guard: Guard,
     pub(crate) health: mpsc::Sender<HealthReport>,
     /// False until the routes are known.
     pub(crate) known: watch::Receiver<bool>,
@@ -179,6 +182,10 @@ impl Worker {
             return;
         }
         self.counters.dead_mark();
+        if reason == DeadReason::Forbidden {
+            // Each node judges by its own settings and listeners.
+            return;
+        }
         let ttl_seconds = u32::try_from(ttl.as_secs().max(1)).unwrap_or(u32::MAX);
         let report = HealthReport {
             host: host.into(),
@@ -281,6 +288,7 @@ impl Worker {
             connections: AtomicUsize::new(0),
             addresses: Addresses::default(),
             cut_off: AtomicUsize::new(0),
+            guard: Guard::default(),
             health: mpsc::channel(1).0,
             known: watch::channel(true).1,
             active_checker: watch::channel(false).1,

@@ -195,6 +195,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("upstream.retry_budget_floor", proxy.upstream.retry_budget_floor, live),
     setting!(size "upstream.replay", proxy.upstream.replay_bytes, live),
     setting!("upstream.resolve_interval", proxy.upstream.resolve_interval),
+    setting!("upstream.allow", proxy.upstream.allow, live),
+    setting!("upstream.deny", proxy.upstream.deny, live),
     setting!("health.dead_ttl", proxy.health.dead_ttl, live),
     setting!("health.dead_on_500", proxy.health.dead_on_500, live),
     setting!("health.active_checks", registry.config.active_checks),

@@ -9,6 +9,7 @@ mod demo;
 mod documents;
 mod edges;
 mod exchange;
+mod guard;
 mod hipache;
 mod lifecycle;
 mod operator;

@@ -187,11 +187,16 @@ fn matched(matched: &proxy::route::Match) -> Match {
             url: endpoint.address.url(),
             weight: u64::from(endpoint.weight.get()),
             in_flight: u64::from(endpoint.in_flight),
-            out: endpoint.out.map(|out| match out.ours {
-                Some((reason, _)) => reason.to_string(),
-                None => "marked dead in the registry".to_owned(),
-            }),
-            back_in_ms: ours.map(|(_, back)| back),
+            out: match (endpoint.refused, endpoint.out) {
+                (Some(refusal), _) => Some(refusal.to_string()),
+                (None, Some(out)) => Some(match out.ours {
+                    Some((reason, _)) => reason.to_string(),
+                    None => "marked dead in the registry".to_owned(),
+                }),
+                (None, None) => None,
+            },
+            refused: endpoint.refused.is_some(),
+            back_in_ms: ours.filter(|_| endpoint.refused.is_none()).map(|(_, back)| back),
             serves: endpoint.serves,
         }
     });

@@ -17,10 +17,13 @@ pub(crate) async fn verify(State(app): State<Arc<App>>) -> Result<Response, Prob
     let report = app.doors.proxy.as_ref().map(|proxy| proxy.reports().borrow().clone());
     let state = app.doors.registry.state().borrow().clone();
     let limit = app.config.page;
+    let proxy = app.doors.proxy.clone();
+    let refused = move |address: &model::Address| Some(proxy.as_ref()?.refuses(address)?.to_string());
     // A million facts take a while: other tasks of the runtime go on meanwhile.
-    let verified =
-        tokio::task::spawn_blocking(move || verify::verify(&state, &snapshot, report.as_deref(), limit))
-            .await;
+    let verified = tokio::task::spawn_blocking(move || {
+        verify::verify(&state, &snapshot, report.as_deref(), refused, limit)
+    })
+    .await;
     let found = verified.map_err(|error| {
         let remedy = "this is a defect of portico; please report it";
         Problem::new(

@@ -62,6 +62,9 @@ pub struct EndpointView {
     pub in_flight: u64,
     /// Why it is out; `null`: it is not.
     pub out: Option<String>,
+    /// Whether no request ever goes there, because of its address; `out` says why.
+    #[serde(default)]
+    pub refused: bool,
     /// When this node will try it again, in milliseconds from now; `null`: it is not out, or its marker decides.
     pub back_in_ms: Option<u64>,
     /// Whether the next request may go there; the only ones left serve although they are marked.

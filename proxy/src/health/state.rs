@@ -32,6 +32,8 @@ pub enum DeadReason {
     IdleTimeout,
     /// What came was not HTTP.
     Malformed,
+    /// It has an address that no endpoint may have.
+    Forbidden,
     /// A status that counts as death.
     Status(u16),
 }
@@ -46,6 +48,7 @@ impl DeadReason {
             Self::ResponseTimeout => 4,
             Self::IdleTimeout => 5,
             Self::Malformed => 6,
+            Self::Forbidden => 7,
             Self::Status(status) if status > 999 => 999,
             Self::Status(status) if status < 100 => 100,
             Self::Status(status) => status as u64,
@@ -60,6 +63,7 @@ impl DeadReason {
             3 => Self::Reset,
             4 => Self::ResponseTimeout,
             5 => Self::IdleTimeout,
+            7 => Self::Forbidden,
             code if code < 100 => Self::Malformed,
             status => Self::Status(if status > 999 { 999 } else { status as u16 }),
         }
@@ -75,6 +79,7 @@ impl fmt::Display for DeadReason {
             Self::Reset => f.write_str("connection ended before an answer"),
             Self::ResponseTimeout => f.write_str("no answer in time"),
             Self::IdleTimeout => f.write_str("silent in the middle of an exchange"),
+            Self::Forbidden => f.write_str("its address is refused"),
             Self::Malformed => f.write_str("answer was not HTTP"),
             Self::Status(status) => write!(f, "{status} from the endpoint"),
         }
@@ -217,6 +222,7 @@ mod tests {
         let reasons = [
             DeadReason::Refused,
             DeadReason::Unreachable,
+            DeadReason::Forbidden,
             DeadReason::ConnectTimeout,
             DeadReason::Reset,
             DeadReason::ResponseTimeout,

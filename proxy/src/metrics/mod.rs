@@ -22,6 +22,8 @@ use block::Block;
 pub enum UpstreamFailure {
     /// The endpoint's name did not resolve.
     Unresolved,
+    /// The endpoint has an address that none may have.
+    Forbidden,
     /// The connect was refused.
     Refused,
     /// The connect took too long.
@@ -44,8 +46,9 @@ pub enum UpstreamFailure {
 
 impl UpstreamFailure {
     /// Every failure, in the order of [`Totals::upstream_failures`].
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Unresolved,
+        Self::Forbidden,
         Self::Refused,
         Self::ConnectTimeout,
         Self::ConnectError,
@@ -61,6 +64,7 @@ impl UpstreamFailure {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unresolved => "unresolved",
+            Self::Forbidden => "forbidden",
             Self::Refused => "refused",
             Self::ConnectTimeout => "connect_timeout",
             Self::ConnectError => "connect_error",

@@ -9,6 +9,7 @@ use model::{Timeouts, Weight};
 
 use super::table::suffixes;
 use super::{Candidate, Candidates, Route, RouteTable, Tried};
+use crate::Refusal;
 use crate::health::Out;
 
 /// Path prefixes of one pattern that are named although they do not cover the path; more are only counted.
@@ -98,6 +99,8 @@ pub struct EndpointView {
     pub in_flight: u32,
     /// Why it is out; `None`: it is not.
     pub out: Option<Out>,
+    /// Why no connection is made to it, whatever its marks; the table alone cannot know.
+    pub refused: Option<Refusal>,
     /// True when the next request may go there. So it is for one that is out only by marks of this node's own when every
     /// other is out too.
     pub serves: bool,
@@ -176,6 +179,7 @@ impl Match {
                 weight: endpoint.weight,
                 in_flight: state.in_flight(),
                 out: state.out(now_ms),
+                refused: None,
                 serves: candidates.is_eligible(index),
             })
         };

@@ -9,6 +9,7 @@ use std::task::Poll;
 use model::Address;
 use tokio::net::TcpStream;
 
+use super::guard::judge_range;
 use crate::accept::deadline::Deadline;
 use crate::accept::transport::Transport;
 use crate::worker::Worker;
@@ -31,13 +32,20 @@ pub(crate) enum ConnectError {
     TimedOut,
     /// The endpoint's name has no address.
     Unresolved,
+    /// Every address of the endpoint is one that none may have.
+    Forbidden,
     /// We ran out of something; the endpoint is not to blame.
     Ours(io::Error),
 }
 
 /// An unused connection from the pool. With `sure`, the kernel is asked whether it is still open.
 pub(crate) fn reuse(worker: &Worker, address: &Address, sure: bool) -> Option<Connection> {
+    let settings = worker.settings();
     for socket in worker.resolver.known(address, worker.roll()) {
+        // It was judged when it was connected; since then the settings may have changed.
+        if judge_range(socket.ip(), &settings.config.upstream).is_err() {
+            continue;
+        }
         while let Some(transport) = worker.pool.take(socket, worker.now()) {
             if !(sure && transport.closed()) {
                 return Some(Connection { transport, socket, reused: true });
@@ -63,6 +71,13 @@ pub(crate) async fn connect(
         // The time is shared by the addresses that are left, so that one in a black hole leaves some for the others.
         let share = until.saturating_sub(worker.now()) / (addresses.left() as u64).max(1);
         let Some(socket) = addresses.next() else { return Err(failed) };
+        // What is judged is what is connected to: no second lookup can put another address in its place.
+        if worker.shared.guard.judge(socket, &worker.settings().config.upstream).is_err() {
+            if matches!(failed, ConnectError::Unresolved) {
+                failed = ConnectError::Forbidden;
+            }
+            continue;
+        }
         deadline.arm(worker.after(share));
         failed = match within(deadline, TcpStream::connect(socket)).await {
             Some(Ok(stream)) => return Ok(Connection::new(stream, socket)),

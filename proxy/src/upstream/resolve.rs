@@ -99,6 +99,16 @@ impl Resolver {
         }
     }
 
+    /// What the name last resolved to, without asking for it; for operators.
+    pub(crate) fn last_known(&self, address: &Address) -> Vec<SocketAddr> {
+        let AddressHost::Name(name) = &address.host else {
+            return address.socket_addr().into_iter().collect();
+        };
+        let known = self.known.load();
+        let ips = known.get(name).into_iter().flat_map(|known| &known.ips);
+        ips.map(|&ip| SocketAddr::new(ip, address.port.get())).collect()
+    }
+
     /// The addresses to connect to. None: the name has no address.
     ///
     /// Waits only when the name was never looked up before; the caller bounds the wait.

@@ -275,6 +275,9 @@ impl Failed {
             ConnectError::Unresolved => {
                 (LocalReply::InvalidEndpoint, UpstreamFailure::Unresolved, Some(DeadReason::Unreachable))
             }
+            ConnectError::Forbidden => {
+                (LocalReply::InvalidEndpoint, UpstreamFailure::Forbidden, Some(DeadReason::Forbidden))
+            }
             ConnectError::Ours(error) => {
                 tracing::warn!(%error, "cannot open a connection to an endpoint");
                 (LocalReply::RetriesUsed, UpstreamFailure::ConnectError, None)

@@ -5,6 +5,7 @@ mod bodies;
 mod connections;
 mod ending;
 mod failures;
+mod guard;
 mod hostile;
 mod limits;
 mod once;

@@ -1,0 +1,124 @@
+//! Where no endpoint may be, whatever the registry says.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use model::{Address, Endpoint, Frontend, Weight};
+use proxy::Refusal;
+use proxy::metrics::UpstreamFailure;
+
+use crate::stage::{GET, OK, OriginServer, Stage, eventually, frontend};
+
+const ONCE: &str = "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
+
+fn forbidden(stage: &Stage) -> u64 {
+    stage.proxy.totals().upstream_failures[UpstreamFailure::Forbidden as usize]
+}
+
+fn at_url(host: &str, url: &str) -> Frontend {
+    let mut frontend = frontend(host, &[]);
+    let address = Address::parse_url(url).unwrap();
+    frontend.backend.endpoints = [Endpoint { address, weight: Weight::ONE }].into_iter().collect();
+    frontend
+}
+
+fn refusal(stage: &Stage) -> Option<Refusal> {
+    stage.proxy.explain("a.test", "/").matched.unwrap().endpoints[0].refused
+}
+
+#[test]
+fn our_own_listener_is_no_endpoint() {
+    let stage = Stage::with(&[], |_| {});
+    stage.publish(2, vec![frontend("a.test", &[stage.address])]);
+
+    let answer = stage.ask(ONCE);
+
+    assert!(answer.starts_with("HTTP/1.1 502 ") && answer.ends_with("backend is invalid"), "{answer}");
+    assert_eq!(refusal(&stage), Some(Refusal::OwnListener));
+    assert!(!stage.proxy.explain("a.test", "/").matched.unwrap().endpoints[0].serves);
+    assert_eq!((forbidden(&stage), stage.proxy.totals().upstream_connects), (1, 0));
+}
+
+#[test]
+fn our_own_listener_is_known_at_any_address_of_the_machine() {
+    let stage = Stage::with(&[], |config| config.listen = vec!["0.0.0.0:0".parse().unwrap()]);
+    let port = stage.address.port();
+    for (revision, url) in
+        [(2, "http://127.0.0.1"), (3, "http://127.0.0.9"), (4, "http://[::ffff:127.0.0.1]")]
+    {
+        stage.publish(revision, vec![at_url("a.test", &format!("{url}:{port}"))]);
+        assert_eq!(refusal(&stage), Some(Refusal::OwnListener), "{url}");
+    }
+    let there = SocketAddr::from(([127, 0, 0, 1], port));
+    let mut client = TcpStream::connect(there).unwrap();
+    client.write_all(ONCE.as_bytes()).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+}
+
+#[test]
+fn one_that_is_refused_is_out_and_the_others_serve_but_no_other_node_is_told() {
+    let origin = OriginServer::start();
+    let mut stage = Stage::with(&[], |_| {});
+    stage.publish(2, vec![frontend("a.test", &["169.254.169.254:80".parse().unwrap(), origin.address])]);
+    let mut client = stage.client();
+
+    let mut call = None;
+    for _ in 0..20 {
+        client.say(GET);
+        let call = call.get_or_insert_with(|| origin.call());
+        call.head();
+        call.say(OK);
+        client.expect("\r\n\r\nok");
+    }
+
+    assert_eq!((forbidden(&stage), stage.proxy.totals().dead_marks), (1, 1));
+    assert!(stage.health.try_recv().is_err());
+    assert_eq!(refusal(&stage), Some(Refusal::Metadata));
+}
+
+#[test]
+fn a_name_is_judged_by_what_it_resolves_to() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[], |config| {
+        config.upstream.deny = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+    });
+    stage.publish(2, vec![at_url("a.test", &format!("http://localhost:{}", origin.address.port()))]);
+    assert_eq!(refusal(&stage), None, "nobody knows yet");
+
+    let answer = stage.ask(ONCE);
+
+    assert!(answer.starts_with("HTTP/1.1 502 ") && answer.ends_with("backend is invalid"), "{answer}");
+    assert_eq!(refusal(&stage), Some(Refusal::Denied));
+    assert!(origin.is_left_alone());
+}
+
+#[test]
+fn a_connection_that_is_kept_is_not_used_once_its_address_is_denied() {
+    let origin = OriginServer::start();
+    let mut config = None;
+    let stage = Stage::with(&[origin.address], |changed| config = Some(changed.clone()));
+    let mut client = stage.client();
+    client.say(GET);
+    let mut call = origin.call();
+    call.head();
+    call.say(OK);
+    client.expect("\r\n\r\nok");
+
+    let mut config = config.unwrap();
+    config.upstream.deny = vec!["127.0.0.1/32".parse().unwrap()];
+    stage.proxy.reload(&config).unwrap();
+
+    // Requests that come before the threads took the settings over are answered.
+    std::thread::spawn(move || {
+        let mut request = [0; 4096];
+        while call.stream.read(&mut request).is_ok_and(|n| n > 0) {
+            call.say(OK);
+        }
+    });
+    eventually("the settings are taken over", || stage.ask(ONCE).starts_with("HTTP/1.1 502 "));
+    config.upstream.allow = vec!["127.0.0.0/8".parse().unwrap()];
+    stage.proxy.reload(&config).unwrap();
+    assert_eq!(refusal(&stage), None);
+}
