@@ -19,4 +19,7 @@ pub enum ReadError {
     /// Try later.
     #[error("the registry cannot be reached: {0}")]
     Unavailable(String),
+    /// Mend the store: what holds the history is something else.
+    #[error("the history cannot be read: {0}")]
+    Damaged(String),
 }

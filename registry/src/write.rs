@@ -74,6 +74,9 @@ pub enum PublishError {
     /// Write elsewhere: this store takes no writes from us.
     #[error("the registry is read-only: {0}")]
     ReadOnly(String),
+    /// Mend the store: what it numbers changes with is damaged.
+    #[error("the registry takes no writes: {0}")]
+    Damaged(String),
     /// Make room: the store's disk or memory is full.
     #[error("the registry is full: {0}")]
     Full(String),

@@ -74,7 +74,9 @@ pub(crate) fn rfc3339(ms: u64) -> String {
 }
 
 pub(crate) fn refused(error: &ReadError) -> Problem {
-    let ReadError::Unavailable(_) = error;
-    let remedy = "look at `portico status`, then try again";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string(), remedy)
+    let (kind, remedy) = match error {
+        ReadError::Unavailable(_) => ("unavailable", "look at `portico status`, then try again"),
+        ReadError::Damaged(_) => ("damaged", "do what it says in the store; routes stay as they are"),
+    };
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, kind, error.to_string(), remedy)
 }

@@ -69,6 +69,11 @@ pub(crate) fn refused(error: &PublishError) -> Problem {
             let remedy = "routes stay as they are; look at `portico status`, and whether the write happened, then try again";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail, remedy)
         }
+        PublishError::Damaged(_) => {
+            let remedy =
+                "do what it says in the store, then try again; nothing was written, routes stay as they are";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "damaged", detail, remedy)
+        }
         PublishError::ReadOnly(_) => {
             let remedy = "write to the registry's primary, or point --registry at it";
             Problem::new(StatusCode::CONFLICT, "read-only", detail, remedy)

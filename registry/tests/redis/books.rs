@@ -1,10 +1,10 @@
 //! Revisions and history: foreign changes are numbered once, and nothing ever goes back.
 
 use model::FactKey;
-use registry::{Config, Expected, HistoryQuery, PublishError};
+use registry::{Config, Expected, HistoryQuery, PublishError, ReadError};
 
 use crate::server::{Server, run, text};
-use crate::world::{Node, SEEN, config, key, put, remove};
+use crate::world::{BACK, Node, SEEN, config, key, put, remove};
 
 const A1: &str = r#"{"host":"a.example","backend":"web","endpoints":["http://10.0.0.1"]}"#;
 
@@ -160,4 +160,53 @@ async fn the_history_keeps_its_limit() {
 
     assert_eq!(text(&server.run("XLEN portico:history")), "5");
     assert_eq!(history(&node).await.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_book_of_another_type_is_named_with_its_remedy_and_nothing_is_lost() {
+    for book in ["portico:history", "portico:revisions", "portico:revision"] {
+        let server = Server::start();
+        let node = Node::live(&server.url()).await;
+        node.publish(put(A1, Expected::Absent)).await.unwrap();
+        server.run(&format!("DEL {book}"));
+        server.run(&format!("SADD {book} x"));
+
+        let other = put(&A1.replace("10.0.0.1", "10.0.0.2"), Expected::Any);
+        let refused = node.publish(other.clone()).await.unwrap_err();
+
+        assert!(matches!(refused, PublishError::Damaged(_)), "{book}: {refused}");
+        let said = refused.to_string();
+        assert!(said.contains(&format!("`DEL {book}`")) && !said.contains("script"), "{said}");
+        let named = |snapshot: &model::Snapshot| snapshot.quarantined(book).is_some();
+        node.until("named by verify", SEEN * 4, named).await;
+        if book == "portico:history" {
+            let query = HistoryQuery { limit: 1, ..HistoryQuery::default() };
+            let unread = node.0.history(query).await.unwrap_err();
+            assert!(matches!(unread, ReadError::Damaged(_)), "{unread}");
+        }
+        server.run("RPUSH frontend:b.example web http://10.0.0.9");
+        node.sees("b.example", "web:10.0.0.9:80").await;
+        assert!(node.says("a.example").starts_with("web:10.0.0.1:80@"), "{}", node.says("a.example"));
+
+        server.run(&format!("DEL {book}"));
+        node.state("writable", BACK, |state| !state.read_only).await;
+        node.publish(other).await.unwrap();
+        assert!(node.says("a.example").starts_with("web:10.0.0.2:80@"), "{}", node.says("a.example"));
+        assert_eq!(node.now().quarantine().len(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_book_is_found_where_nobody_writes() {
+    let server = Server::start();
+    server.run("SET portico:history x");
+    let before = Node::live(&server.url()).await;
+    let named = |snapshot: &model::Snapshot| snapshot.quarantined("portico:history").is_some();
+    before.until("found by the first listing", SEEN, named).await;
+    server.run("DEL portico:history");
+    before.until("mended", BACK, |snapshot| snapshot.quarantine().len() == 0).await;
+
+    server.run("SET portico:history x");
+
+    before.until("found while it follows", BACK, named).await;
 }

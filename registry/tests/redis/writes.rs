@@ -116,6 +116,8 @@ async fn a_full_store_refuses_a_write_and_loses_nothing() {
     let other = plain.replace("10.0.0.1", "10.0.0.2");
     let refused = node.publish(put(&other, Expected::Present)).await.unwrap_err();
     assert!(matches!(refused, PublishError::Full(_)), "{refused}");
+    let said = refused.to_string();
+    assert_eq!(said, "the registry is full: Redis' memory is full up to its maxmemory (OOM)");
     assert_eq!(texts(&server.run("LRANGE frontend:a.example 0 -1")), ["http://10.0.0.1:80", "web"]);
     assert_eq!(node.says("a.example"), "web:10.0.0.1:80@1");
 

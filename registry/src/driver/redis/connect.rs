@@ -9,8 +9,10 @@ use redis::{
     RedisConnectionInfo, RedisError, Value,
 };
 
+use super::books::Damage;
 use super::names::Names;
 use super::place::Server;
+use super::plain::describe;
 use super::pushes::{Pushes, ear};
 use crate::PublishError;
 
@@ -39,14 +41,6 @@ impl From<RedisError> for Stop {
     fn from(error: RedisError) -> Self {
         Self::Lost(describe(&error))
     }
-}
-
-/// An error as operators see it: Redis' own words.
-pub(super) fn describe(error: &RedisError) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    error.to_string()
 }
 
 /// Connects to the server that is read from, with RESP3 so that it can push; with RESP2 where it knows no other.
@@ -141,14 +135,15 @@ pub(super) enum Refusal {
     Full(String),
     /// It cannot be reached, or is not ready.
     Away(String),
+    /// Its books hold another type.
+    Damaged(Damage),
 }
 
 impl Refusal {
     pub(super) fn of(error: &RedisError) -> Self {
-        let text = describe(error);
+        let (text, raw) = (describe(error), error.to_string());
         // Servers before 7 wrap what a script met in a general error, so the text is searched, not the code alone.
-        let says =
-            |words: &[&str]| words.iter().any(|word| error.code() == Some(word) || text.contains(word));
+        let says = |words: &[&str]| words.iter().any(|word| error.code() == Some(word) || raw.contains(word));
         if says(&["READONLY", "NOPERM", "The user executing the script", "ACL failure", "unknown command"]) {
             Self::ReadOnly(text)
         } else if says(&["OOM", "MISCONF"]) {
@@ -165,13 +160,16 @@ impl From<Refusal> for PublishError {
             Refusal::ReadOnly(why) => Self::ReadOnly(why),
             Refusal::Full(why) => Self::Full(why),
             Refusal::Away(why) => Self::Unavailable(why),
+            Refusal::Damaged(damage) => Self::Damaged(damage.to_string()),
         }
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::ReadOnly(why) | Self::Full(why) | Self::Away(why)) = self;
-        f.write_str(why)
+        match self {
+            Self::ReadOnly(why) | Self::Full(why) | Self::Away(why) => f.write_str(why),
+            Self::Damaged(damage) => damage.fmt(f),
+        }
     }
 }

@@ -13,10 +13,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Shared;
-use super::connect::{Refusal, Stop, connect_reader, connect_writer, describe};
+use super::connect::{Refusal, Stop, connect_reader, connect_writer};
 use super::known::Known;
 use super::marks::Marks;
 use super::names::{Meaning, RawKey};
+use super::plain::describe;
 use super::pushes::{Push, Pushes};
 use super::subscribe::subscribe;
 use super::sweep::Sweep;
@@ -50,6 +51,8 @@ pub(super) struct Session<'a> {
     pub(super) highest: u64,
     /// Why the store takes no writes from us.
     pub(super) read_only: Option<Refusal>,
+    /// What of that was logged last.
+    pub(super) said: Option<Refusal>,
     /// Whether what `read_only` says changed since it was told.
     pub(super) turned: bool,
     /// Whether everything that stands in the store was read once in this session.
@@ -96,6 +99,7 @@ impl<'a> Session<'a> {
             known: Known::default(),
             highest,
             read_only: None,
+            said: None,
             turned: false,
             listed: false,
             dirty: BTreeSet::new(),
@@ -182,8 +186,9 @@ impl<'a> Session<'a> {
 
     /// What is done once a second.
     async fn pulse(&mut self) -> Result<(), Stop> {
-        if self.read_only.is_some() {
-            self.try_to_write().await?;
+        match self.read_only {
+            Some(_) => self.try_to_write().await?,
+            None => self.check_books().await?,
         }
         // Should more be served than was told, the counter follows with the next comparison.
         self.highest = self.floor();
@@ -203,7 +208,7 @@ impl<'a> Session<'a> {
             self.writer = Some(writer);
         }
         if self.call_number(&[]).await?.is_some() {
-            self.read_only = None;
+            (self.read_only, self.said) = (None, None);
             self.turned = true;
         }
         Ok(())
@@ -211,9 +216,15 @@ impl<'a> Session<'a> {
 
     /// From now on revisions are local.
     pub(super) fn become_read_only(&mut self, why: Refusal) {
-        if self.read_only.is_none() {
+        // What is wrong with the books is listed, so that other damage is news; other words for the rest are not.
+        let listed =
+            |why: &Refusal| if let Refusal::Damaged(damage) = why { Some(damage.clone()) } else { None };
+        let news = self.read_only.as_ref().is_none_or(|before| listed(before) != listed(&why));
+        self.turned |= news;
+        // A listing asks again whether the store takes writes: the same answer is not said again.
+        if news && self.said.as_ref() != Some(&why) {
             tracing::warn!(place = %self.shared.place, %why, "the registry takes no writes from us; revisions are local");
-            self.turned = true;
+            self.said = Some(why.clone());
         }
         self.read_only = Some(why);
     }

@@ -8,12 +8,13 @@ use model::{Change, Fact, Quarantined, Revision};
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, RedisResult, Value};
 
-use super::connect::{connect_writer, describe, octets};
+use super::connect::{connect_writer, octets};
 use super::content::MAX_OCTETS;
 use super::known::{Entry, Known};
 use super::look::look;
 use super::names::{Meaning, Names, RawKey, shown};
 use super::place::Place;
+use super::plain::describe;
 use super::settle::BATCH;
 use crate::ReadError;
 use crate::format::traefik;

@@ -6,11 +6,12 @@ use model::{Address, HealthReport, HealthVerdict};
 use redis::{RedisError, Value};
 use tokio::sync::mpsc;
 
-use super::connect::{Stop, describe, octets};
+use super::connect::{Stop, octets};
 use super::content::MAX_ENTRIES;
 use super::follow::Session;
 use super::names::{CHECKER_KEY, RawKey};
 use super::number::now_ms;
+use super::plain::describe;
 use super::scripts::MARK;
 use super::settle::refuses;
 use crate::format::hipache;

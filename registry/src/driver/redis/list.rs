@@ -6,7 +6,8 @@ use model::{Change, Revision};
 use redis::Value;
 use tokio::time::Instant;
 
-use super::connect::{Stop, octets};
+use super::books::Damage;
+use super::connect::{Refusal, Stop, octets};
 use super::follow::{Deadlines, Session};
 use super::known::Known;
 use super::look::look;
@@ -86,6 +87,9 @@ impl Session<'_> {
 
     async fn tell_list(&self) -> Result<(), Stop> {
         let mut part: Vec<Change> = Vec::with_capacity(LIST_BATCH);
+        if let Some(Refusal::Damaged(Damage(books))) = &self.read_only {
+            part.extend(books.iter().map(|(key, why)| Change::Quarantine(key.clone(), why.clone())));
+        }
         for change in self.known.statement() {
             part.push(change);
             if part.len() == LIST_BATCH {

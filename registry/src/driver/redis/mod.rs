@@ -36,6 +36,7 @@ use follow::{Inbox, Session, told_to_close};
 use names::Names;
 use write::Command;
 
+mod books;
 mod connect;
 mod content;
 mod follow;
@@ -50,6 +51,7 @@ mod names;
 mod number;
 mod past;
 mod place;
+mod plain;
 mod pushes;
 mod report;
 mod scripts;

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use model::{ChangeRecord, Fact, Revision};
+use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 use redis::streams::{StreamId, StreamRangeReply};
 
-use super::connect::{describe, octets};
+use super::connect::octets;
 use super::names::{Meaning, Names};
 use super::number::NOT_KNOWN;
+use super::plain::describe;
 use crate::format::native;
 use crate::{HistoryQuery, ReadError};
 
@@ -34,7 +36,7 @@ pub(super) async fn read(
             .arg(page)
             .query_async(connection)
             .await
-            .map_err(|error| ReadError::Unavailable(describe(&error)))?;
+            .map_err(|error| unread(&error, names))?;
         let full = reply.ids.len() == page;
         if let Some(last) = reply.ids.last() {
             end = format!("({}", last.id);
@@ -47,6 +49,14 @@ pub(super) async fn read(
     }
     records.truncate(query.limit);
     Ok(records)
+}
+
+fn unread(error: &RedisError, names: &Names) -> ReadError {
+    let key = &names.history;
+    match error.code() {
+        Some("WRONGTYPE") => ReadError::Damaged(format!("`{key}` holds no stream: `DEL {key}`")),
+        _ => ReadError::Unavailable(describe(error)),
+    }
 }
 
 /// A record; `None` for one of a key that can be no fact.

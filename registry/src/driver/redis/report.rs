@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use model::Report;
 
-use super::connect::{Stop, describe};
+use super::connect::Stop;
 use super::follow::Session;
 use super::number::now_ms;
+use super::plain::describe;
 use super::settle::refuses;
 
 /// How long a report stays, in seconds: a node that was not heard of for so long is lost.

@@ -197,7 +197,8 @@ impl Session<'_> {
                 Ok(Some(numbered))
             }
             Err(error) if refuses(&error) => {
-                self.become_read_only(Refusal::of(&error));
+                let why = self.refusal(&error).await;
+                self.become_read_only(why);
                 Ok(None)
             }
             Err(error) if self.writer_is_reader() => Err(error.into()),

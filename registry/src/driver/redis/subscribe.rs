@@ -4,9 +4,10 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
 
 use super::Shared;
-use super::connect::{Stop, describe, octets};
+use super::connect::{Stop, octets};
 use super::listen::listen;
 use super::names::{DEAD_CHANNEL, Names};
+use super::plain::describe;
 use super::pushes::Pushes;
 use super::settle::refuses;
 

@@ -214,7 +214,13 @@ impl Session<'_> {
         };
         match call.invoke_async::<Vec<Value>>(writer).await {
             Ok(reply) => Ok(understand(reply, &keys)),
-            Err(error) if refuses(&error) => Ok(Err(Refusal::of(&error).into())),
+            Err(error) if refuses(&error) => {
+                let why = self.refusal(&error).await;
+                if matches!(why, Refusal::Damaged(_)) {
+                    self.become_read_only(why.clone());
+                }
+                Ok(Err(why.into()))
+            }
             Err(error) if self.writer_is_reader() => Err(error.into()),
             Err(error) => {
                 self.writer = None;

@@ -3,7 +3,7 @@
 -- Answers the counter before and after, then for each key its digest and its revision ('0': nothing was ever known of it).
 local counter_key, revisions_key, history_key = KEYS[1], KEYS[2], KEYS[3]
 local floor, now, keep, channel = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local counter = resume(counter_key, history_key, floor)
+local counter = resume(counter_key, revisions_key, history_key, floor)
 -- Without keys, the question is whether this store takes writes from us at all.
 if #KEYS == 3 then redis.call('SET', counter_key, digits(counter)) end
 local first, numbered = counter, {}

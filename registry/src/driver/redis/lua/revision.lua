@@ -3,7 +3,9 @@ local function digits(number) return string.format('%.0f', number) end
 
 -- Where the counter stands. One that was lost (the store restarted empty, was flushed, or is an older copy) goes on above the
 -- highest revision that the history or the caller knows, and that is a step of its own: no revision ever means two things.
-local function resume(counter_key, history_key, floor)
+-- All books are asked here, before anything is written: one that holds another type ends the script while nothing is lost.
+local function resume(counter_key, revisions_key, history_key, floor)
+  redis.call('HGET', revisions_key, counter_key)
   local counter = tonumber(redis.call('GET', counter_key) or '0') or 0
   local top = redis.call('XREVRANGE', history_key, '+', '-', 'COUNT', 1)[1]
   local last = top and tonumber(string.match(top[1], '^(%d+)')) or 0

@@ -18,7 +18,7 @@ for i = 4, #KEYS do
 end
 if #stale > 0 then return { 'stale', unpack(stale) } end
 
-local counter = resume(counter_key, history_key, floor)
+local counter = resume(counter_key, revisions_key, history_key, floor)
 local first, touched = counter, {}
 while at < #ARGV do
   local form, keys, values = take(), {}, {}
