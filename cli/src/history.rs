@@ -66,8 +66,10 @@ fn text(history: &History) -> String {
 /// What a change did.
 fn what(record: &HistoryRecord) -> String {
     match (&record.before, &record.after) {
+        // A foreign writer's entry that nobody can use.
+        (_, None) if record.set_aside => "set aside".to_owned(),
         (Some(_), None) => "removed".to_owned(),
-        // A foreign writer's entry that was set aside, or came and went between two looks.
+        // A foreign writer's entry that came and went between two looks.
         (None, None) => "no frontend before or after".to_owned(),
         (None, Some(after)) => format!("-> {}", endpoints_of(&after.endpoints)),
         (Some(before), Some(after)) => difference(before, after),
@@ -125,6 +127,7 @@ mod tests {
             before,
             before_known: true,
             after,
+            set_aside: false,
         }
     }
 
@@ -134,7 +137,9 @@ mod tests {
         let two = doc(&[("http://a:1", Some(3)), ("http://b:2", None)]);
         let mut other_policy = one.clone();
         other_policy.balance = Some(BalanceDoc::Random);
+        let aside = HistoryRecord { set_aside: true, ..record(6, Some(one.clone()), None) };
         let records = vec![
+            aside,
             record(5, Some(other_policy.clone()), None),
             record(4, Some(one.clone()), Some(other_policy)),
             record(3, Some(two.clone()), Some(one.clone())),
@@ -145,6 +150,7 @@ mod tests {
 
         insta::assert_snapshot!(text(&History { records, next: None }), @r#"
         REVISION  WHEN                      WHO                  FRONTEND         WHAT
+        6         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  set aside
         5         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  removed
         4         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  policy changed
         3         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  -http://b:2 ~http://a:1 (weight 3 -> 1)

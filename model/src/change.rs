@@ -33,6 +33,8 @@ pub struct ChangeRecord {
     pub before: Option<Arc<crate::fact::Fact>>,
     /// False when nobody saw what stood there before: a foreign writer's change while no portico followed the store.
     pub before_known: bool,
-    /// What stands there now; `None` when it was removed.
+    /// What stands there now; `None` when it was removed, or set aside.
     pub after: Option<Arc<crate::fact::Fact>>,
+    /// True when something stands there now that cannot be used, so that it was set aside: nothing was removed.
+    pub set_aside: bool,
 }

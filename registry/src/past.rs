@@ -195,6 +195,7 @@ mod tests {
             before: fact(before),
             before_known: before != "?",
             after: fact(after),
+            set_aside: false,
         }
     }
 

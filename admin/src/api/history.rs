@@ -64,6 +64,7 @@ fn record(record: &ChangeRecord) -> HistoryRecord {
         before: doc(&record.before),
         before_known: record.before_known,
         after: doc(&record.after),
+        set_aside: record.set_aside,
     }
 }
 

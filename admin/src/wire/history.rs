@@ -31,8 +31,11 @@ pub struct HistoryRecord {
     /// False when nobody saw what stood there before: a foreign writer's change while no portico looked.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub before_known: bool,
-    /// What stands there since; `null` when it was removed.
+    /// What stands there since; `null` when it was removed or set aside.
     pub after: Option<FrontendDoc>,
+    /// True when something stands there since that cannot be used; `portico verify` says what and why while it does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub set_aside: bool,
 }
 
 fn yes() -> bool {

@@ -19,7 +19,10 @@ async fn history(node: &Node) -> Vec<String> {
     };
     let line = |record: &model::ChangeRecord| {
         let FactKey::Frontend { host, .. } = &record.key;
-        let (before, after) = (name(record.before.as_ref()), name(record.after.as_ref()));
+        let (before, mut after) = (name(record.before.as_ref()), name(record.after.as_ref()));
+        if record.set_aside {
+            after += " (set aside)";
+        }
         format!("{} {} {host} {before} {after}", record.revision, record.who)
     };
     records.iter().map(line).collect()
@@ -160,6 +163,25 @@ async fn the_history_keeps_its_limit() {
 
     assert_eq!(text(&server.run("XLEN portico:history")), "5");
     assert_eq!(history(&node).await.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_history_tells_what_was_set_aside_from_what_was_removed() {
+    let server = Server::start();
+    let node = Node::live(&server.url()).await;
+    server.run("RPUSH frontend:a.example web http://10.0.0.1");
+    node.sees("a.example", "web:10.0.0.1:80").await;
+
+    server.run("SET frontend:a.example x");
+    node.sees("a.example", "-").await;
+    server.run("DEL frontend:a.example");
+    node.until("released", SEEN, |snapshot| snapshot.quarantine().len() == 0).await;
+
+    let told = history(&node).await;
+    assert_eq!(
+        told,
+        ["3 redis a.example - -", "2 redis a.example web*1 - (set aside)", "1 redis a.example - web*1"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

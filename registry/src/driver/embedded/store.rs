@@ -180,7 +180,16 @@ fn record(revision: u64, (at_ms, who, key, before, after): HistoryRow<'_>) -> Op
     let (told, before, after) = (before.is_some(), read_json(before), read_json(after));
     let before_known = before.is_some() || !told;
     let revision = Revision::new(revision);
-    Some(ChangeRecord { revision, at_ms, who: who.into(), key, before, before_known, after })
+    Some(ChangeRecord {
+        revision,
+        at_ms,
+        who: who.into(),
+        key,
+        before,
+        before_known,
+        after,
+        set_aside: false,
+    })
 }
 
 type Facts<'t> = Table<'t, &'static str, (u64, u8, &'static [u8])>;

@@ -15,13 +15,16 @@ use crate::format::native;
 /// What the history says stood under a key before, when nobody saw it: no JSON of a fact looks like this.
 pub(super) const NOT_KNOWN: &str = "?";
 
+/// What the history says stands under a key when something is there and nobody can use it: no JSON of a fact looks like this.
+pub(super) const SET_ASIDE: &str = "!";
+
 /// A change that this node saw and the store's books do not have.
 #[derive(Debug)]
 pub(super) struct Unnumbered {
     pub(super) key: RawKey,
     /// What stood there before, as JSON; empty: nothing; [`NOT_KNOWN`]: nobody saw it.
     pub(super) before: String,
-    /// What stands there now; empty: nothing, or nothing usable.
+    /// What stands there now; empty: nothing; [`SET_ASIDE`]: nothing usable.
     pub(super) after: String,
 }
 

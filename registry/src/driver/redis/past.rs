@@ -9,7 +9,7 @@ use redis::streams::{StreamId, StreamRangeReply};
 
 use super::connect::octets;
 use super::names::{Meaning, Names};
-use super::number::NOT_KNOWN;
+use super::number::{NOT_KNOWN, SET_ASIDE};
 use super::plain::describe;
 use crate::format::native;
 use crate::{HistoryQuery, ReadError};
@@ -77,5 +77,6 @@ fn understand(entry: StreamId, names: &Names) -> Option<ChangeRecord> {
         before: fact("before"),
         before_known: field("before").is_none_or(|before| before != NOT_KNOWN.as_bytes()),
         after: fact("after"),
+        set_aside: field("after").is_some_and(|after| after == SET_ASIDE.as_bytes()),
     })
 }

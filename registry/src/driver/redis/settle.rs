@@ -18,7 +18,7 @@ use super::follow::Session;
 use super::known::Entry;
 use super::look::{Look, look};
 use super::names::{Meaning, RawKey};
-use super::number::{NOT_KNOWN, Unnumbered, document, number};
+use super::number::{NOT_KNOWN, SET_ASIDE, Unnumbered, document, number};
 use crate::driver::Event;
 
 /// How many keys are read at once.
@@ -160,7 +160,7 @@ impl Session<'_> {
             .map(|(key, _, entry)| Unnumbered {
                 key: Arc::clone(key),
                 before: self.before(key),
-                after: entry.as_ref().and_then(fact).map(|fact| document(&fact)).unwrap_or_default(),
+                after: entry.as_ref().map(after).unwrap_or_default(),
             })
             .collect();
         let Some(numbered) = self.call_number(&changes).await? else { return Ok(None) };
@@ -381,6 +381,11 @@ fn fact(entry: &Entry) -> Option<Arc<Fact>> {
         Reading::Fact(fact) => Some(Arc::clone(fact)),
         Reading::Unusable(_) => None,
     }
+}
+
+/// What an entry says, for the history.
+fn after(entry: &Entry) -> String {
+    fact(entry).map_or_else(|| SET_ASIDE.to_owned(), |fact| document(&fact))
 }
 
 /// True for an error by which a reachable store says no; false where it cannot answer now.
