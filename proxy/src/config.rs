@@ -26,6 +26,8 @@ pub struct Config {
     pub trusted: Vec<IpNet>,
     /// `X-Debug` is honoured for everybody, as in hipache.
     pub debug_headers: bool,
+    /// Requests are told in `Via` that they went through this node, and those that come back are answered 508.
+    pub via: bool,
     /// Folder with `error_<code>.html` and `error_default.html`; `None`: plain built-in pages.
     pub error_pages: Option<PathBuf>,
     /// The access log.
@@ -152,6 +154,7 @@ impl Default for Config {
             workers: 0,
             trusted: Vec::new(),
             debug_headers: false,
+            via: true,
             error_pages: None,
             access_log: AccessLog::default(),
             client: ClientLimits::default(),

@@ -17,6 +17,7 @@ use crate::follow::{self, Follower};
 use crate::health::States;
 use crate::log::{LogError, Writer};
 use crate::metrics::{Metrics, Totals};
+use crate::middleware::Via;
 use crate::respond::PagesError;
 use crate::route::{Explanation, RouteTable};
 use crate::settings::Settings;
@@ -147,6 +148,7 @@ impl Bound {
             connections: AtomicUsize::new(0),
             addresses: Addresses::default(),
             cut_off: AtomicUsize::new(0),
+            via: Via::by_chance(fastrand::u64(..)),
             guard: Guard::new(self.own),
             health: inputs.health,
             known: inputs.known,

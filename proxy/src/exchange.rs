@@ -62,13 +62,23 @@ fn no_route(worker: &Worker) -> LocalReply {
 
 /// What needs no route to be answered.
 fn refuse_early(worker: &Worker, client: &Client) -> Result<(), LocalReply> {
-    let most = worker.settings().config.client.body_bytes;
+    let settings = worker.settings();
+    let most = settings.config.client.body_bytes;
+    let octets = client.octets();
     match (client.head.method(), client.head.framing()) {
         (Method::Connect, _) => Err(LocalReply::MethodNotAllowed),
         _ if client.head.host() == PING_HOST => Err(LocalReply::Pong),
         (_, Framing::Length(length)) if most.is_some_and(|most| length > most) => {
             Err(LocalReply::BodyTooLarge)
         }
+        _ if settings.config.via && client.head.came_through(octets, worker.shared.via.name()) => {
+            Err(LocalReply::LoopDetected)
+        }
+        // The way ends here: we are whom it asks (RFC 9110 §7.6.2). What a TRACE would echo is the client's own business.
+        (method, _) if client.head.hops_left(octets)? == Some(0) => match method {
+            Method::Options => Err(LocalReply::Options),
+            _ => Err(LocalReply::MethodNotAllowed),
+        },
         _ => Ok(()),
     }
 }

@@ -18,6 +18,7 @@ use crate::health::{DeadReason, Marked, RetryBudget, States};
 use crate::http::ResponseHead;
 use crate::log::Sink;
 use crate::metrics::Counters;
+use crate::middleware::Via;
 use crate::route::{Route, RouteTable};
 use crate::settings::Settings;
 use crate::upstream::guard::Guard;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) addresses: Addresses,
     /// Exchanges that the drain's deadline cut off, over all threads.
     pub(crate) cut_off: AtomicUsize,
+    /// Who we are in `Via`.
+    pub(crate) via: Via,
     /// Our own listeners, which no endpoint may be.
     pub(crate) guard: Guard,
     pub(crate) health: mpsc::Sender<HealthReport>,
@@ -288,6 +291,7 @@ impl Worker {
             connections: AtomicUsize::new(0),
             addresses: Addresses::default(),
             cut_off: AtomicUsize::new(0),
+            via: Via::by_chance(0),
             guard: Guard::default(),
             health: mpsc::channel(1).0,
             known: watch::channel(true).1,

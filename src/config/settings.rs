@@ -155,6 +155,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("http.workers", proxy.workers),
     setting!("http.trusted", proxy.trusted, live),
     setting!("http.debug_headers", proxy.debug_headers, live),
+    setting!("http.via", proxy.via, live),
     setting!("http.error_pages", proxy.error_pages, live),
     setting!("http.drain", proxy.drain, live),
     setting!("access_log.path", proxy.access_log.target, live),

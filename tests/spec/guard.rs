@@ -1,6 +1,6 @@
 //! What no writer of the registry can make portico reach.
 
-use crate::world::{World, get};
+use crate::world::{Origin, World, get, send};
 
 #[test]
 fn no_frontend_leads_to_the_operators_door_to_ourselves_or_to_the_machines_credentials() {
@@ -40,4 +40,18 @@ fn an_address_has_one_spelling() {
         assert_ne!(added.code, Some(0), "{host}");
         assert!(added.stderr.contains("four decimal numbers"), "{host}: {}", added.stderr);
     }
+}
+
+#[test]
+fn a_request_that_was_here_before_is_answered_508() {
+    let world = World::new();
+    let portico = world.portico(&[]);
+    let origin = Origin::saying("once");
+    portico.does(&["frontend", "add", "www.example.com", &origin.url()]);
+    assert_eq!(get(portico.http(), "www.example.com", "/").body, "once");
+    let head = origin.heads().remove(0);
+
+    let reply = send(portico.http(), &head).unwrap();
+
+    assert_eq!((reply.status, origin.requests()), (508, 1), "{head}");
 }

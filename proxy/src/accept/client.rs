@@ -147,10 +147,13 @@ impl Client {
     }
 
     /// Writes the request's head as the endpoint shall see it.
-    pub(crate) fn write_head(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn write_head(&mut self, worker: &Worker, out: &mut Vec<u8>) {
         let Self { head, buffer, forwarded, .. } = self;
         let octets = buffer.as_ref().map_or(&[][..], Buffer::filled);
-        let edits = forwarded.before(head, octets).edits;
+        let mut edits = forwarded.before(head, octets).edits;
+        if worker.settings().config.via {
+            edits.added.push(worker.shared.via.field(head.version()));
+        }
         write_request(head, octets, edits.replaced, &edits.added, out);
     }
 

@@ -15,6 +15,8 @@ pub(super) enum FieldName {
     Upgrade,
     Expect,
     RetryAfter,
+    Via,
+    MaxForwards,
     /// Any other field that ends at the next hop (RFC 9110 §7.6.1).
     HopByHop,
     Other,
@@ -56,6 +58,7 @@ pub(super) struct Summary {
     /// `Expect` with something else.
     pub(super) unknown_expectation: bool,
     pub(super) retry_after: bool,
+    pub(super) via: bool,
     connection_upgrade: bool,
     upgrade_fields: u8,
     options: usize,
@@ -68,6 +71,7 @@ impl FieldName {
     pub(super) fn classify(name: &[u8]) -> Self {
         let first = name.first().map_or(0, u8::to_ascii_lowercase);
         let (candidate, spelling): (Self, &[u8]) = match (name.len(), first) {
+            (3, b'v') => (Self::Via, b"via"),
             (2, b't') => (Self::HopByHop, b"te"),
             (4, b'h') => (Self::Host, b"host"),
             (6, b'e') => (Self::Expect, b"expect"),
@@ -75,6 +79,7 @@ impl FieldName {
             (10, b'c') => (Self::Connection, b"connection"),
             (10, b'k') => (Self::HopByHop, b"keep-alive"),
             (11, b'r') => (Self::RetryAfter, b"retry-after"),
+            (12, b'm') => (Self::MaxForwards, b"max-forwards"),
             (14, b'c') => (Self::ContentLength, b"content-length"),
             (14, b'h') => (Self::HopByHop, b"http2-settings"),
             (16, b'p') => (Self::HopByHop, b"proxy-connection"),
@@ -89,7 +94,13 @@ impl FieldName {
     fn is_end_to_end(self) -> bool {
         match self {
             Self::Connection | Self::TransferEncoding | Self::Upgrade | Self::HopByHop => false,
-            Self::Host | Self::ContentLength | Self::Expect | Self::RetryAfter | Self::Other => true,
+            Self::Host
+            | Self::ContentLength
+            | Self::Expect
+            | Self::RetryAfter
+            | Self::Via
+            | Self::MaxForwards
+            | Self::Other => true,
         }
     }
 }
@@ -223,7 +234,8 @@ impl Summary {
                 }
             }
             FieldName::RetryAfter => self.retry_after = true,
-            FieldName::HopByHop | FieldName::Other => {}
+            FieldName::Via => self.via = true,
+            FieldName::MaxForwards | FieldName::HopByHop | FieldName::Other => {}
         }
         Ok(())
     }
@@ -325,6 +337,8 @@ mod tests {
         check("Upgrade", FieldName::Upgrade);
         check("Expect", FieldName::Expect);
         check("Retry-After", FieldName::RetryAfter);
+        check("via", FieldName::Via);
+        check("Max-Forwards", FieldName::MaxForwards);
         check("", FieldName::Other);
         for name in ["te", "keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate"] {
             check(name, FieldName::HopByHop);

@@ -30,6 +30,7 @@ mod chunked;
 mod error;
 mod fields;
 mod framing;
+mod hops;
 mod method;
 mod request;
 mod response;

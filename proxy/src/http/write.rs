@@ -42,11 +42,18 @@ pub fn write_request(
         push_number(u64::from(port), out);
     }
     out.extend_from_slice(b"\r\n");
-    write_fields(&head.fields, buf, head.len(), replaced, out);
+    // Counted down below, where it counts; else it passes as it came.
+    let ours = if head.counts_hops() { FieldName::MaxForwards } else { FieldName::Host };
+    write_fields(&head.fields, buf, head.len(), (replaced, ours), out);
     match head.framing() {
         Framing::Length(length) => push_length(length, out),
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         Framing::None | Framing::UntilClose => {}
+    }
+    if let Ok(Some(left)) = head.hops_left(buf) {
+        out.extend_from_slice(b"Max-Forwards: ");
+        push_number(u64::from(left.saturating_sub(1)), out);
+        out.extend_from_slice(b"\r\n");
     }
     if let Some(protocol) = head.upgrade(buf) {
         out.extend_from_slice(b"Connection: upgrade\r\n");
@@ -75,7 +82,7 @@ pub fn write_response(
     out.push(b' ');
     out.extend_from_slice(head.reason.get(buf));
     out.extend_from_slice(b"\r\n");
-    write_fields(&head.fields, buf, head.len(), &[], out);
+    write_fields(&head.fields, buf, head.len(), (&[], FieldName::Host), out);
     match head.declared {
         Framing::Length(length) => push_length(length, out),
         Framing::Chunked if client == Version::Http11 => {
@@ -107,14 +114,21 @@ pub fn write_response(
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes what passes, in runs.
-fn write_fields(fields: &Fields, buf: &[u8], head_len: usize, replaced: &[&str], out: &mut Vec<u8>) {
+/// Writes what passes, in runs: neither names in `replaced` nor fields of the class `ours`.
+fn write_fields(
+    fields: &Fields,
+    buf: &[u8],
+    head_len: usize,
+    (replaced, ours): (&[&str], FieldName),
+    out: &mut Vec<u8>,
+) {
     // Most names are told from all replaced ones by their length alone.
     let lengths = replaced.iter().fold(0u64, |mask, name| mask | 1 << (name.len() & 63));
     let mut run = 0..0;
     for (i, field) in fields.list.iter().enumerate() {
         let passes = field.end_to_end
             && !matches!(field.class, FieldName::Host | FieldName::ContentLength)
+            && field.class != ours
             && !(lengths >> (field.name.len() & 63) & 1 == 1 && is_replaced(field.name.get(buf), replaced));
         if !passes {
             continue;

@@ -3,7 +3,8 @@
 //! | order | when | what | why there |
 //! |---|---|---|---|
 //! | 1 | before | [`Forwarded`] | whoever comes later may ask who the client is |
-//! | 2 | after | [`DebugFields`] | last, so that its times are those of the whole |
+//! | 2 | before | [`Via`] | last, behind those of proxies before us |
+//! | 3 | after | [`DebugFields`] | last, so that its times are those of the whole |
 //!
 //! In: a checked head, and who the peer is. Out: fields for the codec to write and names of those it replaces.
 //! Never here: a socket, a decision about routes, a field of an untrusted peer that speaks about somebody else.
@@ -11,6 +12,7 @@
 mod debug;
 mod forwarded;
 mod peer;
+mod via;
 
 use smallvec::SmallVec;
 
@@ -19,6 +21,7 @@ use crate::http::Added;
 pub use debug::{DebugFields, Debugged, debug_wanted};
 pub use forwarded::{Before, Forwarded, Scheme};
 pub use peer::{IpText, Peer};
+pub use via::Via;
 
 /// Changes to a head, for [`crate::http::write_request`] and [`crate::http::write_response`].
 #[derive(Debug, Clone)]

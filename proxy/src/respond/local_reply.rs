@@ -7,6 +7,8 @@ use crate::http::{BodyError, RequestError, ResponseError};
 pub enum LocalReply {
     /// 200: the answer to `Host: __ping__`.
     Pong,
+    /// 200: the answer to an OPTIONS that may not be passed on (`Max-Forwards: 0`, RFC 9110 §7.6.2).
+    Options,
     /// 400: the request is not HTTP we accept; the text says why (hipache, for a missing host: `no host header`).
     BadRequest(&'static str),
     /// 400: no frontend matches (hipache's status; others would say 404).
@@ -43,11 +45,13 @@ pub enum LocalReply {
     GatewayTimeout,
     /// 505: neither HTTP/1.0 nor HTTP/1.1.
     VersionNotSupported,
+    /// 508: the request was here before, as its `Via` says (RFC 5842 §7.2).
+    LoopDetected,
 }
 
 impl LocalReply {
     /// The names of all replies, as metrics and the JSON log have them, in the order of [`Self::index`].
-    pub const NAMES: [&'static str; 19] = [
+    pub const NAMES: [&'static str; 21] = [
         "pong",
         "bad_request",
         "frontend_not_found",
@@ -67,6 +71,8 @@ impl LocalReply {
         "unavailable",
         "gateway_timeout",
         "version_not_supported",
+        "options",
+        "loop_detected",
     ];
 
     /// One of each, in the order of [`Self::index`].
@@ -91,6 +97,8 @@ impl LocalReply {
         Self::Unavailable,
         Self::GatewayTimeout,
         Self::VersionNotSupported,
+        Self::Options,
+        Self::LoopDetected,
     ];
 
     /// Its place in [`Self::NAMES`].
@@ -115,6 +123,8 @@ impl LocalReply {
             Self::Unavailable => 16,
             Self::GatewayTimeout => 17,
             Self::VersionNotSupported => 18,
+            Self::Options => 19,
+            Self::LoopDetected => 20,
         }
     }
 
@@ -135,7 +145,7 @@ impl LocalReply {
 
     const fn line(self) -> (u16, &'static str) {
         match self {
-            Self::Pong => (200, "OK"),
+            Self::Pong | Self::Options => (200, "OK"),
             Self::BadRequest(_) | Self::FrontendNotFound => (400, "Bad Request"),
             Self::MethodNotAllowed => (405, "Method Not Allowed"),
             Self::RequestTimeout => (408, "Request Timeout"),
@@ -153,13 +163,14 @@ impl LocalReply {
             Self::Unavailable => (503, "Service Unavailable"),
             Self::GatewayTimeout => (504, "Gateway Timeout"),
             Self::VersionNotSupported => (505, "HTTP Version Not Supported"),
+            Self::LoopDetected => (508, "Loop Detected"),
         }
     }
 
     /// The text: the body where the operator has no page, and `x-debug-error`.
     pub const fn message(self) -> &'static str {
         match self {
-            Self::Pong => "ok",
+            Self::Pong | Self::Options => "ok",
             Self::BadRequest(why) | Self::BadAnswer(why) => why,
             Self::FrontendNotFound => "frontend not found",
             Self::MethodNotAllowed => "method not allowed",
@@ -177,6 +188,7 @@ impl LocalReply {
             Self::Unavailable => "unavailable, try again",
             Self::GatewayTimeout => "the backend did not answer in time",
             Self::VersionNotSupported => "HTTP version not supported",
+            Self::LoopDetected => "the request leads back to this proxy",
         }
     }
 
@@ -184,7 +196,9 @@ impl LocalReply {
     pub(super) const fn field(self) -> Option<(&'static str, &'static str)> {
         match self {
             // RFC 9110 §15.5.6: a 405 names what is allowed.
-            Self::MethodNotAllowed => Some(("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")),
+            Self::MethodNotAllowed | Self::Options => {
+                Some(("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+            }
             // Also what keeps a hipache in front of us from marking us dead.
             Self::Unavailable => Some(("retry-after", "1")),
             _ => None,

@@ -195,7 +195,7 @@ async fn attempt(
         }
     };
     let mut scratch = worker.take_scratch();
-    client.write_head(&mut scratch);
+    client.write_head(worker, &mut scratch);
     pump.start(scratch, client.octets());
     let mut head = worker.take_head();
     let mut buffer = worker.responses.take();

@@ -122,3 +122,79 @@ fn a_connection_that_is_kept_is_not_used_once_its_address_is_denied() {
     stage.proxy.reload(&config).unwrap();
     assert_eq!(refusal(&stage), None);
 }
+
+#[test]
+fn each_request_tells_the_origin_which_node_it_went_through() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |_| {});
+    let via = |request: &str| {
+        let mut client = stage.client();
+        client.say(request);
+        let mut call = origin.call();
+        let head = call.head();
+        call.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+        client.expect("\r\n\r\nok");
+        head.lines().filter_map(|line| line.strip_prefix("Via: ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+
+    let first = via(GET);
+    let second = via("GET / HTTP/1.0\r\nHost: a.test\r\nVia: 1.1 other\r\n\r\n");
+
+    let name = first[0].strip_prefix("1.1 portico-").unwrap();
+    assert_eq!(first.len(), 1);
+    assert_eq!(second, ["1.1 other".to_owned(), format!("1.0 portico-{name}")]);
+    let another = Stage::with(&[origin.address], |_| {});
+    let mut client = another.client();
+    client.say(GET);
+    assert!(!origin.call().head().contains(name), "two nodes have two names");
+}
+
+#[test]
+fn a_request_that_leads_in_a_circle_ends() {
+    // Address translation that leads back to us: the relay is no listener of ours.
+    let relay = OriginServer::start();
+    let stage = Stage::with(&[relay.address], |_| {});
+    let mut client = stage.client();
+    client.say(GET);
+    let mut call = relay.call();
+    let head = call.head();
+
+    let mut back = stage.client();
+    back.say(&head);
+
+    assert!(back.expect("\r\n\r\n").starts_with("HTTP/1.1 508 Loop Detected\r\n"));
+    back.expect("the request leads back to this proxy");
+    call.say(OK);
+    client.expect("\r\n\r\nok");
+    assert!(relay.is_left_alone());
+}
+
+#[test]
+fn without_via_there_is_neither_the_field_nor_the_check() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |config| config.via = false);
+    let mut client = stage.client();
+    client.say(GET);
+    assert!(!origin.call().head().contains("Via:"));
+}
+
+#[test]
+fn an_options_or_trace_goes_as_many_hops_as_it_may() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |_| {});
+    let ask = |method, hops| {
+        stage.ask(&format!(
+            "{method} / HTTP/1.1\r\nHost: a.test\r\nMax-Forwards: {hops}\r\nConnection: close\r\n\r\n"
+        ))
+    };
+
+    let options = ask("OPTIONS", "0");
+    assert!(options.starts_with("HTTP/1.1 200 OK\r\n") && options.contains("allow: GET"), "{options}");
+    assert!(ask("TRACE", "0").starts_with("HTTP/1.1 405 "));
+    assert!(ask("OPTIONS", "many").starts_with("HTTP/1.1 400 "));
+    assert!(origin.is_left_alone());
+
+    let mut client = stage.client();
+    client.say("OPTIONS / HTTP/1.1\r\nHost: a.test\r\nMax-Forwards: 1\r\n\r\n");
+    assert!(origin.call().head().contains("\r\nMax-Forwards: 0\r\n"));
+}
