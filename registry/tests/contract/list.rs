@@ -357,7 +357,7 @@ pub(crate) async fn watchers_see_revisions_grow(stand: Stand) {
 
 pub(crate) async fn a_write_that_makes_no_sense_is_refused(stand: Stand) {
     let registry = stand.open().await;
-    let long: Vec<String> = (0..1024).map(|n| format!("\"http://{}.{n}\"", "x".repeat(60))).collect();
+    let long: Vec<String> = (0..1024).map(|n| format!("\"http://{}.n{n}\"", "x".repeat(60))).collect();
     let mut misplaced = put(plain("a", "x"), Expected::Any);
     misplaced.key = key("b");
     let twice = [put(plain("a", "x"), Expected::Any), remove("a", Expected::Any)];
