@@ -89,6 +89,11 @@ pub struct ClientLimits {
     pub keep_alive_timeout: Duration,
     /// How long a client may be silent in a body, or not take what we send.
     pub idle_timeout: Duration,
+    /// The fewest octets a second that a client sends of a body, or takes of an answer, while it is what is waited for;
+    /// fewer over a [`Self::min_rate_window`] end the exchange: 408 before an answer began. 0: no limit.
+    pub min_rate: u64,
+    /// How long a client may be slower than that.
+    pub min_rate_window: Duration,
     /// How long a tunnel (WebSocket) may be silent both ways.
     pub tunnel_timeout: Duration,
     /// The most octets of an unread request body that are read and thrown away to keep a connection.
@@ -116,6 +121,12 @@ pub struct UpstreamLimits {
     pub keep_alive_timeout: Duration,
     /// Unused connections kept for one address, by each thread.
     pub idle_per_endpoint: usize,
+    /// Connections to one address in use at once, over all threads; unused ones come on top. `None`: no limit.
+    pub connections: Option<usize>,
+    /// Requests that may wait for one of those, for one address, over all threads; more are 503.
+    pub queue: usize,
+    /// How long they may wait; more is 503.
+    pub queue_timeout: Duration,
     /// The largest response head, in octets; more is 502.
     pub head_bytes: usize,
     /// The most header fields in a response; more is 502.
@@ -181,6 +192,8 @@ impl Default for ClientLimits {
             head_timeout: Duration::from_secs(30),
             keep_alive_timeout: Duration::from_secs(75),
             idle_timeout: Duration::from_secs(30),
+            min_rate: 128,
+            min_rate_window: Duration::from_secs(30),
             tunnel_timeout: Duration::from_secs(3600),
             drain_bytes: 256 << 10,
             connections: None,
@@ -198,6 +211,9 @@ impl Default for UpstreamLimits {
             idle_timeout: Duration::from_secs(30),
             keep_alive_timeout: Duration::from_secs(60),
             idle_per_endpoint: 256,
+            connections: None,
+            queue: 1024,
+            queue_timeout: Duration::from_secs(5),
             head_bytes: 64 << 10,
             headers: 256,
             informational: 16,

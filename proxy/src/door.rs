@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use model::{Address, DeadMarks, HealthReport, Report, Snapshot};
 use tokio::sync::{mpsc, watch};
 
+use crate::accept::descriptors::Descriptors;
 use crate::accept::{Addresses, BindError, listen};
 use crate::clock::now_ms;
 use crate::config::Config;
@@ -20,8 +21,9 @@ use crate::metrics::{Metrics, Totals};
 use crate::middleware::Via;
 use crate::respond::PagesError;
 use crate::route::{Explanation, RouteTable};
-use crate::settings::Settings;
+use crate::settings::{Settings, open_files};
 use crate::thread_main;
+use crate::upstream::gate::Gates;
 use crate::upstream::guard::{Guard, Refusal};
 use crate::upstream::resolve::Resolver;
 use crate::worker::Shared;
@@ -147,6 +149,8 @@ impl Bound {
             states: Arc::clone(&states),
             connections: AtomicUsize::new(0),
             addresses: Addresses::default(),
+            descriptors: Descriptors::new(open_files()),
+            gates: settings.load().config.upstream.connections.map(|most| Arc::new(Gates::new(most))),
             cut_off: AtomicUsize::new(0),
             via: Via::by_chance(fastrand::u64(..)),
             guard: Guard::new(self.own),
@@ -254,6 +258,7 @@ impl Proxy {
         let fixed: Vec<&'static str> = [
             ("listen", old.config.listen != config.listen),
             ("access log's queue", old.config.access_log.queue_bytes != config.access_log.queue_bytes),
+            ("connections to an endpoint", old.config.upstream.connections != config.upstream.connections),
             ("workers", old.config.workers != config.workers),
             ("resolve interval", old.config.upstream.resolve_interval != config.upstream.resolve_interval),
         ]

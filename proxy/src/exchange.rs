@@ -5,7 +5,11 @@
 //!     └── Err(LocalReply) ─► reply: our own answer, and what is left of the request drained or the connection ended
 //! ```
 
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use crate::accept::client::Client;
 use crate::clock::millis;
@@ -36,15 +40,46 @@ pub(crate) enum Then {
 pub(crate) async fn exchange(worker: &Worker, client: &mut Client) -> Then {
     let _busy = worker.busy();
     let mut visit = Visit::begin(worker, client);
-    match forward(worker, client, &mut visit).await {
-        Ok(then) => then,
-        Err(reply) => answer(worker, client, reply, &mut visit).await,
+    let outcome = {
+        let mut going = pin!(forward(worker, client, &mut visit));
+        poll_fn(|cx| caught(cx, going.as_mut())).await
+    };
+    match outcome {
+        Ok(Ok(then)) => then,
+        Ok(Err(reply)) => answer(worker, client, reply, &mut visit).await,
+        Err(Panicked) => lost(worker, client, &mut visit).await,
     }
+}
+
+/// A defect of ours showed.
+#[derive(Debug)]
+struct Panicked;
+
+/// Polls, and keeps a panic from ending more than what panicked. That is not polled again.
+fn caught<F: Future>(cx: &mut Context<'_>, future: Pin<&mut F>) -> Poll<Result<F::Output, Panicked>> {
+    // What is shared by exchanges holds no half-done work across a call that could panic: counts, caches, free lists.
+    match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(_told_by_the_hook) => Poll::Ready(Err(Panicked)),
+    }
+}
+
+/// One exchange is lost to a panic: the client is told, unless an answer had begun.
+async fn lost(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Then {
+    worker.counters.panic();
+    tracing::error!("an exchange was lost to a panic, which is a defect of portico; please report it");
+    if !visit.is_lost() {
+        return Then::Abort;
+    }
+    answer(worker, client, LocalReply::Internal, visit).await
 }
 
 async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Result<Then, LocalReply> {
     refuse_early(worker, client)?;
     let (host, path) = (client.head.host(), client.head.path(client.octets()));
+    // A test's defect of ours.
+    #[cfg(test)]
+    assert_ne!(host, "panic.test", "as the test wants it");
     let found = worker.with_table(|table| table.find(host, path).map(Arc::clone));
     let route = found.ok_or_else(|| no_route(worker))?;
     visit.goes_by(&route);
@@ -120,15 +155,20 @@ async fn drain(worker: &Worker, client: &mut Client, framing: Framing) -> Then {
     client.consume(client.head.len());
     let mut reader = BodyReader::new(framing);
     client.deadline.arm(worker.after(millis(worker.settings().config.client.idle_timeout)));
+    let mut drained = 0;
     loop {
         match reader.advance(client.octets()) {
-            Ok(advance) => client.consume(advance.consumed),
+            Ok(advance) => {
+                client.consume(advance.consumed);
+                drained += advance.consumed as u64;
+            }
             Err(_) => return Then::Linger,
         }
         if reader.is_complete() {
             return Then::Next;
         }
         let mut buffer = client.buffer.take().unwrap_or_else(|| worker.requests.take());
+        client.deadline.pace(Some(drained));
         match client.transport.fill(&mut buffer, &client.deadline).await {
             Ok(n) if n > 0 => client.buffer = Some(buffer),
             // It has its answer, which a reset could destroy.

@@ -2,6 +2,8 @@
 
 use nix::sys::resource::{Resource, getrlimit};
 
+use crate::accept::deadline::MinimumRate;
+use crate::clock::millis;
 use crate::config::Config;
 use crate::http::Limits;
 use crate::respond::{Pages, PagesError};
@@ -15,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) response_limits: Limits,
     /// The most client connections at once, over all threads.
     pub(crate) connections: usize,
+    pub(crate) min_rate: MinimumRate,
 }
 
 impl Settings {
@@ -35,15 +38,19 @@ impl Settings {
             head: upstream.head_bytes,
             headers: upstream.headers,
         };
-        let connections = client.connections.unwrap_or_else(|| open_files() / 2);
-        Ok(Self { pages, request_limits, response_limits, connections, config })
+        let connections =
+            client.connections.unwrap_or_else(|| usize::try_from(open_files() / 2).unwrap_or(usize::MAX));
+        let window = millis(client.min_rate_window);
+        let octets = u128::from(client.min_rate) * u128::from(window) / 1000;
+        let min_rate = MinimumRate { octets: u64::try_from(octets).unwrap_or(u64::MAX), window };
+        Ok(Self { pages, request_limits, response_limits, connections, min_rate, config })
     }
 }
 
 /// How many files and sockets the process may have open.
-fn open_files() -> usize {
+pub(crate) fn open_files() -> u64 {
     let limits = getrlimit(Resource::RLIMIT_NOFILE);
-    limits.map_or(usize::MAX, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
+    limits.map_or(u64::MAX, |(soft, _)| soft)
 }
 
 #[cfg(test)]
@@ -58,6 +65,6 @@ mod tests {
             Settings::new(config).expect("no pages").connections
         };
         assert_eq!(of(Some(7)), 7);
-        assert!(of(None) <= open_files() / 2);
+        assert!(of(None) as u64 <= open_files() / 2);
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Visit {
     entry: Entry,
     route: Option<Arc<Route>>,
     rest: Option<Rest>,
+    /// An answer's head is on its way to the client.
+    begun: bool,
     debug: bool,
 }
 
@@ -52,7 +54,7 @@ impl Visit {
         if client.peer.is_trusted() {
             entry.client(client.real_ip());
         }
-        Self { entry, route: None, rest: None, debug }
+        Self { entry, route: None, rest: None, begun: false, debug }
     }
 
     /// Something came that is not understood.
@@ -60,7 +62,7 @@ impl Visit {
         let mut entry = worker.log.open(&client.peer);
         entry.malformed(client.octets());
         entry.received(client.octets().len() as u64);
-        Self { entry, route: None, rest: Some(Rest::Unclear), debug: false }
+        Self { entry, route: None, rest: Some(Rest::Unclear), begun: false, debug: false }
     }
 
     /// The route was found.
@@ -91,7 +93,14 @@ impl Visit {
     pub(crate) fn answered(&mut self, status: u16) {
         self.entry.answered();
         self.entry.sent(status);
+        self.begun = true;
         self.rest = Some(Rest::Unclear);
+    }
+
+    /// It cannot go on, and nobody knows how far it went. True while the client can still be told.
+    pub(crate) fn is_lost(&mut self) -> bool {
+        self.rest = Some(Rest::Unclear);
+        !self.begun
     }
 
     /// The fields that a debugging client is told.

@@ -12,15 +12,17 @@ use tokio::sync::{mpsc, watch};
 use crate::accept::Addresses;
 use crate::accept::buffer::Shelf;
 use crate::accept::deadline::Deadlines;
+use crate::accept::descriptors::Descriptors;
 use crate::clock::{Millis, millis, now_ms};
 use crate::config::UpstreamLimits;
 use crate::health::{DeadReason, Marked, RetryBudget, States};
 use crate::http::ResponseHead;
 use crate::log::Sink;
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Limit};
 use crate::middleware::Via;
 use crate::route::{Route, RouteTable};
 use crate::settings::Settings;
+use crate::upstream::gate::{Gates, Used};
 use crate::upstream::guard::Guard;
 use crate::upstream::pool::Pool;
 use crate::upstream::resolve::Resolver;
@@ -43,6 +45,10 @@ pub(crate) struct Shared {
     pub(crate) connections: AtomicUsize,
     /// Client connections of each address.
     pub(crate) addresses: Addresses,
+    /// How near the limit of open files is.
+    pub(crate) descriptors: Descriptors,
+    /// Where connections to an endpoint are limited: who may have one.
+    pub(crate) gates: Option<Arc<Gates>>,
     /// Exchanges that the drain's deadline cut off, over all threads.
     pub(crate) cut_off: AtomicUsize,
     /// Who we are in `Via`.
@@ -71,6 +77,7 @@ pub(crate) struct Worker {
     heads: RefCell<Vec<ResponseHead>>,
     pub(crate) deadlines: Deadlines,
     pub(crate) pool: Pool,
+    pub(crate) gates: Option<Used>,
     pub(crate) resolver: Resolver,
     pub(crate) rng: RefCell<fastrand::Rng>,
     pub(crate) budget: RefCell<RetryBudget>,
@@ -111,6 +118,7 @@ impl Worker {
             heads: RefCell::default(),
             deadlines: Deadlines::default(),
             pool: Pool::default(),
+            gates: shared.gates.clone().map(Used::new),
             resolver,
             rng: RefCell::new(fastrand::Rng::new()),
             budget: RefCell::new(budget),
@@ -252,8 +260,14 @@ impl Worker {
     /// idle thread holds no old one.
     pub(crate) fn sweep(&self) {
         let now = self.now();
-        self.deadlines.sweep(now);
+        let slow = self.deadlines.sweep(now, self.settings.borrow().min_rate);
+        if slow > 0 {
+            self.counters.limits(Limit::ClientRate, slow);
+        }
         self.pool.sweep(now);
+        if let Some(gates) = &self.gates {
+            gates.sweep();
+        }
         self.log.flush();
         let _newest = self.table.borrow_mut().load();
         let newest = self.shared.settings.load();
@@ -290,6 +304,8 @@ impl Worker {
             states,
             connections: AtomicUsize::new(0),
             addresses: Addresses::default(),
+            descriptors: Descriptors::new(crate::settings::open_files()),
+            gates: None,
             cut_off: AtomicUsize::new(0),
             via: Via::by_chance(0),
             guard: Guard::default(),

@@ -68,6 +68,7 @@ impl Client {
             if scan.is_worth_parsing(buffer.filled()) {
                 match self.head.parse(buffer.filled(), &settings.request_limits) {
                     Ok(Parsed::Complete) => {
+                        self.deadline.begin();
                         self.requests = self.requests.saturating_add(1);
                         return Next::Request;
                     }

@@ -20,8 +20,10 @@ use crate::worker::{Counted, Worker};
 
 /// Accepts connections until `draining` says so; then the listener is closed.
 pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut draining: watch::Receiver<bool>) {
+    let mut tight = false;
     loop {
-        let full = at_limit(&worker);
+        tight = tight && worker.shared.descriptors.is_still_tight();
+        let full = tight || at_limit(&worker);
         let accepted = tokio::select! {
             biased;
             _ = draining.wait_for(|draining| *draining) => return,
@@ -30,6 +32,10 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut draini
         };
         match accepted {
             Ok((stream, peer)) => {
+                if worker.shared.descriptors.is_tight(&stream) {
+                    tight = true;
+                    make_room(&worker);
+                }
                 // Counted here, so that the limit sees it before the next one is accepted.
                 let counted = Counted::new(&worker);
                 tokio::task::spawn_local(serve(Rc::clone(&worker), counted, stream, peer));
@@ -38,13 +44,18 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut draini
             Err(error) => {
                 tracing::warn!(%error, "cannot accept, pausing");
                 if is_exhausted(&error) {
-                    // What is unused goes first.
-                    worker.pool.clear();
+                    make_room(&worker);
                 }
                 pause().await;
             }
         }
     }
+}
+
+/// Descriptors are running out: what is unused goes first.
+fn make_room(worker: &Worker) {
+    worker.counters.limit(Limit::OpenFiles);
+    worker.pool.clear();
 }
 
 fn at_limit(worker: &Worker) -> bool {
@@ -89,5 +100,48 @@ async fn serve(worker: Rc<Worker>, _counted: Counted, stream: TcpStream, peer: S
             Then::Linger => return client.linger(&worker).await,
             Then::Abort => return client.transport.abort(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::respond::LocalReply;
+    use crate::upstream::resolve::Resolver;
+
+    async fn ask(address: SocketAddr, host: &str) -> String {
+        let mut client = TcpStream::connect(address).await.expect("it listens");
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        client.write_all(request.as_bytes()).await.expect("it reads");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.expect("it answers to the end");
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_one_exchange_and_its_client_is_told() {
+        let resolver = Resolver::with(Duration::from_secs(30), |_| std::future::ready(Vec::new()));
+        let worker = Rc::new(Worker::alone(resolver));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let (_serving, draining) = watch::channel(false);
+        let serving = async {
+            tokio::task::spawn_local(accept(Rc::clone(&worker), listener, draining));
+            for _ in 0..3 {
+                let lost = ask(address, "panic.test").await;
+                assert!(
+                    lost.starts_with("HTTP/1.1 500 ") && lost.contains("\r\nconnection: close"),
+                    "{lost}"
+                );
+                assert!(ask(address, "__ping__").await.starts_with("HTTP/1.1 200 "));
+            }
+        };
+        tokio::task::LocalSet::new().run_until(serving).await;
+
+        let totals = worker.counters.totals();
+        assert_eq!((totals.panics, totals.in_flight(), worker.exchanges()), (3, 0, 0));
+        assert_eq!(totals.local_replies[LocalReply::Internal.index()], 3);
     }
 }

@@ -9,6 +9,18 @@ use crate::clock::Millis;
 /// How often the sweep runs, in milliseconds: a deadline fires at most this much late.
 pub(crate) const SWEEP_MS: u64 = 100;
 
+/// The most that one sweep adds to a wait, in milliseconds: while the whole process stood still nobody was slow.
+const LONGEST_SWEEP_MS: u64 = 10 * SWEEP_MS;
+
+/// The fewest octets that a client must move in the time it is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MinimumRate {
+    /// In each window; 0: none.
+    pub(crate) octets: u64,
+    /// In milliseconds.
+    pub(crate) window: u64,
+}
+
 /// A connection's deadline.
 #[derive(Debug)]
 pub(crate) struct Deadline {
@@ -16,6 +28,19 @@ pub(crate) struct Deadline {
     fired: Cell<bool>,
     idle: Cell<bool>,
     waker: RefCell<Option<Waker>>,
+    pace: Pace,
+}
+
+/// How fast the client is. The sweep's clock runs only while the client is what is waited for.
+#[derive(Debug, Default)]
+struct Pace {
+    owing: Cell<bool>,
+    /// Octets moved by the client in this exchange.
+    moved: Cell<u64>,
+    /// As many had been moved when the window began.
+    seen: Cell<u64>,
+    /// How much of the window has passed, in milliseconds.
+    waited: Cell<u64>,
 }
 
 impl Deadline {
@@ -24,6 +49,22 @@ impl Deadline {
         self.at.set(at);
         self.fired.set(false);
         self.idle.set(false);
+        self.pace.owing.set(false);
+    }
+
+    /// What is waited for now is the client, which has moved so many octets in this exchange; `None`: it is somebody else.
+    pub(crate) fn pace(&self, moved: Option<u64>) {
+        self.pace.owing.set(moved.is_some());
+        if let Some(moved) = moved {
+            self.pace.moved.set(moved);
+        }
+    }
+
+    /// Another exchange begins, with nothing moved yet.
+    pub(crate) fn begin(&self) {
+        self.pace.owing.set(false);
+        self.pace.seen.set(0);
+        self.pace.waited.set(0);
     }
 
     /// As [`Deadline::arm`], for a wait between two requests: a drain ends it at once.
@@ -53,10 +94,25 @@ impl Deadline {
     }
 }
 
+impl Pace {
+    /// True when the window ends now and too little was moved in it.
+    fn is_too_slow(&self, elapsed: u64, minimum: MinimumRate) -> bool {
+        let waited = self.waited.get() + elapsed;
+        self.waited.set(waited);
+        if waited < minimum.window {
+            return false;
+        }
+        self.waited.set(0);
+        let moved = self.moved.get().saturating_sub(self.seen.replace(self.moved.get()));
+        moved < minimum.octets
+    }
+}
+
 /// All deadlines of a thread.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     all: RefCell<Vec<Rc<Deadline>>>,
+    swept: Cell<Millis>,
 }
 
 impl Deadlines {
@@ -67,19 +123,27 @@ impl Deadlines {
             fired: Cell::new(false),
             idle: Cell::new(false),
             waker: RefCell::new(None),
+            pace: Pace::default(),
         });
         self.all.borrow_mut().push(Rc::clone(&deadline));
         deadline
     }
 
-    /// Wakes what is past its deadline.
-    pub(crate) fn sweep(&self, now: Millis) {
+    /// Wakes what is past its deadline, and what waits for a client that is slower than the minimum; returns how many
+    /// those are.
+    pub(crate) fn sweep(&self, now: Millis, minimum: MinimumRate) -> u64 {
+        let elapsed = now.saturating_sub(self.swept.replace(now)).min(LONGEST_SWEEP_MS);
+        let mut slow = 0;
         self.all.borrow_mut().retain(|deadline| {
             if deadline.at.get() <= now {
+                deadline.fire();
+            } else if deadline.pace.owing.get() && deadline.pace.is_too_slow(elapsed, minimum) {
+                slow += 1;
                 deadline.fire();
             }
             Rc::strong_count(deadline) > 1
         });
+        slow
     }
 
     /// Ends every wait between two requests.
@@ -99,6 +163,8 @@ impl Deadlines {
 mod tests {
     use super::*;
 
+    const ANY: MinimumRate = MinimumRate { octets: 0, window: 0 };
+
     fn expired(deadline: &Deadline) -> bool {
         deadline.poll_expired(&Context::from_waker(Waker::noop()))
     }
@@ -107,12 +173,12 @@ mod tests {
     fn a_deadline_fires_once_it_has_passed_and_can_be_armed_again() {
         let deadlines = Deadlines::default();
         let deadline = deadlines.add();
-        deadlines.sweep(1_000_000);
+        deadlines.sweep(1_000_000, ANY);
         assert!(!expired(&deadline), "never armed");
         deadline.arm(50);
-        deadlines.sweep(49);
+        deadlines.sweep(49, ANY);
         assert!(!expired(&deadline));
-        deadlines.sweep(50);
+        deadlines.sweep(50, ANY);
         assert!(expired(&deadline));
         deadline.arm(90);
         assert!(!expired(&deadline));
@@ -132,7 +198,42 @@ mod tests {
     fn a_dropped_deadline_leaves_the_sweep() {
         let deadlines = Deadlines::default();
         drop(deadlines.add());
-        deadlines.sweep(0);
+        deadlines.sweep(0, ANY);
         assert!(deadlines.all.borrow().is_empty());
+    }
+
+    #[test]
+    fn a_client_is_too_slow_when_too_little_moves_while_it_is_waited_for() {
+        let minimum = MinimumRate { octets: 10, window: 200 };
+        // What is moved in total at each sweep while the client owes; `None`: somebody else does.
+        for (paces, slow) in [
+            (&[Some(0), Some(9), Some(9)][..], true),
+            (&[Some(0), Some(10), Some(10), Some(20), Some(20)], false),
+            (&[Some(0), Some(10), Some(10), Some(19), Some(19)], true),
+            (&[Some(0), None, None, None, None, None], false),
+            (&[Some(0), None, None, Some(0)], true),
+        ] {
+            let deadlines = Deadlines::default();
+            let deadline = deadlines.add();
+            deadline.arm(1_000_000);
+            deadline.begin();
+            let mut found = 0;
+            deadlines.sweep(0, minimum);
+            for (turn, pace) in (1..).zip(paces) {
+                deadline.pace(*pace);
+                found += deadlines.sweep(turn * SWEEP_MS, minimum);
+            }
+            assert_eq!((found > 0, expired(&deadline)), (slow, slow), "{paces:?}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_stood_still_blames_nobody() {
+        let deadlines = Deadlines::default();
+        let deadline = deadlines.add();
+        deadline.arm(Millis::MAX - 1);
+        deadline.pace(Some(0));
+        let minimum = MinimumRate { octets: 1, window: 30_000 };
+        assert_eq!(deadlines.sweep(3_600_000, minimum), 0);
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod buffer;
 pub(crate) mod client;
 pub(crate) mod connection;
 pub(crate) mod deadline;
+pub(crate) mod descriptors;
 mod listener;
 pub(crate) mod transport;
 

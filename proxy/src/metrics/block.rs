@@ -29,6 +29,7 @@ pub(super) struct Block {
     dead_marks: Cell,
     health_reports_dropped: Cell,
     log_lines_dropped: Cell,
+    panics: Cell,
     limits: Cells<{ Limit::ALL.len() }>,
     duration: Latencies,
     upstream_duration: Latencies,
@@ -99,6 +100,7 @@ impl Block {
             dead_marks: self.dead_marks.get(),
             health_reports_dropped: self.health_reports_dropped.get(),
             log_lines_dropped: self.log_lines_dropped.get(),
+            panics: self.panics.get(),
             limits: self.limits.get(),
             duration: self.duration.get(),
             upstream_duration: self.upstream_duration.get(),
@@ -194,6 +196,17 @@ impl Counters {
     /// A health report found its queue full.
     pub fn health_report_dropped(&self) {
         self.block.health_reports_dropped.add(1);
+    }
+
+    /// An exchange was lost to a panic.
+    pub fn panic(&self) {
+        self.block.panics.add(1);
+    }
+
+    /// What this thread counted.
+    #[cfg(test)]
+    pub(crate) fn totals(&self) -> Totals {
+        self.block.read()
     }
 
     /// Somebody ran into a limit.

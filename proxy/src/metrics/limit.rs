@@ -9,12 +9,30 @@ pub enum Limit {
     ConnectionsPerAddress,
     /// A connection was refused as above, and closed without a word: too many others were being told.
     RefusalsAtOnce,
+    /// A client sent its body, or took its answer, more slowly than it must.
+    ClientRate,
+    /// A request had to wait, because its endpoint had as many connections in use as one may have.
+    UpstreamConnections,
+    /// A request found as many others waiting for its endpoint as may wait.
+    UpstreamQueue,
+    /// A request waited for its endpoint for too long.
+    UpstreamQueueTimeout,
+    /// Descriptors ran out, or only those kept in reserve were left: unused connections were closed, accepting pauses.
+    OpenFiles,
 }
 
 impl Limit {
     /// Every limit, in the order of [`super::Totals::limits`].
-    pub const ALL: [Self; 3] =
-        [Self::RequestsPerConnection, Self::ConnectionsPerAddress, Self::RefusalsAtOnce];
+    pub const ALL: [Self; 8] = [
+        Self::RequestsPerConnection,
+        Self::ConnectionsPerAddress,
+        Self::RefusalsAtOnce,
+        Self::ClientRate,
+        Self::UpstreamConnections,
+        Self::UpstreamQueue,
+        Self::UpstreamQueueTimeout,
+        Self::OpenFiles,
+    ];
 
     /// Its name in metrics.
     pub const fn name(self) -> &'static str {
@@ -22,6 +40,11 @@ impl Limit {
             Self::RequestsPerConnection => "requests_per_connection",
             Self::ConnectionsPerAddress => "connections_per_address",
             Self::RefusalsAtOnce => "refusals_at_once",
+            Self::ClientRate => "client_rate",
+            Self::UpstreamConnections => "upstream_connections",
+            Self::UpstreamQueue => "upstream_queue",
+            Self::UpstreamQueueTimeout => "upstream_queue_timeout",
+            Self::OpenFiles => "open_files",
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct Totals {
     pub health_reports_dropped: u64,
     /// Lines of the access log that could not be written.
     pub log_lines_dropped: u64,
+    /// Exchanges that were lost to a panic.
+    pub panics: u64,
     /// Limits that somebody ran into, in the order of [`Limit::ALL`].
     pub limits: [u64; Limit::ALL.len()],
     /// From the first octet of a request to the end of its answer.
@@ -79,6 +81,7 @@ impl Totals {
             dead_marks,
             health_reports_dropped,
             log_lines_dropped,
+            panics,
             limits,
             duration,
             upstream_duration,
@@ -98,6 +101,7 @@ impl Totals {
         *dead_marks += other.dead_marks;
         *health_reports_dropped += other.health_reports_dropped;
         *log_lines_dropped += other.log_lines_dropped;
+        *panics += other.panics;
         add(limits, &other.limits);
         duration.merge(&other.duration);
         upstream_duration.merge(&other.upstream_duration);

@@ -116,6 +116,7 @@ pub(crate) async fn ask(
             return Poll::Ready(Err(Fault::ClientLeft));
         }
         if !deadline.poll_expired(cx) {
+            deadline.pace((endpoint_takes && awaited == Awaited::Client).then(|| pump.received()));
             return Poll::Pending;
         }
         let stalled = endpoint_takes && awaited == Awaited::Client;

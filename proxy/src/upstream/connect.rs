@@ -11,7 +11,9 @@ use tokio::net::TcpStream;
 
 use super::guard::judge_range;
 use crate::accept::deadline::Deadline;
+use crate::accept::descriptors::exhausted;
 use crate::accept::transport::Transport;
+use crate::metrics::Limit;
 use crate::worker::Worker;
 
 /// Our side of a connection to an endpoint.
@@ -80,6 +82,11 @@ pub(crate) async fn connect(
         }
         deadline.arm(worker.after(share));
         failed = match within(deadline, TcpStream::connect(socket)).await {
+            Some(Ok(stream)) if worker.shared.descriptors.is_reserved(&stream) => {
+                worker.counters.limit(Limit::OpenFiles);
+                worker.pool.clear();
+                ConnectError::Ours(exhausted())
+            }
             Some(Ok(stream)) => return Ok(Connection::new(stream, socket)),
             Some(Err(error)) => {
                 if is_exhausted(&error) {
@@ -154,7 +161,7 @@ mod tests {
         let sweep = async {
             loop {
                 tick.tick().await;
-                worker.deadlines.sweep(worker.now());
+                worker.deadlines.sweep(worker.now(), worker.settings().min_rate);
             }
         };
 

@@ -11,6 +11,7 @@
 pub(crate) mod ask;
 pub(crate) mod connect;
 pub(crate) mod deliver;
+pub(crate) mod gate;
 pub(crate) mod guard;
 mod lookups;
 pub(crate) mod pool;

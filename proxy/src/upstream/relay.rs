@@ -218,6 +218,8 @@ pub(crate) async fn relay(
             deadline.arm(worker.after(takes));
         }
         if !deadline.poll_expired(cx) {
+            let client_owes = answer.awaits_client() || (pumping && pump.awaited() == Awaited::Client);
+            deadline.pace(client_owes.then(|| pump.received() + answer.sent));
             return Poll::Pending;
         }
         // An endpoint that waits for the rest of the request is not to blame for its silence.

@@ -74,7 +74,7 @@ impl Resolver {
     }
 
     /// As [`Resolver::start`], with another way to look names up.
-    pub(super) fn with<F, L>(interval: Duration, look_up: F) -> Self
+    pub(crate) fn with<F, L>(interval: Duration, look_up: F) -> Self
     where
         F: Fn(Box<str>) -> L + Send + Sync + 'static,
         L: Future<Output = Vec<IpAddr>> + Send + 'static,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::ask::{Fault, HEADROOM, Patience, ask};
 use super::connect::{ConnectError, Connection, connect, reuse};
+use super::gate::{Place, Refusal, enter};
 use super::pump::{Awaited, Pump, PumpError};
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
@@ -29,6 +30,8 @@ pub(crate) struct Begun {
     /// Which of the route's endpoints answered.
     pub(crate) index: usize,
     pub(crate) in_flight: InFlight,
+    /// Among the connections to the endpoint, until the exchange has ended.
+    pub(crate) _place: Option<Place>,
 }
 
 /// A failed attempt.
@@ -144,7 +147,13 @@ fn refusal(worker: &Worker, reply: LocalReply, why: NoRetry, retries: usize) -> 
     match (why, reply) {
         (NoRetry::NoOther, _) => reply,
         (NoRetry::Exhausted, _) if retries == 0 => LocalReply::RetryDisabled,
-        (_, LocalReply::GatewayTimeout | LocalReply::BadAnswer(_) | LocalReply::InvalidEndpoint) => reply,
+        (
+            _,
+            LocalReply::GatewayTimeout
+            | LocalReply::BadAnswer(_)
+            | LocalReply::InvalidEndpoint
+            | LocalReply::Unavailable,
+        ) => reply,
         (NoRetry::Exhausted | NoRetry::Budget, _) => LocalReply::RetriesUsed,
         (NoRetry::NotIdempotent | NoRetry::BodyGone | NoRetry::Answered, _) => LocalReply::NotRepeatable,
     }
@@ -178,6 +187,8 @@ async fn attempt(
         idle: millis(times.idle.unwrap_or(limits.idle_timeout)),
         tunnel: millis(times.idle.unwrap_or(settings.config.client.tunnel_timeout)),
     };
+    let received = pump.is_received();
+    let place = enter(worker, client, candidate.address(), received).await.map_err(Failed::waiting)?;
     // A request that must not be sent twice asks the kernel whether the connection is still open.
     let sure = !client.head.method().is_idempotent();
     let reused = if may_reuse { reuse(worker, candidate.address(), sure) } else { None };
@@ -215,7 +226,8 @@ async fn attempt(
                 worker.give_scratch(scratch);
             }
             let pump = std::mem::replace(pump, Pump::new(&RequestHead::new(), 0));
-            return Ok(Begun { head, buffer, connection, pump, patience, index: candidate.index, in_flight });
+            let index = candidate.index;
+            return Ok(Begun { head, buffer, connection, pump, patience, index, in_flight, _place: place });
         }
         interim += 1;
         if interim > limits.informational {
@@ -259,6 +271,16 @@ fn reply_to(error: PumpError) -> LocalReply {
 }
 
 impl Failed {
+    /// No connection to the endpoint was free: another one may have room, unless the client has waited already.
+    fn waiting(refusal: Refusal) -> Self {
+        let refused = Self::request(LocalReply::Unavailable, Sent::Nothing);
+        match refusal {
+            Refusal::Full => Self { remedy: Remedy::Another, ..refused },
+            Refusal::TimedOut => refused,
+            Refusal::ClientLeft => Self::client_left(Sent::Nothing),
+        }
+    }
+
     fn connecting(error: ConnectError) -> Self {
         let (reply, failure, dead) = match error {
             ConnectError::Refused(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {

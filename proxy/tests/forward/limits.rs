@@ -1,5 +1,8 @@
 //! Limits with names: what happens to who runs into one, and that it is counted.
 
+use std::time::Duration;
+
+use proxy::config::Config;
 use proxy::metrics::Limit;
 
 use crate::stage::{GET, OK, OriginServer, Stage, eventually};
@@ -71,4 +74,194 @@ fn trusted_peers_have_as_many_connections_as_they_want() {
         client.say("GET / HTTP/1.1\r\nHost: __ping__\r\n\r\n");
         client.expect("\r\n\r\nok");
     }
+}
+
+/// 10 kB in each half second, while a silence would be allowed for long.
+fn paced(config: &mut Config) {
+    config.client.min_rate = 20_000;
+    config.client.min_rate_window = Duration::from_millis(500);
+    config.client.idle_timeout = Duration::from_secs(60);
+}
+
+#[test]
+fn a_client_that_sends_its_body_too_slowly_gets_408() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], paced);
+    let mut client = stage.client();
+
+    client.say("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\nx");
+    let mut call = origin.call();
+    call.head();
+    // One octet after the other: it is never silent for long.
+    while client.is_quiet_for(Duration::from_millis(20)) {
+        client.say("x");
+    }
+
+    let answer = client.head();
+    // Its first octet was taken by the look whether anything had come.
+    assert!(answer.starts_with("TTP/1.1 408 "), "{answer}");
+    assert_eq!(reached(&stage, Limit::ClientRate), 1);
+    assert_eq!(stage.dead(), 0, "the endpoint is not to blame");
+}
+
+#[test]
+fn a_client_that_takes_its_answer_too_slowly_is_cut_off() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], paced);
+    let mut client = stage.client();
+
+    client.say(GET);
+    let mut call = origin.call();
+    call.head();
+    let sending = std::thread::spawn(move || {
+        call.say("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+        let octets = vec![b'x'; 1 << 20];
+        // It ends with an error when the proxy has had enough.
+        while std::io::Write::write_all(&mut call.stream, &octets).is_ok() {}
+    });
+
+    eventually("cut off", || reached(&stage, Limit::ClientRate) == 1);
+    sending.join().unwrap();
+    let (_, reset) = client.rest();
+    assert!(reset, "a cut answer must not look whole");
+}
+
+#[test]
+fn a_client_that_waits_for_a_slow_endpoint_is_not_slow() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], paced);
+    let mut client = stage.client();
+
+    client.say("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi");
+    let mut call = origin.call();
+    call.head();
+    call.take(2);
+    assert!(client.is_quiet_for(Duration::from_millis(1_300)), "several windows");
+    call.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
+    client.head();
+    assert_eq!(client.take(1), b"o");
+    assert!(client.is_quiet_for(Duration::from_millis(1_300)), "several windows");
+    call.say("k");
+
+    assert_eq!(client.take(1), b"k");
+    assert_eq!(reached(&stage, Limit::ClientRate), 0);
+}
+
+#[test]
+fn an_endpoint_has_only_so_many_connections_and_who_waits_is_served_in_turn() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |config| {
+        config.upstream.connections = Some(1);
+        config.workers = 2;
+    });
+    let mut clients: Vec<_> = (0..6).map(|_| stage.client()).collect();
+    for (waiting, client) in (0..).zip(&mut clients) {
+        client.say(format!("GET /{waiting} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        // One after the other, so that their order is known.
+        eventually("it arrived", || {
+            stage.proxy.totals().in_flight() == waiting + 1
+                && reached(&stage, Limit::UpstreamConnections) == waiting
+        });
+    }
+
+    let mut calls = vec![origin.call()];
+    for turn in 0..6 {
+        // The connection that served one may serve the next, if the same thread has it.
+        let head = loop {
+            if let Some(call) = origin.try_call() {
+                calls.push(call);
+            }
+            let spoke = calls.iter_mut().position(|call| !call.is_quiet_for(Duration::from_millis(10)));
+            if let Some(call) = spoke.and_then(|spoke| calls.get_mut(spoke)) {
+                // Its first octet was taken by the look.
+                let mut head = String::from("G");
+                head.push_str(&call.head());
+                call.say(OK);
+                break head;
+            }
+        };
+        assert!(head.ends_with("\r\n\r\n") && head.contains(&format!("/{turn} ")), "turn {turn}: {head}");
+        clients[turn].expect("\r\n\r\nok");
+    }
+    assert_eq!(reached(&stage, Limit::UpstreamQueue) + reached(&stage, Limit::UpstreamQueueTimeout), 0);
+}
+
+#[test]
+fn a_full_queue_is_503_and_so_is_a_wait_that_takes_too_long() {
+    let origin = OriginServer::start();
+    let mut stage = Stage::with(&[origin.address], |config| {
+        config.upstream.connections = Some(1);
+        config.upstream.queue = 1;
+        config.upstream.queue_timeout = Duration::from_millis(500);
+    });
+    let (mut first, mut second, mut third) = (stage.client(), stage.client(), stage.client());
+    first.say(GET);
+    let mut call = origin.call();
+    call.head();
+    second.say(GET);
+    eventually("the second waits", || reached(&stage, Limit::UpstreamConnections) == 1);
+
+    third.say(GET);
+
+    assert!(third.head().starts_with("HTTP/1.1 503 "));
+    assert_eq!(reached(&stage, Limit::UpstreamQueue), 1);
+    let late = second.head();
+    assert!(late.starts_with("HTTP/1.1 503 ") && late.to_lowercase().contains("retry-after: "), "{late}");
+    assert_eq!(reached(&stage, Limit::UpstreamQueueTimeout), 1);
+    call.say(OK);
+    first.expect("\r\n\r\nok");
+    first.say(GET);
+    call.head();
+    call.say(OK);
+    first.expect("\r\n\r\nok");
+    assert!(origin.is_left_alone() && stage.health.try_recv().is_err(), "nobody is blamed");
+}
+
+#[test]
+fn an_endpoint_with_room_takes_what_a_full_one_cannot() {
+    let (full, free) = (OriginServer::start(), OriginServer::start());
+    let stage = Stage::with(&[full.address, free.address], |config| {
+        config.upstream.connections = Some(1);
+        config.upstream.queue = 0;
+    });
+    let mut clients = [stage.client(), stage.client()];
+    let mut calls = Vec::new();
+    for client in &mut clients {
+        client.say(GET);
+        let mut call = crate::stage::first_call(&full, &free);
+        call.head();
+        calls.push(call);
+    }
+
+    for (client, call) in clients.iter_mut().zip(&mut calls) {
+        call.say(OK);
+        client.expect("\r\n\r\nok");
+    }
+}
+
+#[test]
+fn who_leaves_while_waiting_gives_its_place_in_the_queue_back() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |config| {
+        config.upstream.connections = Some(1);
+        config.upstream.queue = 1;
+    });
+    let (mut first, mut second, mut third) = (stage.client(), stage.client(), stage.client());
+    first.say(GET);
+    let mut call = origin.call();
+    call.head();
+    second.say(GET);
+    eventually("the second waits", || reached(&stage, Limit::UpstreamConnections) == 1);
+
+    drop(second);
+    eventually("it is gone", || stage.proxy.totals().in_flight() == 1);
+    third.say(GET);
+    eventually("the third waits", || reached(&stage, Limit::UpstreamConnections) == 2);
+    call.say(OK);
+    first.expect("\r\n\r\nok");
+    call.head();
+    call.say(OK);
+
+    third.expect("\r\n\r\nok");
+    assert_eq!(reached(&stage, Limit::UpstreamQueue), 0);
 }

@@ -35,6 +35,7 @@ pub(super) fn translate(out: &mut Translation, server: &Map<String, Json>) {
     out.unknown("server.", server, &KNOWN);
     access_log(out, server.get("accessLog"));
     workers(out, server.get("workers"));
+    sockets(out, server);
     times(out, server);
     retries(out, server.get("retryOnError"));
     let on_500 = server.get("deadBackendOn500").is_none_or(|value| *value == Json::Bool(true));
@@ -75,6 +76,22 @@ fn workers(out: &mut Translation, value: Option<&Json>) {
         ));
     }
     out.set("http.workers", Value::Number(i64::try_from(asked.min(cores)).unwrap_or(1)));
+}
+
+/// hipache counts for each of its workers (10 by default); portico for all of its threads.
+fn sockets(out: &mut Translation, server: &Map<String, Json>) {
+    let Some(value) = server.get("maxSockets").filter(|value| !value.is_null()) else { return };
+    let Some(most) = out.number("server.maxSockets", value) else { return };
+    if most == 0 {
+        return out.problem("`server.maxSockets` is 0, but must be at least 1; leave it out for no limit");
+    }
+    let workers = server.get("workers").and_then(Json::as_u64).unwrap_or(10).max(1);
+    let all = most.saturating_mul(workers);
+    out.set("upstream.connections", Value::Number(i64::try_from(all).unwrap_or(i64::MAX)));
+    out.remark(format!(
+        "`server.maxSockets` is {most} for each worker: {all} connections to an endpoint in all, and those that wait for one \
+         have the limits `upstream.queue` and `upstream.queue_timeout`, which hipache lacks"
+    ));
 }
 
 fn times(out: &mut Translation, server: &Map<String, Json>) {
@@ -119,10 +136,6 @@ fn ignored(out: &mut Translation, server: &Map<String, Json>) {
             out.remark(format!("`server.{key}` is ignored: {why}"));
         }
     };
-    ignore(
-        "maxSockets",
-        "connections to an endpoint are reused, not capped; see `upstream.idle_per_endpoint`",
-    );
     ignore("lruCache", "all routes are in memory and follow the registry at once, there is nothing to cache");
     ignore("stack", "middleware in JavaScript cannot run here");
     ignore("uniqueIdHeader", "requests get no identifier yet");

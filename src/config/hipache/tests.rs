@@ -52,6 +52,7 @@ fn the_readme_of_0_4_works() {
     let settings = &loaded.settings;
     assert_eq!(listen(text), ["127.0.0.1:8000", "[::1]:8001", "127.0.0.2:8000"]);
     assert_eq!(settings.proxy.workers, 1);
+    assert_eq!(settings.proxy.upstream.connections, Some(100));
     assert_eq!(settings.proxy.health.dead_ttl.as_secs(), 10);
     assert!(!settings.proxy.health.dead_on_500);
     assert_eq!(settings.proxy.upstream.retries, 5);
@@ -78,6 +79,7 @@ fn the_readme_of_0_3_works() {
     }"#;
     assert_eq!(listen(text), ["127.0.0.1:8080", "[::1]:8080"]);
     let loaded = load(text).unwrap();
+    assert_eq!(loaded.settings.proxy.upstream.connections, Some(500), "100 for each of 5 workers");
     assert_eq!(loaded.settings.registry.url, ["redis://:p%40ss%3Aw%2Frd@10.0.0.1:6379/2"]);
     let remarks = loaded.remarks.join("\n");
     for part in ["`server.https` is ignored", "`server.lruCache` is ignored"] {
@@ -119,6 +121,7 @@ fn nonsense_is_named_by_its_key() {
     for (text, part) in [
         (r#"{"server": {"workers": "many"}}"#, "`server.workers` is \"many\", but must be a whole number"),
         (r#"{"server": {"workers": 0}}"#, "needs at least 1"),
+        (r#"{"server": {"maxSockets": 0}}"#, "leave it out for no limit"),
         (r#"{"server": 5}"#, "`server` is 5, but must be an object"),
         (r#"{"http": {"port": 70000}}"#, "ports end at 65535"),
         (r#"{"http": {"bind": []}}"#, "`http.bind` is empty"),
