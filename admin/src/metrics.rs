@@ -8,6 +8,7 @@ use std::time::{Instant, UNIX_EPOCH};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use proxy::memory::Memory;
 use proxy::metrics::{Limit, Totals, UpstreamFailure};
 use proxy::respond::LocalReply;
 
@@ -59,6 +60,7 @@ fn expose(app: &App) -> prometheus::Result<String> {
             report.serving.number() as f64,
         );
         out.gauge("portico_dead_endpoints", "Endpoints that are out at this node.", report.dead.len() as f64);
+        of_memory(&mut out, proxy.memory());
         of_proxy(&mut out, &proxy.totals());
         of_durations(&mut out, &proxy.totals());
     }
@@ -101,6 +103,20 @@ fn of_hold(out: &mut Exposition, held: Option<&HeldView>) {
     out.gauge("portico_registry_view_held_left_seconds", help, seconds(held.map(|held| held.left_ms)));
     let help = "Frontends that are served and that it would remove.";
     out.gauge("portico_registry_view_held_removes", help, held.map_or(0, |held| held.removes) as f64);
+}
+
+fn of_memory(out: &mut Exposition, memory: Memory) {
+    let help =
+        "How near the memory limit is: 1: connections end with the request in hand; 2: new ones are refused.";
+    out.gauge("portico_memory_pressure", help, f64::from(memory.pressure as u8));
+    if let Some(limit) = memory.limit {
+        out.gauge(
+            "portico_memory_used_bytes",
+            "Octets that count towards the memory limit.",
+            memory.used as f64,
+        );
+        out.gauge("portico_memory_limit_bytes", "The memory limit.", limit as f64);
+    }
 }
 
 fn of_proxy(out: &mut Exposition, t: &Totals) {

@@ -4,6 +4,7 @@
 //! not taking its leave. A registry that is gone, or whose view is held, does not make a node unready: the last snapshot serves.
 
 use model::Revision;
+use proxy::memory::{Memory, Pressure};
 use registry::{Link, State};
 
 use crate::doors::App;
@@ -16,7 +17,12 @@ pub(crate) fn of(app: &App) -> Readiness {
         app.first.get_or_init(|| app.doors.registry.snapshots().borrow().revision());
     }
     let serving = app.doors.proxy.as_ref().map(|proxy| proxy.reports().borrow().serving);
-    judge(&state, *app.doors.draining.borrow(), serving, app.first.get().copied())
+    let mut readiness = judge(&state, *app.doors.draining.borrow(), serving, app.first.get().copied());
+    if let Some(reason) = app.doors.proxy.as_ref().and_then(|proxy| out_of_memory(proxy.memory())) {
+        readiness.ready = false;
+        readiness.reasons.push(reason);
+    }
+    readiness
 }
 
 /// `serving`: the proxy's revision, where there is a proxy; `first`: the first revision that was worth serving.
@@ -47,6 +53,12 @@ fn judge(state: &State, draining: bool, serving: Option<Revision>, first: Option
         from_cache: state.from_cache,
         held: state.held.is_some(),
     }
+}
+
+/// Why a proxy that refuses connections for lack of memory should get none.
+fn out_of_memory(memory: Memory) -> Option<String> {
+    let limit = memory.limit.filter(|_| memory.pressure == Pressure::Critical)?;
+    Some(format!("memory is nearly used up ({} of {limit} octets): new connections are refused", memory.used))
 }
 
 /// `live`, `connecting` or `lost`.
@@ -84,6 +96,13 @@ mod tests {
         for (reason, part) in readiness.reasons.iter().zip(expected) {
             assert!(reason.contains(part), "{reason:?} does not say {part:?}");
         }
+    }
+
+    #[test]
+    fn a_node_without_memory_for_another_connection_is_not_ready() {
+        let memory = |pressure| Memory { pressure, used: 96, limit: Some(100) };
+        assert_eq!(out_of_memory(memory(Pressure::High)), None);
+        assert!(out_of_memory(memory(Pressure::Critical)).is_some_and(|why| why.contains("96 of 100")));
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub struct Config {
     pub upstream: UpstreamLimits,
     /// When an endpoint is out.
     pub health: HealthRules,
+    /// How much memory the process may use, in octets; `None`: what its control group allows. Near it connections end with
+    /// the request in hand (85 %), then new ones are 503 (95 %).
+    pub memory: Option<u64>,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain: Duration,
 }
@@ -171,6 +174,7 @@ impl Default for Config {
             client: ClientLimits::default(),
             upstream: UpstreamLimits::default(),
             health: HealthRules::default(),
+            memory: None,
             drain: Duration::from_secs(30),
         }
     }

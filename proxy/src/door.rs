@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::follow::{self, Follower};
 use crate::health::States;
 use crate::log::{LogError, Writer};
+use crate::memory::{self, Memory};
 use crate::metrics::{Metrics, Totals};
 use crate::middleware::Via;
 use crate::respond::PagesError;
@@ -149,6 +150,7 @@ impl Bound {
             states: Arc::clone(&states),
             connections: AtomicUsize::new(0),
             addresses: Addresses::default(),
+            memory: Arc::default(),
             descriptors: Descriptors::new(open_files()),
             gates: settings.load().config.upstream.connections.map(|most| Arc::new(Gates::new(most))),
             cut_off: AtomicUsize::new(0),
@@ -158,6 +160,8 @@ impl Bound {
             known: inputs.known,
             active_checker,
         });
+        let configured = Arc::clone(&settings);
+        tokio::spawn(memory::watch(Arc::clone(&shared.memory), move || configured.load().config.memory));
         let follower = Follower {
             table,
             states,
@@ -216,6 +220,11 @@ impl Proxy {
     /// What it has counted so far.
     pub fn totals(&self) -> Totals {
         self.metrics.totals()
+    }
+
+    /// How near it is to its memory limit.
+    pub fn memory(&self) -> Memory {
+        self.shared.memory.read()
     }
 
     /// Client connections open now.

@@ -18,6 +18,7 @@ mod follow;
 pub mod health;
 pub mod http;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod middleware;
 pub mod respond;

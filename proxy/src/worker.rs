@@ -18,6 +18,7 @@ use crate::config::UpstreamLimits;
 use crate::health::{DeadReason, Marked, RetryBudget, States};
 use crate::http::ResponseHead;
 use crate::log::Sink;
+use crate::memory::{Gauge, Pressure};
 use crate::metrics::{Counters, Limit};
 use crate::middleware::Via;
 use crate::route::{Route, RouteTable};
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) connections: AtomicUsize,
     /// Client connections of each address.
     pub(crate) addresses: Addresses,
+    /// How near the limit of memory is.
+    pub(crate) memory: Arc<Gauge>,
     /// How near the limit of open files is.
     pub(crate) descriptors: Descriptors,
     /// Where connections to an endpoint are limited: who may have one.
@@ -224,6 +227,11 @@ impl Worker {
         self.phase.get() == Phase::Over
     }
 
+    /// How near the limit of memory is.
+    pub(crate) fn pressure(&self) -> Pressure {
+        self.shared.memory.pressure()
+    }
+
     /// Counts an exchange as going on for as long as the guard lives.
     pub(crate) fn busy(&self) -> Busy<'_> {
         self.busy.set(self.busy.get() + 1);
@@ -269,6 +277,11 @@ impl Worker {
             gates.sweep();
         }
         self.log.flush();
+        if self.pressure() != Pressure::None {
+            // Who is between two requests holds a connection for nothing.
+            self.deadlines.end_idle();
+            self.pool.clear();
+        }
         let _newest = self.table.borrow_mut().load();
         let newest = self.shared.settings.load();
         if !Arc::ptr_eq(&newest, &self.copied.borrow()) {
@@ -304,6 +317,7 @@ impl Worker {
             states,
             connections: AtomicUsize::new(0),
             addresses: Addresses::default(),
+            memory: Arc::default(),
             descriptors: Descriptors::new(crate::settings::open_files()),
             gates: None,
             cut_off: AtomicUsize::new(0),

@@ -157,6 +157,17 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("http.debug_headers", proxy.debug_headers, live),
     setting!("http.via", proxy.via, live),
     setting!("http.error_pages", proxy.error_pages, live),
+    Setting {
+        key: "http.memory",
+        live: true,
+        secret: false,
+        get: |s| s.proxy.memory.map_or_else(|| Value::Text("group".into()), Size::show),
+        set: |s, v| {
+            let group = matches!(v, Value::Text(text) if text == "group");
+            s.proxy.memory = if group { None } else { Some(Size::read(v)?) };
+            Ok(())
+        },
+    },
     setting!("http.drain", proxy.drain, live),
     setting!("access_log.path", proxy.access_log.target, live),
     setting!("access_log.format", proxy.access_log.format, live),

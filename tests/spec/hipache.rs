@@ -41,7 +41,7 @@ fn a_config_json_works_as_it_is() {
     for ignored in [
         "`server.lruCache` is ignored",
         "`server.httpKeepAlive` is ignored",
-        "`server.maxSockets` is ignored",
+        "`server.maxSockets` is 100 for each worker",
     ] {
         assert!(portico.log().contains(ignored), "{ignored}: {}", portico.log());
     }

@@ -12,6 +12,7 @@ mod exchange;
 mod guard;
 mod hipache;
 mod lifecycle;
+mod limits;
 mod operator;
 mod redis;
 mod redis_production;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::client::Client;
 use crate::exchange::{Then, refuse};
+use crate::memory::Pressure;
 use crate::metrics::Limit;
 use crate::respond::LocalReply;
 use crate::worker::Worker;
@@ -34,6 +35,9 @@ impl Drop for Place {
 /// # Errors
 /// The limit that keeps it out.
 pub(crate) fn admit(worker: &Rc<Worker>, peer: SocketAddr) -> Result<Place, Limit> {
+    if worker.pressure() == Pressure::Critical {
+        return Err(Limit::Memory);
+    }
     let settings = worker.settings();
     let mut place = Place { worker: Rc::clone(worker), ip: None };
     let Some(most) = settings.config.client.connections_per_address else { return Ok(place) };

@@ -9,6 +9,7 @@ use super::transport::Transport;
 use crate::balance::RequestKey;
 use crate::clock::millis;
 use crate::http::{HeadScan, Parsed, RequestHead, write_request};
+use crate::memory::Pressure;
 use crate::middleware::{Forwarded, Peer, Scheme};
 use crate::respond::LocalReply;
 use crate::route::Route;
@@ -109,7 +110,10 @@ impl Client {
 
     /// True when another request may follow the one in hand.
     pub(crate) fn goes_on(&self, worker: &Worker) -> bool {
-        self.head.keep_alive() && !worker.is_draining() && !self.had_its_last(worker)
+        self.head.keep_alive()
+            && !worker.is_draining()
+            && worker.pressure() == Pressure::None
+            && !self.had_its_last(worker)
     }
 
     /// True once the connection has had as many requests as one may have.

@@ -19,11 +19,13 @@ pub enum Limit {
     UpstreamQueueTimeout,
     /// Descriptors ran out, or only those kept in reserve were left: unused connections were closed, accepting pauses.
     OpenFiles,
+    /// A connection was refused because memory is nearly used up.
+    Memory,
 }
 
 impl Limit {
     /// Every limit, in the order of [`super::Totals::limits`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RequestsPerConnection,
         Self::ConnectionsPerAddress,
         Self::RefusalsAtOnce,
@@ -32,6 +34,7 @@ impl Limit {
         Self::UpstreamQueue,
         Self::UpstreamQueueTimeout,
         Self::OpenFiles,
+        Self::Memory,
     ];
 
     /// Its name in metrics.
@@ -45,6 +48,7 @@ impl Limit {
             Self::UpstreamQueue => "upstream_queue",
             Self::UpstreamQueueTimeout => "upstream_queue_timeout",
             Self::OpenFiles => "open_files",
+            Self::Memory => "memory",
         }
     }
 }

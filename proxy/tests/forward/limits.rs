@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proxy::config::Config;
+use proxy::memory::Pressure;
 use proxy::metrics::Limit;
 
 use crate::stage::{GET, OK, OriginServer, Stage, eventually};
@@ -165,7 +166,7 @@ fn an_endpoint_has_only_so_many_connections_and_who_waits_is_served_in_turn() {
     }
 
     let mut calls = vec![origin.call()];
-    for turn in 0..6 {
+    for (turn, client) in clients.iter_mut().enumerate() {
         // The connection that served one may serve the next, if the same thread has it.
         let head = loop {
             if let Some(call) = origin.try_call() {
@@ -181,7 +182,7 @@ fn an_endpoint_has_only_so_many_connections_and_who_waits_is_served_in_turn() {
             }
         };
         assert!(head.ends_with("\r\n\r\n") && head.contains(&format!("/{turn} ")), "turn {turn}: {head}");
-        clients[turn].expect("\r\n\r\nok");
+        client.expect("\r\n\r\nok");
     }
     assert_eq!(reached(&stage, Limit::UpstreamQueue) + reached(&stage, Limit::UpstreamQueueTimeout), 0);
 }
@@ -264,4 +265,42 @@ fn who_leaves_while_waiting_gives_its_place_in_the_queue_back() {
 
     third.expect("\r\n\r\nok");
     assert_eq!(reached(&stage, Limit::UpstreamQueue), 0);
+}
+
+#[test]
+fn near_the_memory_limit_connections_end_then_none_is_let_in_and_who_is_in_flight_finishes() {
+    let origin = OriginServer::start();
+    let mut config = None;
+    let stage = Stage::with(&[origin.address], |c| config = Some(c.clone()));
+    let mut config = config.unwrap();
+    let (mut busy, mut idle) = (stage.client(), stage.client());
+    idle.say("GET / HTTP/1.1\r\nHost: __ping__\r\n\r\n");
+    idle.expect("\r\n\r\nok");
+    busy.say(GET);
+    let mut call = origin.call();
+    call.head();
+
+    // A limit that is reached in any case.
+    config.memory = Some(1);
+    stage.proxy.reload(&config).unwrap();
+    eventually("it is seen", || stage.proxy.memory().pressure == Pressure::Critical);
+
+    assert_eq!(idle.rest(), (Vec::new(), false), "an unused connection ends");
+    let refused = String::from_utf8(stage.client().rest().0).unwrap();
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    assert!(reached(&stage, Limit::Memory) >= 1);
+    call.say(OK);
+    let (finished, reset) = busy.rest();
+    let finished = String::from_utf8(finished).unwrap();
+    assert!(finished.contains("Connection: close") && finished.ends_with("ok") && !reset, "{finished}");
+
+    config.memory = None;
+    stage.proxy.reload(&config).unwrap();
+    eventually("there is room again", || stage.proxy.memory().pressure == Pressure::None);
+    let mut client = stage.client();
+    client.say(GET);
+    let mut call = origin.call();
+    call.head();
+    call.say(OK);
+    client.expect("\r\n\r\nok");
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use super::wait::until;
 
@@ -43,6 +44,21 @@ impl Command {
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.0.env(name, value);
         self
+    }
+
+    /// May have so many files and sockets open, and not one more.
+    pub(crate) fn open_files(self, most: u32) -> Self {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
+        command.arg(self.0.get_program()).args(self.0.get_args());
+        for (name, value) in self.0.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command)
     }
 
     /// Runs in this folder.
@@ -140,6 +156,13 @@ impl Portico {
     /// Where it speaks the admin API.
     pub(crate) fn admin(&self) -> SocketAddr {
         self.address("admin")
+    }
+
+    /// How much of the processors it has used so far (proc(5): hundredths of a second).
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields = stat.rsplit(") ").next().unwrap().split(' ').skip(11).take(2);
+        Duration::from_millis(fields.map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum())
     }
 
     /// Its process id.
