@@ -138,3 +138,33 @@ fn every_command_answers_in_json_also_when_it_fails() {
         assert!(printed.starts_with('{') && printed.trim_end().ends_with('}'), "{command:?}: {printed}");
     }
 }
+
+#[test]
+fn what_keeps_redis_from_numbering_changes_is_named_with_its_remedy_and_logged_once() {
+    let world = World::new();
+    let redis = world.redis();
+    let portico = world.portico(&["--registry", &redis.url()]);
+    portico.does(&["frontend", "add", "a.example.com", "http://127.0.0.1:9"]);
+
+    redis.command(&["DEL", "portico:history"]);
+    redis.command(&["SADD", "portico:history", "x"]);
+    let refused = portico.cli(&["frontend", "add", "a.example.com", "http://127.0.0.1:8"]);
+
+    assert_eq!(refused.code, Some(1), "{}", refused.stdout);
+    let said = &refused.stderr;
+    assert!(said.contains("`portico:history` holds a set, not a stream"), "{said}");
+    assert!(said.contains("`DEL portico:history`"), "{said}");
+    assert!(!said.contains("cannot be reached") && !said.contains("script"), "{said}");
+    eventually("verify names it", || portico.cli(&["verify"]).stdout.contains("set aside: portico:history"));
+    redis.command(&["DEL", "portico:history"]);
+    eventually("it is written again", || {
+        portico.cli(&["frontend", "add", "a.example.com", "http://127.0.0.1:8"]).code == Some(0)
+    });
+    assert_eq!(portico.log().matches("takes no writes from us").count(), 1, "{}", portico.log());
+
+    redis.command(&["SET", "frontend:a.example.com", "x"]);
+    eventually("the history tells it", || {
+        let told = portico.does(&["history", "--limit", "1"]);
+        told.contains("set aside") && !told.contains("removed")
+    });
+}
