@@ -20,6 +20,8 @@ pub const MAX_LOGGED_FIELD: usize = 2 << 10;
 pub struct Config {
     /// Where HTTP is spoken.
     pub listen: Vec<SocketAddr>,
+    /// `[::]` takes IPv4 too, unless an IPv4 address of the same port is listened on beside it.
+    pub dual_stack: bool,
     /// Threads that serve, each with its own listener, pool and buffers; 0: one a core.
     pub workers: usize,
     /// Peers whose `X-Forwarded-…`, `X-Real-IP` and `X-Debug` headers are believed.
@@ -165,6 +167,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
+            dual_stack: true,
             workers: 0,
             trusted: Vec::new(),
             debug_headers: false,

@@ -1,6 +1,6 @@
 //! The proxy as the rest of the house sees it: bound, started, asked about, drained.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -107,17 +107,36 @@ pub fn bind(config: &Config) -> Result<Bound, OpenError> {
     };
     let mut threads: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
     let mut addresses = Vec::new();
+    let mut own = Vec::new();
     for &address in &config.listen {
-        let listeners = listen(address, workers)?;
-        addresses.extend(listeners.first().and_then(|listener| listener.local_addr().ok()));
+        let dual = is_dual(address, config);
+        let listeners = listen(address, workers, dual)?;
+        let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
+        addresses.extend(bound);
+        own.extend(bound);
+        own.extend(bound.filter(|_| dual).map(in_ipv4));
         for (thread, listener) in threads.iter_mut().zip(listeners) {
             thread.push(listener);
         }
     }
     let metrics = Metrics::new();
     let writer = Writer::start(&config.access_log, workers, &metrics)?;
-    let own = addresses.clone();
     Ok(Bound { config: config.clone(), threads, addresses, own, metrics, writer })
+}
+
+/// True when an address is for both families: `[::]`, unless IPv4 has a listener of its own at that port.
+fn is_dual(address: SocketAddr, config: &Config) -> bool {
+    let has_own = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port() && other.port() != 0;
+    config.dual_stack && is_any_v6(address) && !config.listen.iter().any(has_own)
+}
+
+fn is_any_v6(address: SocketAddr) -> bool {
+    address.is_ipv6() && address.ip().is_unspecified()
+}
+
+/// The IPv4 side of a listener for both families.
+fn in_ipv4(address: SocketAddr) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()))
 }
 
 impl Bound {
@@ -129,6 +148,8 @@ impl Bound {
     /// Names a listener of the process that is not the proxy's: no endpoint may be there.
     pub fn guards(&mut self, listener: SocketAddr) {
         self.own.push(listener);
+        // Whether such a one takes IPv4 too is its own business: better one too many.
+        self.own.extend(Some(listener).filter(|&listener| is_any_v6(listener)).map(in_ipv4));
     }
 
     /// Starts the threads, and on the current runtime what follows the registry. Serves from the first snapshot on.
@@ -268,6 +289,7 @@ impl Proxy {
             ("listen", old.config.listen != config.listen),
             ("access log's queue", old.config.access_log.queue_bytes != config.access_log.queue_bytes),
             ("connections to an endpoint", old.config.upstream.connections != config.upstream.connections),
+            ("dual stack", old.config.dual_stack != config.dual_stack),
             ("workers", old.config.workers != config.workers),
             ("resolve interval", old.config.upstream.resolve_interval != config.upstream.resolve_interval),
         ]

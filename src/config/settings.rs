@@ -152,6 +152,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("log.level", log.level, live),
     setting!("log.format", log.format),
     setting!("http.listen", proxy.listen),
+    setting!("http.dual_stack", proxy.dual_stack),
     setting!("http.workers", proxy.workers),
     setting!("http.trusted", proxy.trusted, live),
     setting!("http.debug_headers", proxy.debug_headers, live),

@@ -32,28 +32,31 @@ pub enum BindError {
 /// The first socket binds alone and joins the `SO_REUSEPORT` group only then, so that a port which another process holds,
 /// be it another portico, is an error and not a silent share of its traffic.
 ///
+/// With `dual`, `[::]` takes IPv4 too.
+///
 /// # Errors
 /// [`BindError`] names the address.
-pub(crate) fn listen(address: SocketAddr, threads: usize) -> Result<Vec<TcpListener>, BindError> {
+pub(crate) fn listen(address: SocketAddr, threads: usize, dual: bool) -> Result<Vec<TcpListener>, BindError> {
     let refused = |source: io::Error| match source.kind() {
         io::ErrorKind::AddrInUse => BindError::Taken { address },
         _ => BindError::Refused { address, source },
     };
-    let first = bind(address, false).map_err(refused)?;
+    let first = bind(address, false, dual).map_err(refused)?;
     let address = first.local_addr().map_err(refused)?;
     let mut listeners = vec![first];
     for _ in 1..threads {
-        listeners.push(bind(address, true).map_err(refused)?);
+        listeners.push(bind(address, true, dual).map_err(refused)?);
     }
     Ok(listeners)
 }
 
-fn bind(address: SocketAddr, joins: bool) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr, joins: bool, dual: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        socket.set_only_v6(true)?;
+        // Never left to the system's own default (`bindv6only`).
+        socket.set_only_v6(!dual)?;
     }
     if joins {
         socket.set_reuse_port(true)?;
@@ -79,22 +82,22 @@ mod tests {
 
     #[test]
     fn threads_share_a_port() {
-        let listeners = listen(any(), 3).expect("a free port");
+        let listeners = listen(any(), 3, true).expect("a free port");
         let address = listeners[0].local_addr().expect("bound");
         assert!(listeners.iter().all(|l| l.local_addr().expect("bound") == address));
     }
 
     #[test]
     fn a_second_start_on_the_same_port_is_an_error() {
-        let held = listen(any(), 2).expect("a free port");
+        let held = listen(any(), 2, true).expect("a free port");
         let address = held[0].local_addr().expect("bound");
-        let second = listen(address, 2).expect_err("the port is held");
+        let second = listen(address, 2, true).expect_err("the port is held");
         assert!(matches!(second, BindError::Taken { .. }), "{second}");
     }
 
     #[test]
     fn a_connection_reaches_one_of_the_group() {
-        let listeners = listen(any(), 2).expect("a free port");
+        let listeners = listen(any(), 2, true).expect("a free port");
         let address = listeners[0].local_addr().expect("bound");
         let clients: Vec<_> = (0..32)
             .map(|_| std::net::TcpStream::connect(address).expect("accepted by the backlog"))

@@ -1,7 +1,7 @@
 //! Where no endpoint may be, whatever the registry says.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 
 use model::{Address, Endpoint, Frontend, Weight};
 use proxy::Refusal;
@@ -197,4 +197,59 @@ fn an_options_or_trace_goes_as_many_hops_as_it_may() {
     let mut client = stage.client();
     client.say("OPTIONS / HTTP/1.1\r\nHost: a.test\r\nMax-Forwards: 1\r\n\r\n");
     assert!(origin.call().head().contains("\r\nMax-Forwards: 0\r\n"));
+}
+
+/// What the origin is told of a client at `ip`, of a proxy that listens on all addresses.
+fn forwarded_for(dual_stack: bool, ip: &str) -> Option<String> {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |config| {
+        config.listen = vec!["[::]:0".parse().unwrap()];
+        config.dual_stack = dual_stack;
+    });
+    let mut stream = TcpStream::connect((ip, stage.address.port())).ok()?;
+    stream.write_all(GET.as_bytes()).unwrap();
+    let head = origin.call().head();
+    head.lines().find_map(|line| line.strip_prefix("X-Forwarded-For: ")).map(str::to_owned)
+}
+
+/// An IPv6 address of this machine that is not link-local; `None`: it has none.
+fn own_v6() -> Option<String> {
+    let interfaces = std::fs::read_to_string("/proc/net/if_inet6").ok()?;
+    let line = interfaces.lines().find(|line| !line.starts_with("fe80"))?;
+    let number = u128::from_str_radix(line.get(..32)?, 16).ok()?;
+    Some(Ipv6Addr::from_bits(number).to_string())
+}
+
+#[test]
+fn one_listener_takes_both_families_and_ipv4_clients_are_ipv4() {
+    let Some(v6) = own_v6() else { return };
+    assert_eq!(forwarded_for(true, "127.0.0.1").as_deref(), Some("127.0.0.1"));
+    assert_eq!(forwarded_for(true, &v6), Some(v6.clone()));
+    assert_eq!(forwarded_for(false, "127.0.0.1"), None);
+    assert_eq!(forwarded_for(false, &v6), Some(v6));
+}
+
+#[test]
+fn both_families_may_have_a_listener_of_their_own_at_one_port() {
+    if own_v6().is_none() {
+        return;
+    }
+    let free = TcpListener::bind("[::]:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let (v4, v6) = (format!("0.0.0.0:{port}"), format!("[::]:{port}"));
+    let stage = Stage::with(&[], |config| config.listen = vec![v6.parse().unwrap(), v4.parse().unwrap()]);
+    assert_eq!(stage.proxy.addresses(), [v6.parse().unwrap(), v4.parse().unwrap()]);
+    stage.publish(2, vec![at_url("a.test", &format!("http://127.0.0.1:{port}"))]);
+    assert_eq!(refusal(&stage), Some(Refusal::OwnListener));
+}
+
+#[test]
+fn the_ipv4_side_of_a_listener_for_both_is_no_endpoint() {
+    let Some(v6) = own_v6() else { return };
+    let stage = Stage::with(&[], |config| config.listen = vec!["[::]:0".parse().unwrap()]);
+    for (revision, url) in [(2, "http://127.0.0.1".to_owned()), (3, format!("http://[{v6}]"))] {
+        stage.publish(revision, vec![at_url("a.test", &format!("{url}:{}", stage.address.port()))]);
+        assert_eq!(refusal(&stage), Some(Refusal::OwnListener), "{url}");
+    }
 }
