@@ -279,7 +279,7 @@ impl Worker {
         self.log.flush();
         if self.pressure() != Pressure::None {
             // Who is between two requests holds a connection for nothing.
-            self.deadlines.end_idle();
+            self.deadlines.end_kept();
             self.pool.clear();
         }
         let _newest = self.table.borrow_mut().load();

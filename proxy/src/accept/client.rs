@@ -101,7 +101,8 @@ impl Client {
         if worker.is_draining() {
             return false;
         }
-        self.deadline.arm_idle(worker.after(millis(worker.settings().config.client.keep_alive_timeout)));
+        let until = worker.after(millis(worker.settings().config.client.keep_alive_timeout));
+        self.deadline.arm_idle(until, self.requests == 0);
         let mut buffer = worker.requests.take();
         let came = matches!(self.transport.fill(&mut buffer, &self.deadline).await, Ok(n) if n > 0);
         self.buffer = came.then_some(buffer);

@@ -26,9 +26,20 @@ pub(crate) struct MinimumRate {
 pub(crate) struct Deadline {
     at: Cell<Millis>,
     fired: Cell<bool>,
-    idle: Cell<bool>,
+    idle: Cell<Idle>,
     waker: RefCell<Option<Waker>>,
     pace: Pace,
+}
+
+/// Whether a wait is one between two requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Idle {
+    /// Something is going on.
+    Busy,
+    /// For the first request of a connection.
+    First,
+    /// For another one.
+    Further,
 }
 
 /// How fast the client is. The sweep's clock runs only while the client is what is waited for.
@@ -48,7 +59,7 @@ impl Deadline {
     pub(crate) fn arm(&self, at: Millis) {
         self.at.set(at);
         self.fired.set(false);
-        self.idle.set(false);
+        self.idle.set(Idle::Busy);
         self.pace.owing.set(false);
     }
 
@@ -67,10 +78,10 @@ impl Deadline {
         self.pace.waited.set(0);
     }
 
-    /// As [`Deadline::arm`], for a wait between two requests: a drain ends it at once.
-    pub(crate) fn arm_idle(&self, at: Millis) {
+    /// As [`Deadline::arm`], for a wait for a request: a drain ends it at once. `first`: the connection had none yet.
+    pub(crate) fn arm_idle(&self, at: Millis, first: bool) {
         self.arm(at);
-        self.idle.set(true);
+        self.idle.set(if first { Idle::First } else { Idle::Further });
     }
 
     /// True once the deadline has passed; else the task that polls is woken when it does.
@@ -121,7 +132,7 @@ impl Deadlines {
         let deadline = Rc::new(Deadline {
             at: Cell::new(Millis::MAX),
             fired: Cell::new(false),
-            idle: Cell::new(false),
+            idle: Cell::new(Idle::Busy),
             waker: RefCell::new(None),
             pace: Pace::default(),
         });
@@ -146,9 +157,18 @@ impl Deadlines {
         slow
     }
 
-    /// Ends every wait between two requests.
+    /// Ends every wait for a request.
     pub(crate) fn end_idle(&self) {
-        for deadline in self.all.borrow().iter().filter(|d| d.idle.get()) {
+        self.end(|idle| idle != Idle::Busy);
+    }
+
+    /// Ends every wait for a further request; who has just come may still ask.
+    pub(crate) fn end_kept(&self) {
+        self.end(|idle| idle == Idle::Further);
+    }
+
+    fn end(&self, which: impl Fn(Idle) -> bool) {
+        for deadline in self.all.borrow().iter().filter(|d| which(d.idle.get())) {
             deadline.fire();
         }
     }
@@ -187,11 +207,16 @@ mod tests {
     #[test]
     fn only_idle_waits_end_early() {
         let deadlines = Deadlines::default();
-        let (busy, idle) = (deadlines.add(), deadlines.add());
+        let (busy, first, further) = (deadlines.add(), deadlines.add(), deadlines.add());
         busy.arm(50);
-        idle.arm_idle(50);
+        first.arm_idle(50, true);
+        further.arm_idle(50, false);
+
+        deadlines.end_kept();
+        assert!(expired(&further) && !expired(&first) && !expired(&busy));
+
         deadlines.end_idle();
-        assert!(expired(&idle) && !expired(&busy));
+        assert!(expired(&first) && !expired(&busy));
     }
 
     #[test]
