@@ -77,7 +77,7 @@ impl Default for Config {
             timeout: Duration::from_secs(2),
             reconnect_max: Duration::from_secs(1),
             reconcile: Duration::from_secs(5),
-            hold: Duration::from_secs(60),
+            hold: Duration::ZERO,
             configure_keyspace_events: false,
             max_value: 256 * 1024,
             active_checks: true,
