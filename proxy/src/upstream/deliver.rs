@@ -115,7 +115,7 @@ async fn switch_protocols(
     head: Vec<u8>,
     visit: &mut Visit,
 ) -> Then {
-    let Begun { head: old, buffer: mut down, mut connection, pump, patience, in_flight, .. } = begun;
+    let Begun { head: old, buffer: mut down, mut connection, pump, patience, in_flight, place, .. } = begun;
     client.deadline.arm(worker.after(patience.client_idle));
     let written = client.transport.write_all(&head, &client.deadline).await;
     visit.moved(pump.received(), head.len() as u64);
@@ -135,7 +135,7 @@ async fn switch_protocols(
         TunnelEnd::EndpointGone => Ended::UpstreamBroken,
         TunnelEnd::GivenUp => Ended::Abandoned,
     });
-    drop(in_flight);
+    drop((in_flight, place));
     match end {
         // What the endpoint said last may still be on its way.
         TunnelEnd::Ended => Then::Close,

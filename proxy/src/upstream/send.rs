@@ -31,7 +31,7 @@ pub(crate) struct Begun {
     pub(crate) index: usize,
     pub(crate) in_flight: InFlight,
     /// Among the connections to the endpoint, until the exchange has ended.
-    pub(crate) _place: Option<Place>,
+    pub(crate) place: Option<Place>,
 }
 
 /// A failed attempt.
@@ -227,7 +227,7 @@ async fn attempt(
             }
             let pump = std::mem::replace(pump, Pump::new(&RequestHead::new(), 0));
             let index = candidate.index;
-            return Ok(Begun { head, buffer, connection, pump, patience, index, in_flight, _place: place });
+            return Ok(Begun { head, buffer, connection, pump, patience, index, in_flight, place });
         }
         interim += 1;
         if interim > limits.informational {
