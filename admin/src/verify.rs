@@ -64,8 +64,10 @@ fn of_hold(state: &State) -> Option<Finding> {
         key: state.url.clone(),
         endpoint: None,
         reason: format!(
-            "it suddenly lost {} of {} frontends: they are served on, and its view is held for {seconds} s before it is believed",
-            held.removes, held.of
+            "it {} {} of {} frontends: they are served on, and its view is held for {seconds} s before it is believed",
+            if held.older { "is an older copy of itself, which takes back" } else { "suddenly lost" },
+            held.removes,
+            held.of
         ),
         remedy: "restore what it lost; or, if it was meant: portico registry accept".to_owned(),
     })

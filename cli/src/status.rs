@@ -74,7 +74,8 @@ fn link(registry: &RegistryStatus) -> String {
 
 fn held_view(held: &HeldView) -> String {
     format!(
-        "the registry lost {} of {} frontends {} ago; they are served on for {} more (portico registry accept)",
+        "the registry {} {} of {} frontends {} ago; they are served on for {} more (portico registry accept)",
+        if held.older { "is an older copy and took back" } else { "lost" },
         held.removes,
         held.of,
         duration(held.for_ms),
@@ -177,7 +178,8 @@ mod tests {
         lost.registry.from_cache = true;
         lost.registry.facts = 1;
         lost.registry.quarantined = 2;
-        lost.registry.held = Some(HeldView { for_ms: 12_000, left_ms: 48_500, removes: 61, of: 70 });
+        lost.registry.held =
+            Some(HeldView { for_ms: 12_000, left_ms: 48_500, removes: 61, of: 70, older: false });
         lost.ready.ready = false;
         lost.ready.reasons = vec!["this node is draining".to_owned()];
         lost.proxy = None;

@@ -5,12 +5,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use model::{Change, DeadMarks, FactKey, Revision, Snapshot, Stated};
 
-use crate::driver::Event;
-use crate::hold::{End, Hold, is_sudden_loss};
+use crate::driver::{Event, Lost};
+use crate::hold::{End, Hold, Patience, is_sudden_loss, taken_back};
 use crate::{Accepted, Link, State};
 use after::After;
 
@@ -24,8 +24,7 @@ pub(crate) struct Fold {
     pub(crate) state: State,
     listing: Option<Listing>,
     hold: Option<Hold>,
-    /// How long a view is held; zero: none ever is.
-    patience: Duration,
+    patience: Patience,
     /// Why the last hold ended, until it is told.
     pub(crate) ended: Option<End>,
 }
@@ -41,7 +40,7 @@ struct Listing {
 }
 
 impl Fold {
-    pub(crate) fn new(snapshot: Snapshot, state: State, patience: Duration) -> Self {
+    pub(crate) fn new(snapshot: Snapshot, state: State, patience: Patience) -> Self {
         let marks = DeadMarks::default();
         Self { snapshot, marks, state, listing: None, hold: None, patience, ended: None }
     }
@@ -55,12 +54,12 @@ impl Fold {
                     listing.add(part);
                 }
             }
-            Event::Listed { revision, follows_by, read_only } => {
+            Event::Listed { revision, follows_by, read_only, lost } => {
                 self.state.link = Link::Live;
                 self.state.follows_by = follows_by;
                 self.state.read_only = read_only;
                 self.state.ready = true;
-                self.swap(revision, now);
+                self.swap(revision, lost, now);
             }
             Event::Changed { revision, changes } => {
                 self.change(revision, changes);
@@ -153,13 +152,14 @@ impl Fold {
             _ => None,
         };
         let gone: HashSet<FactKey> = changes.iter().filter_map(gone).collect();
-        if self.hold.is_none() && !self.is_held_back(gone.len()) {
+        let follows = self.hold.is_none() && !self.is_held_back(gone.len());
+        if follows || self.patience.loss.is_zero() {
             return self.change(revision, changes);
         }
         if let Some(listing) = &mut self.listing {
             listing.change(revision, &changes);
         }
-        let time = (now, self.patience);
+        let time = (now, self.patience.loss);
         let hold = self
             .hold
             .get_or_insert_with(|| Hold::new(self.snapshot.clone(), revision, HashSet::new(), time, None));
@@ -167,18 +167,26 @@ impl Fold {
     }
 
     fn is_held_back(&self, gone: usize) -> bool {
-        !self.patience.is_zero() && is_sudden_loss(self.snapshot.len(), gone)
+        !self.patience.loss.is_zero() && is_sudden_loss(self.snapshot.len(), gone)
     }
 
     /// Puts the listing in the place of what is served, or holds it.
-    fn swap(&mut self, revision: Revision, now: Instant) {
+    fn swap(&mut self, revision: Revision, lost: Option<Lost>, now: Instant) {
         let Some(Listing { staged, .. }) = self.listing.take() else { return };
         let gone = self.snapshot.facts().filter(|(key, _)| staged.get(key).is_none());
         let gone: HashSet<FactKey> = gone.map(|(key, _)| key.clone()).collect();
-        if self.hold.is_some() || self.is_held_back(gone.len()) {
-            let time = (now, self.patience);
-            self.hold = Some(Hold::new(staged, revision, gone, time, self.hold.as_ref()));
+        let older = lost.map(|lost| taken_back(&self.snapshot, &staged, lost)).unwrap_or_default();
+        let is_older = !older.is_empty() && !self.patience.older.is_zero();
+        let is_loss = self.is_held_back(gone.len()) || (self.hold.is_some() && !self.patience.loss.is_zero());
+        let before = self.hold.take();
+        if is_older || is_loss {
+            let patience =
+                if is_older { self.patience.older.max(self.patience.loss) } else { self.patience.loss };
+            let taken = older.into_iter().chain(gone).collect();
+            let hold = Hold::new(staged, revision, taken, (now, patience), before.as_ref());
+            self.hold = Some(hold.older(is_older));
         } else {
+            self.ended = self.ended.take().or(before.map(|_| End::Time));
             self.believe(&staged, revision);
         }
         self.confirm(now);

@@ -11,15 +11,38 @@ use std::time::{Duration, Instant};
 use model::{Change, FactKey, Revision, Snapshot};
 
 use crate::Held;
+use crate::driver::Lost;
 
 /// A table of fewer frontends is small, and always follows.
 pub const LARGE_TABLE: usize = 50;
 /// How much of a large table must be gone at once for the view to be held, in percent.
 pub const SUDDEN_LOSS_PERCENT: usize = 80;
 
+/// How long views are held; zero: they are believed at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Those that suddenly lost most of a large table.
+    pub(crate) loss: Duration,
+    /// Those of an older copy of the store.
+    pub(crate) older: Duration,
+}
+
 /// Whether `gone` of `served` frontends at once are more likely an accident than a wish.
 pub(crate) fn is_sudden_loss(served: usize, gone: usize) -> bool {
     served >= LARGE_TABLE && gone * 100 >= served * SUDDEN_LOSS_PERCENT
+}
+
+/// What an older copy of a store would take back: what is served by a revision that it lost, and what was removed by one.
+pub(crate) fn taken_back(served: &Snapshot, view: &Snapshot, lost: Lost) -> HashSet<FactKey> {
+    let newer = served.facts().filter(|(key, now)| {
+        let is_lost = now.revision > lost.after && now.revision < lost.before;
+        is_lost && view.get(key).is_none_or(|then| then.revision <= lost.after && then.fact != now.fact)
+    });
+    let knows_more = served.revision() > lost.after;
+    let removed = view
+        .facts()
+        .filter(|(key, then)| knows_more && then.revision <= lost.after && served.get(key).is_none());
+    newer.chain(removed).map(|(key, _)| key.clone()).collect()
 }
 
 /// A view that is held.
@@ -29,10 +52,12 @@ pub(crate) struct Hold {
     pub(crate) view: Snapshot,
     /// The store's revision of it.
     pub(crate) revision: Revision,
-    /// What is served and would go.
+    /// What is served and would go, or be taken back to what it was.
     missing: HashSet<FactKey>,
     since: Instant,
     until: Instant,
+    /// Whether the store is an older copy of itself.
+    older: bool,
 }
 
 /// Why a view is held no longer.
@@ -58,7 +83,13 @@ impl Hold {
         before: Option<&Self>,
     ) -> Self {
         let (since, until) = before.map_or((now, now + patience), |before| (before.since, before.until));
-        Self { view, revision, missing, since, until }
+        let older = before.is_some_and(|before| before.older);
+        Self { view, revision, missing, since, until, older }
+    }
+
+    /// The same, of a store that `is_older`.
+    pub(crate) fn older(self, is_older: bool) -> Self {
+        Self { older: self.older || is_older, ..self }
     }
 
     /// When it will be believed.
@@ -93,7 +124,13 @@ impl Hold {
 
     /// What is said of it.
     pub(crate) fn told(&self, served: &Snapshot) -> Held {
-        Held { since: self.since, until: self.until, removes: self.missing.len(), of: served.len() }
+        Held {
+            since: self.since,
+            until: self.until,
+            removes: self.missing.len(),
+            of: served.len(),
+            older: self.older,
+        }
     }
 }
 

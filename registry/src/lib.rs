@@ -60,6 +60,10 @@ pub struct Config {
     /// How long a view of a remote store that suddenly lost most of a large table ([`SUDDEN_LOSS_PERCENT`] of [`LARGE_TABLE`] or more
     /// frontends, by a flush or at a reconnect) is held before it is believed; zero: it is believed at once.
     pub hold: Duration,
+    /// How long what an older copy of the store takes back is held, where sentinels promoted a replica that lagged; zero: not at all.
+    pub hold_older: Duration,
+    /// The authorities (PEM) that a store behind TLS is believed for; `None`: the system's.
+    pub ca_file: Option<PathBuf>,
     /// Whether portico may switch on Redis' keyspace notifications when client tracking is missing.
     pub configure_keyspace_events: bool,
     /// The largest value of one entry, in octets; a larger one is set aside.
@@ -78,6 +82,8 @@ impl Default for Config {
             reconnect_max: Duration::from_secs(1),
             reconcile: Duration::from_secs(5),
             hold: Duration::ZERO,
+            hold_older: Duration::from_secs(60),
+            ca_file: None,
             configure_keyspace_events: false,
             max_value: 256 * 1024,
             active_checks: true,

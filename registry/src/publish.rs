@@ -13,6 +13,7 @@ use crate::cache::{Cache, Saved};
 use crate::driver::{Driver, EVENT_QUEUE, Event, Feed, HEALTH_QUEUE};
 use crate::fold::Fold;
 use crate::format::native;
+use crate::hold::Patience;
 use crate::watcher::Watcher;
 use crate::{
     Accepted, Backup, BackupError, Config, Edit, HistoryQuery, Link, PublishError, Published, ReadError,
@@ -73,7 +74,8 @@ impl Registry {
             held: None,
         };
         // A local store is lost and changed by nobody but this process.
-        let hold = if driver.is_remote() { config.hold } else { Duration::ZERO };
+        let of_remote = |hold| if driver.is_remote() { hold } else { Duration::ZERO };
+        let hold = Patience { loss: of_remote(config.hold), older: of_remote(config.hold_older) };
         let saved = saved.map_or_else(Snapshot::empty, |saved| saved.snapshot);
         let fold = Fold::new(saved, first.clone(), hold);
         let (to_snapshots, snapshots) = watch::channel(Arc::new(fold.snapshot.clone()));

@@ -30,17 +30,19 @@ pub struct State {
     pub held: Option<Held>,
 }
 
-/// A view that suddenly lost most of a large table: it is held for [`crate::Config::hold`] before it is believed.
+/// A view that suddenly lost most of a large table, or that is older than what is served: it is held for [`crate::Config::hold`] before it is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
     /// Since when.
     pub since: Instant,
     /// When it will be believed if nothing changes.
     pub until: Instant,
-    /// How many of the frontends that are served it would remove.
+    /// How many of the frontends that are served it would remove, or take back to what they were.
     pub removes: usize,
     /// How many are served.
     pub of: usize,
+    /// Whether the store is an older copy of itself (a replica that lagged and was promoted).
+    pub older: bool,
 }
 
 /// A held view that an operator had believed.

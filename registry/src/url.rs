@@ -17,7 +17,7 @@ pub struct RegistryUrl(pub(crate) Scheme);
 pub(crate) enum Scheme {
     Memory,
     Embedded(PathBuf),
-    Redis(redis::Place),
+    Redis(Box<redis::Place>),
 }
 
 /// Why a text is not the URL of a registry.
@@ -31,8 +31,9 @@ pub struct UrlError {
 }
 
 impl RegistryUrl {
-    /// Parses `embedded:PATH`, `embedded:` (a file in `data_dir`), `memory:`, or `redis://[:password@]host:port/db#prefix`
-    /// (all parts optional, `redis:` is the local server).
+    /// Parses `embedded:PATH`, `embedded:` (a file in `data_dir`), `memory:`, `redis://[:password@]host:port/db#prefix`
+    /// (all parts optional, `redis:` is the local server; `rediss:` speaks TLS), or
+    /// `redis+sentinel://a:port,b:port/master/db#prefix`.
     ///
     /// # Errors
     /// [`UrlError`] says how to write it.
@@ -43,7 +44,9 @@ impl RegistryUrl {
             "memory" => Err(UrlError { url: url.to_owned(), reason: "nothing follows `memory:`".to_owned() }),
             "embedded" if rest.is_empty() => Ok(Self(Scheme::Embedded(data_dir.join(EMBEDDED_FILE)))),
             "embedded" => Ok(Self(Scheme::Embedded(PathBuf::from(rest)))),
-            "redis" => Ok(Self(Scheme::Redis(redis::Place::parse(url, None)?))),
+            "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" => {
+                Ok(Self(Scheme::Redis(Box::new(redis::Place::parse(url, None)?))))
+            }
             _ => Err(unknown(url)),
         }
     }
@@ -53,7 +56,7 @@ impl RegistryUrl {
     /// # Errors
     /// [`UrlError`] says which of the two is wrong.
     pub fn parse_pair(read: &str, write: &str) -> Result<Self, UrlError> {
-        Ok(Self(Scheme::Redis(redis::Place::parse(read, Some(write))?)))
+        Ok(Self(Scheme::Redis(Box::new(redis::Place::parse(read, Some(write))?))))
     }
 }
 
@@ -61,7 +64,8 @@ fn unknown(url: &str) -> UrlError {
     let scheme: String = url.chars().take_while(|&c| c != ':').take(32).collect();
     UrlError {
         url: format!("{scheme}:…"),
-        reason: "write `embedded:PATH`, `memory:` or `redis://[:password@]host:port/db#prefix`".to_owned(),
+        reason: "write `embedded:PATH`, `memory:` or `redis://[:password@]host:port/db#prefix` (`rediss://` for TLS, `redis+sentinel://` by sentinels)"
+            .to_owned(),
     }
 }
 

@@ -119,8 +119,16 @@ fn tell_hold(before: Option<&Held>, now: &State, ended: Option<End>) {
             None => {}
         }
     }
-    if let (None, Some(Held { removes, of, since, until })) = (before, held) {
+    if let (None, Some(Held { removes, of, since, until, older })) = (before, held) {
         let seconds = until.saturating_duration_since(*since).as_secs();
+        if *older {
+            tracing::error!(
+                registry = %url, removes, of, seconds,
+                "the registry is an older copy of itself: what is newer is served on and its view is held; \
+                 `portico registry accept` believes it at once"
+            );
+            return;
+        }
         tracing::error!(
             registry = %url, removes, of, seconds,
             "the registry suddenly lost most of its frontends: they are served on and its view is held; \

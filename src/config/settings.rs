@@ -226,6 +226,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("registry.reconnect_max", registry.config.reconnect_max),
     setting!("registry.reconcile", registry.config.reconcile),
     setting!("registry.hold", registry.config.hold),
+    setting!("registry.hold_older", registry.config.hold_older),
+    setting!("registry.ca_file", registry.config.ca_file),
     setting!("registry.configure_keyspace_events", registry.config.configure_keyspace_events),
     setting!(size "registry.max_value", registry.config.max_value),
     setting!("admin.listen", admin.listen),

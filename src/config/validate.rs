@@ -5,8 +5,14 @@ use registry::RegistryUrl;
 use super::{Loaded, Problem};
 
 /// Durations that may be nothing at all.
-const MAY_BE_ZERO: [&str; 5] =
-    ["http.drain", "admin.drain", "admin.live_wait", "health.dead_ttl", "registry.hold"];
+const MAY_BE_ZERO: [&str; 6] = [
+    "http.drain",
+    "admin.drain",
+    "admin.live_wait",
+    "health.dead_ttl",
+    "registry.hold",
+    "registry.hold_older",
+];
 
 /// Checks the whole. After other problems, settings are not held against each other: one that was not understood may be what is missing.
 pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {

@@ -97,3 +97,36 @@ fn unless_told_to_hold_it_the_largest_table_is_gone_at_once() {
     let took = eventually("it is gone", || get(portico.http(), "h200.example.com", "/").status == 400);
     assert!(took < FRESH, "took {took:?}");
 }
+
+#[test]
+fn a_failover_under_load_fails_no_request_and_is_followed() {
+    let world = World::new();
+    let (mut master, replica, _sentinels, url) = world.redis_with_sentinels();
+    let origin = Origin::saying("served on");
+    fill(&master, 60, &origin.url());
+    let portico = world.portico(&["--registry", &url]);
+    eventually("it is routed", || get(portico.http(), "h60.example.com", "/").body == "served on");
+    eventually("it is replicated", || replica.command(&["EXISTS", "frontend:h60.example.com"]) == "1");
+
+    let (mut failed, mut requests) = (0, 0);
+    let mut ask = || {
+        let host = format!("h{}.example.com", requests % 60 + 1);
+        failed += usize::from(get(portico.http(), &host, "/").body != "served on");
+        requests += 1;
+    };
+    master.stop();
+    eventually("the replica is promoted", || {
+        ask();
+        replica.command(&["INFO", "replication"]).contains("role:master")
+    });
+    replica.command(&["RPUSH", "frontend:new.example.com", "x", &origin.url()]);
+    eventually("the new master is followed", || {
+        ask();
+        get(portico.http(), "new.example.com", "/").body == "served on"
+    });
+
+    assert_eq!(failed, 0, "of {requests}");
+    assert!(requests > 100, "{requests}");
+    portico.does(&["frontend", "add", "mine.example.com", &origin.url()]);
+    assert_eq!(replica.command(&["LLEN", "frontend:mine.example.com"]), "2");
+}

@@ -57,6 +57,7 @@ pub(crate) fn registry_status(app: &App, now: Instant) -> RegistryStatus {
             left_ms: millis(held.until.saturating_duration_since(now)),
             removes: held.removes,
             of: held.of,
+            older: held.older,
         }),
         revision: snapshot.revision().number(),
         facts: snapshot.len(),

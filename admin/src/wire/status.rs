@@ -73,10 +73,13 @@ pub struct HeldView {
     pub for_ms: u64,
     /// How long until it is believed, in milliseconds.
     pub left_ms: u64,
-    /// How many frontends that are served it would remove.
+    /// How many frontends that are served it would remove, or take back to what they were.
     pub removes: usize,
     /// How many are served.
     pub of: usize,
+    /// Whether the registry is an older copy of itself (a replica that lagged and was promoted).
+    #[serde(default)]
+    pub older: bool,
 }
 
 /// `/v1/registry/accept`: the held view was believed.

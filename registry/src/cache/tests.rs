@@ -89,7 +89,11 @@ fn put(host: &str, revision: u64, origin: Origin) -> Change {
 
 fn listing(revision: u64, facts: Vec<Change>) -> [Event; 3] {
     let revision = Revision::new(revision);
-    [Event::ListBegin, Event::List(facts), Event::Listed { revision, follows_by: "script", read_only: false }]
+    [
+        Event::ListBegin,
+        Event::List(facts),
+        Event::Listed { revision, follows_by: "script", read_only: false, lost: None },
+    ]
 }
 
 async fn saved(folder: &TempDir) -> Arc<Snapshot> {

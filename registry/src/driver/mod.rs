@@ -80,6 +80,15 @@ pub struct Feed {
     pub report: watch::Receiver<Arc<Report>>,
 }
 
+/// The revisions that a store lost, because it is an older copy of itself: those after the one and before the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// The last that it still had.
+    pub after: Revision,
+    /// The first that it took since.
+    pub before: Revision,
+}
+
 /// What happened in a store.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -98,6 +107,8 @@ pub enum Event {
         follows_by: &'static str,
         /// The store takes no writes from us and revisions are local.
         read_only: bool,
+        /// The store is an older copy of itself (a replica that lagged and was promoted): what it lost is held.
+        lost: Option<Lost>,
     },
     /// Facts changed, all at once. A change that is older than what is served for its key is ignored; what was removed is not
     /// remembered, so after a `Remove` no older `Put` may be told.

@@ -1,8 +1,11 @@
 //! Views that suddenly lost most of a large table.
 
+use std::time::Duration;
+
 use super::tests::{changed, fold, key, listed, put};
 use super::*;
 use crate::Held;
+use crate::driver::Lost;
 
 fn hosts(range: std::ops::Range<usize>) -> Vec<Change> {
     range.map(|i| put(&format!("h{i}"), "x", 1)).collect()
@@ -118,7 +121,7 @@ fn what_is_removed_by_name_is_believed_at_once() {
 #[test]
 fn without_patience_nothing_is_held() {
     let mut stage = Stage::new(0);
-    stage.fold.patience = Duration::ZERO;
+    stage.fold.patience = Patience { loss: Duration::ZERO, older: Duration::ZERO };
     stage.at(0, listing(1, hosts(0..100)));
     stage.at(0, [vanished(2, gone(0..100))]);
     assert_eq!(stage.says(), (0, None));
@@ -192,4 +195,39 @@ fn the_last_known_good_from_disk_is_a_table_like_any_other() {
     stage.at(60, []);
     assert!(!stage.fold.state.from_cache);
     assert_eq!(stage.says(), (0, None));
+}
+
+fn listed_by_an_older_copy(facts: Vec<Change>) -> [Event; 3] {
+    let lost = Some(Lost { after: Revision::new(98), before: Revision::new(101) });
+    let listed = Event::Listed { revision: Revision::new(101), follows_by: "test", read_only: false, lost };
+    [Event::ListBegin, Event::List(facts), listed]
+}
+
+#[test]
+fn an_older_copy_takes_nothing_back_that_is_newer_however_small_the_table() {
+    let check = |older: Vec<Change>, held: Option<usize>| {
+        let mut stage = Stage::new(0);
+        stage.fold.patience.loss = Duration::ZERO;
+        stage.at(0, listing(100, vec![put("a", "old", 90), put("b", "new", 99), put("c", "new", 100)]));
+        let before = stage.fold.text();
+        stage.at(0, [lost()].into_iter().chain(listed_by_an_older_copy(older)));
+        assert_eq!(stage.fold.state.held.map(|held| held.removes), held);
+        if held.is_some() {
+            assert_eq!(stage.fold.text(), before);
+            assert!(stage.fold.state.held.is_some_and(|held| held.older));
+        }
+        stage
+    };
+
+    check(vec![put("a", "old", 90), put("b", "old", 97)], Some(2));
+    check(vec![put("a", "old", 90), put("b", "new", 97), put("c", "new", 97)], None);
+    check(vec![put("a", "old", 90), put("b", "x", 102), put("c", "x", 103)], None);
+    check(vec![put("b", "new", 102), put("c", "new", 103)], None);
+    let mut removed = check(
+        vec![put("a", "old", 90), put("b", "new", 102), put("c", "new", 103), put("removed", "old", 91)],
+        Some(1),
+    );
+
+    removed.at(60, []);
+    assert!(removed.fold.snapshot.get(&key("removed")).is_some());
 }

@@ -2,6 +2,8 @@
 
 use model::{Fact, HostPattern, PathPrefix, Quarantined};
 
+use std::time::Duration;
+
 use super::*;
 use crate::format::native;
 
@@ -18,7 +20,8 @@ pub(super) fn fold() -> Fold {
         read_only: false,
         held: None,
     };
-    Fold::new(Snapshot::empty(), state, Duration::from_secs(60))
+    let patience = Patience { loss: Duration::from_secs(60), older: Duration::from_secs(60) };
+    Fold::new(Snapshot::empty(), state, patience)
 }
 
 fn stated(host: &str, endpoint: &str, revision: u64) -> Stated {
@@ -36,7 +39,7 @@ pub(super) fn key(host: &str) -> FactKey {
 }
 
 pub(super) fn listed(revision: u64) -> Event {
-    Event::Listed { revision: Revision::new(revision), follows_by: "test", read_only: false }
+    Event::Listed { revision: Revision::new(revision), follows_by: "test", read_only: false, lost: None }
 }
 
 pub(super) fn changed(revision: u64, changes: Vec<Change>) -> Event {

@@ -11,6 +11,8 @@ mod marks;
 mod measure;
 mod past;
 mod places;
+mod sentinel;
 mod server;
+mod tls;
 mod world;
 mod writes;

@@ -23,17 +23,37 @@ impl Server {
 
     /// A server with these settings, as on redis-server's command line.
     pub(crate) fn with(settings: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::within(tempfile::tempdir().unwrap(), settings)
+    }
+
+    /// The same, in a folder where something lies already.
+    pub(crate) fn within(folder: tempfile::TempDir, settings: &[&str]) -> Self {
         let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
         // Somebody else may take the port between our asking for a free one and the server's binding it.
         for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = free_port();
             let mut child = spawn(port, &folder, &settings);
             if answers(&mut child, port) {
                 return Self { child, port, folder, settings };
             }
         }
         panic!("redis-server does not start; see whether `redis-server --port 0` works by hand");
+    }
+
+    /// A sentinel that watches the master `m` on that port, and is quick to find it dead.
+    pub(crate) fn sentinel(master: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let watched = format!(
+            "sentinel monitor m 127.0.0.1 {master} 2\nsentinel down-after-milliseconds m 1000\n\
+             sentinel failover-timeout m 2000\n"
+        );
+        std::fs::write(folder.path().join("sentinel.conf"), watched).unwrap();
+        Self::within(folder, &["sentinel.conf", "--sentinel"])
+    }
+
+    /// Its folder.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -103,15 +123,26 @@ impl Drop for Server {
 }
 
 fn spawn(port: u16, folder: &tempfile::TempDir, settings: &[String]) -> Child {
+    // A file, if there is one, comes first and says all.
+    let file = settings.first().filter(|first| !first.starts_with('-'));
+    let kept_in_memory: &[&str] = if file.is_some() { &[] } else { &["--save", "", "--appendonly", "no"] };
     Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .current_dir(folder.path())
+        .args(file)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(kept_in_memory)
         .arg("--dir")
         .arg(folder.path())
-        .args(settings)
+        .args(settings.iter().skip(usize::from(file.is_some())))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
         .expect("redis-server cannot be started: install the package `redis-server`")
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn answers(child: &mut Child, port: u16) -> bool {

@@ -52,6 +52,23 @@ impl World {
         Redis::start(&self.path("redis"), None)
     }
 
+    /// A master, a replica of it, and three sentinels that know them as `m`; with the URL by which they are followed.
+    pub(crate) fn redis_with_sentinels(&self) -> (Redis, Redis, Vec<Redis>, String) {
+        let master = self.redis();
+        let replica = Redis::start_replica(&self.path("replica"), &master);
+        let sentinel = |i| Redis::start_sentinel(&self.path(&format!("sentinel{i}")), &master);
+        let sentinels: Vec<Redis> = (0..3).map(sentinel).collect();
+        let ports: Vec<String> = sentinels.iter().map(|s| format!("127.0.0.1:{}", s.port())).collect();
+        eventually("all know each other", || {
+            let said = sentinels.iter().map(|sentinel| sentinel.command(&["SENTINEL", "MASTER", "m"]));
+            let known =
+                |said: String| said.contains("num-slaves\n1\n") && said.contains("num-other-sentinels\n2\n");
+            said.into_iter().all(known)
+                && replica.command(&["INFO", "replication"]).contains("master_link_status:up")
+        });
+        (master, replica, sentinels, format!("redis+sentinel://{}/m", ports.join(",")))
+    }
+
     /// An nginx that answers each request with its own name.
     pub(crate) fn nginx(&self, name: &str) -> Nginx {
         Nginx::start(&self.path(name), name)

@@ -18,22 +18,36 @@ pub(crate) struct Redis {
 impl Redis {
     /// Starts one in `folder`; on that port when one is named (to come back where it was).
     pub(crate) fn start(folder: &Path, port: Option<u16>) -> Self {
+        Self::start_as(folder, port, &["--save", "", "--appendonly", "no"])
+    }
+
+    /// Starts a replica of another one.
+    pub(crate) fn start_replica(folder: &Path, of: &Self) -> Self {
+        let of = of.port.to_string();
+        Self::start_as(folder, None, &["--save", "", "--replicaof", "127.0.0.1", &of])
+    }
+
+    /// Starts a sentinel that watches `master` by the name `m`, and is quick to find it dead.
+    pub(crate) fn start_sentinel(folder: &Path, master: &Self) -> Self {
+        let watched = format!(
+            "sentinel monitor m 127.0.0.1 {} 2\nsentinel down-after-milliseconds m 500\n\
+             sentinel failover-timeout m 2000\n",
+            master.port
+        );
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join("sentinel.conf"), watched).unwrap();
+        Self::start_as(folder, None, &["sentinel.conf", "--sentinel"])
+    }
+
+    fn start_as(folder: &Path, port: Option<u16>, settings: &[&str]) -> Self {
         fs::create_dir_all(folder).unwrap();
         // Another process may take the free port before Redis does: then it is another one's turn.
         until("redis-server starts", || {
             let port = port.unwrap_or_else(free_port);
             let log = fs::File::create(folder.join("log")).unwrap();
             let mut child = Command::new("redis-server")
-                .args([
-                    "--port",
-                    &port.to_string(),
-                    "--bind",
-                    "127.0.0.1",
-                    "--save",
-                    "",
-                    "--appendonly",
-                    "no",
-                ])
+                .args(settings)
+                .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
                 .current_dir(folder)
                 .stdin(Stdio::null())
                 .stdout(log)

@@ -117,7 +117,12 @@ impl<P: Place> Worker<P> {
         if let Err(error) = store.list(|batch| self.tell(Event::List(batch))) {
             return self.lose(&error);
         }
-        self.tell(Event::Listed { revision: store.revision(), follows_by: FOLLOWS_BY, read_only: false });
+        self.tell(Event::Listed {
+            revision: store.revision(),
+            follows_by: FOLLOWS_BY,
+            read_only: false,
+            lost: None,
+        });
     }
 
     fn lose(&mut self, error: &StoreError) {

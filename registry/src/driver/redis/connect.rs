@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, ProtocolVersion,
-    RedisConnectionInfo, RedisError, Value,
+    RedisConnectionInfo, RedisError, TlsCertificates, Value,
 };
 
 use super::books::Damage;
@@ -101,8 +101,16 @@ async fn open(
     if let Some(password) = &server.password {
         login = login.set_password(password);
     }
-    let info = ConnectionAddr::Tcp(server.host.clone(), server.port).into_connection_info()?;
-    let client = Client::open(info.set_redis_settings(login))?;
+    let (host, port) = (server.host.clone(), server.port);
+    let client = if server.tls {
+        let address = ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None };
+        let root_cert = server.roots.as_deref().cloned();
+        let info = address.into_connection_info()?.set_redis_settings(login);
+        Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert })?
+    } else {
+        let info = ConnectionAddr::Tcp(host, port).into_connection_info()?;
+        Client::open(info.set_redis_settings(login))?
+    };
     client.get_multiplexed_async_connection_with_config(config).await
 }
 

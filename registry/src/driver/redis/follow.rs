@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{HealthReport, Report, Snapshot};
+use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Shared;
@@ -19,6 +21,7 @@ use super::marks::Marks;
 use super::names::{Meaning, RawKey};
 use super::plain::describe;
 use super::pushes::{Push, Pushes};
+use super::sentinel;
 use super::subscribe::subscribe;
 use super::sweep::Sweep;
 use super::write::Command;
@@ -45,6 +48,8 @@ pub(super) struct Session<'a> {
     /// `None`: the other server of a pair cannot be reached.
     pub(super) writer: Option<MultiplexedConnection>,
     pushes: Option<Pushes>,
+    /// Ends when the sentinels name another master.
+    moved: JoinSet<String>,
     pub(super) follows_by: &'static str,
     pub(super) known: Known,
     /// The revision that was told last.
@@ -74,8 +79,12 @@ impl<'a> Session<'a> {
         report: watch::Receiver<Arc<Report>>,
     ) -> Result<Self, Stop> {
         let (place, config) = (&shared.place, &shared.config);
-        let (mut connection, mut pushes) = connect_reader(&place.read, &shared.names, config.timeout).await?;
-        let follows_by = subscribe(&mut connection, &mut pushes, shared).await?;
+        let server = sentinel::find(&place.read, config.timeout).await?;
+        let (mut connection, mut pushes) = connect_reader(&server, &shared.names, config.timeout).await?;
+        if place.read.sentinels.is_some() {
+            sentinel::be_master(&mut connection, &server).await?;
+        }
+        let follows_by = subscribe(&mut connection, &mut pushes, shared, &server).await?;
         let writer = match &place.write {
             None => Some(connection.clone()),
             Some(server) => match connect_writer(server, config.timeout).await {
@@ -95,6 +104,7 @@ impl<'a> Session<'a> {
             connection,
             writer,
             pushes,
+            moved: sentinel::watch(&place.read, &server, config.timeout),
             follows_by,
             known: Known::default(),
             highest,
@@ -126,6 +136,9 @@ impl<'a> Session<'a> {
         tokio::select! {
             () = self.events.closed() => return Err(Stop::Closed),
             () = told_to_close(&mut inbox.closed) => return Err(Stop::Closed),
+            Some(moved) = self.moved.join_next() => {
+                return Err(Stop::Lost(moved.unwrap_or_else(|error| error.to_string())));
+            }
             push = next(&mut self.pushes) => self.absorb(push)?,
             Some(command) = inbox.commands.recv() => self.obey(command).await?,
             Some(report) = inbox.health.recv() => self.mark_dead(report, &mut inbox.health).await?,
@@ -237,6 +250,12 @@ impl<'a> Session<'a> {
     /// Whether what is written can be read back at once.
     pub(super) fn writer_is_reader(&self) -> bool {
         self.shared.place.write.is_none()
+    }
+
+    /// Whether an error says that the server we follow is no master any more, where sentinels know of another: it is left.
+    pub(super) fn is_demoted(&self, error: &RedisError) -> bool {
+        let says = || error.code() == Some("READONLY") || describe(error).contains("READONLY");
+        self.shared.place.read.sentinels.is_some() && says()
     }
 
     pub(super) async fn send(&self, event: Event) -> Result<(), Stop> {

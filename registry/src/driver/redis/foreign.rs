@@ -15,6 +15,7 @@ use super::look::look;
 use super::names::{Meaning, Names, RawKey, shown};
 use super::place::Place;
 use super::plain::describe;
+use super::sentinel;
 use super::settle::BATCH;
 use crate::ReadError;
 use crate::format::traefik;
@@ -31,10 +32,17 @@ const MAX_TEXTS: usize = 64 << 20;
 const BESIDE: [(&str, &str); 2] =
     [("healthcheck:", "active checks are not imported yet"), ("tls:", "certificates are not imported yet")];
 
+/// Connects to the place, wherever its sentinels say that it is.
+async fn connect(place: &Place, timeout: Duration) -> Result<MultiplexedConnection, ReadError> {
+    let failed = |why: String| ReadError::Unavailable(format!("{place}: {why}"));
+    let server = sentinel::find(&place.read, timeout).await.map_err(|stop| failed(stop.to_string()))?;
+    connect_writer(&server, timeout).await.map_err(|error| failed(describe(&error)))
+}
+
 /// Reads hipache's and planb's lists, and portico's JSON beside them.
 pub(crate) async fn read_frontends(place: &Place, timeout: Duration) -> Result<Gathered, ReadError> {
     let failed = |error: RedisError| ReadError::Unavailable(format!("{place}: {}", describe(&error)));
-    let mut connection = connect_writer(&place.read, timeout).await.map_err(failed)?;
+    let mut connection = connect(place, timeout).await?;
     let names = Names::new(&place.prefix);
     let mut gathered = Gathered::default();
     let mut ours = BTreeSet::new();
@@ -101,7 +109,7 @@ pub(crate) async fn read_texts(
     timeout: Duration,
 ) -> Result<Vec<(String, Vec<u8>)>, ReadError> {
     let failed = |error: RedisError| ReadError::Unavailable(format!("{place}: {}", describe(&error)));
-    let mut connection = connect_writer(&place.read, timeout).await.map_err(failed)?;
+    let mut connection = connect(place, timeout).await?;
     let root = format!("{}{}", place.prefix, traefik::ROOT);
     let keys: Vec<RawKey> = scan(&mut connection, place, &root, |_| true).await?.into_iter().collect();
     let (mut texts, mut held) = (Vec::new(), 0);

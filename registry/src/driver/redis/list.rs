@@ -14,7 +14,7 @@ use super::look::look;
 use super::names::{Meaning, RawKey};
 use super::place::Place;
 use super::settle::{BATCH, BEHIND, Gathered};
-use crate::driver::{Event, LIST_BATCH};
+use crate::driver::{Event, LIST_BATCH, Lost};
 
 /// How many keys one step of the scan asks for.
 const SCAN: usize = 1000;
@@ -25,6 +25,7 @@ impl Session<'_> {
     /// Lists all frontends and dead marks.
     pub(super) async fn list(&mut self) -> Result<(), Stop> {
         self.send(Event::ListBegin).await?;
+        let lost = self.lost().await?;
         // A counter that was lost goes on above what we serve; without it, revisions are local.
         self.read_only = None;
         let counted = self.call_number(&[]).await?;
@@ -58,10 +59,31 @@ impl Session<'_> {
             self.take(&key, found, at, &mut Vec::new());
         }
         self.highest = at;
-        self.tell_list().await?;
+        self.tell_list(lost).await?;
         self.listed = true;
         self.sweep.restart();
         self.list_marks(hosts).await
+    }
+
+    /// What the master that the sentinels name lost of what this node knows, or of what another node that was here before knew.
+    async fn lost(&mut self) -> Result<Option<Lost>, Stop> {
+        if self.shared.place.read.sentinels.is_none() {
+            return Ok(None);
+        }
+        let counter = &self.shared.names.revision;
+        let mut ask = redis::pipe();
+        ask.cmd("GET").arg(counter).cmd("GET").arg(format!("{counter}:lost"));
+        let (counter, noted): (Option<u64>, Option<String>) = ask.query_async(&mut self.connection).await?;
+        let (after, floor) = (counter.unwrap_or(0), self.floor());
+        if after < floor {
+            let (after, before) = (Revision::new(after), Revision::new(floor).next());
+            return Ok(Some(Lost { after, before }));
+        }
+        let number = |digits: &str| digits.parse().ok().map(Revision::new);
+        Ok(noted.and_then(|noted| {
+            let (after, before) = noted.split_once(' ')?;
+            Some(Lost { after: number(after)?, before: number(before)? })
+        }))
     }
 
     /// Waits until a replica has heard of what we know. What it says before that would take back what was served.
@@ -85,7 +107,7 @@ impl Session<'_> {
         }
     }
 
-    async fn tell_list(&self) -> Result<(), Stop> {
+    async fn tell_list(&self, lost: Option<Lost>) -> Result<(), Stop> {
         let mut part: Vec<Change> = Vec::with_capacity(LIST_BATCH);
         if let Some(Refusal::Damaged(Damage(books))) = &self.read_only {
             part.extend(books.iter().map(|(key, why)| Change::Quarantine(key.clone(), why.clone())));
@@ -101,6 +123,7 @@ impl Session<'_> {
             revision: Revision::new(self.highest),
             follows_by: self.follows_by,
             read_only: self.read_only.is_some(),
+            lost,
         })
         .await
     }

@@ -16,6 +16,7 @@
 //! | `dead:<host>` | hipache's set of dead places in that list, with a TTL |
 //! | `portico:frontend:<host><path>` | a frontend that a list cannot say, as JSON |
 //! | `portico:revision` | the counter |
+//! | `portico:revision:lost` | the two revisions between which this copy of the store lost all, if it is an older one |
 //! | `portico:revisions` | by raw key: its revision and the digest of what it said then |
 //! | `portico:history` | a capped stream; the ID of a record is its revision |
 //! | `portico:changes` | (channel) revision, who and keys of each write |
@@ -55,6 +56,7 @@ mod plain;
 mod pushes;
 mod report;
 mod scripts;
+mod sentinel;
 mod settle;
 mod subscribe;
 mod sweep;
@@ -89,11 +91,24 @@ struct Redis {
 /// A driver for the store at `place`; connects later, in [`Driver::run`].
 ///
 /// # Errors
-/// [`OpenError`] for what no retry can mend; today nothing is.
+/// [`OpenError`] for what no retry can mend: a CA file that cannot be read.
 pub fn open(place: &Place, config: &Config) -> Result<Arc<dyn Driver>, OpenError> {
     let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
     let (closing, closed) = watch::channel(false);
-    let shared = Shared { place: place.clone(), names: Names::new(&place.prefix), config: config.clone() };
+    let mut place = place.clone();
+    if let Some(path) = &config.ca_file {
+        let failed = |error: std::io::Error| OpenError::Store {
+            url: place.to_string(),
+            reason: format!(
+                "the CA file {} cannot be read ({error}); see `registry.ca_file`",
+                path.display()
+            ),
+        };
+        let roots = Arc::new(std::fs::read(path).map_err(failed)?);
+        place.trust(&roots);
+    }
+    let names = Names::new(&place.prefix);
+    let shared = Shared { place, names, config: config.clone() };
     Ok(Arc::new(Redis {
         shared,
         commands,

@@ -1,11 +1,17 @@
 //! Where a Redis registry is, in hipache's own syntax.
 
 use std::fmt;
+use std::sync::Arc;
 
+use super::sentinel::Sentinels;
 use crate::UrlError;
 
 /// The port of a URL that names none.
 const PORT: u16 = 6379;
+/// The port of a sentinel that names none.
+const SENTINEL_PORT: u16 = 26379;
+/// The most sentinels.
+const MAX_SENTINELS: usize = 32;
 /// The longest prefix, in octets.
 const MAX_PREFIX: usize = 256;
 
@@ -22,23 +28,46 @@ pub struct Place {
 /// One Redis server and what to tell it first.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Server {
+    /// Where it is; meaningless while only `sentinels` know.
     pub(super) host: String,
     pub(super) port: u16,
+    /// Who know which server it is now.
+    pub(super) sentinels: Option<Arc<Sentinels>>,
+    /// Whether TLS is spoken.
+    pub(super) tls: bool,
+    /// Which authorities it is believed for, as PEM; `None`: the system's.
+    pub(super) roots: Option<Arc<Vec<u8>>>,
     pub(super) db: i64,
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
 }
 
 impl Place {
-    /// Parses `redis://[:password@]host:port/db#prefix` (all parts optional); `write`: where to write, when elsewhere.
+    /// Parses `redis://[[user]:password@]host:port/db#prefix` (all parts optional), `rediss://…` for TLS, or
+    /// `redis+sentinel://[[user]:password@]a:port,b:port/master/db#prefix`; `write`: where to write, when elsewhere.
     /// The prefix is the first URL's, as in hipache.
     ///
     /// # Errors
     /// [`UrlError`] names the URL (its password hidden) and what is wrong.
     pub fn parse(read: &str, write: Option<&str>) -> Result<Self, UrlError> {
+        let url = read;
         let (read, prefix) = parse_url(read)?;
         let write = write.map(parse_url).transpose()?.map(|(server, _)| server);
+        if let Some(write) = &write
+            && (read.sentinels.is_some() || write.sentinels.is_some())
+        {
+            let reason =
+                "sentinels name the one server to read from and to write to; write one URL".to_owned();
+            return Err(UrlError { url: hide_password(url), reason });
+        }
         Ok(Self { write: write.filter(|write| *write != read), read, prefix })
+    }
+
+    /// Believes servers for these authorities only, as PEM.
+    pub(super) fn trust(&mut self, roots: &Arc<Vec<u8>>) {
+        for server in [Some(&mut self.read), self.write.as_mut()].into_iter().flatten() {
+            server.roots = Some(Arc::clone(roots));
+        }
     }
 
     /// The server that takes the writes.
@@ -49,8 +78,14 @@ impl Place {
 
 fn parse_url(url: &str) -> Result<(Server, String), UrlError> {
     let wrong = |reason: &str| UrlError { url: hide_password(url), reason: reason.to_owned() };
-    let rest =
-        url.strip_prefix("redis:").ok_or_else(|| wrong("write `redis://[:password@]host:port/db#prefix`"))?;
+    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+    let (tls, by_sentinels) = match scheme {
+        "redis" => (false, false),
+        "rediss" => (true, false),
+        "redis+sentinel" => (false, true),
+        "rediss+sentinel" => (true, true),
+        _ => return Err(wrong("write `redis://[:password@]host:port/db#prefix`")),
+    };
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (rest, prefix) = rest.split_once('#').unwrap_or((rest, ""));
     if prefix.len() > MAX_PREFIX {
@@ -58,15 +93,29 @@ fn parse_url(url: &str) -> Result<(Server, String), UrlError> {
     }
     // A password may hold a slash; the last `@` ends it.
     let (auth, rest) = rest.rsplit_once('@').map_or((None, rest), |(auth, rest)| (Some(auth), rest));
-    let (authority, db) = rest.split_once('/').unwrap_or((rest, ""));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (master, db) = if by_sentinels { path.split_once('/').unwrap_or((path, "")) } else { ("", path) };
     let db = match db.trim_end_matches('/') {
         "" => 0,
         db => db.parse::<u16>().map_err(|_| {
             wrong("what follows the `/` is the number of a database, as in `redis://host:6379/2`")
         })?,
     };
-    let (host, port) =
-        split_port(authority).ok_or_else(|| wrong("the port is not a number from 1 to 65535"))?;
+    let no_port = || wrong("the port is not a number from 1 to 65535");
+    let (host, port, sentinels) = if by_sentinels {
+        let names = "name the sentinels and their master, as in `redis+sentinel://a:26379,b:26379/mymaster`";
+        let at: Vec<&str> = authority.split(',').filter(|at| !at.is_empty()).collect();
+        if master.is_empty() || at.is_empty() || at.len() > MAX_SENTINELS {
+            return Err(wrong(names));
+        }
+        let at = at.into_iter().map(|at| split_port(at, SENTINEL_PORT)).collect::<Option<_>>();
+        let sentinels =
+            Sentinels { at: at.ok_or_else(no_port)?, master: decode(master).ok_or_else(|| wrong(names))? };
+        (String::new(), 0, Some(Arc::new(sentinels)))
+    } else {
+        let (host, port) = split_port(authority, PORT).ok_or_else(no_port)?;
+        (host, port, None)
+    };
     let (user, password) = match auth.map(|auth| auth.split_once(':').unwrap_or(("", auth))) {
         None => (None, None),
         Some((user, password)) => {
@@ -76,16 +125,17 @@ fn parse_url(url: &str) -> Result<(Server, String), UrlError> {
         }
     };
     let password = password.filter(|password| !password.is_empty());
-    Ok((Server { host, port, db: db.into(), user, password }, prefix.to_owned()))
+    let server = Server { host, port, sentinels, tls, roots: None, db: db.into(), user, password };
+    Ok((server, prefix.to_owned()))
 }
 
 /// `host:port` with both parts optional; an IPv6 address stands in brackets.
-fn split_port(authority: &str) -> Option<(String, u16)> {
+fn split_port(authority: &str, default: u16) -> Option<(String, u16)> {
     let (host, port) = match authority.rfind(':') {
         Some(colon) if !authority[colon..].contains(']') => (&authority[..colon], &authority[colon + 1..]),
         _ => (authority, ""),
     };
-    let port = if port.is_empty() { PORT } else { port.parse().ok().filter(|&port| port > 0)? };
+    let port = if port.is_empty() { default } else { port.parse().ok().filter(|&port| port > 0)? };
     let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
     Some((if host.is_empty() { "127.0.0.1" } else { host }.to_owned(), port))
 }
@@ -110,7 +160,9 @@ fn decode(text: &str) -> Option<String> {
 /// A URL that could not be parsed, without what may be a password.
 fn hide_password(url: &str) -> String {
     match url.rsplit_once('@') {
-        Some((_, rest)) => format!("redis://…@{rest}"),
+        Some((_, rest)) => {
+            format!("{}://…@{rest}", url.split_once(':').map_or("redis", |(scheme, _)| scheme))
+        }
         None => url.to_owned(),
     }
 }
@@ -131,18 +183,24 @@ impl fmt::Display for Place {
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("redis://")?;
+        f.write_str(if self.tls { "rediss" } else { "redis" })?;
+        f.write_str(if self.sentinels.is_some() { "+sentinel://" } else { "://" })?;
         match (&self.user, &self.password) {
             (Some(user), Some(_)) => write!(f, "{user}:…@")?,
             (None, Some(_)) => f.write_str(":…@")?,
             _ => {}
         }
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port)?,
-            false => write!(f, "{}:{}", self.host, self.port)?,
+        match &self.sentinels {
+            Some(sentinels) => sentinels.fmt(f)?,
+            None => f.write_str(&authority(&self.host, self.port))?,
         }
         if self.db != 0 { write!(f, "/{}", self.db) } else { Ok(()) }
     }
+}
+
+/// `host:port`, an IPv6 address in brackets.
+pub(super) fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 impl fmt::Debug for Server {
@@ -181,12 +239,25 @@ mod tests {
     }
 
     #[test]
+    fn tls_and_sentinels_are_schemes_of_their_own() {
+        check("rediss://:secret@cache/2#x", Ok("rediss://:…@cache:6379/2#x"));
+        check("redis+sentinel://a,b:1,[::1]/m", Ok("redis+sentinel://a:26379,b:1,[::1]:26379/m"));
+        check("redis+sentinel://u:secret@a/m/3#x:", Ok("redis+sentinel://u:…@a:26379/m/3#x:"));
+        check("rediss+sentinel://a/m/", Ok("rediss+sentinel://a:26379/m"));
+        let pair = Place::parse("redis+sentinel://a/m", Some("redis://b")).expect_err("a pair");
+        assert!(pair.to_string().contains("write one URL"), "{pair}");
+    }
+
+    #[test]
     fn what_is_wrong_is_said_without_the_password() {
         check("redis://:secret@host/x", Err("number of a database"));
         check("redis://:secret@host:x", Err("port"));
         check("redis://:secret@host:0", Err("port"));
         check("redis://:%zzsecret@host", Err("encodes nothing"));
-        check("rediss://host", Err("write `redis://"));
+        check("rediz://host", Err("write `redis://"));
+        check("redis+sentinel://:secret@a,b", Err("name the sentinels and their master"));
+        check("redis+sentinel:///m", Err("name the sentinels and their master"));
+        check("redis+sentinel://a:0/m", Err("port"));
     }
 
     #[test]

@@ -196,6 +196,7 @@ impl Session<'_> {
                 }
                 Ok(Some(numbered))
             }
+            Err(error) if self.is_demoted(&error) => Err(error.into()),
             Err(error) if refuses(&error) => {
                 let why = self.refusal(&error).await;
                 self.become_read_only(why);

@@ -7,6 +7,7 @@ use super::Shared;
 use super::connect::{Stop, octets};
 use super::listen::listen;
 use super::names::{DEAD_CHANNEL, Names};
+use super::place::Server;
 use super::plain::describe;
 use super::pushes::Pushes;
 use super::settle::refuses;
@@ -19,9 +20,10 @@ pub(super) async fn subscribe(
     connection: &mut MultiplexedConnection,
     pushes: &mut Option<Pushes>,
     shared: &Shared,
+    server: &Server,
 ) -> Result<&'static str, Stop> {
     if pushes.is_none() {
-        return subscribe_apart(connection, pushes, shared).await;
+        return subscribe_apart(connection, pushes, shared, server).await;
     }
     let names = &shared.names;
     for channel in [names.changes.as_str(), DEAD_CHANNEL] {
@@ -33,7 +35,7 @@ pub(super) async fn subscribe(
         Ok(()) => return Ok("client tracking"),
         Err(error) => said_no(error, "client tracking")?,
     }
-    let patterns = names.keyspace_patterns(shared.place.read.db);
+    let patterns = names.keyspace_patterns(server.db);
     if let Err(error) = connection.psubscribe(patterns).await {
         said_no(error, "keyspace notifications")?;
         return Ok("reconcile only");
@@ -46,8 +48,13 @@ async fn subscribe_apart(
     connection: &mut MultiplexedConnection,
     pushes: &mut Option<Pushes>,
     shared: &Shared,
+    server: &Server,
 ) -> Result<&'static str, Stop> {
-    match listen(&shared.place.read, &shared.names, shared.config.timeout).await {
+    if server.tls {
+        // Servers that speak TLS themselves know RESP3; what stands before an older one is not worth a second way to speak TLS.
+        return Ok("reconcile only");
+    }
+    match listen(server, &shared.names, shared.config.timeout).await {
         Ok(heard) => *pushes = Some(heard),
         Err(error) => {
             said_no(error, "keyspace notifications")?;

@@ -124,13 +124,16 @@ impl Session<'_> {
         self.sweep.stored = redis::cmd("DBSIZE").query_async(&mut self.connection).await?;
         let measured = self.sweep.hurry.as_mut().map(|hurry| std::mem::replace(&mut hurry.measured, true));
         let all = self.known.len();
-        let shrunk = all >= LARGE_TABLE && self.sweep.stored <= all / 5 && self.dirty.is_empty();
-        if (measured == Some(false) || shrunk) && self.is_nearly_empty().await? {
-            if !self.writer_is_reader() {
+        let shrunk = all > 0 && self.sweep.stored <= all / 5;
+        let suddenly = shrunk && all >= LARGE_TABLE && self.dirty.is_empty();
+        if (measured == Some(false) || suddenly) && self.is_nearly_empty().await? {
+            if self.writer_is_reader() {
+                return self.vanish().await;
+            }
+            if shrunk {
                 // A replica that lost what it held has lost its counter, too: only a listing says from where to go on.
                 return Err(Stop::Lost(format!("{} lost most of what it held", self.shared.place.read)));
             }
-            return self.vanish().await;
         }
         self.compare().await?;
         self.discover().await?;

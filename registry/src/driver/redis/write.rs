@@ -214,6 +214,7 @@ impl Session<'_> {
         };
         match call.invoke_async::<Vec<Value>>(writer).await {
             Ok(reply) => Ok(understand(reply, &keys)),
+            Err(error) if self.is_demoted(&error) => Err(error.into()),
             Err(error) if refuses(&error) => {
                 let why = self.refusal(&error).await;
                 if matches!(why, Refusal::Damaged(_)) {

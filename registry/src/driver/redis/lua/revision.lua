@@ -3,6 +3,7 @@ local function digits(number) return string.format('%.0f', number) end
 
 -- Where the counter stands. One that was lost (the store restarted empty, was flushed, or is an older copy) goes on above the
 -- highest revision that the history or the caller knows, and that is a step of its own: no revision ever means two things.
+-- An older copy (a replica that lagged and was promoted) has lost the revisions in between: noted for nodes that come later.
 -- All books are asked here, before anything is written: one that holds another type ends the script while nothing is lost.
 local function resume(counter_key, revisions_key, history_key, floor)
   redis.call('HGET', revisions_key, counter_key)
@@ -12,6 +13,7 @@ local function resume(counter_key, revisions_key, history_key, floor)
   local known = math.max(floor, last)
   if counter >= known then return counter end
   redis.call('SET', counter_key, digits(known + 1))
+  redis.pcall('SET', counter_key .. ':lost', digits(counter) .. ' ' .. digits(known + 1))
   return known + 1
 end
 
