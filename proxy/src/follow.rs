@@ -79,6 +79,8 @@ impl Follower {
         let built = tokio::task::spawn_blocking(move || table.update(newest, &states)).await;
         match built {
             Ok(table) => Some(self.table.swap(Arc::new(table))),
+            // The runtime is ending: nobody asks for a table any more.
+            Err(error) if error.is_cancelled() => None,
             Err(error) => {
                 tracing::error!(%error, "the route table could not be built; the last one serves on");
                 None
