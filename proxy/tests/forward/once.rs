@@ -17,6 +17,9 @@ use crate::stage::{Call, PATIENCE, Stage, eventually, frontend, nobody};
 
 const ROUNDS: u64 = 120;
 
+/// How many octets of a request say which round's it is: `METHOD /round`, with as many zeros as that needs.
+const START: usize = 16;
+
 /// What an origin does with the next request.
 #[derive(Debug, Clone, Copy)]
 enum Act {
@@ -50,39 +53,49 @@ impl Act {
     }
 }
 
+/// How often each round's request arrived. A proxy that gave up on an endpoint does not wait until that has seen what is in
+/// its receive buffer, so a request may come to light in a later round than its own.
+type Received = Arc<[AtomicUsize]>;
+
 /// An origin that follows a script.
 struct Actor {
     address: SocketAddr,
     act: Arc<Mutex<Act>>,
-    /// Requests of which at least one octet came.
-    received: Arc<AtomicUsize>,
+    received: Received,
+    /// Connections that were taken and have ended.
+    ended: Arc<AtomicUsize>,
 }
 
 impl Actor {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (act, received) = (Arc::new(Mutex::new(Act::Answer)), Arc::new(AtomicUsize::new(0)));
-        let (script, count) = (Arc::clone(&act), Arc::clone(&received));
+        let received: Received = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
+        let actor = Self { address, act: Arc::new(Mutex::new(Act::Answer)), received, ended: Arc::default() };
+        let (act, received, ended) =
+            (Arc::clone(&actor.act), Arc::clone(&actor.received), Arc::clone(&actor.ended));
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (script, count) = (Arc::clone(&script), Arc::clone(&count));
-                thread::spawn(move || perform(stream.unwrap(), &script, &count));
+                let (act, received, ended) = (Arc::clone(&act), Arc::clone(&received), Arc::clone(&ended));
+                thread::spawn(move || {
+                    perform(stream.unwrap(), &act, &received);
+                    ended.fetch_add(1, Ordering::SeqCst);
+                });
             }
         });
-        Self { address, act, received }
+        actor
     }
 }
 
 /// One connection: request after request, until an act ends it.
-fn perform(mut stream: TcpStream, script: &Mutex<Act>, received: &AtomicUsize) {
+fn perform(mut stream: TcpStream, script: &Mutex<Act>, received: &[AtomicUsize]) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     loop {
-        let mut seen = vec![0; 1];
-        if !matches!(stream.read(&mut seen), Ok(1)) {
+        let mut seen = vec![0; START];
+        if stream.read_exact(&mut seen).is_err() {
             return;
         }
-        received.fetch_add(1, Ordering::SeqCst);
+        received[round_of(&seen)].fetch_add(1, Ordering::SeqCst);
         let act = *script.lock().unwrap();
         let most = if let Act::Reset(octets) = act { octets } else { usize::MAX };
         while seen.len() < most && !is_whole(&seen) {
@@ -112,20 +125,26 @@ fn perform(mut stream: TcpStream, script: &Mutex<Act>, received: &AtomicUsize) {
     }
 }
 
+/// The round in the first [`START`] octets of a request.
+fn round_of(start: &[u8]) -> usize {
+    std::str::from_utf8(start).unwrap().split_once('/').unwrap().1.parse().unwrap()
+}
+
 /// Heads end with an empty line, bodies with `end`: a counted and a chunked one alike.
 fn is_whole(seen: &[u8]) -> bool {
     let head = seen.windows(4).position(|w| w == b"\r\n\r\n");
     let Some(head) = head else { return false };
-    let text = String::from_utf8_lossy(&seen[..head]).to_lowercase();
+    // The head's last field may well end in a zero.
+    let (text, body) = (String::from_utf8_lossy(&seen[..head]).to_lowercase(), &seen[head + 4..]);
     match (text.contains("content-length"), text.contains("chunked")) {
         (false, false) => true,
-        (true, _) => seen.ends_with(b"end"),
-        (_, true) => seen.ends_with(b"0\r\n\r\n"),
+        (true, _) => body.ends_with(b"end"),
+        (_, true) => body.ends_with(b"0\r\n\r\n"),
     }
 }
 
-/// A random request, and whether its method is idempotent.
-fn request(rng: &mut Rng, host: &str) -> (String, bool) {
+/// A random request of this round, and whether its method is idempotent.
+fn request(rng: &mut Rng, round: u64, host: &str) -> (String, bool) {
     let (method, idempotent) =
         [("GET", true), ("PUT", true), ("POST", false), ("POST", false), ("PATCH", false), ("LOCK", false)]
             [rng.usize(..6)];
@@ -135,7 +154,9 @@ fn request(rng: &mut Rng, host: &str) -> (String, bool) {
         1 => (format!("Content-Length: {}\r\n", body.len()), body),
         _ => ("Transfer-Encoding: chunked\r\n".into(), format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len())),
     };
-    (format!("{method} / HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n{body}"), idempotent)
+    let digits = START - method.len() - " /".len();
+    let head = format!("{method} /{round:0digits$} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
+    (head + &body, idempotent)
 }
 
 /// Sends `request` over the client's connection, or a new one, and reads its answer. Returns the status.
@@ -187,28 +208,34 @@ fn direct(actors: &[Actor; 2], rng: &mut Rng) -> ([Act; 2], &'static str) {
 }
 
 #[test]
-#[ignore = "about one run in ten counts a request twice, see the closing note: first to be looked into"]
 fn a_request_that_is_not_idempotent_reaches_at_most_one_endpoint_once() {
     let (actors, stage) = cast();
-    let received = || actors.iter().map(|actor| actor.received.load(Ordering::SeqCst)).sum::<usize>();
-    let (mut client, mut repeated) = (None, 0);
+    let times = |round: usize| -> usize {
+        actors.iter().map(|actor| actor.received[round].load(Ordering::SeqCst)).sum()
+    };
+    let (mut client, mut told) = (None, Vec::new());
 
     for seed in 0..ROUNDS {
         let mut rng = Rng::with_seed(seed);
         let (acts, host) = direct(&actors, &mut rng);
-        let (request, idempotent) = request(&mut rng, host);
-        let before = received();
-
+        let (request, idempotent) = request(&mut rng, seed, host);
         let status = exchange(&stage, &mut client, &request);
-
-        let times = received() - before;
-        let told = format!("seed {seed}: {acts:?}, {status} after {times} times: {request}");
-        assert!(idempotent || times <= 1, "{told}");
-        assert!(status != 200 || times >= 1, "{told}");
-        assert!([200, 502, 504].contains(&status), "{told}");
-        repeated += usize::from(times > 1);
+        told.push((status, idempotent, format!("{acts:?}, {status} to {request}")));
     }
 
+    assert!(stage.drain());
+    let ended = || actors.iter().map(|actor| actor.ended.load(Ordering::SeqCst) as u64).sum::<u64>();
+    eventually("the actors have seen all that was sent", || {
+        ended() == stage.proxy.totals().upstream_connects
+    });
+    let mut repeated = 0;
+    for (round, (status, idempotent, told)) in told.iter().enumerate() {
+        let times = times(round);
+        assert!(*idempotent || times <= 1, "{times} times: {told}");
+        assert!(*status != 200 || times >= 1, "{times} times: {told}");
+        assert!([200, 502, 504].contains(status), "{told}");
+        repeated += usize::from(times > 1);
+    }
     assert!(repeated > 0, "what may be repeated is");
 }
 
@@ -219,7 +246,7 @@ fn whoever_leaves_when_each_exchange_is_logged_once_and_nothing_is_left_behind()
     for seed in 0..ROUNDS {
         let mut rng = Rng::with_seed(seed);
         let (_, host) = direct(&actors, &mut rng);
-        let (request, _) = request(&mut rng, host);
+        let (request, _) = request(&mut rng, seed, host);
         let mut client = stage.client();
         let said = if rng.bool() { request.len() } else { rng.usize(..request.len()) };
         client.say(&request[..said]);
