@@ -10,6 +10,8 @@ const LONGEST: usize = 500;
 const RATCHET: &[(&str, usize)] = &[];
 /// The crates of the house, by folder; the binary is the root.
 const CRATES: [&str; 6] = [".", "model", "registry", "proxy", "admin", "cli"];
+/// Crates that only tests may import, each by its folder and name.
+const FOR_TESTS: [(&str, &str); 1] = [("tests/fault", "fault")];
 /// Names that say nothing.
 const NAMELESS: [&str; 5] = ["utils", "common", "helpers", "misc", "types"];
 
@@ -83,10 +85,16 @@ fn assert_none(found: Vec<String>, rule: &str) {
 #[test]
 fn crates_import_only_what_their_arrows_allow() {
     let mut wrong = Vec::new();
-    for (crate_name, ours, never) in ARROWS {
+    let alone: [&str; 0] = [];
+    let for_tests = FOR_TESTS.map(|(folder, _)| (folder, &alone[..], &["redis", "httparse"][..]));
+    for (crate_name, ours, never) in ARROWS.into_iter().chain(for_tests) {
         let manifest = manifest(crate_name);
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
             for dependency in dependencies(&manifest, section) {
+                let is_for_tests = FOR_TESTS.iter().any(|(_, name)| *name == dependency);
+                if is_for_tests && section != "dev-dependencies" {
+                    wrong.push(format!("{crate_name} imports {dependency} for more than its tests"));
+                }
                 let of_ours = CRATES.contains(&dependency.as_str()) || dependency == "portico";
                 let not_allowed = of_ours && !ours.contains(&dependency.as_str());
                 if not_allowed || never.contains(&dependency.as_str()) {
@@ -95,12 +103,17 @@ fn crates_import_only_what_their_arrows_allow() {
             }
         }
     }
+    for (_, name) in FOR_TESTS {
+        if dependencies(&manifest("."), "dependencies").contains(name) {
+            wrong.push(format!("the binary imports {name}"));
+        }
+    }
     assert_none(wrong, "crates import only what their arrows allow");
 }
 
 #[test]
 fn every_crate_has_the_lints_of_the_house() {
-    let without = CRATES.into_iter().filter(|folder| {
+    let without = CRATES.into_iter().chain(FOR_TESTS.map(|(folder, _)| folder)).filter(|folder| {
         let lints = manifest(folder).get("lints").and_then(|lints| lints.get("workspace").cloned());
         lints != Some(toml::Value::Boolean(true))
     });
@@ -275,6 +288,32 @@ fn decisions_are_numbered_and_complete() {
         }
     }
     assert_none(wrong, "decisions are 0001-….md: problem, decision, reasons for, reasons against");
+}
+
+#[test]
+fn every_fault_of_the_table_is_proven_by_a_test() {
+    let table = read(&root().join("tests/FAULTS.md"));
+    let mut wrong = Vec::new();
+    for row in table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| fault |")) {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [fault, promised, proven] = cells[..] else {
+            wrong.push(format!("{row}: fault, what is promised, proven by"));
+            continue;
+        };
+        // Each is `file.rs::name`, between backticks.
+        let tests: Vec<_> = proven.split('`').skip(1).step_by(2).collect();
+        if fault.is_empty() || promised.is_empty() || tests.is_empty() {
+            wrong.push(format!("{row}: says too little"));
+        }
+        for test in tests {
+            let (file, name) = test.split_once("::").unwrap_or((test, ""));
+            let code = fs::read_to_string(root().join(file)).unwrap_or_default();
+            if name.is_empty() || !code.contains(&format!("fn {name}()")) {
+                wrong.push(format!("{fault}: there is no test {test}"));
+            }
+        }
+    }
+    assert_none(wrong, "each row of tests/FAULTS.md names a fault, a promise and tests that exist");
 }
 
 #[test]
