@@ -14,10 +14,10 @@ Examples:
   portico registry accept --json
   portico status                  # says whether a view is held, and for how long
 
-Where `registry.hold` is set, a registry that suddenly lost most of a large table (a flush, a restart without its
-data, an old dump) is not believed at once: the frontends are served on for so long. The same holds for what a
-replica takes back that lagged and was promoted by sentinels (`registry.hold_older`, 1 min). This ends it now, on
-the node that is asked. Exit code 1 when nothing is held.";
+A registry that suddenly lost most of a large table (a flush, a restart without its data, an old dump) is not
+believed at once: the frontends are served on for `registry.hold`, 1 min. The same holds for what a replica takes
+back that lagged and was promoted by sentinels (`registry.hold_older`, 1 min). This ends it now, on the node that is
+asked. Exit code 1 when nothing is held.";
 
 /// How portico stands with what its registry says
 #[derive(Debug, Subcommand)]

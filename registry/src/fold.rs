@@ -183,6 +183,7 @@ impl Fold {
             let patience =
                 if is_older { self.patience.older.max(self.patience.loss) } else { self.patience.loss };
             let taken = older.into_iter().chain(gone).collect();
+            self.add(&staged, revision);
             let hold = Hold::new(staged, revision, taken, (now, patience), before.as_ref());
             self.hold = Some(hold.older(is_older));
         } else {
@@ -190,6 +191,18 @@ impl Fold {
             self.believe(&staged, revision);
         }
         self.confirm(now);
+    }
+
+    /// Serves what a view that is held has more: nobody misses anything by that. What is stated by a revision that was passed long ago
+    /// was removed since, and is no more than the rest of an old copy.
+    fn add(&mut self, view: &Snapshot, revision: Revision) {
+        let served = &self.snapshot;
+        let is_new = |key, stated: &Stated| served.get(key).is_none() && stated.revision > served.revision();
+        let new = view.facts().filter(|(key, stated)| is_new(key, stated));
+        let new: Vec<Change> = new.map(|(_, stated)| Change::Put(stated.clone())).collect();
+        if !new.is_empty() {
+            self.step(revision, new);
+        }
     }
 
     /// Compares a view of the store's with what is served and puts it in its place.

@@ -81,7 +81,7 @@ impl Default for Config {
             timeout: Duration::from_secs(2),
             reconnect_max: Duration::from_secs(1),
             reconcile: Duration::from_secs(5),
-            hold: Duration::ZERO,
+            hold: Duration::from_secs(60),
             hold_older: Duration::from_secs(60),
             ca_file: None,
             configure_keyspace_events: false,

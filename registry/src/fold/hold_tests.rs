@@ -78,18 +78,20 @@ fn a_large_table_that_is_flushed_serves_on_and_is_gone_when_its_time_has_come() 
 }
 
 #[test]
-fn a_listing_that_lacks_most_of_it_is_held_whole() {
+fn a_listing_that_lacks_most_of_it_is_held_but_for_what_is_new_in_it() {
     let mut stage = Stage::new(100);
-    let mut facts = hosts(0..20);
-    facts.push(put("new", "x", 3));
+    let mut facts = hosts(0..19);
+    facts.extend([put("h19", "other", 3), put("new", "x", 3), put("removed", "x", 1)]);
 
     stage.at(0, [lost()].into_iter().chain(listing(9, facts)));
 
-    assert_eq!(stage.says(), (100, Some(80)));
-    assert!(stage.fold.snapshot.get(&key("new")).is_none());
+    assert_eq!(stage.says(), (101, Some(80)));
+    assert!(stage.fold.text().contains(" new=x@3") && !stage.fold.text().contains("other"));
+    assert!(stage.fold.snapshot.get(&key("removed")).is_none());
     assert!(stage.fold.state.link == Link::Live && stage.fold.state.ready);
     let accepted = stage.fold.accept(stage.start).expect("held");
-    assert_eq!((accepted.removed, stage.says()), (80, (21, None)));
+    assert_eq!((accepted.removed, stage.says()), (80, (22, None)));
+    assert!(stage.fold.text().contains("h19=other@3"));
     assert_eq!(stage.fold.accept(stage.start), None);
     assert_eq!(stage.fold.ended.take(), Some(End::Accepted));
 }

@@ -160,7 +160,8 @@ async fn a_key_whose_end_is_put_off_stays() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_changes_at_once_are_all_seen_and_the_next_one_soon() {
     let server = Server::start();
-    let node = Node::live_with(&server.url(), config("n1")).await;
+    let at_once = Config { hold: Duration::ZERO, ..config("n1") };
+    let node = Node::live_with(&server.url(), at_once).await;
 
     let mut client = server.client();
     let fill = "for i = 1, 10000 do redis.call('RPUSH', 'frontend:h' .. i .. '.example', 'web', 'http://10.0.0.1:80') end";

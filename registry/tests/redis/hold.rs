@@ -13,11 +13,6 @@ const NEW: &str = r#"{"host":"new.example","backend":"web","endpoints":["http://
 const BLIND: [&str; 10] =
     ["--user", "blind", "on", ">pw", "~*", "&*", "+@all", "-client|tracking", "-subscribe", "-psubscribe"];
 
-/// A node that holds for longer than a test lasts.
-fn holding() -> Config {
-    Config { hold: Duration::from_secs(60), ..config("n1") }
-}
-
 /// `h1.example` to `h{count}.example`.
 fn fill(server: &Server, count: usize) {
     let script = "for i = 1, tonumber(ARGV[1]) do redis.call('RPUSH', 'frontend:h' .. i .. '.example', 'web', 'http://10.0.0.1:80') end";
@@ -39,7 +34,7 @@ async fn holds(node: &Node, removes: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_table_that_is_flushed_serves_on_until_an_operator_accepts_it() {
     let server = Server::start();
-    let node = filled(&server, &server.url(), FRONTENDS, holding()).await;
+    let node = filled(&server, &server.url(), FRONTENDS, config("n1")).await;
     assert_eq!(node.0.accept().await, None);
 
     server.run("FLUSHDB");
@@ -61,7 +56,7 @@ async fn a_large_table_that_is_flushed_serves_on_until_an_operator_accepts_it() 
 async fn a_server_that_returns_empty_is_believed_after_the_time_that_is_set() {
     let hold = Duration::from_millis(300);
     let mut server = Server::start();
-    let node = filled(&server, &server.url(), FRONTENDS, Config { hold, ..holding() }).await;
+    let node = filled(&server, &server.url(), FRONTENDS, Config { hold, ..config("n1") }).await;
 
     server.kill();
     server.start_again();
@@ -75,7 +70,7 @@ async fn a_server_that_returns_empty_is_believed_after_the_time_that_is_set() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_restored_ends_the_hold_and_was_never_gone() {
     let mut server = Server::start();
-    let node = filled(&server, &server.url(), FRONTENDS, holding()).await;
+    let node = filled(&server, &server.url(), FRONTENDS, config("n1")).await;
     server.kill();
     server.start_again();
     holds(&node, FRONTENDS).await;
@@ -93,7 +88,7 @@ async fn what_is_restored_ends_the_hold_and_was_never_gone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_small_table_and_what_is_removed_by_name_follow_at_once() {
     let server = Server::start();
-    let node = filled(&server, &server.url(), 49, holding()).await;
+    let node = filled(&server, &server.url(), 49, config("n1")).await;
     server.run("FLUSHDB");
     node.until("nothing", SEEN, |snapshot| snapshot.is_empty()).await;
 
@@ -117,7 +112,7 @@ async fn a_flush_that_nobody_tells_of_is_held_too() {
     let server = Server::with(&BLIND);
     let url = format!("redis://blind:pw@127.0.0.1:{}", server.port);
     let reconcile = Duration::from_secs(1);
-    let node = filled(&server, &url, 400, Config { reconcile, ..holding() }).await;
+    let node = filled(&server, &url, 400, Config { reconcile, ..config("n1") }).await;
 
     server.run("FLUSHDB");
 
@@ -131,7 +126,7 @@ async fn a_pair_whose_writer_is_flushed_is_listed_again_and_held() {
     let replica = Server::with(&["--replicaof", "127.0.0.1", &primary.port.to_string()]);
     fill(&primary, FRONTENDS);
     let url = RegistryUrl::parse_pair(&replica.url(), &primary.url()).unwrap();
-    let node = Node(registry::open(&url, holding()).await.unwrap());
+    let node = Node(registry::open(&url, config("n1")).await.unwrap());
     node.until("all frontends", BACK, |snapshot| snapshot.len() == FRONTENDS).await;
 
     primary.run("FLUSHALL");

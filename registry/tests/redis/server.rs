@@ -73,7 +73,15 @@ impl Server {
     pub(crate) fn client_at(&self, place: &str) -> Connection {
         let (login, db) = place.split_once('/').unwrap_or((place, "0"));
         let url = format!("redis://{login}127.0.0.1:{}/{db}", self.port);
-        redis::Client::open(url).unwrap().get_connection_with_timeout(START).unwrap()
+        let client = redis::Client::open(url).unwrap();
+        let deadline = Instant::now() + START;
+        loop {
+            match client.get_connection_with_timeout(START) {
+                Ok(connection) => return connection,
+                // A server that changes its role cuts connections.
+                Err(error) => assert!(Instant::now() < deadline, "port {}: {error}", self.port),
+            }
+        }
     }
 
     /// Runs one command and panics when Redis refuses it.
