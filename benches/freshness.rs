@@ -27,8 +27,9 @@ When is my change live? From a writer's command to the first request routed by i
   --frontends N   frontends in the table beside the one that changes (default 10000)
   --rounds N      changes measured per case (default 200; restarts: a twentieth of it)
 
-Needs redis-server. Cases: a PUT to the embedded registry; a foreign RPUSH followed by client tracking, by keyspace events,
-and by the periodic reconcile alone; the return of a Redis that was killed.";
+Needs redis-server. Cases: a PUT to the embedded registry; a foreign RPUSH, DEL, RENAME and FLUSHDB (believed at once, or held:
+then until it is alarmed) followed by client tracking; an RPUSH followed by keyspace events, and by the periodic reconcile alone;
+the return of a Redis that was killed, with its data.";
 
 /// What a case promises.
 struct Promise {
@@ -51,26 +52,19 @@ fn main() {
     );
     println!("{:44} {:>8} {:>8} {:>8} {:>9}", "case", "median", "p99", "max", "promise");
     let ms = Duration::from_millis;
-    let tracking: &[&str] = &[];
-    report(&Promise { case: "embedded: PUT", limit: ms(50) }, embedded(frontends, rounds));
-    report(
-        &Promise { case: "redis: RPUSH, client tracking", limit: ms(50) },
-        foreign(frontends, rounds, tracking),
-    );
+    let case = |case, limit, took| report(&Promise { case, limit: ms(limit) }, took);
+    let (few, fewer) = ((rounds / 10).max(3), (rounds / 20).max(3));
+    case("embedded: PUT", 50, embedded(frontends, rounds));
+    case("redis: RPUSH, client tracking", 50, foreign(frontends, rounds, &[]));
+    case("redis: DEL", 50, removed(frontends, rounds, &["DEL"]));
+    case("redis: RENAME", 50, removed(frontends, rounds, &["RENAME", "frontend:renamed.example.com"]));
+    case("redis: FLUSHDB, registry.hold = 0s", 50, flushed(frontends, few, "0s"));
+    case("redis: FLUSHDB, held: until it is alarmed", 50, flushed(frontends, few, "1h"));
     let keyspace = &["CONFIG SET notify-keyspace-events KA", "ACL SETUSER default -client|tracking"];
-    report(
-        &Promise { case: "redis: RPUSH, keyspace events", limit: ms(50) },
-        foreign(frontends, rounds, keyspace),
-    );
+    case("redis: RPUSH, keyspace events", 50, foreign(frontends, rounds, keyspace));
     let polling = &["ACL SETUSER default -client|tracking"];
-    report(
-        &Promise { case: "redis: RPUSH, reconcile only", limit: ms(5000) },
-        foreign(frontends, (rounds / 10).max(3), polling),
-    );
-    report(
-        &Promise { case: "redis: killed and back", limit: ms(2000) },
-        restarts(frontends, (rounds / 20).max(3)),
-    );
+    case("redis: RPUSH, reconcile only", 5000, foreign(frontends, few, polling));
+    case("redis: killed and back", 2000, restarts(frontends, fewer));
 }
 
 fn report(promise: &Promise, mut took: Vec<Duration>) {
@@ -125,22 +119,28 @@ fn embedded(frontends: usize, rounds: usize) -> Vec<Duration> {
         .collect()
 }
 
-/// A Redis with `frontends` lists, and a portico that follows it.
-fn filled(world: &World, frontends: usize, setup: &[&str], origin: &Origin) -> (Redis, Portico) {
+/// Makes `frontends` lists.
+fn fill(redis: &Redis, frontends: usize, origin: &Origin) {
+    let script = "for i = 1, ARGV[1] do redis.call('RPUSH', 'frontend:filler-' .. i .. '.example.com', 'x', ARGV[2]) end";
+    redis.command(&["EVAL", script, "0", &frontends.to_string(), &origin.url()]);
+}
+
+/// A Redis with `frontends` lists, and a portico that follows it and holds what suddenly lost most of them for so long.
+fn filled(world: &World, frontends: usize, setup: &[&str], hold: &str, origin: &Origin) -> (Redis, Portico) {
     let redis = world.redis();
     for command in setup {
         redis.command(&command.split(' ').collect::<Vec<_>>());
     }
-    let fill = "for i = 1, ARGV[1] do redis.call('RPUSH', 'frontend:filler-' .. i .. '.example.com', 'x', ARGV[2]) end";
-    redis.command(&["EVAL", fill, "0", &frontends.to_string(), &origin.url()]);
-    let portico = world.portico(&["--access-log", "off", "--registry", &redis.url()]);
+    fill(&redis, frontends, origin);
+    let portico = world.portico_command(&["--access-log", "off", "--registry", &redis.url()]);
+    let portico = portico.env("PORTICO_REGISTRY__HOLD", hold).start();
     until_status(portico.http(), &format!("filler-{frontends}.example.com"), 200, Instant::now());
     (redis, portico)
 }
 
 fn foreign(frontends: usize, rounds: usize, setup: &[&str]) -> Vec<Duration> {
     let (world, origin) = (World::new(), Origin::saying("ok"));
-    let (redis, portico) = filled(&world, frontends, setup, &origin);
+    let (redis, portico) = filled(&world, frontends, setup, "1m", &origin);
     (0..rounds)
         .map(|i| {
             let host = format!("fresh-{i}.example.com");
@@ -150,13 +150,55 @@ fn foreign(frontends: usize, rounds: usize, setup: &[&str]) -> Vec<Duration> {
         .collect()
 }
 
+/// A command on one of many keys after the other, until what was there is not routed any more.
+fn removed(frontends: usize, rounds: usize, command: &[&str]) -> Vec<Duration> {
+    let (world, origin) = (World::new(), Origin::saying("ok"));
+    let (redis, portico) = filled(&world, frontends, &[], "1m", &origin);
+    (1..=rounds.min(frontends / 2))
+        .map(|i| {
+            let host = format!("filler-{i}.example.com");
+            let key = format!("frontend:{host}");
+            redis.command(&[&[command[0], &key], &command[1..]].concat());
+            until_status(portico.http(), &host, 400, Instant::now())
+        })
+        .collect()
+}
+
+fn flushed(frontends: usize, rounds: usize, hold: &str) -> Vec<Duration> {
+    let (world, origin) = (World::new(), Origin::saying("ok"));
+    let (redis, portico) = filled(&world, frontends, &[], hold, &origin);
+    let last = format!("filler-{frontends}.example.com");
+    let registry_holds =
+        || world::get(portico.admin(), "127.0.0.1", "/readyz").body.contains("\"held\":true");
+    (0..rounds)
+        .map(|_| {
+            redis.command(&["FLUSHDB"]);
+            let since = Instant::now();
+            let took = if hold == "0s" {
+                until_status(portico.http(), &last, 400, since)
+            } else {
+                world::eventually("it is alarmed", registry_holds);
+                since.elapsed()
+            };
+            fill(&redis, frontends, &origin);
+            until_status(portico.http(), &last, 200, Instant::now());
+            world::eventually("all is numbered", || {
+                !registry_holds() && redis.command(&["HLEN", "portico:revisions"]) == frontends.to_string()
+            });
+            took
+        })
+        .collect()
+}
+
 fn restarts(frontends: usize, rounds: usize) -> Vec<Duration> {
     let (world, origin) = (World::new(), Origin::saying("ok"));
-    let (redis, portico) = filled(&world, frontends, &[], &origin);
+    let (redis, portico) = filled(&world, frontends, &[], "1m", &origin);
     let mut redis = Some(redis);
     (0..rounds)
         .map(|i| {
-            let back = redis.take().expect("the one before").restart();
+            let before = redis.take().expect("the one before");
+            before.command(&["SAVE"]);
+            let back = before.restart();
             let since = Instant::now();
             let host = format!("back-{i}.example.com");
             back.command(&["RPUSH", &format!("frontend:{host}"), "x", &origin.url()]);
