@@ -140,7 +140,7 @@ fn quoted(name: String) -> String {
 fn is_unreachable(host: &HostPattern) -> bool {
     match host {
         HostPattern::Suffix(suffix) => suffix.split('.').count() > SUFFIX_LABELS,
-        HostPattern::Any | HostPattern::Exact(_) => false,
+        HostPattern::Any | HostPattern::Exact(_) | HostPattern::OnPort(_) => false,
     }
 }
 

@@ -108,9 +108,12 @@ mod tests {
 
     #[test]
     fn keys_read_back_what_they_write() {
-        for text in
-            ["frontend:www.example.com", "frontend:*.example.com/api", "frontend:*", "frontend:[::1]/a/b"]
-        {
+        for text in [
+            "frontend:www.example.com",
+            "frontend:*.example.com/api",
+            "frontend:*",
+            "frontend:[::1]:8080/a/b",
+        ] {
             assert_eq!(FactKey::parse(text).map(|key| key.to_string()), Ok(text.to_owned()));
         }
         assert_eq!(FactKey::parse("zone:a"), Err(FactKeyError::Kind));

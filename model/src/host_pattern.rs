@@ -1,4 +1,4 @@
-//! What a frontend asks for: an exact host, a `*.suffix`, everything, or an IP literal.
+//! What a frontend asks for: an exact host, that host on one port, a `*.suffix`, everything, or an IP literal.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -19,6 +19,8 @@ pub enum HostPattern {
     Suffix(Box<str>),
     /// `www.example.com`, `10.0.0.1` or `[::1]`.
     Exact(Box<str>),
+    /// `www.example.com:8080`, kept with its port: that host where a client names that port, as planb takes it.
+    OnPort(Box<str>),
 }
 
 /// Why a text is not a host pattern.
@@ -27,6 +29,9 @@ pub enum HostPatternError {
     /// A `*` stands somewhere else than alone or as the whole first label.
     #[error("`*` is only allowed alone or as the whole first label (`*.example.com`)")]
     Star,
+    /// A port stands behind a pattern with a `*`.
+    #[error("a port is only allowed behind a whole host (`www.example.com:8080`)")]
+    StarPort,
     /// The host itself is malformed.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -56,7 +61,7 @@ pub enum HostError {
 }
 
 impl HostPattern {
-    /// Parses a pattern as operators write it; a port is not part of a pattern.
+    /// Parses a pattern as operators write it.
     ///
     /// # Errors
     /// [`HostPatternError`] says which rule the text breaks.
@@ -72,22 +77,27 @@ impl HostPattern {
             return Err(HostPatternError::Star);
         }
         let mut canonical = String::with_capacity(rest.len());
-        if canonical_host(rest.as_bytes(), &mut canonical)?.is_some() {
-            return Err(HostError::Character.into());
-        }
+        let port = canonical_host(rest.as_bytes(), &mut canonical)?;
         if star && canonical.starts_with('[') {
             return Err(HostPatternError::Star);
         }
-        Ok(if star { Self::Suffix(canonical.into()) } else { Self::Exact(canonical.into()) })
+        match (star, port) {
+            (true, Some(_)) => Err(HostPatternError::StarPort),
+            (true, None) => Ok(Self::Suffix(canonical.into())),
+            (false, Some(port)) => Ok(Self::OnPort(format!("{canonical}:{port}").into())),
+            (false, None) => Ok(Self::Exact(canonical.into())),
+        }
     }
 
-    /// True when this pattern alone (without better ones) would take the canonical `host`.
+    /// True when this pattern alone (without better ones) would take the canonical `host`, which may name a port.
     pub fn matches(&self, host: &str) -> bool {
+        let (name, _) = split_port(host);
         match self {
             Self::Any => true,
-            Self::Exact(exact) => **exact == *host,
+            Self::OnPort(on_port) => **on_port == *host,
+            Self::Exact(exact) => **exact == *name,
             Self::Suffix(suffix) => {
-                host.strip_suffix(&**suffix).is_some_and(|head| head.len() > 1 && head.ends_with('.'))
+                name.strip_suffix(&**suffix).is_some_and(|head| head.len() > 1 && head.ends_with('.'))
             }
         }
     }
@@ -97,7 +107,7 @@ impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Any => f.write_str("*"),
-            Self::Exact(host) => f.write_str(host),
+            Self::Exact(host) | Self::OnPort(host) => f.write_str(host),
             Self::Suffix(suffix) => write!(f, "*.{suffix}"),
         }
     }
@@ -143,6 +153,15 @@ pub fn canonical_host(raw: &[u8], out: &mut String) -> Result<Option<u16>, HostE
         return Err(HostError::EmptyLabel);
     }
     Ok(port)
+}
+
+/// Splits canonical `host:port` where it is; a host without a port stays whole.
+pub fn split_port(authority: &str) -> (&str, Option<u16>) {
+    let split = authority.rsplit_once(':').filter(|(host, _)| !host.starts_with('[') || host.ends_with(']'));
+    match split.and_then(|(host, port)| Some((host, port.parse().ok()?))) {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    }
 }
 
 fn canonical_ipv6(raw: &[u8], out: &mut String) -> Result<Option<u16>, HostError> {
@@ -195,6 +214,26 @@ mod tests {
         check("my_host-1", Ok("my_host-1"));
         check("10.0.0.1", Ok("10.0.0.1"));
         check("[0:0::1]", Ok("[::1]"));
+        check("WWW.Example.com.:8080", Ok("www.example.com:8080"));
+        check("www.example.com:0080", Ok("www.example.com:80"));
+        check("www.example.com:", Ok("www.example.com"));
+        check("[0:0::1]:443", Ok("[::1]:443"));
+    }
+
+    #[test]
+    fn a_port_is_told_from_a_host() {
+        let parts = ["a.b:80", "a.b", "[::1]:80", "[::1]", "[::1:80]", "a:x"].map(split_port);
+        let expected = [
+            ("a.b", Some(80)),
+            ("a.b", None),
+            ("[::1]", Some(80)),
+            ("[::1]", None),
+            ("[::1:80]", None),
+            ("a:x", None),
+        ];
+        assert_eq!(parts, expected);
+        let on_port = HostPattern::parse("a.b:80").expect("pattern");
+        assert!(on_port.matches("a.b:80") && !on_port.matches("a.b") && !on_port.matches("a.b:81"));
     }
 
     #[test]
@@ -204,7 +243,9 @@ mod tests {
         check(".a", Err(HostError::EmptyLabel.into()));
         check("a b", Err(HostError::Character.into()));
         check("user@host", Err(HostError::Character.into()));
-        check("host:80", Err(HostError::Character.into()));
+        check("host:x", Err(HostError::Port.into()));
+        check("*.host:80", Err(HostPatternError::StarPort));
+        check("*:80", Err(HostPatternError::Star));
         check("a.*.b", Err(HostPatternError::Star));
         check("**.b", Err(HostPatternError::Star));
         check("*.[::1]", Err(HostPatternError::Star));

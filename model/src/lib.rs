@@ -27,7 +27,7 @@ pub use endpoint::{Address, AddressError, AddressHost, Endpoint, RejectedEndpoin
 pub use fact::{Fact, FactKey, FactKeyError, Origin, Quarantined, Stated};
 pub use frontend::{Frontend, MAX_ENDPOINTS};
 pub use health::{DeadMarks, HealthReport, HealthVerdict};
-pub use host_pattern::{HostError, HostPattern, HostPatternError, canonical_host};
+pub use host_pattern::{HostError, HostPattern, HostPatternError, canonical_host, split_port};
 pub use path_prefix::{PathPrefix, PathPrefixError};
 pub use policy::{BalanceKind, HashKey, Policy, Timeouts};
 pub use report::{DeadEndpoint, NodeId, Report};

@@ -80,7 +80,8 @@ async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Res
     // A test's defect of ours.
     #[cfg(test)]
     assert_ne!(host, "panic.test", "as the test wants it");
-    let found = worker.with_table(|table| table.find(host, path).map(Arc::clone));
+    let port = client.head.port();
+    let found = worker.with_table(|table| table.find_at(host, port, path).map(Arc::clone));
     let route = found.ok_or_else(|| no_route(worker))?;
     visit.goes_by(&route);
     match send(worker, client, &route, visit).await? {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwap, Cache};
-use model::{HealthReport, HealthVerdict};
+use model::{HealthReport, HealthVerdict, HostPattern};
 use tokio::sync::{mpsc, watch};
 
 use crate::accept::Addresses;
@@ -188,7 +188,7 @@ impl Worker {
     }
 
     /// Marks the endpoint at `index` of `route` dead, here at once and in the registry soon. Never the last live one.
-    /// `host` is what the client asked for: hipache names its marks by it.
+    /// `host` is what the client asked for: hipache names its marks by it, planb with the port where the frontend has one.
     pub(crate) fn bury(&self, host: &str, route: &Route, index: usize, reason: DeadReason) {
         let ttl = self.settings().config.health.dead_ttl;
         let Some(candidate) = route.candidate(index) else { return };
@@ -201,6 +201,10 @@ impl Worker {
             return;
         }
         let ttl_seconds = u32::try_from(ttl.as_secs().max(1)).unwrap_or(u32::MAX);
+        let host = match &route.frontend().host {
+            HostPattern::OnPort(host) => host,
+            HostPattern::Any | HostPattern::Suffix(_) | HostPattern::Exact(_) => host,
+        };
         let report = HealthReport {
             host: host.into(),
             frontend: route.key(),

@@ -152,22 +152,24 @@ fn hipaches_lists_are_imported_from_their_redis() {
     let (one, two) = (Origin::saying("one"), Origin::saying("two"));
     redis.command(&["RPUSH", "frontend:www.example.com", "web", &one.url()]);
     redis.command(&["RPUSH", "frontend:*.example.com", "any", &two.url(), &two.url()]);
-    redis.command(&["RPUSH", "frontend:www.example.com:8080", "web", &one.url()]);
+    redis.command(&["RPUSH", "frontend:www.example.com:8080", "web", &two.url()]);
+    redis.command(&["RPUSH", "frontend:*.example.com:8080", "web", &one.url()]);
     redis.command(&["HSET", "healthcheck:www.example.com", "path", "/up"]);
     let portico = world.portico(&[]);
     let import = ["import", "--from", &redis.url()];
 
     let refused = portico.cli(&import);
     assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("www.example.com:8080: it is for port 8080 alone"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("a port is only allowed behind a whole host"), "{}", refused.stderr);
     assert_eq!(get(portico.http(), "www.example.com", "/").status, 400, "all or nothing");
     let finished = portico.cli(&[&import[..], &["--keep-going"]].concat());
 
     assert_eq!(finished.code, Some(1), "something was not taken in");
-    assert!(finished.stdout.contains("imported: 2 added"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("imported: 3 added"), "{}", finished.stdout);
     assert!(finished.stdout.contains("healthcheck:www.example.com: active checks"), "{}", finished.stdout);
     eventually("it is routed", || get(portico.http(), "www.example.com", "/").body == "one");
     assert_eq!(get(portico.http(), "x.example.com", "/").body, "two");
+    assert_eq!(get(portico.http(), "www.example.com:8080", "/").body, "two");
     let shown = portico.does(&["frontend", "show", "*.example.com"]);
     assert!(shown.contains(&two.url()) && shown.contains('2'), "{shown}");
     assert!(portico.does(&["history"]).contains("import by cli:"));

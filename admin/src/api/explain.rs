@@ -38,7 +38,11 @@ pub(crate) async fn explain(
         Ok(head) => head,
         Err(error) => return Ok(json(StatusCode::OK, &refused(asked, &error, snapshot.revision()))),
     };
-    let (host, path) = (head.0.host(), String::from_utf8_lossy(head.0.path(&head.1)));
+    let path = String::from_utf8_lossy(head.0.path(&head.1));
+    let host = &match head.0.port() {
+        Some(port) => format!("{}:{port}", head.0.host()),
+        None => head.0.host().to_owned(),
+    };
     let explanation =
         match &app.doors.proxy {
             Some(proxy) => proxy.explain(host, &path),

@@ -74,7 +74,9 @@ pub(crate) fn parse_host(field: &str, text: &str) -> Result<HostPattern, Problem
     HostPattern::parse(text).map_err(|error| {
         let remedy = match text.contains('/') {
             true => "a path prefix goes into the query: ?path=/api",
-            false => "write a host name without a port, `*.suffix`, `*` or an IP address",
+            false => {
+                "write a host name (with a port where only that is meant), `*.suffix`, `*` or an IP address"
+            }
         };
         Problem::invalid(field, error.to_string(), remedy)
     })

@@ -83,7 +83,7 @@ async fn what_cannot_be_a_frontend_is_refused_with_the_field_and_the_remedy() {
         ("a", r#"{"host":"b","endpoints":[]}"#, "host"),
         ("a?path=/x", r#"{"path":"/y","endpoints":[]}"#, "path"),
         ("a%2Fb", ONE, "host"),
-        ("a:80", ONE, "host"),
+        ("*.a:80", ONE, "host"),
         ("%FF", ONE, "host"),
         ("a?path=x", ONE, "path"),
         ("a?pth=/x", ONE, "query"),

@@ -103,7 +103,10 @@ async fn explain_tells_the_way_of_a_request() {
     };
 
     let api = explain("http://WWW.Example.com:8080/x/../%2561pi/../%61pi/users?q=1").await;
-    assert_eq!((api.host.as_str(), api.path.as_str(), api.revision), ("www.example.com", "/api/users", 2));
+    assert_eq!(
+        (api.host.as_str(), api.path.as_str(), api.revision),
+        ("www.example.com:8080", "/api/users", 2)
+    );
     let matched = api.matched.unwrap();
     assert_eq!(
         (matched.frontend.as_str(), matched.endpoints[0].url.as_str()),

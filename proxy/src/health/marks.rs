@@ -53,7 +53,7 @@ impl States {
         let mut hosts = Vec::new();
         for FactKey::Frontend { host, .. } in changed {
             match host {
-                HostPattern::Exact(host) => hosts.push(host),
+                HostPattern::Exact(host) | HostPattern::OnPort(host) => hosts.push(host),
                 // Which of the marked hosts it takes is for the lookup to say.
                 HostPattern::Suffix(_) | HostPattern::Any => return self.settle_all(table),
             }
@@ -69,7 +69,7 @@ impl Inner {
     fn settle(&mut self, host: &str, table: &RouteTable) {
         let marked = self.marks.by_host.get(host).cloned();
         let marked = marked.as_deref().unwrap_or_default();
-        let route = if marked.is_empty() { None } else { table.find(host, b"/") };
+        let route = if marked.is_empty() { None } else { table.find_marked(host) };
         let now = route.map(|route| {
             let frontend = route.key();
             let mut addresses = Vec::with_capacity(marked.len());

@@ -5,7 +5,7 @@ use std::fmt;
 use model::{
     Address, BackendName, BalanceKind, FactKey, HostPattern, PathPrefix, RejectedEndpoint, Revision,
 };
-use model::{Timeouts, Weight};
+use model::{Timeouts, Weight, split_port};
 
 use super::table::suffixes;
 use super::{Candidate, Candidates, Route, RouteTable, Tried};
@@ -18,7 +18,7 @@ const LISTED: usize = 16;
 /// Why a request goes where it goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// The canonical host.
+    /// The canonical host, with the port where the client names one.
     pub host: Box<str>,
     /// The canonical path, without query.
     pub path: Box<str>,
@@ -108,18 +108,21 @@ pub struct EndpointView {
 
 impl Explanation {
     pub(super) fn of(table: &RouteTable, host: &str, path: &[u8], now_ms: u64) -> Self {
-        let taken = table.find(host, path);
+        let asked = host;
+        let (host, port) = split_port(asked);
+        let taken = table.find_at(host, port, path);
         let mut considered = Vec::new();
         for pattern in too_far_up(host).filter(|pattern| table.all(pattern).next().is_some()) {
             considered.push(Considered { host: pattern, path: None, outcome: Outcome::TooFarUp });
         }
         let exact = HostPattern::Exact(host.into());
         let suffixes = suffixes(host).map(|suffix| HostPattern::Suffix(suffix.into()));
-        for pattern in [exact].into_iter().chain(suffixes).chain([HostPattern::Any]) {
+        let on_port = port.map(|_| HostPattern::OnPort(asked.into()));
+        for pattern in on_port.into_iter().chain([exact]).chain(suffixes).chain([HostPattern::Any]) {
             consider(table, pattern, path, taken.map(|route| &**route), &mut considered);
         }
         Self {
-            host: host.into(),
+            host: asked.into(),
             path: String::from_utf8_lossy(path).into(),
             revision: table.revision(),
             considered,

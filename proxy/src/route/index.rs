@@ -85,7 +85,7 @@ impl Index {
 pub(super) fn text(pattern: &HostPattern) -> &str {
     match pattern {
         HostPattern::Any => "",
-        HostPattern::Suffix(text) | HostPattern::Exact(text) => text,
+        HostPattern::Suffix(text) | HostPattern::Exact(text) | HostPattern::OnPort(text) => text,
     }
 }
 

@@ -11,7 +11,7 @@
 //!                                   Route ──pick──► Candidate ──enter──► InFlight
 //! ```
 //!
-//! The order of lookup is hipache's: the exact host; then, of the host's last six labels, what is left after dropping
+//! The order of lookup is hipache's, behind planb's `host:port` where the client names a port: the exact host; then, of the host's last six labels, what is left after dropping
 //! one, two … labels, as `*.rest`; then `*`. Under each pattern the longest path prefix that covers the path wins; when
 //! none covers it, the lookup goes on to the next pattern.
 

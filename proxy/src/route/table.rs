@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use memchr::memrchr;
-use model::{Fact, FactKey, HostPattern, Revision, Snapshot};
+use model::{Fact, FactKey, HostPattern, Revision, Snapshot, split_port};
 
 use super::index::{Index, text};
 use super::{Explanation, Route};
@@ -13,6 +13,8 @@ use crate::health::States;
 const LABELS: usize = 6;
 /// … so at most this many suffixes are asked for.
 const SUFFIXES: usize = LABELS - 1;
+/// The longest `host:port`, in octets: a name of 253, a colon, five digits.
+const MAX_AUTHORITY: usize = 260;
 
 /// All routes at one revision. Immutable: [`RouteTable::update`] makes the next one and shares what did not change.
 ///
@@ -23,6 +25,10 @@ pub struct RouteTable {
     snapshot: Arc<Snapshot>,
     exact: Index,
     suffix: Index,
+    /// Hosts on one port, by `host:port` …
+    on_port: Index,
+    /// … and how many there are: most tables have none, and look for none.
+    on_ports: usize,
 }
 
 impl RouteTable {
@@ -43,8 +49,13 @@ impl RouteTable {
     /// for as long as there is something to remember.
     #[must_use]
     pub fn update(&self, snapshot: Arc<Snapshot>, states: &States) -> Self {
-        let mut table =
-            Self { snapshot: Arc::clone(&snapshot), exact: self.exact.clone(), suffix: self.suffix.clone() };
+        let mut table = Self {
+            snapshot: Arc::clone(&snapshot),
+            exact: self.exact.clone(),
+            suffix: self.suffix.clone(),
+            on_port: self.on_port.clone(),
+            on_ports: self.on_ports,
+        };
         let mut changed = Vec::new();
         for difference in snapshot.diff(&self.snapshot) {
             let before = self.get(difference.key);
@@ -91,13 +102,43 @@ impl RouteTable {
             .or_else(|| self.suffix.find("", path))
     }
 
+    /// As [`RouteTable::find`] for a client that named `port`: what is for that port alone comes first, as in planb.
+    #[inline]
+    pub fn find_at(&self, host: &str, port: Option<u16>, path: &[u8]) -> Option<&Arc<Route>> {
+        match port {
+            Some(port) if self.on_ports > 0 => {
+                self.find_on_port(host, port, path).or_else(|| self.find(host, path))
+            }
+            _ => self.find(host, path),
+        }
+    }
+
+    /// The route of `host` on `port` alone.
+    fn find_on_port(&self, host: &str, port: u16, path: &[u8]) -> Option<&Arc<Route>> {
+        use std::io::Write as _;
+        let mut text = [0; MAX_AUTHORITY];
+        let mut rest = text.as_mut_slice();
+        write!(rest, "{host}:{port}").ok()?;
+        let left = rest.len();
+        let text = std::str::from_utf8(text.get(..MAX_AUTHORITY - left)?).ok()?;
+        self.on_port.find(text, path)
+    }
+
+    /// The route for whose endpoints the dead marks of `host` (which may name a port) hold: whoever serves its path `/`.
+    pub(crate) fn find_marked(&self, host: &str) -> Option<&Arc<Route>> {
+        match split_port(host) {
+            (name, Some(port)) => self.find_on_port(name, port, b"/"),
+            (name, None) => self.find(name, b"/"),
+        }
+    }
+
     /// The route made of the fact under `key`.
     pub fn get(&self, key: &FactKey) -> Option<&Arc<Route>> {
         let FactKey::Frontend { host, path } = key;
         self.index(host).get(text(host), path)
     }
 
-    /// Which route [`RouteTable::find`] takes and why, what else was looked at, and how its endpoints are at `now_ms`.
+    /// Which route [`RouteTable::find_at`] takes for `host` (with a port, where the client names one) and why, what else was looked at, and how its endpoints are at `now_ms`.
     pub fn explain(&self, host: &str, path: &[u8], now_ms: u64) -> Explanation {
         Explanation::of(self, host, path, now_ms)
     }
@@ -110,6 +151,7 @@ impl RouteTable {
     fn index(&self, pattern: &HostPattern) -> &Index {
         match pattern {
             HostPattern::Exact(_) => &self.exact,
+            HostPattern::OnPort(_) => &self.on_port,
             HostPattern::Suffix(_) | HostPattern::Any => &self.suffix,
         }
     }
@@ -117,17 +159,24 @@ impl RouteTable {
     fn index_mut(&mut self, pattern: &HostPattern) -> &mut Index {
         match pattern {
             HostPattern::Exact(_) => &mut self.exact,
+            HostPattern::OnPort(_) => &mut self.on_port,
             HostPattern::Suffix(_) | HostPattern::Any => &mut self.suffix,
         }
     }
 
     fn insert(&mut self, route: Arc<Route>) {
         let Fact::Frontend(frontend) = &*Arc::clone(route.fact());
+        if matches!(frontend.host, HostPattern::OnPort(_)) && self.get(&frontend.key()).is_none() {
+            self.on_ports += 1;
+        }
         self.index_mut(&frontend.host).insert(route);
     }
 
     fn remove(&mut self, key: &FactKey) {
         let FactKey::Frontend { host, path } = key;
+        if matches!(host, HostPattern::OnPort(_)) && self.get(key).is_some() {
+            self.on_ports -= 1;
+        }
         self.index_mut(host).remove(text(host), path);
     }
 }

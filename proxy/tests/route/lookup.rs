@@ -3,10 +3,10 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use model::{BalanceKind, Fact, Frontend, Snapshot};
+use model::{BalanceKind, Fact, Frontend, Snapshot, split_port};
 use proptest::prelude::*;
 use proxy::health::States;
-use proxy::route::{Outcome, RouteTable};
+use proxy::route::{Outcome, Route, RouteTable};
 
 use crate::world::{World, frontend, put, weighted};
 
@@ -14,10 +14,16 @@ fn at(host: &str, path: &str) -> Fact {
     weighted(host, path, BalanceKind::default(), Vec::new())
 }
 
+/// Looks `asked` up, a host that may name a port.
+pub(crate) fn find<'t>(table: &'t RouteTable, asked: &str, path: &str) -> Option<&'t Arc<Route>> {
+    let (host, port) = split_port(asked);
+    table.find_at(host, port, path.as_bytes())
+}
+
 #[track_caller]
 fn check(facts: &[(&str, &str)], host: &str, path: &str, expected: Option<&str>) {
     let world = World::with(facts.iter().map(|(host, path)| at(host, path)));
-    let found = world.table.find(host, path.as_bytes()).map(|route| route.key().to_string());
+    let found = find(&world.table, host, path).map(|route| route.key().to_string());
     assert_eq!(found, expected.map(|key| format!("frontend:{key}")), "{host}{path} among {facts:?}");
 }
 
@@ -73,17 +79,55 @@ fn addresses_are_hosts_too() {
 }
 
 #[test]
+fn what_is_for_one_port_is_asked_before_what_is_for_all() {
+    let ports = &[("a.b:8080", "/"), ("a.b", "/"), ("a.b:81", "/x"), ("[::1]:8080", "/")];
+    check(ports, "a.b:8080", "/", Some("a.b:8080"));
+    check(ports, "a.b:81", "/x/y", Some("a.b:81/x"));
+    check(ports, "a.b:81", "/", Some("a.b"));
+    check(ports, "a.b:80", "/", Some("a.b"));
+    check(ports, "a.b", "/", Some("a.b"));
+    check(ports, "[::1]:8080", "/", Some("[::1]:8080"));
+    check(ports, "[::1]", "/", None);
+    check(&[("a.b:8080", "/"), ("*.b", "/")], "a.b:81", "/", Some("*.b"));
+    check(&[("a.b:8080", "/"), ("*", "/")], "a.b", "/", Some("*"));
+}
+
+#[test]
+fn an_explanation_names_the_port_that_was_asked_for() {
+    let world = World::with([at("a.b:81", "/"), frontend("a.b", &["10.0.0.1:80"])]);
+    let lines = |asked| {
+        let explanation = world.table.explain(asked, b"/", 0);
+        let line = |c: &proxy::route::Considered| (c.host.to_string(), c.outcome);
+        explanation.considered.iter().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        lines("a.b:81")[..2],
+        [("a.b:81".into(), Outcome::Taken), ("a.b".into(), Outcome::LessSpecific)]
+    );
+    assert_eq!(
+        lines("a.b:80")[..2],
+        [("a.b:80".into(), Outcome::NoFrontend), ("a.b".into(), Outcome::Taken)]
+    );
+    assert_eq!(lines("a.b")[0], ("a.b".into(), Outcome::Taken));
+}
+
+#[test]
 fn a_lookup_allocates_nothing() {
     // given
     let hosts = (0..1_000).map(|n| at(&format!("h{n}.example.com"), "/"));
-    let world = World::with(hosts.chain([at("*.d.e.f", "/"), at("h1.example.com", "/api"), at("*", "/x")]));
+    let world = World::with(hosts.chain([
+        at("h1.example.com:80", "/"),
+        at("*.d.e.f", "/"),
+        at("h1.example.com", "/api"),
+        at("*", "/x"),
+    ]));
     let client = Ipv4Addr::LOCALHOST.into();
 
     // when
     let looked_up = allocation_counter::measure(|| {
         for host in ["h999.example.com", "h1.example.com", "a.b.c.d.e.f", "z.z.z.z.z.z.z.z", "nothing"] {
             for path in [&b"/"[..], b"/api/v1/users/1", b"/x/y"] {
-                if let Some(route) = world.table.find(host, path) {
+                if let Some(route) = world.table.find_at(host, Some(80), path) {
                     std::hint::black_box(route.request_key(client, |_| None));
                 }
             }
@@ -149,9 +193,11 @@ fn an_explanation_counts_paths_instead_of_listing_thousands() {
     assert_eq!(explanation.matched, None);
 }
 
-/// The written rules, word for word: hipache 0.4 `getDomainsLookup`, then the longest prefix of each pattern.
-fn naive<'a>(rules: &[(String, &'a Frontend)], host: &str, path: &str) -> Option<&'a Frontend> {
-    let mut patterns = vec![host.to_owned()];
+/// The written rules, word for word: planb's `ChooseBackend` (the host as it was asked for, then without its port), then hipache
+/// 0.4 `getDomainsLookup`, and of each pattern the longest prefix.
+fn naive<'a>(rules: &[(String, &'a Frontend)], asked: &str, path: &str) -> Option<&'a Frontend> {
+    let host = asked.split(':').next().unwrap_or(asked);
+    let mut patterns = vec![asked.to_owned(), host.to_owned()];
     let mut labels: Vec<_> = host.split('.').collect();
     if labels.len() > 6 {
         labels = labels.split_off(labels.len() - 6);
@@ -177,14 +223,24 @@ pub(crate) fn paths() -> impl Strategy<Value = String> {
 }
 
 pub(crate) fn patterns() -> impl Strategy<Value = String> {
-    prop_oneof![4 => hosts(), 4 => hosts().prop_map(|host| format!("*.{host}")), 1 => Just("*".to_owned())]
+    let on_port = (hosts(), 80u16..82).prop_map(|(host, port)| format!("{host}:{port}"));
+    let suffix = hosts().prop_map(|host| format!("*.{host}"));
+    prop_oneof![4 => hosts(), 4 => suffix, 2 => on_port, 1 => Just("*".to_owned())]
+}
+
+/// Hosts as clients ask for them, some with a port.
+pub(crate) fn asked() -> impl Strategy<Value = String> {
+    (hosts(), prop::option::of(80u16..82)).prop_map(|(host, port)| match port {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    })
 }
 
 proptest! {
     #[test]
     fn the_table_finds_what_the_written_rules_say(
         rules in prop::collection::vec((patterns(), prop_oneof![2 => Just("/".to_owned()), 1 => paths()]), 0..60),
-        requests in prop::collection::vec((hosts(), paths()), 1..60),
+        requests in prop::collection::vec((asked(), paths()), 1..60),
     ) {
         let changes = rules.iter().map(|(host, path)| put(at(host, path), 1));
         let snapshot = Snapshot::empty().apply(model::Revision::new(1), changes);
@@ -197,7 +253,7 @@ proptest! {
             [(below.clone(), path.clone()), (format!("a.{below}"), format!("{path}/x")), (base, path.clone())]
         });
         for (host, path) in near.chain(requests).filter(|(host, _)| !host.is_empty()) {
-            let found = table.find(&host, path.as_bytes()).map(|route| route.frontend());
+            let found = find(&table, &host, &path).map(|route| route.frontend());
             prop_assert_eq!(found, naive(&all, &host, &path), "{}{}", host, path);
             let explained = table.explain(&host, path.as_bytes(), 0).matched.map(|matched| matched.frontend);
             prop_assert_eq!(explained, found.map(Frontend::key));

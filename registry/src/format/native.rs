@@ -25,7 +25,7 @@ const MAX_HASH_NAME: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FrontendDoc {
-    /// Which hosts: `www.example.com`, `*.example.com`, `*`, `10.0.0.1`, `[::1]`.
+    /// Which hosts: `www.example.com`, `www.example.com:8080`, `*.example.com`, `*`, `10.0.0.1`, `[::1]`.
     pub host: String,
     /// Which paths of them; default `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,7 +132,7 @@ impl TryFrom<FrontendDoc> for Frontend {
 
     fn try_from(doc: FrontendDoc) -> Result<Self, FormatError> {
         let host = HostPattern::parse(&doc.host).map_err(|e| {
-            FormatError::at("host", e, "write a name, `*.name`, `*` or an IP address, without a port")
+            FormatError::at("host", e, "write a name or an IP address (with `:port` where that port alone is meant), `*.name` or `*`")
         })?;
         let path = match &doc.path {
             Some(path) => PathPrefix::parse(path)

@@ -65,7 +65,7 @@ pub(crate) async fn read_frontends(place: &Place, timeout: Duration) -> Result<G
                 let Fact::Frontend(frontend) = &*stated.fact;
                 gathered.add(&frontend.key().to_string(), frontend.clone());
             }
-            Change::Quarantine(key, why) => gathered.refuse(key.clone(), of_a_port(&key).unwrap_or(why)),
+            Change::Quarantine(key, why) => gathered.refuse(key, why),
             Change::Remove(_) | Change::Release(_) => {}
         }
     }
@@ -91,16 +91,6 @@ async fn read_known(
         }
     }
     Ok(known)
-}
-
-/// planb's `frontend:<host>:<port>`.
-fn of_a_port(key: &str) -> Option<Quarantined> {
-    let (host, port) = key.rsplit_once(':')?;
-    let is_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !host.ends_with("frontend");
-    is_port.then(|| {
-        let reason = format!("it is for port {port} alone, and a frontend here takes its host on every port");
-        aside(&reason, "state it as `frontend:<host>` where that is meant, or leave it out")
-    })
 }
 
 /// Reads the texts below [`traefik::ROOT`], behind the place's prefix.

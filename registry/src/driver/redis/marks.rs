@@ -256,15 +256,18 @@ fn strings(reply: Option<RedisResult<Value>>) -> impl Iterator<Item = Vec<u8>> {
     values.into_iter().filter_map(octets)
 }
 
-/// The patterns that hipache looks a host up by, in order: itself, its suffixes of five labels at most, everything.
+/// The patterns that hipache looks a host up by, in order: itself, its suffixes of five labels at most, everything. planb's marks of
+/// `host:port` are of that frontend alone.
 fn lookups(host: &str) -> impl Iterator<Item = HostPattern> {
+    let exact = HostPattern::parse(host).ok();
+    let alone = matches!(exact, Some(HostPattern::OnPort(_)));
+    let host = if alone { "" } else { host };
     let dots: Vec<usize> = host.match_indices('.').map(|(at, _)| at).collect();
     let suffixes: Vec<HostPattern> = dots[dots.len().saturating_sub(5)..]
         .iter()
         .filter_map(|&dot| HostPattern::parse(&format!("*{}", &host[dot..])).ok())
         .collect();
-    let exact = HostPattern::parse(host).ok();
-    exact.into_iter().chain(suffixes).chain([HostPattern::Any])
+    exact.into_iter().chain(suffixes).chain((!alone).then_some(HostPattern::Any))
 }
 
 #[cfg(test)]
@@ -297,6 +300,7 @@ mod tests {
         };
         check("localhost", &["localhost", "*"]);
         check("a.b.c", &["a.b.c", "*.b.c", "*.c", "*"]);
+        check("a.b.c:8080", &["a.b.c:8080"]);
         check(
             "a.b.c.d.e.f.g.h",
             &["a.b.c.d.e.f.g.h", "*.d.e.f.g.h", "*.e.f.g.h", "*.f.g.h", "*.g.h", "*.h", "*"],

@@ -109,9 +109,13 @@ impl Names {
         }
         if let Some(host) = raw.strip_prefix(&*self.deads) {
             let mut canonical = String::new();
-            return match canonical_host(host, &mut canonical) {
-                Ok(None) if canonical.as_bytes() == host => Meaning::Dead(canonical.into()),
-                _ => Meaning::Other,
+            let Ok(port) = canonical_host(host, &mut canonical) else { return Meaning::Other };
+            if let Some(port) = port {
+                canonical = format!("{canonical}:{port}");
+            }
+            return match canonical.as_bytes() == host {
+                true => Meaning::Dead(canonical.into()),
+                false => Meaning::Other,
             };
         }
         Meaning::Other
@@ -149,10 +153,12 @@ fn frontend(
 }
 
 fn host_of(octets: &[u8]) -> Result<HostPattern, Quarantined> {
-    let junk = |why: String| Quarantined {
+    let junk = |why: String| {
+        Quarantined {
         reason: format!("the key does not name a host: {why}").into(),
-        remedy: "`RENAME` it to `frontend:<host>` (a name, `*.name`, `*` or an IP address), or `DEL` it"
+        remedy: "`RENAME` it to `frontend:<host>` (a name or an IP address, perhaps with a port; `*.name`; `*`), or `DEL` it"
             .into(),
+    }
     };
     let text = std::str::from_utf8(octets).map_err(|_| junk("it is not text".to_owned()))?;
     HostPattern::parse(text).map_err(|error| junk(error.to_string()))
@@ -227,7 +233,11 @@ mod tests {
         check(b"p:frontend:", "junk: the key does not name a host: the host is empty");
         check(b"p:frontend:a b", "junk: ");
         check(b"p:frontend:a/b", "junk: ");
-        check(b"p:frontend:a:80", "junk: ");
+        check(b"p:frontend:a.example:8080", "frontend:a.example:8080 Hipache true");
+        check(b"p:frontend:a:080", "frontend:a:80 Hipache false");
+        check(b"p:frontend:*.a:80", "junk: ");
+        check(b"p:dead:a.example:8080", "dead a.example:8080");
+        check(b"p:tls:a.example", "other");
         check(b"p:frontend:\xff\xfe", "junk: the key does not name a host: it is not text");
         check(b"p:portico:frontend:a.example/api", "frontend:a.example/api Native true");
         check(b"p:portico:frontend:a.example", "frontend:a.example Native true");
