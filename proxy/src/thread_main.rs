@@ -52,12 +52,7 @@ async fn serve(start: Start) {
     let sink = start.writer.sink(counters.clone());
     let worker = Rc::new(Worker::new(start.shared, start.resolver, counters, sink));
     for listener in start.listeners {
-        match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => {
-                tokio::task::spawn_local(accept(Rc::clone(&worker), listener, start.draining.clone()));
-            }
-            Err(error) => tracing::error!(%error, "a listener cannot be watched"),
-        }
+        tokio::task::spawn_local(accept(Rc::clone(&worker), listener, start.draining.clone()));
     }
     let mut draining = start.draining;
     let mut sweep = tokio::time::interval(Duration::from_millis(SWEEP_MS));

@@ -8,7 +8,7 @@ use super::deadline::Deadline;
 use super::transport::Transport;
 use crate::balance::RequestKey;
 use crate::clock::millis;
-use crate::http::{HeadScan, Parsed, RequestHead, write_request};
+use crate::http::{Framing, HeadScan, Parsed, RequestHead, write_request};
 use crate::memory::Pressure;
 use crate::middleware::{Forwarded, Peer, Scheme};
 use crate::respond::LocalReply;
@@ -103,6 +103,10 @@ impl Client {
         }
         let until = worker.after(millis(worker.settings().config.client.keep_alive_timeout));
         self.deadline.arm_idle(until, self.requests == 0);
+        // A first request is often there when its connection is accepted, another one is seldom there yet.
+        if self.requests > 0 && self.transport.expects_a_wait().is_err() {
+            return false;
+        }
         let mut buffer = worker.requests.take();
         let came = matches!(self.transport.fill(&mut buffer, &self.deadline).await, Ok(n) if n > 0);
         self.buffer = came.then_some(buffer);
@@ -187,7 +191,9 @@ impl Client {
 
     /// Closes a connection whose last request was read whole.
     pub(crate) async fn close(self, worker: &Worker) {
-        if self.buffer.is_some() || self.transport.stirred() {
+        // Who asked for the end has said all, but for the empty line that old clients send behind a body (RFC 9112 §2.2).
+        let may_say_more = self.head.keep_alive() || self.head.framing() != Framing::None;
+        if self.buffer.is_some() || (may_say_more && self.transport.stirred()) {
             self.linger(worker).await;
         }
     }

@@ -1,17 +1,19 @@
 //! A connection's life: requests one after the other, until one side has had enough.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use rustix::net::{SocketFlags, acceptfrom_with};
+use tokio::io::Interest;
+use tokio::sync::watch::Receiver;
 
 use super::admission::{admit, turn_away};
 use super::client::{Client, Next};
 use super::deadline::SWEEP_MS;
+use super::socket::{Socket, watch};
 use super::transport::Transport;
 use crate::exchange::{self, Then};
 use crate::metrics::Limit;
@@ -19,7 +21,15 @@ use crate::upstream::connect::is_exhausted;
 use crate::worker::{Counted, Worker};
 
 /// Accepts connections until `draining` says so; then the listener is closed.
-pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut draining: watch::Receiver<bool>) {
+pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut draining: Receiver<bool>) {
+    let watched = listener.local_addr().and_then(|local| {
+        listener.set_nonblocking(true)?;
+        Ok((local, watch(listener, Interest::READABLE)?))
+    });
+    let (local, listener) = match watched {
+        Ok(watched) => watched,
+        Err(error) => return tracing::error!(%error, "a listener cannot be watched"),
+    };
     let mut tight = false;
     loop {
         tight = tight && worker.shared.descriptors.is_still_tight();
@@ -28,17 +38,17 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut draini
             biased;
             _ = draining.wait_for(|draining| *draining) => return,
             () = pause(), if full => continue,
-            accepted = listener.accept(), if !full => accepted,
+            accepted = listener.async_io(Interest::READABLE, take_next), if !full => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                if worker.shared.descriptors.is_tight(&stream) {
+            Ok((socket, peer)) => {
+                if worker.shared.descriptors.is_tight(&socket) {
                     tight = true;
                     make_room(&worker);
                 }
                 // Counted here, so that the limit sees it before the next one is accepted.
                 let counted = Counted::new(&worker);
-                tokio::task::spawn_local(serve(Rc::clone(&worker), counted, stream, peer));
+                tokio::task::spawn_local(serve(Rc::clone(&worker), counted, socket, (peer, local)));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -50,6 +60,16 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut draini
             }
         }
     }
+}
+
+/// The next connection, as quiet as [`listen`](super::listener::listen) made its listener: without a call to say that it must
+/// not block, nor one for an option.
+fn take_next(listener: &TcpListener) -> io::Result<(Socket, SocketAddr)> {
+    let (socket, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    // Who came by TCP has an address.
+    let peer =
+        peer.and_then(|peer| SocketAddr::try_from(peer).ok()).ok_or(io::ErrorKind::ConnectionAborted)?;
+    Ok((Socket::new(socket.into()), peer))
 }
 
 /// Descriptors are running out: what is unused goes first.
@@ -75,12 +95,14 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Serves one connection to its end.
-async fn serve(worker: Rc<Worker>, _counted: Counted, stream: TcpStream, peer: SocketAddr) {
+async fn serve(
+    worker: Rc<Worker>,
+    _counted: Counted,
+    socket: Socket,
+    (peer, local): (SocketAddr, SocketAddr),
+) {
     let _metered = worker.counters.connection();
-    let Ok(local) = stream.local_addr() else { return };
-    // Without the option answers still arrive, some of them later.
-    let _kept_default = stream.set_nodelay(true);
-    let mut client = Client::new(&worker, Transport::Plain(stream), peer, local);
+    let mut client = Client::new(&worker, Transport::Plain(socket), peer, local);
     let _place = match admit(&worker, peer) {
         Ok(place) => place,
         Err(limit) => return turn_away(&worker, client, limit).await,
@@ -106,6 +128,7 @@ async fn serve(worker: Rc<Worker>, _counted: Counted, stream: TcpStream, peer: S
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
     use super::*;
     use crate::respond::LocalReply;
@@ -124,9 +147,9 @@ mod tests {
     async fn a_panic_costs_one_exchange_and_its_client_is_told() {
         let resolver = Resolver::with(Duration::from_secs(30), |_| std::future::ready(Vec::new()));
         let worker = Rc::new(Worker::alone(resolver));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let (_serving, draining) = watch::channel(false);
+        let (_serving, draining) = tokio::sync::watch::channel(false);
         let serving = async {
             tokio::task::spawn_local(accept(Rc::clone(&worker), listener, draining));
             for _ in 0..3 {

@@ -9,6 +9,9 @@ use crate::clock::Millis;
 /// How often the sweep runs, in milliseconds: a deadline fires at most this much late.
 pub(crate) const SWEEP_MS: u64 = 100;
 
+/// Sweeps that a wait must have seen to be told of by [`Deadline::has_waited`]: a whole interval lies between two.
+const WAITED: u8 = 2;
+
 /// The most that one sweep adds to a wait, in milliseconds: while the whole process stood still nobody was slow.
 const LONGEST_SWEEP_MS: u64 = 10 * SWEEP_MS;
 
@@ -29,6 +32,8 @@ pub(crate) struct Deadline {
     idle: Cell<Idle>,
     waker: RefCell<Option<Waker>>,
     pace: Pace,
+    /// Sweeps since [`Deadline::has_waited`] was asked first; `None`: it was not asked.
+    watched: Cell<Option<u8>>,
 }
 
 /// Whether a wait is one between two requests.
@@ -76,6 +81,15 @@ impl Deadline {
         self.pace.owing.set(false);
         self.pace.seen.set(0);
         self.pace.waited.set(0);
+        self.watched.set(None);
+    }
+
+    /// True once this exchange has waited for a whole sweep since it was asked first. The task is woken for that, if it polled
+    /// the deadline.
+    pub(crate) fn has_waited(&self) -> bool {
+        let sweeps = self.watched.get().unwrap_or(0);
+        self.watched.set(Some(sweeps));
+        sweeps >= WAITED
     }
 
     /// As [`Deadline::arm`], for a wait for a request: a drain ends it at once. `first`: the connection had none yet.
@@ -99,8 +113,22 @@ impl Deadline {
     fn fire(&self) {
         self.fired.set(true);
         self.at.set(Millis::MAX);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = self.waker.borrow().as_ref() {
             waker.wake_by_ref();
+        }
+    }
+
+    /// One more sweep has seen it.
+    fn seen(&self) {
+        if let Some(sweeps @ ..WAITED) = self.watched.get() {
+            self.watched.set(Some(sweeps + 1));
+            if sweeps + 1 == WAITED {
+                self.wake();
+            }
         }
     }
 }
@@ -135,6 +163,7 @@ impl Deadlines {
             idle: Cell::new(Idle::Busy),
             waker: RefCell::new(None),
             pace: Pace::default(),
+            watched: Cell::new(None),
         });
         self.all.borrow_mut().push(Rc::clone(&deadline));
         deadline
@@ -152,6 +181,7 @@ impl Deadlines {
                 slow += 1;
                 deadline.fire();
             }
+            deadline.seen();
             Rc::strong_count(deadline) > 1
         });
         slow
@@ -217,6 +247,21 @@ mod tests {
 
         deadlines.end_idle();
         assert!(expired(&first) && !expired(&busy));
+    }
+
+    #[test]
+    fn an_exchange_has_waited_once_a_whole_sweep_has_passed() {
+        let deadlines = Deadlines::default();
+        let deadline = deadlines.add();
+        let asked = [(); 4].map(|()| {
+            let waited = deadline.has_waited();
+            deadlines.sweep(0, ANY);
+            waited
+        });
+        assert_eq!(asked, [false, false, true, true]);
+
+        deadline.begin();
+        assert!(!deadline.has_waited(), "another exchange");
     }
 
     #[test]

@@ -54,6 +54,8 @@ fn bind(address: SocketAddr, joins: bool, dual: bool) -> io::Result<TcpListener>
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
+    // What is accepted has it from its listener (Linux): answers leave at once, in whole writes.
+    socket.set_tcp_nodelay(true)?;
     if address.is_ipv6() {
         // Never left to the system's own default (`bindv6only`).
         socket.set_only_v6(!dual)?;

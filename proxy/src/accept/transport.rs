@@ -1,37 +1,32 @@
 //! A connection's octets: plain now, TLS later. Try, or wait until it is worth trying.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
-
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::buffer::Buffer;
 use super::deadline::Deadline;
+use super::socket::Socket;
 
 /// Either side's connection.
 #[derive(Debug)]
 pub(crate) enum Transport {
-    /// TCP as it is.
-    Plain(TcpStream),
+    /// Octets as they are.
+    Plain(Socket),
 }
 
 impl Transport {
-    /// Reads what is there into `space`; 0 is the peer's end. A short read spares the next, fruitless system call.
+    /// Reads what is there into `space`; 0 is the peer's end.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
-        let Self::Plain(stream) = self;
-        let mut buffer = ReadBuf::new(space);
-        ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
-        Poll::Ready(Ok(buffer.filled().len()))
+        let Self::Plain(socket) = self;
+        socket.poll_read(cx, space)
     }
 
     /// Writes as much of `octets` as the peer takes now.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        let Self::Plain(stream) = self;
-        Pin::new(stream).poll_write(cx, octets)
+        let Self::Plain(socket) = self;
+        socket.poll_write(cx, octets)
     }
 
     /// Reads what is there into `buffer`; 0 is the peer's end. An empty buffer has no memory while nothing is there.
@@ -77,53 +72,54 @@ impl Transport {
         .await
     }
 
-    /// True when something came that nobody read, be it the end. Asks the reactor, and the kernel only where that says yes;
-    /// an octet may be lost by it, so what has stirred is to be closed.
+    /// Makes the connection known to the reactor: from now on a read that is not worth trying is not tried.
+    pub(crate) fn expects_a_wait(&mut self) -> io::Result<()> {
+        let Self::Plain(socket) = self;
+        socket.watch().map(drop)
+    }
+
+    /// True when something came that nobody read, be it the end. Asks the reactor, and the kernel only where that says yes or
+    /// knows nothing; an octet may be lost by it, so what has stirred is to be closed.
     pub(crate) fn stirred(&self) -> bool {
-        let Self::Plain(stream) = self;
-        // Not by a poll: a task that has done much in this turn would be told "no" (tokio's budget).
-        !matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        let Self::Plain(socket) = self;
+        !matches!(socket.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// True once the peer is gone, or closed its side with nothing left to be read (unless it `may_stop`).
     ///
     /// Asks the reactor: no system call as long as the peer's side is open. The task is woken when it closes, but for a peer
-    /// that has sent something which nobody reads yet.
-    pub(crate) fn poll_left(&self, cx: &mut Context<'_>, may_stop: bool) -> bool {
-        let Self::Plain(stream) = self;
-        if stream.poll_read_ready(cx).is_pending() {
+    /// that has sent something which nobody reads yet. A connection that the reactor does not know is made known to it only
+    /// once `deadline` has seen a wait: most answers come sooner.
+    pub(crate) fn poll_left(&mut self, cx: &mut Context<'_>, deadline: &Deadline, may_stop: bool) -> bool {
+        let Self::Plain(socket) = self;
+        if !socket.is_watched() && !deadline.has_waited() {
             return false;
         }
-        let known = pin!(stream.ready(Interest::READABLE | Interest::WRITABLE));
-        match known.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(ready)) if ready.is_write_closed() => true,
-            Poll::Ready(Ok(ready)) => ready.is_read_closed() && !may_stop && !matches!(self.peek(), Ok(1..)),
-            Poll::Ready(Err(_)) => true,
-            Poll::Pending => false,
+        match socket.poll_stir(cx) {
+            None => false,
+            Some(Ok(ready)) if ready.is_write_closed() => true,
+            Some(Ok(ready)) => ready.is_read_closed() && !may_stop && !matches!(socket.peek(), Ok(1..)),
+            Some(Err(_)) => true,
         }
     }
 
     /// As [`Transport::stirred`], asking the kernel: for a request that must not be lost to a connection just closed.
     pub(crate) fn closed(&self) -> bool {
-        !matches!(self.peek(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-    }
-
-    fn peek(&self) -> io::Result<usize> {
-        let Self::Plain(stream) = self;
-        socket2::SockRef::from(stream).peek(&mut [std::mem::MaybeUninit::uninit()])
+        let Self::Plain(socket) = self;
+        !matches!(socket.peek(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Tells the peer that nothing more comes.
     pub(crate) fn finish(&mut self) {
-        let Self::Plain(stream) = self;
+        let Self::Plain(socket) = self;
         // A peer that is gone already needs no farewell.
-        let _gone = socket2::SockRef::from(&*stream).shutdown(std::net::Shutdown::Write);
+        let _gone = socket.options().shutdown(std::net::Shutdown::Write);
     }
 
     /// Closes so that the peer sees an error (RST), never a clean end.
     pub(crate) fn abort(self) {
-        let Self::Plain(stream) = self;
+        let Self::Plain(socket) = self;
         // Without the option the peer sees a close in the middle of a message instead, which framing tells apart in most cases.
-        let _best_effort = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        let _best_effort = socket.options().set_linger(Some(Duration::ZERO));
     }
 }

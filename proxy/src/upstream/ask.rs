@@ -112,7 +112,7 @@ pub(crate) async fn ask(
             }
         }
         // Who said that this request is the last, or sent more behind it, may close its side and be answered.
-        if pump.is_done() && transport.poll_left(cx, is_last || buffer.len() > pump.parsed()) {
+        if pump.is_done() && transport.poll_left(cx, deadline, is_last || buffer.len() > pump.parsed()) {
             return Poll::Ready(Err(Fault::ClientLeft));
         }
         if !deadline.poll_expired(cx) {

@@ -7,11 +7,12 @@ use std::pin::pin;
 use std::task::Poll;
 
 use model::Address;
-use tokio::net::TcpStream;
+use socket2::{Domain, Protocol, Type};
 
 use super::guard::judge_range;
 use crate::accept::deadline::Deadline;
 use crate::accept::descriptors::exhausted;
+use crate::accept::socket::Socket;
 use crate::accept::transport::Transport;
 use crate::metrics::Limit;
 use crate::worker::Worker;
@@ -81,13 +82,15 @@ pub(crate) async fn connect(
             continue;
         }
         deadline.arm(worker.after(share));
-        failed = match within(deadline, TcpStream::connect(socket)).await {
-            Some(Ok(stream)) if worker.shared.descriptors.is_reserved(&stream) => {
+        failed = match within(deadline, open(socket)).await {
+            Some(Ok(opened)) if worker.shared.descriptors.is_reserved(&opened) => {
                 worker.counters.limit(Limit::OpenFiles);
                 worker.pool.clear();
                 ConnectError::Ours(exhausted())
             }
-            Some(Ok(stream)) => return Ok(Connection::new(stream, socket)),
+            Some(Ok(opened)) => {
+                return Ok(Connection { transport: Transport::Plain(opened), socket, reused: false });
+            }
             Some(Err(error)) => {
                 if is_exhausted(&error) {
                     // What is unused goes first.
@@ -104,11 +107,21 @@ pub(crate) async fn connect(
     }
 }
 
-impl Connection {
-    fn new(stream: TcpStream, socket: SocketAddr) -> Self {
-        // Heads and bodies leave in whole writes: waiting for more would only delay them.
-        let _kept_default = stream.set_nodelay(true);
-        Self { transport: Transport::Plain(stream), socket, reused: false }
+/// A socket connected to `address`.
+async fn open(address: SocketAddr) -> io::Result<Socket> {
+    let socket =
+        socket2::Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    // Heads and bodies leave in whole writes: waiting for more would only delay them.
+    let _kept_default = socket.set_tcp_nodelay(true);
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EINPROGRESS as i32) => {}
+        done => return done.map(|()| Socket::new(socket)),
+    }
+    let mut socket = Socket::new(socket);
+    drop(socket.watch()?.writable().await?);
+    match socket.options().take_error()? {
+        Some(error) => Err(error),
+        None => Ok(socket),
     }
 }
 

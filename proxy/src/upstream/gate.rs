@@ -144,7 +144,7 @@ pub(crate) async fn enter(
 }
 
 /// Waits for a place, which is the caller's to give back then. `received`: the client has sent its whole request.
-async fn wait(client: &Client, gate: &Gate, received: bool) -> Result<(), Refusal> {
+async fn wait(client: &mut Client, gate: &Gate, received: bool) -> Result<(), Refusal> {
     let may_stop = !received || !client.head.keep_alive() || client.octets().len() > client.head.len();
     let mut acquired = pin!(gate.room.acquire());
     poll_fn(|cx| match acquired.as_mut().poll(cx) {
@@ -154,7 +154,9 @@ async fn wait(client: &Client, gate: &Gate, received: bool) -> Result<(), Refusa
         }
         // Nobody closes it.
         Poll::Ready(Err(_)) => Poll::Ready(Err(Refusal::TimedOut)),
-        Poll::Pending if client.transport.poll_left(cx, may_stop) => Poll::Ready(Err(Refusal::ClientLeft)),
+        Poll::Pending if client.transport.poll_left(cx, &client.deadline, may_stop) => {
+            Poll::Ready(Err(Refusal::ClientLeft))
+        }
         Poll::Pending if client.deadline.poll_expired(cx) => Poll::Ready(Err(Refusal::TimedOut)),
         Poll::Pending => Poll::Pending,
     })

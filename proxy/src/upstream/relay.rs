@@ -208,7 +208,7 @@ pub(crate) async fn relay(
         if worker.is_over() {
             return Poll::Ready(End::GivenUp);
         }
-        if !pumping && transport.poll_left(cx, is_last || buffer.len() > pump.parsed()) {
+        if !pumping && transport.poll_left(cx, deadline, is_last || buffer.len() > pump.parsed()) {
             return Poll::Ready(End::ClientGone);
         }
         let progress = (answer.sent, answer.received, pump.progress());
