@@ -100,8 +100,9 @@ fn judge(worker: &Worker, client: &Client, begun: &Begun, visit: &Visit) {
         return;
     }
     let settings = worker.settings();
+    let (method, retry_after) = (client.head.method(), begun.head.has_retry_after());
     let active = *worker.shared.active_checker.borrow();
-    if verdict(status, begun.head.has_retry_after(), settings.config.health.dead_on_500, active) {
+    if verdict(status, method, retry_after, settings.config.health.dead_on_500, active) {
         worker.counters.upstream_failure(UpstreamFailure::ServerError);
         visit.blame(worker, client, begun.index, DeadReason::Status(status));
     }

@@ -9,5 +9,6 @@ mod guard;
 mod hostile;
 mod limits;
 mod once;
+mod origins;
 mod stage;
 mod upgrades;

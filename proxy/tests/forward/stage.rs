@@ -48,6 +48,38 @@ impl Call {
         String::from_utf8_lossy(&std::mem::replace(&mut self.seen, rest)).into_owned()
     }
 
+    /// Reads until `text` has come or the connection ends; everything up to then, and whether it ended.
+    pub(crate) fn take_until(&mut self, text: &str) -> (String, bool) {
+        let end = loop {
+            match find(&self.seen, text.as_bytes()) {
+                Some(at) => break at + text.len(),
+                None if self.fill() => {}
+                None => return (String::from_utf8_lossy(&std::mem::take(&mut self.seen)).into_owned(), true),
+            }
+        };
+        let rest = self.seen.split_off(end);
+        (String::from_utf8_lossy(&std::mem::replace(&mut self.seen, rest)).into_owned(), false)
+    }
+
+    /// Reads `n` octets, or fewer where the connection ends before.
+    pub(crate) fn take_most(&mut self, n: usize) -> Vec<u8> {
+        while self.seen.len() < n && self.fill() {}
+        let rest = self.seen.split_off(n.min(self.seen.len()));
+        std::mem::replace(&mut self.seen, rest)
+    }
+
+    /// Reads some more; false at the end, by a reset too.
+    fn fill(&mut self) -> bool {
+        let mut buffer = [0; 65536];
+        let read = self.stream.read(&mut buffer);
+        let late =
+            read.as_ref().is_err_and(|e| matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+        assert!(!late, "the other side says no more, after {:?}", String::from_utf8_lossy(&self.seen));
+        let n = read.unwrap_or(0);
+        self.seen.extend_from_slice(&buffer[..n]);
+        n > 0
+    }
+
     /// Reads to the end of the connection; an error (a reset) counts as an end and is told apart by the flag.
     pub(crate) fn rest(&mut self) -> (Vec<u8>, bool) {
         let mut all = std::mem::take(&mut self.seen);
@@ -60,6 +92,11 @@ impl Call {
 
     pub(crate) fn say(&mut self, octets: impl AsRef<[u8]>) {
         self.stream.write_all(octets.as_ref()).unwrap();
+    }
+
+    /// As [`Call::say`], to somebody who may not listen any more.
+    pub(crate) fn try_say(&mut self, octets: impl AsRef<[u8]>) {
+        let _gone = self.stream.write_all(octets.as_ref());
     }
 
     /// True while nothing is to be read and the other side has not ended.
