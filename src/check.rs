@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::config::{Loaded, Place, SETTINGS, Settings, registry_url};
+use crate::config::{Loaded, Place, SETTINGS, Settings, listener, registry_url};
 use crate::failure::Failure;
 use crate::privileges;
 
@@ -21,13 +21,13 @@ pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> 
         Some(file) => writeln!(out, "{} is fine", file.display())?,
         None => writeln!(out, "no file: defaults, variables and flags")?,
     }
-    let addresses: Vec<String> = settings.proxy.listen.iter().map(ToString::to_string).collect();
+    let listeners: Vec<String> = settings.proxy.listen.iter().map(listener::describe).collect();
     let threads = match settings.proxy.workers {
         0 => "one thread a core".to_owned(),
         1 => "1 thread".to_owned(),
         n => format!("{n} threads"),
     };
-    writeln!(out, "  serves HTTP on {}, {threads}", addresses.join(", "))?;
+    writeln!(out, "  serves HTTP on {}, {threads}", listeners.join(", "))?;
     if let Ok(url) = registry_url(loaded) {
         writeln!(out, "  routes by {url}")?;
     }

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use proxy::memory::Memory;
-use proxy::metrics::{Limit, Totals, UpstreamFailure};
+use proxy::metrics::{Limit, Rejected, Totals, UpstreamFailure};
 use proxy::respond::LocalReply;
 
 use crate::api::registry_status;
@@ -160,6 +160,9 @@ fn of_proxy(out: &mut Exposition, t: &Totals) {
     let help = "Limits that somebody ran into, but for those that show as an answer of portico's own.";
     let limits = Limit::ALL.into_iter().map(Limit::name).zip(t.limits);
     out.counters("portico_limits_reached_total", help, "limit", limits);
+    let help = "Connections that a listener's policy kept out before their first request.";
+    let rejected = Rejected::ALL.into_iter().map(Rejected::name).zip(t.rejected);
+    out.counters("portico_connections_rejected_total", help, "why", rejected);
 }
 
 fn of_durations(out: &mut Exposition, t: &Totals) {

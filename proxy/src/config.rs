@@ -1,10 +1,17 @@
 //! Every setting of the proxy, with its default; the file format that fills it lives in the binary.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{AddrParseError, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+pub use crate::middleware::Scheme;
+
+/// The largest PROXY protocol header of version 2, in octets: addresses, and extensions that are passed over. One of version 1
+/// has 107 at most, as the protocol says.
+pub const MAX_PROXY_HEADER: usize = 4 << 10;
 
 /// The largest error page, in octets; pages are kept in memory.
 pub const MAX_ERROR_PAGE: usize = 256 << 10;
@@ -18,8 +25,8 @@ pub const MAX_LOGGED_FIELD: usize = 2 << 10;
 /// Everything about a proxy that is not a fact. Each limit has a name here and nowhere else.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Where HTTP is spoken.
-    pub listen: Vec<SocketAddr>,
+    /// Where HTTP is spoken, and with whom.
+    pub listen: Vec<Listener>,
     /// `[::]` takes IPv4 too, unless an IPv4 address of the same port is listened on beside it.
     pub dual_stack: bool,
     /// Threads that serve, each with its own listener, pool and buffers; 0: one a core.
@@ -45,6 +52,49 @@ pub struct Config {
     pub memory: Option<u64>,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain: Duration,
+}
+
+/// Where HTTP is spoken, and what is other there than everywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Where.
+    pub address: SocketAddr,
+    /// Peers that say in a PROXY protocol header, version 1 or 2, whose connection they pass on; nobody else may come to this
+    /// listener then. Empty: nobody says so, and what looks like such a header is none.
+    pub proxy_protocol: Vec<IpNet>,
+    /// Whose `X-Forwarded-…`, `X-Real-IP` and `X-Debug` headers are believed here; `None`: as [`Config::trusted`].
+    pub trusted: Option<Vec<IpNet>>,
+    /// The only clients that are let in; empty: all …
+    pub allow: Vec<IpNet>,
+    /// … but these.
+    pub deny: Vec<IpNet>,
+    /// The scheme that clients speak, when a TLS terminator stands in front; `None`: the one that is spoken here.
+    pub scheme: Option<Scheme>,
+    /// Client connections at once, over all threads; more wait in the backlog. `None`: as many as all listeners may have.
+    pub connections: Option<usize>,
+}
+
+impl From<SocketAddr> for Listener {
+    /// One like all others.
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            address,
+            proxy_protocol: Vec::new(),
+            trusted: None,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            scheme: None,
+            connections: None,
+        }
+    }
+}
+
+impl FromStr for Listener {
+    type Err = AddrParseError;
+
+    fn from_str(address: &str) -> Result<Self, AddrParseError> {
+        address.parse::<SocketAddr>().map(Self::from)
+    }
 }
 
 /// Where and how exchanges are logged.
@@ -163,10 +213,17 @@ pub struct HealthRules {
     pub dead_on_500: bool,
 }
 
+impl Config {
+    /// True when it listens at the same addresses as the other; what is other there may change while running.
+    pub fn listens_as(&self, other: &Self) -> bool {
+        self.listen.iter().map(|listener| listener.address).eq(other.listen.iter().map(|other| other.address))
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)).into()],
             dual_stack: true,
             workers: 0,
             trusted: Vec::new(),

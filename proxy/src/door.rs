@@ -108,7 +108,7 @@ pub fn bind(config: &Config) -> Result<Bound, OpenError> {
     let mut threads: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
     let mut addresses = Vec::new();
     let mut own = Vec::new();
-    for &address in &config.listen {
+    for address in config.listen.iter().map(|listener| listener.address) {
         let dual = is_dual(address, config);
         let listeners = listen(address, workers, dual)?;
         let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
@@ -126,8 +126,8 @@ pub fn bind(config: &Config) -> Result<Bound, OpenError> {
 
 /// True when an address is for both families: `[::]`, unless IPv4 has a listener of its own at that port.
 fn is_dual(address: SocketAddr, config: &Config) -> bool {
-    let has_own = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port() && other.port() != 0;
-    config.dual_stack && is_any_v6(address) && !config.listen.iter().any(has_own)
+    let has_own = |other: SocketAddr| other.is_ipv4() && other.port() == address.port() && other.port() != 0;
+    config.dual_stack && is_any_v6(address) && !config.listen.iter().any(|other| has_own(other.address))
 }
 
 fn is_any_v6(address: SocketAddr) -> bool {
@@ -170,6 +170,7 @@ impl Bound {
             settings: Arc::clone(&settings),
             states: Arc::clone(&states),
             connections: AtomicUsize::new(0),
+            listeners: self.addresses.iter().map(|_| AtomicUsize::new(0)).collect(),
             addresses: Addresses::default(),
             memory: Arc::default(),
             descriptors: Descriptors::new(open_files()),
@@ -286,7 +287,7 @@ impl Proxy {
     pub fn reload(&self, config: &Config) -> Result<(), ReloadError> {
         let old = self.shared.settings.load();
         let fixed: Vec<&'static str> = [
-            ("listen", old.config.listen != config.listen),
+            ("listen", !old.config.listens_as(config)),
             ("access log's queue", old.config.access_log.queue_bytes != config.access_log.queue_bytes),
             ("connections to an endpoint", old.config.upstream.connections != config.upstream.connections),
             ("dual stack", old.config.dual_stack != config.dual_stack),

@@ -21,6 +21,7 @@ pub mod log;
 pub mod memory;
 pub mod metrics;
 pub mod middleware;
+pub mod proxy_protocol;
 pub mod respond;
 pub mod route;
 mod settings;

@@ -51,8 +51,8 @@ async fn serve(start: Start) {
     let counters = start.metrics.counters();
     let sink = start.writer.sink(counters.clone());
     let worker = Rc::new(Worker::new(start.shared, start.resolver, counters, sink));
-    for listener in start.listeners {
-        tokio::task::spawn_local(accept(Rc::clone(&worker), listener, start.draining.clone()));
+    for (place, listener) in start.listeners.into_iter().enumerate() {
+        tokio::task::spawn_local(accept(Rc::clone(&worker), listener, place, start.draining.clone()));
     }
     let mut draining = start.draining;
     let mut sweep = tokio::time::interval(Duration::from_millis(SWEEP_MS));

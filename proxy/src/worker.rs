@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) states: Arc<States>,
     /// Client connections open, over all threads.
     pub(crate) connections: AtomicUsize,
+    /// Client connections of each listener, in the order of the configuration; counted where they are limited.
+    pub(crate) listeners: Box<[AtomicUsize]>,
     /// Client connections of each address.
     pub(crate) addresses: Addresses,
     /// How near the limit of memory is.
@@ -63,6 +65,13 @@ pub(crate) struct Shared {
     pub(crate) known: watch::Receiver<bool>,
     /// True while an active checker proves itself alive: a 500 then counts as death, as in hipache.
     pub(crate) active_checker: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Client connections open at a listener that limits them.
+    pub(crate) fn open_at(&self, place: usize) -> usize {
+        self.listeners.get(place).map_or(0, |open| open.load(Ordering::Relaxed))
+    }
 }
 
 /// One thread of the proxy.
@@ -320,6 +329,7 @@ impl Worker {
             settings: Arc::new(ArcSwap::from_pointee(Settings::new(config).expect("no pages"))),
             states,
             connections: AtomicUsize::new(0),
+            listeners: Box::new([AtomicUsize::new(0)]),
             addresses: Addresses::default(),
             memory: Arc::default(),
             descriptors: Descriptors::new(crate::settings::open_files()),
@@ -359,20 +369,41 @@ impl Drop for Refusing<'_> {
 
 /// Counts a client connection for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Counted(Rc<Worker>);
+pub(crate) struct Counted {
+    worker: Rc<Worker>,
+    /// Which listener it came to.
+    place: usize,
+    /// That listener has a limit of its own.
+    limited: bool,
+}
 
 impl Counted {
-    /// One more.
-    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
+    /// One more, at the listener at `place` of the list.
+    pub(crate) fn new(worker: &Rc<Worker>, place: usize) -> Self {
         worker.open.set(worker.open.get() + 1);
         worker.shared.connections.fetch_add(1, Ordering::Relaxed);
-        Self(Rc::clone(worker))
+        let settings = worker.settings.borrow();
+        let limited =
+            settings.config.listen.get(place).is_some_and(|listener| listener.connections.is_some());
+        if let Some(open) = worker.shared.listeners.get(place).filter(|_| limited) {
+            open.fetch_add(1, Ordering::Relaxed);
+        }
+        Self { worker: Rc::clone(worker), place, limited }
+    }
+
+    /// Which listener it came to: its place in the list.
+    pub(crate) fn place(&self) -> usize {
+        self.place
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get().saturating_sub(1));
-        self.0.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        let Self { worker, place, limited } = self;
+        worker.open.set(worker.open.get().saturating_sub(1));
+        worker.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        if let Some(open) = worker.shared.listeners.get(*place).filter(|_| *limited) {
+            open.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }

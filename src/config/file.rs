@@ -7,7 +7,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::assignment::Assignment;
-use super::problem::{Place, Problem, nearest};
+use super::listener::{self, PARTS};
+use super::problem::{Place, Problem, did_you_mean, nearest};
 use super::settings::SETTINGS;
 use super::value::Value;
 
@@ -54,13 +55,65 @@ impl Reader<'_> {
                     let hint = hint(prefix, key.get_ref());
                     self.problems.push(Problem { place, message: format!("unknown key `{path}`{hint}") });
                 }
-                (_, Some(setting)) => match read_value(value) {
-                    Some(value) => self.assignments.push(Assignment { key: setting.key, value, place }),
-                    None => {
-                        let message = format!("`{path}` cannot be a {}", value.get_ref().type_str());
-                        self.problems.push(Problem { place, message });
+                (_, Some(setting)) if setting.key == listener::KEY => {
+                    if let Some(value) = self.listeners(value, &place) {
+                        self.assignments.push(Assignment { key: setting.key, value, place });
                     }
-                },
+                }
+                (_, Some(setting)) => {
+                    if let Some(value) = self.value(&path, value, &place) {
+                        self.assignments.push(Assignment { key: setting.key, value, place });
+                    }
+                }
+            }
+        }
+    }
+
+    /// A value; `None`, and a problem, where it is of a kind that no setting has.
+    fn value(&mut self, path: &str, value: &Spanned<DeValue<'_>>, place: &Place) -> Option<Value> {
+        let read = read_value(value);
+        if read.is_none() {
+            let message = format!("`{path}` cannot be a {}", value.get_ref().type_str());
+            self.problems.push(Problem { place: place.clone(), message });
+        }
+        read
+    }
+
+    /// Listeners: addresses and tables. `None`, and problems with the lines of the keys, where one cannot be understood.
+    fn listeners(&mut self, value: &Spanned<DeValue<'_>>, place: &Place) -> Option<Value> {
+        match value.get_ref() {
+            DeValue::Array(listeners) => {
+                // All are read, so that all problems are told.
+                let read: Vec<_> = listeners.iter().map(|listener| self.listeners(listener, place)).collect();
+                read.into_iter().collect::<Option<_>>().map(Value::List)
+            }
+            DeValue::Table(table) => self.listener(table),
+            _ => self.value(listener::KEY, value, place),
+        }
+    }
+
+    fn listener(&mut self, table: &DeTable<'_>) -> Option<Value> {
+        let read: Vec<_> = table
+            .iter()
+            .map(|(key, value)| self.part(key.get_ref(), value, (self.at)(key.span().start)))
+            .collect();
+        read.into_iter().collect::<Option<_>>().map(Value::Table)
+    }
+
+    /// One key of a listener.
+    fn part(&mut self, key: &str, value: &Spanned<DeValue<'_>>, place: Place) -> Option<(String, Value)> {
+        let path = format!("{}.{key}", listener::KEY);
+        let Some(part) = PARTS.iter().find(|part| part.key == key) else {
+            let hint = did_you_mean(key, PARTS.iter().map(|part| part.key));
+            self.problems.push(Problem { place, message: format!("unknown key `{path}`{hint}") });
+            return None;
+        };
+        let value = self.value(&path, value, &place)?;
+        match part.check(&value) {
+            Ok(()) => Some((key.to_owned(), value)),
+            Err(wrong) => {
+                self.problems.push(Problem { place, message: format!("`{path}` {wrong}") });
+                None
             }
         }
     }
@@ -130,6 +183,24 @@ mod tests {
     fn all_problems_are_named_at_once() {
         let error = problem("zzz = 1\n[http]\nworkers = 1.5\n");
         assert_eq!(error, "p.toml:1: unknown key `zzz`\np.toml:3: `http.workers` cannot be a float");
+    }
+
+    #[test]
+    fn a_key_of_a_listener_that_is_wrong_is_told_with_its_own_line() {
+        let text = "[[http.listen]]\naddress = \"127.0.0.1:80\"\n[[http.listen]]\naddress = \"80\"\n\
+            proxy_protocl = [\"10.0.0.0/8\"]\nscheme = \"ftp\"\nallow = 1.5\nproxy_protocol = true\n";
+        let error = problem(text);
+        let starts = [
+            "p.toml:4: `http.listen.address` is \"80\", but must be an IP address with a port",
+            "p.toml:5: unknown key `http.listen.proxy_protocl`; did you mean `proxy_protocol`?",
+            "p.toml:6: `http.listen.scheme` is \"ftp\", but must be \"http\" or \"https\"",
+            "p.toml:7: `http.listen.allow` cannot be a float",
+            "p.toml:8: `http.listen.proxy_protocol` is true, but must name the peers that send it",
+        ];
+        assert_eq!(error.lines().count(), starts.len(), "{error}");
+        for (line, start) in error.lines().zip(starts) {
+            assert!(line.starts_with(start), "{line}");
+        }
     }
 
     #[test]

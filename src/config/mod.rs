@@ -11,6 +11,7 @@ mod assignment;
 mod environment;
 mod file;
 mod hipache;
+pub(crate) mod listener;
 mod problem;
 mod settings;
 mod validate;
@@ -145,7 +146,9 @@ impl Loaded {
 
     /// Those of them that need a restart to be followed.
     pub(crate) fn not_live(&self, other: &Self) -> Vec<&'static str> {
-        let fixed = |key: &&str| Setting::named(key).is_some_and(|setting| !setting.live);
+        let fixed = |key: &&str| {
+            Setting::named(key).is_some_and(|setting| setting.needs_restart(&self.settings, &other.settings))
+        };
         self.changed(other).into_iter().filter(fixed).collect()
     }
 }

@@ -89,12 +89,23 @@ fn default_data() -> PathBuf {
     state.as_deref().unwrap_or(Path::new(".")).join("portico")
 }
 
+/// Whether SIGHUP can take a new value over; otherwise a restart is needed.
+#[derive(Clone, Copy)]
+pub(crate) enum Live {
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+    /// If both configurations agree in this.
+    Where(fn(&Settings, &Settings) -> bool),
+}
+
 /// One setting.
 pub(crate) struct Setting {
     /// `section.name`, as in the file.
     pub key: &'static str,
     /// Whether SIGHUP can take a new value over; otherwise a restart is needed.
-    pub live: bool,
+    pub live: Live,
     /// Whether its value must not be shown.
     pub secret: bool,
     get: fn(&Settings) -> Value,
@@ -110,6 +121,15 @@ impl Setting {
     /// Sets it, or says what is wrong with the value, so that it can follow the key.
     pub(crate) fn set(&self, settings: &mut Settings, value: &Value) -> Result<(), String> {
         (self.set)(settings, value)
+    }
+
+    /// Whether only a restart takes the difference of two configurations over, where they differ in this.
+    pub(crate) fn needs_restart(&self, settings: &Settings, other: &Settings) -> bool {
+        match self.live {
+            Live::Yes => false,
+            Live::No => true,
+            Live::Where(agree) => !agree(settings, other),
+        }
     }
 
     /// The setting of that name.
@@ -132,7 +152,13 @@ macro_rules! setting {
         } $(, $mark)*)
     };
     (@build $key:literal, $get:expr, $set:expr $(, $mark:ident)*) => {
-        Setting { key: $key, live: marked!(live $($mark)*), secret: marked!(secret $($mark)*), get: $get, set: $set }
+        Setting {
+            key: $key,
+            live: if marked!(live $($mark)*) { Live::Yes } else { Live::No },
+            secret: marked!(secret $($mark)*),
+            get: $get,
+            set: $set,
+        }
     };
 }
 
@@ -151,7 +177,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("group", group),
     setting!("log.level", log.level, live),
     setting!("log.format", log.format),
-    setting!("http.listen", proxy.listen),
+    Setting {
+        key: "http.listen",
+        live: Live::Where(|s, other| s.proxy.listens_as(&other.proxy)),
+        secret: false,
+        get: |s| s.proxy.listen.show(),
+        set: |s, v| {
+            s.proxy.listen = Form::read(v)?;
+            Ok(())
+        },
+    },
     setting!("http.dual_stack", proxy.dual_stack),
     setting!("http.workers", proxy.workers),
     setting!("http.trusted", proxy.trusted, live),
@@ -160,7 +195,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("http.error_pages", proxy.error_pages, live),
     Setting {
         key: "http.memory",
-        live: true,
+        live: Live::Yes,
         secret: false,
         get: |s| s.proxy.memory.map_or_else(|| Value::Text("group".into()), Size::show),
         set: |s, v| {
@@ -178,7 +213,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("client.headers", proxy.client.headers, live),
     Setting {
         key: "client.body",
-        live: true,
+        live: Live::Yes,
         secret: false,
         get: |s| s.proxy.client.body_bytes.map_or_else(|| Value::Text("unlimited".into()), Size::show),
         set: |s, v| {

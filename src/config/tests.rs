@@ -46,6 +46,19 @@ fn the_example_names_every_setting_with_its_default() {
 }
 
 #[test]
+fn the_example_explains_every_key_of_a_listener() {
+    let text = std::fs::read_to_string(shipped("example.toml")).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("#   ")).collect::<Vec<_>>().join("\n");
+
+    let loaded = load(&lines).unwrap();
+
+    for part in listener::PARTS {
+        assert!(lines.lines().any(|line| line.starts_with(&format!("{} = ", part.key))), "{}", part.key);
+    }
+    assert_eq!(loaded.settings.proxy.listen.len(), 2);
+}
+
+#[test]
 fn every_configuration_that_is_shipped_can_be_loaded() {
     for entry in std::fs::read_dir(shipped("")).unwrap() {
         let path = entry.unwrap().path();
@@ -102,6 +115,8 @@ fn settings_that_contradict_each_other_are_problems() {
     for (text, part) in [
         ("version = 2", "this portico reads version 1"),
         ("[http]\nlisten = []", "write at least one address"),
+        ("[http]\nlisten = [\"127.0.0.1:80\", {address = \"127.0.0.1:80\"}]", "names 127.0.0.1:80 twice"),
+        ("[http]\nlisten = [{scheme = \"https\"}]", "each listener needs an `address`"),
         ("[registry]\nurl = \"etcd:\"", "`registry.url` cannot be used"),
         ("[registry]\nurl = []", "write one, or two"),
         ("[admin]\nlisten = \"0.0.0.0:8081\"", "set admin.token"),
@@ -153,14 +168,14 @@ fn hipaches_flavour_chooses_the_file_of_a_folder() {
     std::fs::write(folder.path().join("config.json"), r#"{"http": {"port": 81}}"#).unwrap();
     std::fs::write(folder.path().join("config_test.json"), r#"{"http": {"port": 82}}"#).unwrap();
     let mut sources = Sources { file: Some(folder.path().to_owned()), ..Sources::default() };
-    assert_eq!(sources.load().unwrap().settings.proxy.listen[0].port(), 81);
+    assert_eq!(sources.load().unwrap().settings.proxy.listen[0].address.port(), 81);
 
     sources.variables.insert("SETTINGS_FLAVOR".into(), "test".into());
-    assert_eq!(sources.load().unwrap().settings.proxy.listen[0].port(), 82);
+    assert_eq!(sources.load().unwrap().settings.proxy.listen[0].address.port(), 82);
 
     sources.file = Some(folder.path().join("config.json"));
     assert_eq!(
-        sources.load().unwrap().settings.proxy.listen[0].port(),
+        sources.load().unwrap().settings.proxy.listen[0].address.port(),
         81,
         "a file that is named wins, as in hipache"
     );
@@ -172,6 +187,11 @@ fn hipaches_flavour_chooses_the_file_of_a_folder() {
 
 #[test]
 fn what_needs_a_restart_is_known() {
+    let listening =
+        |keys: &str| load(&format!("[[http.listen]]\naddress = \"127.0.0.1:1\"\n{keys}")).unwrap();
+    let (plain, scheme) = (listening(""), listening("scheme = \"https\"\ntrusted = []\n"));
+    assert_eq!((plain.changed(&scheme), plain.not_live(&scheme)), (vec!["http.listen"], vec![]));
+    assert_eq!(listening("[[http.listen]]\naddress = \"127.0.0.1:2\"\n").not_live(&plain), ["http.listen"]);
     let before = load("[http]\nworkers = 1\n").unwrap();
     let after = load("[http]\nworkers = 2\ndrain = \"1s\"\n").unwrap();
     assert_eq!(after.not_live(&before), ["http.workers"]);

@@ -1,5 +1,9 @@
 //! What no single setting can tell: values that contradict each other, or that nobody could follow.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use proxy::config::Listener;
 use registry::RegistryUrl;
 
 use super::{Loaded, Problem};
@@ -27,6 +31,9 @@ pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {
     if settings.proxy.listen.is_empty() {
         wrong("http.listen", "is empty; write at least one address".into());
     }
+    if let Some(address) = named_twice(&settings.proxy.listen) {
+        wrong("http.listen", format!("names {address} twice; one listener has one policy"));
+    }
     if let Err(error) = registry_url(loaded) {
         wrong("registry.url", format!("cannot be used: {error}"));
     }
@@ -45,6 +52,13 @@ pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {
             wrong(setting.key, "is 0s, but must be longer than that".into());
         }
     }
+}
+
+/// An address that two listeners would have. Port 0 is another one each time.
+fn named_twice(listeners: &[Listener]) -> Option<SocketAddr> {
+    let mut seen = BTreeSet::new();
+    let fixed = listeners.iter().map(|listener| listener.address).filter(|address| address.port() != 0);
+    fixed.into_iter().find(|address| !seen.insert(*address))
 }
 
 /// The registry that the settings name.

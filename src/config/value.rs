@@ -19,6 +19,8 @@ pub(crate) enum Value {
     Flag(bool),
     /// Several of them.
     List(Vec<Self>),
+    /// A table of them, in the order in which it was written.
+    Table(Vec<(String, Self)>),
 }
 
 impl Value {
@@ -36,7 +38,7 @@ impl Value {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Self::List(parts.map(|part| Self::Text(part.into())).collect())
             }
-            Self::Text(_) => Self::Text(text.into()),
+            Self::Text(_) | Self::Table(_) => Self::Text(text.into()),
         }
     }
 }
@@ -54,6 +56,12 @@ impl fmt::Display for Value {
                     write!(f, "{}{value}", if index == 0 { "" } else { ", " })?;
                 }
                 f.write_str("]")
+            }
+            Self::Table(entries) => {
+                for (index, (key, value)) in entries.iter().enumerate() {
+                    write!(f, "{} {key} = {value}", if index == 0 { "{" } else { "," })?;
+                }
+                f.write_str(" }")
             }
         }
     }

@@ -14,6 +14,7 @@ mod guard;
 mod hipache;
 mod lifecycle;
 mod limits;
+mod listeners;
 mod operator;
 mod redis;
 mod redis_production;

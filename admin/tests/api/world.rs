@@ -40,7 +40,7 @@ impl World {
     /// Beside a real proxy on a free loopback port.
     pub(crate) async fn with_proxy() -> (Self, SocketAddr) {
         let mut config = proxy::config::Config { workers: 1, ..proxy::config::Config::default() };
-        config.listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
+        config.listen = vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()];
         config.access_log.target = None;
         let bound = proxy::bind(&config).unwrap();
         let address = bound.addresses()[0];

@@ -1,12 +1,15 @@
 //! Who may come in. Who may not is told so, and closed.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::rc::Rc;
 
+use ipnet::IpNet;
+
 use super::client::Client;
+use crate::config::Listener;
 use crate::exchange::{Then, refuse};
 use crate::memory::Pressure;
-use crate::metrics::Limit;
+use crate::metrics::{Limit, Rejected};
 use crate::respond::LocalReply;
 use crate::worker::Worker;
 
@@ -30,37 +33,90 @@ impl Drop for Place {
     }
 }
 
-/// Lets a connection from `peer` in.
+/// What keeps a connection out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum KeptOut {
+    /// There is no room.
+    Full(Limit),
+    /// Its client may not come to this listener.
+    Denied,
+}
+
+/// Lets a client in.
 ///
 /// # Errors
-/// The limit that keeps it out.
-pub(crate) fn admit(worker: &Rc<Worker>, peer: SocketAddr) -> Result<Place, Limit> {
-    if worker.pressure() == Pressure::Critical {
-        return Err(Limit::Memory);
+/// What keeps it out.
+pub(crate) fn admit(worker: &Rc<Worker>, client: &Client, listener: &Listener) -> Result<Place, KeptOut> {
+    let ip = client.peer.ip();
+    if !lets_in(listener, ip) {
+        return Err(KeptOut::Denied);
     }
-    let settings = worker.settings();
+    if worker.pressure() == Pressure::Critical {
+        return Err(KeptOut::Full(Limit::Memory));
+    }
     let mut place = Place { worker: Rc::clone(worker), ip: None };
-    let Some(most) = settings.config.client.connections_per_address else { return Ok(place) };
-    let ip = peer.ip().to_canonical();
-    if settings.config.trusted.iter().any(|network| network.contains(&ip)) {
+    let Some(most) = worker.settings().config.client.connections_per_address else { return Ok(place) };
+    if client.peer.is_trusted() {
         return Ok(place);
     }
     if !worker.shared.addresses.enter(ip, most) {
-        return Err(Limit::ConnectionsPerAddress);
+        return Err(KeptOut::Full(Limit::ConnectionsPerAddress));
     }
     place.ip = Some(ip);
     Ok(place)
 }
 
-/// Tells a client that there is no room for it, and closes.
-pub(crate) async fn turn_away(worker: &Worker, mut client: Client, limit: Limit) {
-    worker.counters.limit(limit);
+/// True when the listener is for this client: among those it is for, if it names any, and not among those it denies.
+fn lets_in(listener: &Listener, ip: IpAddr) -> bool {
+    let is_in = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&ip));
+    (listener.allow.is_empty() || is_in(&listener.allow)) && !is_in(&listener.deny)
+}
+
+/// Tells a client that it is kept out, and closes.
+pub(crate) async fn turn_away(worker: &Worker, mut client: Client, kept_out: KeptOut) {
+    let reply = match kept_out {
+        KeptOut::Full(limit) => {
+            worker.counters.limit(limit);
+            LocalReply::Unavailable
+        }
+        KeptOut::Denied => {
+            worker.counters.rejected(Rejected::Denied);
+            LocalReply::Forbidden
+        }
+    };
     let Some(_telling) = worker.refusing(REFUSALS) else {
         worker.counters.limit(Limit::RefusalsAtOnce);
         return;
     };
-    match refuse(worker, &mut client, LocalReply::Unavailable).await {
+    match refuse(worker, &mut client, reply).await {
         Then::Abort => client.transport.abort(),
         _ => client.linger(worker).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    #[test]
+    fn a_listener_is_for_those_it_allows_and_never_for_those_it_denies() {
+        for (allow, deny, ip, expected) in [
+            (&[] as &[&str], &[] as &[&str], "192.0.2.1", true),
+            (&["10.0.0.0/8"], &[], "10.1.2.3", true),
+            (&["10.0.0.0/8"], &[], "192.0.2.1", false),
+            (&["10.0.0.0/8"], &[], "::1", false),
+            (&[], &["10.0.0.0/8"], "10.1.2.3", false),
+            (&[], &["10.0.0.0/8"], "192.0.2.1", true),
+            (&["10.0.0.0/8"], &["10.0.0.7/32"], "10.0.0.7", false),
+            (&["10.0.0.7/32"], &["10.0.0.0/8"], "10.0.0.7", false),
+        ] {
+            let mut listener = Listener::from(SocketAddr::from(([127, 0, 0, 1], 80)));
+            let networks = |list: &[&str]| list.iter().map(|net| net.parse().expect("a network")).collect();
+            (listener.allow, listener.deny) = (networks(allow), networks(deny));
+            let ip = ip.parse().expect("an address");
+            assert_eq!(lets_in(&listener, ip), expected, "{ip}, allow {allow:?}, deny {deny:?}");
+        }
     }
 }

@@ -8,9 +8,11 @@ use super::deadline::Deadline;
 use super::transport::Transport;
 use crate::balance::RequestKey;
 use crate::clock::millis;
+use crate::config::Listener;
 use crate::http::{Framing, HeadScan, Parsed, RequestHead, write_request};
 use crate::memory::Pressure;
 use crate::middleware::{Forwarded, Peer, Scheme};
+use crate::proxy_protocol::Ends;
 use crate::respond::LocalReply;
 use crate::route::Route;
 use crate::worker::Worker;
@@ -41,11 +43,21 @@ pub(crate) enum Next {
 }
 
 impl Client {
-    pub(crate) fn new(worker: &Worker, transport: Transport, peer: SocketAddr, local: SocketAddr) -> Self {
+    /// The client of a connection from `peer`, which came to `listener`.
+    pub(crate) fn new(worker: &Worker, transport: Transport, listener: &Listener, ends: Ends) -> Self {
         let deadline = worker.deadlines.add();
-        let peer = Peer::new(peer, &worker.settings().config.trusted);
-        let forwarded = Forwarded::new(peer, local, Scheme::Http);
+        let (peer, scheme) = (peer(worker, listener, ends.client), listener.scheme.unwrap_or(Scheme::Http));
+        // The port is that of the same door as the scheme.
+        let port = listener.scheme.map_or(ends.local.port(), Scheme::port);
+        let forwarded = Forwarded::new(peer, port, scheme);
         Self { transport, peer, deadline, buffer: None, head: RequestHead::new(), requests: 0, forwarded }
+    }
+
+    /// The connection is one that a load balancer passes on: these are its ends.
+    pub(crate) fn is_from(&mut self, worker: &Worker, listener: &Listener, ends: Ends) {
+        self.peer = peer(worker, listener, ends.client);
+        let scheme = listener.scheme.unwrap_or(Scheme::Http);
+        self.forwarded = Forwarded::new(self.peer, ends.local.port(), scheme);
     }
 
     /// Waits for the next request; holds no memory until its first octet is here.
@@ -197,6 +209,11 @@ impl Client {
             self.linger(worker).await;
         }
     }
+}
+
+fn peer(worker: &Worker, listener: &Listener, address: SocketAddr) -> Peer {
+    let settings = worker.settings();
+    Peer::new(address, listener.trusted.as_deref().unwrap_or(&settings.config.trusted))
 }
 
 /// How long a closing connection is read from, in milliseconds.

@@ -13,15 +13,22 @@ use tokio::sync::watch::Receiver;
 use super::admission::{admit, turn_away};
 use super::client::{Client, Next};
 use super::deadline::SWEEP_MS;
+use super::passed_on::is_introduced;
 use super::socket::{Socket, watch};
 use super::transport::Transport;
 use crate::exchange::{self, Then};
 use crate::metrics::Limit;
+use crate::proxy_protocol::Ends;
 use crate::upstream::connect::is_exhausted;
 use crate::worker::{Counted, Worker};
 
-/// Accepts connections until `draining` says so; then the listener is closed.
-pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut draining: Receiver<bool>) {
+/// Accepts connections until `draining` says so; then the listener is closed. Its policy is the one at `place` of the list.
+pub(crate) async fn accept(
+    worker: Rc<Worker>,
+    listener: TcpListener,
+    place: usize,
+    mut draining: Receiver<bool>,
+) {
     let watched = listener.local_addr().and_then(|local| {
         listener.set_nonblocking(true)?;
         Ok((local, watch(listener, Interest::READABLE)?))
@@ -30,10 +37,15 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut draini
         Ok(watched) => watched,
         Err(error) => return tracing::error!(%error, "a listener cannot be watched"),
     };
-    let mut tight = false;
+    let (mut tight, mut had_room) = (false, true);
     loop {
         tight = tight && worker.shared.descriptors.is_still_tight();
-        let full = tight || at_limit(&worker);
+        let has_room = has_room(&worker, place);
+        if had_room && !has_room {
+            worker.counters.limit(Limit::ListenerConnections);
+        }
+        had_room = has_room;
+        let full = tight || !has_room || at_limit(&worker);
         let accepted = tokio::select! {
             biased;
             _ = draining.wait_for(|draining| *draining) => return,
@@ -47,7 +59,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut draini
                     make_room(&worker);
                 }
                 // Counted here, so that the limit sees it before the next one is accepted.
-                let counted = Counted::new(&worker);
+                let counted = Counted::new(&worker, place);
                 tokio::task::spawn_local(serve(Rc::clone(&worker), counted, socket, (peer, local)));
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -82,6 +94,13 @@ fn at_limit(worker: &Worker) -> bool {
     worker.shared.connections.load(Ordering::Relaxed) >= worker.settings().connections
 }
 
+/// True unless the listener at `place` has as many connections as it may have.
+fn has_room(worker: &Worker, place: usize) -> bool {
+    let settings = worker.settings();
+    let most = settings.config.listen.get(place).and_then(|listener| listener.connections);
+    most.is_none_or(|most| worker.shared.open_at(place) < most)
+}
+
 /// Long enough for connections to end meanwhile.
 async fn pause() {
     tokio::time::sleep(Duration::from_millis(SWEEP_MS)).await;
@@ -97,16 +116,22 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// Serves one connection to its end.
 async fn serve(
     worker: Rc<Worker>,
-    _counted: Counted,
+    counted: Counted,
     socket: Socket,
     (peer, local): (SocketAddr, SocketAddr),
 ) {
     let _metered = worker.counters.connection();
-    let mut client = Client::new(&worker, Transport::Plain(socket), peer, local);
-    let _place = match admit(&worker, peer) {
+    let settings = worker.settings();
+    let Some(listener) = settings.config.listen.get(counted.place()) else { return };
+    let mut client = Client::new(&worker, Transport::Plain(socket), listener, Ends { client: peer, local });
+    if !is_introduced(&worker, &mut client, listener, peer).await {
+        return;
+    }
+    let _place = match admit(&worker, &client, listener) {
         Ok(place) => place,
-        Err(limit) => return turn_away(&worker, client, limit).await,
+        Err(kept_out) => return turn_away(&worker, client, kept_out).await,
     };
+    drop(settings);
     loop {
         let then = match client.next(&worker).await {
             Next::Request => exchange::exchange(&worker, &mut client).await,
@@ -151,7 +176,7 @@ mod tests {
         let address = listener.local_addr().expect("bound");
         let (_serving, draining) = tokio::sync::watch::channel(false);
         let serving = async {
-            tokio::task::spawn_local(accept(Rc::clone(&worker), listener, draining));
+            tokio::task::spawn_local(accept(Rc::clone(&worker), listener, 0, draining));
             for _ in 0..3 {
                 let lost = ask(address, "panic.test").await;
                 assert!(

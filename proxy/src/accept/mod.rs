@@ -11,6 +11,7 @@ pub(crate) mod connection;
 pub(crate) mod deadline;
 pub(crate) mod descriptors;
 mod listener;
+mod passed_on;
 pub(crate) mod socket;
 pub(crate) mod transport;
 

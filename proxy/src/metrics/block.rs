@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{BUCKETS, Histogram, Limit, Totals, UpstreamFailure};
+use super::{BUCKETS, Histogram, Limit, Rejected, Totals, UpstreamFailure};
 use crate::respond::LocalReply;
 
 /// Written by one thread only, read by whoever sums. Aligned so that two threads never share a cache line
@@ -31,6 +31,7 @@ pub(super) struct Block {
     log_lines_dropped: Cell,
     panics: Cell,
     limits: Cells<{ Limit::ALL.len() }>,
+    rejected: Cells<{ Rejected::ALL.len() }>,
     duration: Latencies,
     upstream_duration: Latencies,
 }
@@ -102,6 +103,7 @@ impl Block {
             log_lines_dropped: self.log_lines_dropped.get(),
             panics: self.panics.get(),
             limits: self.limits.get(),
+            rejected: self.rejected.get(),
             duration: self.duration.get(),
             upstream_duration: self.upstream_duration.get(),
         }
@@ -217,6 +219,11 @@ impl Counters {
     /// As [`Counters::limit`], several at once.
     pub fn limits(&self, limit: Limit, n: u64) {
         self.block.limits.0[limit as usize].add(n);
+    }
+
+    /// A listener's policy kept a connection out.
+    pub fn rejected(&self, why: Rejected) {
+        self.block.rejected.0[why as usize].add(1);
     }
 
     /// Lines of the access log were dropped.

@@ -21,11 +21,13 @@ pub enum Limit {
     OpenFiles,
     /// A connection was refused because memory is nearly used up.
     Memory,
+    /// A listener had as many connections as it may have: accepting there pauses.
+    ListenerConnections,
 }
 
 impl Limit {
     /// Every limit, in the order of [`super::Totals::limits`].
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RequestsPerConnection,
         Self::ConnectionsPerAddress,
         Self::RefusalsAtOnce,
@@ -35,6 +37,7 @@ impl Limit {
         Self::UpstreamQueueTimeout,
         Self::OpenFiles,
         Self::Memory,
+        Self::ListenerConnections,
     ];
 
     /// Its name in metrics.
@@ -49,6 +52,7 @@ impl Limit {
             Self::UpstreamQueueTimeout => "upstream_queue_timeout",
             Self::OpenFiles => "open_files",
             Self::Memory => "memory",
+            Self::ListenerConnections => "listener_connections",
         }
     }
 }

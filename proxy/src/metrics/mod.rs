@@ -6,6 +6,7 @@
 mod block;
 mod histogram;
 mod limit;
+mod rejected;
 mod totals;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use block::{Connection, Counters, Outcome};
 pub use histogram::{BUCKETS, Histogram};
 pub use limit::Limit;
+pub use rejected::Rejected;
 pub use totals::Totals;
 
 use block::Block;

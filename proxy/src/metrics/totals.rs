@@ -1,6 +1,6 @@
 //! The counters as plain numbers.
 
-use super::{Histogram, Limit, UpstreamFailure};
+use super::{Histogram, Limit, Rejected, UpstreamFailure};
 use crate::respond::LocalReply;
 
 /// Everything a proxy counted since its start. Totals of several threads or nodes are merged by adding.
@@ -40,6 +40,8 @@ pub struct Totals {
     pub panics: u64,
     /// Limits that somebody ran into, in the order of [`Limit::ALL`].
     pub limits: [u64; Limit::ALL.len()],
+    /// Connections that a listener's policy kept out, in the order of [`Rejected::ALL`].
+    pub rejected: [u64; Rejected::ALL.len()],
     /// From the first octet of a request to the end of its answer.
     pub duration: Histogram,
     /// The part of it spent with endpoints, of requests that reached one.
@@ -83,6 +85,7 @@ impl Totals {
             log_lines_dropped,
             panics,
             limits,
+            rejected,
             duration,
             upstream_duration,
         } = self;
@@ -103,6 +106,7 @@ impl Totals {
         *log_lines_dropped += other.log_lines_dropped;
         *panics += other.panics;
         add(limits, &other.limits);
+        add(rejected, &other.rejected);
         duration.merge(&other.duration);
         upstream_duration.merge(&other.upstream_duration);
     }

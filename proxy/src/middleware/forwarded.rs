@@ -44,7 +44,7 @@ const OURS: usize = 7;
 pub enum Scheme {
     /// Plain TCP.
     Http,
-    /// TLS.
+    /// TLS, here or at a terminator in front.
     Https,
 }
 
@@ -113,19 +113,28 @@ impl<'a> Said<'a> {
 }
 
 impl Scheme {
-    const fn name(self) -> &'static str {
+    /// Its name in URLs.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
         }
     }
+
+    /// The port that URLs leave out.
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
 }
 
 impl Forwarded {
-    /// For a connection from `peer` to our address `local`.
-    pub fn new(peer: Peer, local: SocketAddr, scheme: Scheme) -> Self {
+    /// For a connection from `peer`, who asked for `port` and spoke `scheme` there.
+    pub fn new(peer: Peer, port: u16, scheme: Scheme) -> Self {
         let mut number = itoa::Buffer::new();
-        let port = SmallVec::from_slice(number.format(local.port()).as_bytes());
+        let port = SmallVec::from_slice(number.format(port).as_bytes());
         Self { peer, scheme: scheme.name(), port, memory: Vec::new() }
     }
 
@@ -275,7 +284,7 @@ mod tests {
         let mut head = RequestHead::new();
         assert_eq!(head.parse(request.as_bytes(), &LIMITS), Ok(Parsed::Complete));
         let peer = Peer::new(peer.parse().unwrap(), &networks);
-        let mut forwarded = Forwarded::new(peer, "192.0.2.1:8080".parse().unwrap(), Scheme::Http);
+        let mut forwarded = Forwarded::new(peer, 8080, Scheme::Http);
         // Twice: what the memory held must not show.
         drop(forwarded.before(&head, request.as_bytes()));
         let before = forwarded.before(&head, request.as_bytes());

@@ -13,6 +13,8 @@ pub enum LocalReply {
     BadRequest(&'static str),
     /// 400: no frontend matches (hipache's status; others would say 404).
     FrontendNotFound,
+    /// 403: the client may not come to this listener.
+    Forbidden,
     /// 405: CONNECT.
     MethodNotAllowed,
     /// 408: the request did not arrive in time.
@@ -51,7 +53,7 @@ pub enum LocalReply {
 
 impl LocalReply {
     /// The names of all replies, as metrics and the JSON log have them, in the order of [`Self::index`].
-    pub const NAMES: [&'static str; 21] = [
+    pub const NAMES: [&'static str; 22] = [
         "pong",
         "bad_request",
         "frontend_not_found",
@@ -73,6 +75,7 @@ impl LocalReply {
         "version_not_supported",
         "options",
         "loop_detected",
+        "forbidden",
     ];
 
     /// One of each, in the order of [`Self::index`].
@@ -99,6 +102,7 @@ impl LocalReply {
         Self::VersionNotSupported,
         Self::Options,
         Self::LoopDetected,
+        Self::Forbidden,
     ];
 
     /// Its place in [`Self::NAMES`].
@@ -125,6 +129,7 @@ impl LocalReply {
             Self::VersionNotSupported => 18,
             Self::Options => 19,
             Self::LoopDetected => 20,
+            Self::Forbidden => 21,
         }
     }
 
@@ -147,6 +152,7 @@ impl LocalReply {
         match self {
             Self::Pong | Self::Options => (200, "OK"),
             Self::BadRequest(_) | Self::FrontendNotFound => (400, "Bad Request"),
+            Self::Forbidden => (403, "Forbidden"),
             Self::MethodNotAllowed => (405, "Method Not Allowed"),
             Self::RequestTimeout => (408, "Request Timeout"),
             Self::BodyTooLarge => (413, "Content Too Large"),
@@ -173,6 +179,7 @@ impl LocalReply {
             Self::Pong | Self::Options => "ok",
             Self::BadRequest(why) | Self::BadAnswer(why) => why,
             Self::FrontendNotFound => "frontend not found",
+            Self::Forbidden => "this listener is not for you",
             Self::MethodNotAllowed => "method not allowed",
             Self::RequestTimeout => "the request did not arrive in time",
             Self::BodyTooLarge => "the request body is too large",

@@ -8,7 +8,7 @@ use super::LocalReply;
 use crate::config::MAX_ERROR_PAGE;
 
 /// The statuses that have a page of their own: those of our replies, without 200.
-const STATUSES: [u16; 13] = [400, 405, 408, 413, 414, 417, 431, 500, 502, 503, 504, 505, 508];
+const STATUSES: [u16; 14] = [400, 403, 405, 408, 413, 414, 417, 431, 500, 502, 503, 504, 505, 508];
 
 /// Error pages, read at start and on reload, never while serving.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

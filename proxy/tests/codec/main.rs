@@ -7,6 +7,7 @@ mod mutations;
 mod naive;
 mod naive_body;
 mod naive_target;
+mod proxy_protocol;
 mod requests;
 mod responses;
 

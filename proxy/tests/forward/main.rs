@@ -8,6 +8,7 @@ mod failures;
 mod guard;
 mod hostile;
 mod limits;
+mod listeners;
 mod once;
 mod origins;
 mod stage;

@@ -99,6 +99,12 @@ impl Call {
         let _gone = self.stream.write_all(octets.as_ref());
     }
 
+    /// Says `request`, and reads all that comes until the other side ends the connection.
+    pub(crate) fn ask(mut self, request: &str) -> String {
+        self.say(request);
+        String::from_utf8_lossy(&self.rest().0).into_owned()
+    }
+
     /// True while nothing is to be read and the other side has not ended.
     pub(crate) fn is_quiet_for(&mut self, time: Duration) -> bool {
         self.stream.set_read_timeout(Some(time)).unwrap();
@@ -262,14 +268,17 @@ impl Stage {
     }
 
     pub(crate) fn client(&self) -> Call {
-        call(TcpStream::connect(self.address).unwrap())
+        self.client_at(self.address)
+    }
+
+    /// A client of one of several listeners.
+    pub(crate) fn client_at(&self, address: SocketAddr) -> Call {
+        call(TcpStream::connect(address).unwrap())
     }
 
     /// Says `request`, and reads all that comes until the proxy ends the connection.
     pub(crate) fn ask(&self, request: &str) -> String {
-        let mut client = self.client();
-        client.say(request);
-        String::from_utf8_lossy(&client.rest().0).into_owned()
+        self.client().ask(request)
     }
 
     /// Marks these endpoints of `host` dead, as another node would.

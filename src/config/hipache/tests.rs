@@ -11,7 +11,7 @@ fn load(text: &str) -> Result<Loaded, String> {
 }
 
 fn listen(text: &str) -> Vec<String> {
-    load(text).unwrap().settings.proxy.listen.iter().map(ToString::to_string).collect()
+    load(text).unwrap().settings.proxy.listen.iter().map(|listener| listener.address.to_string()).collect()
 }
 
 fn remarks(text: &str) -> String {
@@ -22,7 +22,7 @@ fn remarks(text: &str) -> String {
 fn an_empty_file_has_hipaches_defaults() {
     let settings = load("{}").unwrap().settings;
     let proxy = &settings.proxy;
-    assert_eq!(proxy.listen[0].to_string(), "127.0.0.1:80");
+    assert_eq!(proxy.listen[0].address.to_string(), "127.0.0.1:80");
     assert_eq!(proxy.upstream.retries, 3);
     assert_eq!(proxy.health.dead_ttl.as_secs(), 30);
     assert!(proxy.health.dead_on_500);

@@ -4,6 +4,7 @@
 //! outlives its `World` (each is ended by its own id when it is dropped); a wait without a deadline.
 
 mod client;
+mod haproxy;
 mod nginx;
 mod origin;
 mod portico;
@@ -13,6 +14,7 @@ mod wait;
 use std::path::{Path, PathBuf};
 
 pub(crate) use client::{Connection, get, send};
+pub(crate) use haproxy::Haproxy;
 pub(crate) use nginx::Nginx;
 pub(crate) use origin::{Origin, Script};
 pub(crate) use portico::{Portico, portico};

@@ -141,21 +141,26 @@ impl Portico {
         self.log().lines().find(|line| line.contains(": ready ")).map(str::to_owned)
     }
 
-    fn address(&self, role: &str) -> SocketAddr {
+    fn addresses(&self, role: &str) -> Vec<SocketAddr> {
         let line = self.ready_line().expect("it is ready");
         let field = format!(" {role}=");
         let value = line.split(&field).nth(1).unwrap_or_else(|| panic!("no {role} in {line}"));
-        value.split([' ', ',']).next().unwrap().parse().unwrap()
+        value.split(' ').next().unwrap().split(',').map(|address| address.parse().unwrap()).collect()
     }
 
     /// Where it speaks HTTP.
     pub(crate) fn http(&self) -> SocketAddr {
-        self.address("http")
+        self.addresses("http")[0]
+    }
+
+    /// All addresses where it speaks HTTP.
+    pub(crate) fn listeners(&self) -> Vec<SocketAddr> {
+        self.addresses("http")
     }
 
     /// Where it speaks the admin API.
     pub(crate) fn admin(&self) -> SocketAddr {
-        self.address("admin")
+        self.addresses("admin")[0]
     }
 
     /// How much of the processors it has used so far (proc(5): hundredths of a second).
