@@ -27,6 +27,7 @@ use crate::upstream::gate::{Gates, Used};
 use crate::upstream::guard::Guard;
 use crate::upstream::pool::Pool;
 use crate::upstream::resolve::Resolver;
+use crate::upstream::splice::Pipes;
 
 /// Octets of a buffer for requests.
 const REQUEST_BUFFER: usize = 16 << 10;
@@ -89,6 +90,8 @@ pub(crate) struct Worker {
     heads: RefCell<Vec<ResponseHead>>,
     pub(crate) deadlines: Deadlines,
     pub(crate) pool: Pool,
+    /// What large bodies go through.
+    pub(crate) pipes: Pipes,
     pub(crate) gates: Option<Used>,
     pub(crate) resolver: Resolver,
     pub(crate) rng: RefCell<fastrand::Rng>,
@@ -130,6 +133,7 @@ impl Worker {
             heads: RefCell::default(),
             deadlines: Deadlines::default(),
             pool: Pool::default(),
+            pipes: Pipes::default(),
             gates: shared.gates.clone().map(Used::new),
             resolver,
             rng: RefCell::new(fastrand::Rng::new()),
@@ -294,6 +298,7 @@ impl Worker {
             // Who is between two requests holds a connection for nothing.
             self.deadlines.end_kept();
             self.pool.clear();
+            self.pipes.clear();
         }
         let _newest = self.table.borrow_mut().load();
         let newest = self.shared.settings.load();

@@ -88,6 +88,7 @@ fn take_next(listener: &TcpListener) -> io::Result<(Socket, SocketAddr)> {
 fn make_room(worker: &Worker) {
     worker.counters.limit(Limit::OpenFiles);
     worker.pool.clear();
+    worker.pipes.clear();
 }
 
 fn at_limit(worker: &Worker) -> bool {

@@ -48,6 +48,7 @@ pub(crate) async fn deliver(
     let end =
         relay(worker, client, &mut begun.pump, &mut begun.connection, &mut answer, begun.patience).await;
     visit.moved(begun.pump.received(), answer.sent);
+    answer.give_back(worker);
     let ended = match end {
         End::Whole { .. } => Ended::Complete,
         End::Truncated => {

@@ -19,4 +19,5 @@ pub(crate) mod pump;
 pub(crate) mod relay;
 pub(crate) mod resolve;
 pub(crate) mod send;
+pub(crate) mod splice;
 mod tunnel;

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use super::ask::Patience;
 use super::connect::Connection;
 use super::pump::{Awaited, Pump, PumpError};
+use super::splice::{Pipe, WORTHWHILE};
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
 use crate::accept::transport::Transport;
@@ -40,6 +41,8 @@ pub(crate) struct Answer {
     /// How many octets in front of the buffer may be sent to the client.
     ready: usize,
     reader: BodyReader,
+    /// What a large body goes through, once its beginning has left the buffer.
+    pipe: Option<Pipe>,
     /// Payload without its chunks, for a client that does not know them (HTTP/1.0).
     decoded: Option<Vec<u8>>,
     decoded_sent: usize,
@@ -76,6 +79,7 @@ impl Answer {
             buffer,
             ready,
             reader,
+            pipe: None,
             decoded,
             decoded_sent: 0,
             dirty: false,
@@ -155,29 +159,81 @@ impl Answer {
         }
     }
 
+    /// Passes on what is in the pipe, or fills it: so that more can be passed on.
+    fn poll_pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Transport,
+        endpoint: &mut Transport,
+    ) -> Poll<Result<(), End>> {
+        let (Some(pipe), Some(most)) = (&mut self.pipe, self.reader.remaining()) else {
+            return Poll::Ready(Ok(()));
+        };
+        if pipe.held() > 0 {
+            return Poll::Ready(match ready!(pipe.poll_drain(cx, client)) {
+                Ok(n) if n > 0 => {
+                    self.sent += n as u64;
+                    Ok(())
+                }
+                _ => Err(End::ClientGone),
+            });
+        }
+        Poll::Ready(match ready!(pipe.poll_fill(cx, endpoint, most)) {
+            Ok(n) if n > 0 => {
+                self.received += n as u64;
+                self.reader.skip(n as u64).map_err(|_| End::Truncated)
+            }
+            _ => Err(End::Truncated),
+        })
+    }
+
     /// Moves what can be moved now; ready once the answer has ended.
-    fn poll(&mut self, cx: &mut Context<'_>, client: &mut Transport, endpoint: &mut Transport) -> Poll<End> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        client: &mut Transport,
+        endpoint: &mut Transport,
+    ) -> Poll<End> {
         let start = self.sent;
         loop {
             if let Err(end) = ready!(self.poll_flush(cx, client)) {
                 return Poll::Ready(end);
             }
-            if self.ended || self.reader.is_complete() {
+            let passing = self.pipe.as_ref().is_some_and(|pipe| pipe.held() > 0);
+            if !passing && (self.ended || self.reader.is_complete()) {
                 return Poll::Ready(End::Whole { clean: !self.dirty });
             }
             if self.sent - start > TURN as u64 {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if let Err(end) = ready!(self.poll_fill(cx, endpoint)) {
+            if self.pipe.is_none() && self.reader.remaining().is_some_and(|left| left >= WORTHWHILE) {
+                self.pipe = worker.pipes.take(&worker.shared.descriptors);
+                self.buffer.rest();
+            }
+            let moved = match self.pipe {
+                Some(_) => ready!(self.poll_pass(cx, client, endpoint)),
+                None => ready!(self.poll_fill(cx, endpoint)),
+            };
+            if let Err(end) = moved {
                 return Poll::Ready(end);
             }
         }
     }
 
+    /// Gives the pipe back, if it has one.
+    pub(crate) fn give_back(self, worker: &Worker) {
+        if let Some(pipe) = self.pipe {
+            worker.pipes.give(pipe);
+        }
+    }
+
     /// True while the client has not taken what is there for it.
     fn awaits_client(&self) -> bool {
-        self.ready > 0 || self.decoded.as_ref().is_some_and(|d| self.decoded_sent < d.len())
+        self.ready > 0
+            || self.pipe.as_ref().is_some_and(|pipe| pipe.held() > 0)
+            || self.decoded.as_ref().is_some_and(|d| self.decoded_sent < d.len())
     }
 }
 
@@ -202,7 +258,7 @@ pub(crate) async fn relay(
             pumping = false;
             client_failed = !matches!(pumped, Ok(()) | Err(PumpError::EndpointGone));
         }
-        if let Poll::Ready(end) = answer.poll(cx, transport, &mut connection.transport) {
+        if let Poll::Ready(end) = answer.poll(cx, worker, transport, &mut connection.transport) {
             return Poll::Ready(end);
         }
         if worker.is_over() {

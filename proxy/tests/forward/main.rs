@@ -7,6 +7,7 @@ mod ending;
 mod failures;
 mod guard;
 mod hostile;
+mod large;
 mod limits;
 mod listeners;
 mod once;

@@ -1,0 +1,102 @@
+//! Large counted bodies pass by: from one socket through a pipe to the other, inside the kernel, never copied here (splice(2)).
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::task::{Context, Poll};
+
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use tokio::io::Interest;
+
+use crate::accept::descriptors::Descriptors;
+use crate::accept::transport::Transport;
+
+/// A body of which at least so many octets are still to come is worth a pipe.
+pub(crate) const WORTHWHILE: u64 = 64 << 10;
+
+/// Octets that a pipe holds, where the system allows it: less means more turns, nothing else.
+const ROOM: usize = 1 << 20;
+
+/// Unused pipes that a thread keeps.
+const KEPT: usize = 32;
+
+/// A way through the kernel.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    exit: OwnedFd,
+    entry: OwnedFd,
+    held: usize,
+}
+
+impl Pipe {
+    /// Octets in it.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Takes up to `most` octets out of `from`; 0 is the peer's end. Only an empty pipe may be filled: of a full one the system
+    /// says the same as of a socket that has nothing.
+    pub(crate) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Transport,
+        most: u64,
+    ) -> Poll<io::Result<usize>> {
+        let Transport::Plain(socket) = from;
+        let most = usize::try_from(most).unwrap_or(ROOM).min(ROOM);
+        // It may hold fewer octets than there are: so a short one says nothing of the socket, hence "at most 0".
+        let moved = socket.poll(cx, Interest::READABLE, 0, |socket| pass(socket, &self.entry, most));
+        if let Poll::Ready(Ok(n)) = moved {
+            self.held += n;
+        }
+        moved
+    }
+
+    /// Gives what is in it to `to`.
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>, to: &mut Transport) -> Poll<io::Result<usize>> {
+        let Transport::Plain(socket) = to;
+        let held = self.held;
+        let moved = socket.poll(cx, Interest::WRITABLE, held, |socket| pass(&self.exit, socket, held));
+        if let Poll::Ready(Ok(n)) = moved {
+            self.held = held.saturating_sub(n);
+        }
+        moved
+    }
+}
+
+fn pass(from: impl AsFd, to: impl AsFd, most: usize) -> io::Result<usize> {
+    Ok(splice(from, None, to, None, most, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)?)
+}
+
+/// A thread's unused pipes.
+#[derive(Debug, Default)]
+pub(crate) struct Pipes(RefCell<Vec<Pipe>>);
+
+impl Pipes {
+    /// An empty pipe; `None` where no descriptor can be spared: then octets are copied.
+    pub(crate) fn take(&self, descriptors: &Descriptors) -> Option<Pipe> {
+        if let Some(pipe) = self.0.borrow_mut().pop() {
+            return Some(pipe);
+        }
+        let (exit, entry) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).ok()?;
+        if descriptors.is_tight(&exit) || descriptors.is_tight(&entry) {
+            return None;
+        }
+        // As it is where a user's pipes may not grow.
+        let _room = fcntl_setpipe_size(&entry, ROOM);
+        Some(Pipe { exit, entry, held: 0 })
+    }
+
+    /// Keeps `pipe` for the next body, if it is empty.
+    pub(crate) fn give(&self, pipe: Pipe) {
+        let mut kept = self.0.borrow_mut();
+        if pipe.held == 0 && kept.len() < KEPT {
+            kept.push(pipe);
+        }
+    }
+
+    /// Closes all.
+    pub(crate) fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+}
