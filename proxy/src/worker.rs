@@ -31,10 +31,14 @@ use crate::upstream::splice::Pipes;
 
 /// Octets of a buffer for requests.
 const REQUEST_BUFFER: usize = 16 << 10;
+/// Octets of what a request waits in for its answer, where they are enough for it.
+const SNUG_BUFFER: usize = 1 << 10;
 /// Octets of a buffer for responses: the larger, the fewer system calls a body takes.
 pub(crate) const RESPONSE_BUFFER: usize = 64 << 10;
 /// Unused buffers of a kind that a thread keeps.
 const KEPT_BUFFERS: usize = 256;
+/// The same of the small ones.
+const KEPT_SNUG: usize = 4096;
 
 /// What all threads share. The request path loads from it, and never waits for it.
 #[derive(Debug)]
@@ -85,6 +89,8 @@ pub(crate) struct Worker {
     /// What it is a copy of.
     copied: RefCell<Arc<Settings>>,
     pub(crate) requests: Rc<Shelf>,
+    /// Where requests that are sent wait for their answers.
+    pub(crate) snug: Rc<Shelf>,
     pub(crate) responses: Rc<Shelf>,
     scratch: RefCell<Vec<Vec<u8>>>,
     heads: RefCell<Vec<ResponseHead>>,
@@ -128,6 +134,7 @@ impl Worker {
             settings: RefCell::new(Rc::new(Settings::clone(&settings))),
             copied: RefCell::new(settings),
             requests: Shelf::new(REQUEST_BUFFER, KEPT_BUFFERS),
+            snug: Shelf::new(SNUG_BUFFER, KEPT_SNUG),
             responses: Shelf::new(RESPONSE_BUFFER, KEPT_BUFFERS),
             scratch: RefCell::default(),
             heads: RefCell::default(),

@@ -75,6 +75,20 @@ impl Buffer {
         }
     }
 
+    /// Moves what is in it to memory from `snug`, where that is smaller and large enough: to be called before a wait for which
+    /// the octets must stay.
+    pub(crate) fn settle(&mut self, snug: &Rc<Shelf>) {
+        if self.data.len() <= snug.size || self.len() > snug.size {
+            return;
+        }
+        let mut data = snug.lend();
+        data[..self.len()].copy_from_slice(self.filled());
+        self.home.keep(std::mem::replace(&mut self.data, data));
+        self.home = Rc::clone(snug);
+        self.end = self.len();
+        self.start = 0;
+    }
+
     fn rouse(&mut self) {
         if self.data.is_empty() {
             self.data = self.home.lend();
@@ -180,6 +194,19 @@ mod tests {
         buffer.extend(3);
         buffer.rest();
         assert_eq!((buffer.filled(), shelf.kept.borrow().len()), (&b"abc"[..], 0));
+    }
+
+    #[test]
+    fn what_must_stay_during_a_wait_moves_to_memory_of_its_size() {
+        let (roomy, snug) = (Shelf::new(16, 1), Shelf::new(4, 1));
+        let mut buffer = filled(&roomy, b"abcdef");
+        buffer.settle(&snug);
+        assert_eq!((buffer.data.len(), roomy.kept.borrow().len()), (16, 0), "it does not fit");
+        buffer.consume(2);
+        buffer.settle(&snug);
+        assert_eq!((buffer.filled(), buffer.data.len(), roomy.kept.borrow().len()), (&b"cdef"[..], 4, 1));
+        drop(buffer);
+        assert_eq!(snug.kept.borrow().len(), 1);
     }
 
     #[test]

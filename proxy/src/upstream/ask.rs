@@ -115,6 +115,9 @@ pub(crate) async fn ask(
         if pump.is_done() && transport.poll_left(cx, deadline, is_last || buffer.len() > pump.parsed()) {
             return Poll::Ready(Err(Fault::ClientLeft));
         }
+        if pump.is_done() && buffer.len() == pump.parsed() {
+            buffer.settle(&worker.snug);
+        }
         if !deadline.poll_expired(cx) {
             deadline.pace((endpoint_takes && awaited == Awaited::Client).then(|| pump.received()));
             return Poll::Pending;
