@@ -28,7 +28,9 @@ pub(crate) fn verify(
     let frontends = snapshot
         .frontends()
         .flat_map(|(frontend, _)| of_frontend(frontend).chain(of_refused(frontend, &refused)));
-    let dead = report.into_iter().flat_map(|report| &report.dead).map(of_dead);
+    // Who may not be where it is, is out for that; said once, with its frontend.
+    let dead = report.into_iter().flat_map(|report| &report.dead);
+    let dead = dead.filter(|dead| refused(&dead.address).is_none()).map(of_dead);
     let registry = of_registry(state).into_iter().chain(of_hold(state));
     let mut all = registry.chain(quarantined).chain(frontends).chain(dead);
     let findings: Vec<_> = all.by_ref().take(limit).collect();

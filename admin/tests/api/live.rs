@@ -28,6 +28,24 @@ async fn a_write_that_is_said_to_be_live_is_met_by_the_next_request() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_may_not_be_where_it_is_is_named_once_though_it_is_out_too() {
+    let (world, proxy) = World::with_proxy().await;
+    let body = format!(r#"{{"endpoints":["http://169.254.169.254","{}"]}}"#, NOBODY[0]);
+    for number in 0..10 {
+        world.send(&format!("PUT /v1/frontends/www{number}.test"), &[], &body).await.expect(201);
+        // One of the two is tried first, by chance, and marked.
+        assert_eq!(world.request(proxy, &format!("www{number}.test"), "/").await.status, 502);
+    }
+
+    let verified: Verification =
+        serde_json::from_str(&world.get("/v1/verify").await.expect(200).body).unwrap();
+
+    let told = verified.findings.iter().map(|f| (f.key.clone(), f.endpoint.clone()));
+    let different: std::collections::BTreeSet<_> = told.collect();
+    assert_eq!(different.len(), verified.findings.len(), "{:?}", verified.findings);
+}
+
+#[tokio::test]
 async fn an_endpoint_that_is_out_shows_in_explain_verify_status_and_metrics() {
     let (world, proxy) = World::with_proxy().await;
     let [one, two] = NOBODY;
