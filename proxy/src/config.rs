@@ -136,7 +136,7 @@ pub struct ClientLimits {
     pub head_bytes: usize,
     /// The most header fields in a request; more is 431.
     pub headers: usize,
-    /// The largest request body, in octets; more is 413. `None`: no limit.
+    /// The largest request body, in octets, its chunks not counted; more is 413. `None`: no limit.
     pub body_bytes: Option<u64>,
     /// From the first octet of a request to the end of its head.
     pub head_timeout: Duration,

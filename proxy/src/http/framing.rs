@@ -22,6 +22,8 @@ pub enum Framing {
 pub struct Advance {
     /// How many octets of the input belong to this message.
     pub consumed: usize,
+    /// How many of those are content, freed from its coding.
+    pub content: usize,
     /// The message is whole: what follows is another one.
     pub complete: bool,
 }
@@ -75,15 +77,19 @@ impl BodyReader {
                 let consumed = usize::try_from(*remaining).unwrap_or(usize::MAX).min(input.len());
                 content(&input[..consumed]);
                 *remaining -= consumed as u64;
-                Ok(Advance { consumed, complete: *remaining == 0 })
+                Ok(Advance { consumed, content: consumed, complete: *remaining == 0 })
             }
             State::Chunked(chunked) => {
-                let consumed = chunked.read(input, content)?;
-                Ok(Advance { consumed, complete: chunked.is_complete() })
+                let mut found = 0;
+                let consumed = chunked.read(input, |run| {
+                    found += run.len();
+                    content(run);
+                })?;
+                Ok(Advance { consumed, content: found, complete: chunked.is_complete() })
             }
             State::UntilClose => {
                 content(input);
-                Ok(Advance { consumed: input.len(), complete: false })
+                Ok(Advance { consumed: input.len(), content: input.len(), complete: false })
             }
         }
     }

@@ -24,7 +24,8 @@ pub(crate) struct Pump {
     first_sent: usize,
     /// Body octets received so far, framing included.
     body: u64,
-    most: u64,
+    /// How much more of its content is allowed.
+    allowed: u64,
     /// False while the client waits for a 100 before it sends its body.
     invited: bool,
     replayable: bool,
@@ -58,7 +59,8 @@ pub(crate) enum PumpError {
 }
 
 impl Pump {
-    /// A pump for the request with this head, which is at the front of the client's buffer; at most `most` body octets.
+    /// A pump for the request with this head, which is at the front of the client's buffer; with at most `most` octets of
+    /// content, its chunks not counted.
     pub(crate) fn new(head: &RequestHead, most: u64) -> Self {
         Self {
             head: head.len(),
@@ -68,7 +70,7 @@ impl Pump {
             first: Vec::new(),
             first_sent: 0,
             body: 0,
-            most,
+            allowed: most,
             invited: !head.expects_continue(),
             replayable: true,
             touched: false,
@@ -165,7 +167,9 @@ impl Pump {
         let advance = self.reader.advance(fresh).map_err(PumpError::Malformed)?;
         self.parsed += advance.consumed;
         self.body += advance.consumed as u64;
-        if self.body > self.most { Err(PumpError::TooLarge) } else { Ok(()) }
+        let allowed = self.allowed.checked_sub(advance.content as u64);
+        self.allowed = allowed.ok_or(PumpError::TooLarge)?;
+        Ok(())
     }
 
     /// Sends what can be sent now; ready once all of it is sent. `keep` is how large the buffer may grow to stay replayable.

@@ -157,6 +157,22 @@ fn a_small_unread_body_is_drained_after_an_answer_of_ours() {
 }
 
 #[test]
+fn chunks_do_not_count_for_the_limit_of_a_body() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |config| config.client.body_bytes = Some(10));
+    let mut client = stage.client();
+
+    let chunked = format!("{}0\r\n\r\n", "1;a=b\r\nx\r\n".repeat(10));
+    client.say(format!("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}"));
+    let mut call = origin.call();
+    call.head();
+    assert_eq!(call.expect("0\r\n\r\n"), chunked);
+    call.say(OK);
+
+    client.expect("\r\n\r\nok");
+}
+
+#[test]
 fn a_body_over_the_limit_is_413() {
     let origin = OriginServer::start();
     let stage = Stage::with(&[origin.address], |config| config.client.body_bytes = Some(10));
