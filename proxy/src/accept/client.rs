@@ -160,6 +160,12 @@ impl Client {
         self.head.asked().upgrade && self.octets().len() > request
     }
 
+    /// True when the client may close its side before it is answered and still wants the answer: its request is not `received`
+    /// whole yet, was announced as its last, or more follows behind the `request` octets of it.
+    pub(crate) fn may_stop(&self, received: bool, request: usize) -> bool {
+        !received || !self.head.keep_alive() || self.octets().len() > request
+    }
+
     /// What of the request decides which endpoint takes it.
     pub(crate) fn request_key(&mut self, route: &Route) -> RequestKey {
         let Self { head, buffer, forwarded, .. } = self;

@@ -10,7 +10,7 @@ use model::Address;
 use socket2::{Domain, Protocol, Type};
 
 use super::guard::judge_range;
-use crate::accept::deadline::Deadline;
+use crate::accept::client::Client;
 use crate::accept::descriptors::exhausted;
 use crate::accept::socket::Socket;
 use crate::accept::transport::Transport;
@@ -39,6 +39,8 @@ pub(crate) enum ConnectError {
     Forbidden,
     /// We ran out of something; the endpoint is not to blame.
     Ours(io::Error),
+    /// The client waits no longer.
+    ClientLeft,
 }
 
 /// An unused connection from the pool. With `sure`, the kernel is asked whether it is still open.
@@ -58,17 +60,19 @@ pub(crate) fn reuse(worker: &Worker, address: &Address, sure: bool) -> Option<Co
     None
 }
 
-/// A new connection, within `patience` milliseconds, to the first address of the endpoint that takes it.
+/// A new connection for `client`, within `patience` milliseconds, to the first address of the endpoint that takes it. With
+/// `may_stop` the client may close its side meanwhile.
 pub(crate) async fn connect(
     worker: &Worker,
+    client: &mut Client,
     address: &Address,
-    deadline: &Deadline,
     patience: u64,
+    may_stop: bool,
 ) -> Result<Connection, ConnectError> {
     let until = worker.after(patience);
-    deadline.arm(until);
-    let resolved = within(deadline, worker.resolver.resolve(address, worker.roll())).await;
-    let mut addresses = resolved.ok_or(ConnectError::TimedOut)?;
+    client.deadline.arm(until);
+    let resolving = worker.resolver.resolve(address, worker.roll());
+    let mut addresses = within(client, may_stop, resolving).await.map_err(ConnectError::from)?;
     let mut failed = ConnectError::Unresolved;
     loop {
         // The time is shared by the addresses that are left, so that one in a black hole leaves some for the others.
@@ -81,24 +85,25 @@ pub(crate) async fn connect(
             }
             continue;
         }
-        deadline.arm(worker.after(share));
-        failed = match within(deadline, open(socket)).await {
-            Some(Ok(opened)) if worker.shared.descriptors.is_reserved(&opened) => {
+        client.deadline.arm(worker.after(share));
+        failed = match within(client, may_stop, open(socket)).await {
+            Ok(Ok(opened)) if worker.shared.descriptors.is_reserved(&opened) => {
                 worker.counters.limit(Limit::OpenFiles);
                 worker.pool.clear();
                 ConnectError::Ours(exhausted())
             }
-            Some(Ok(opened)) => {
+            Ok(Ok(opened)) => {
                 return Ok(Connection { transport: Transport::Plain(opened), socket, reused: false });
             }
-            Some(Err(error)) => {
+            Ok(Err(error)) => {
                 if is_exhausted(&error) {
                     // What is unused goes first.
                     worker.pool.clear();
                 }
                 ConnectError::of(error)
             }
-            None => ConnectError::TimedOut,
+            Err(Unmet::ClientLeft) => return Err(ConnectError::ClientLeft),
+            Err(Unmet::TimedOut) => ConnectError::TimedOut,
         };
         if worker.is_over() {
             return Err(failed);
@@ -140,12 +145,30 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     matches!(code, Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
 }
 
-/// What `future` yields before the deadline passes.
-async fn within<F: Future>(deadline: &Deadline, future: F) -> Option<F::Output> {
+/// Why a wait ended without what was waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unmet {
+    TimedOut,
+    ClientLeft,
+}
+
+impl From<Unmet> for ConnectError {
+    fn from(unmet: Unmet) -> Self {
+        match unmet {
+            Unmet::TimedOut => Self::TimedOut,
+            Unmet::ClientLeft => Self::ClientLeft,
+        }
+    }
+}
+
+/// What `future` yields before the client's deadline passes, and while the client is there.
+async fn within<F: Future>(client: &mut Client, may_stop: bool, future: F) -> Result<F::Output, Unmet> {
     let mut future = pin!(future);
+    let Client { transport, deadline, .. } = client;
     poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if deadline.poll_expired(cx) => Poll::Ready(None),
+        Poll::Ready(output) => Poll::Ready(Ok(output)),
+        Poll::Pending if deadline.poll_expired(cx) => Poll::Ready(Err(Unmet::TimedOut)),
+        Poll::Pending if transport.poll_left(cx, deadline, may_stop) => Poll::Ready(Err(Unmet::ClientLeft)),
         Poll::Pending => Poll::Pending,
     })
     .await
@@ -169,7 +192,11 @@ mod tests {
         let resolver = Resolver::with(Duration::from_secs(30), move |_| std::future::ready(ips.to_vec()));
         let worker = Worker::alone(resolver);
         let address = Address::parse_url(&format!("http://three.test:{port}")).expect("url");
-        let deadline = worker.deadlines.add();
+        // Somebody who waits.
+        let peer = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
+        let (stream, from) = listener.accept().expect("it came");
+        stream.set_nonblocking(true).expect("a socket");
+        let mut client = Client::new(&worker, Transport::Plain(Socket::new(stream.into())), from, from);
         let mut tick = tokio::time::interval(Duration::from_millis(SWEEP_MS));
         let sweep = async {
             loop {
@@ -181,7 +208,7 @@ mod tests {
         let connecting = async {
             for _ in 0..20 {
                 let connection =
-                    connect(&worker, &address, &deadline, 900).await.expect("one of them answers");
+                    connect(&worker, &mut client, &address, 900, false).await.expect("one of them answers");
                 assert_eq!(connection.socket, SocketAddr::from(([127, 0, 0, 1], port)));
             }
         };
@@ -190,5 +217,6 @@ mod tests {
             () = connecting => {}
             () = sweep => {}
         }
+        drop(peer);
     }
 }

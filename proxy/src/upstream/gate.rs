@@ -113,12 +113,13 @@ impl Used {
     }
 }
 
-/// A place among the connections to `address`, after a wait where all are taken. `None`: there is no limit.
+/// A place among the connections to `address`, after a wait where all are taken. `None`: there is no limit. With `may_stop` the
+/// client may close its side meanwhile.
 pub(crate) async fn enter(
     worker: &Worker,
     client: &mut Client,
     address: &Address,
-    received: bool,
+    may_stop: bool,
 ) -> Result<Option<Place>, Refusal> {
     let Some(used) = &worker.gates else { return Ok(None) };
     let gate = used.of(address);
@@ -131,7 +132,7 @@ pub(crate) async fn enter(
         Some(_waiting) => {
             worker.counters.limit(Limit::UpstreamConnections);
             client.deadline.arm(worker.after(crate::clock::millis(limits.queue_timeout)));
-            wait(client, &gate, received).await
+            wait(client, &gate, may_stop).await
         }
         None => Err(Refusal::Full),
     };
@@ -143,9 +144,8 @@ pub(crate) async fn enter(
     waited.map(|()| Some(Place(gate)))
 }
 
-/// Waits for a place, which is the caller's to give back then. `received`: the client has sent its whole request.
-async fn wait(client: &mut Client, gate: &Gate, received: bool) -> Result<(), Refusal> {
-    let may_stop = !received || !client.head.keep_alive() || client.octets().len() > client.head.len();
+/// Waits for a place, which is the caller's to give back then.
+async fn wait(client: &mut Client, gate: &Gate, may_stop: bool) -> Result<(), Refusal> {
     let mut acquired = pin!(gate.room.acquire());
     poll_fn(|cx| match acquired.as_mut().poll(cx) {
         Poll::Ready(Ok(permit)) => {

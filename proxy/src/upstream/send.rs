@@ -187,8 +187,8 @@ async fn attempt(
         idle: millis(times.idle.unwrap_or(limits.idle_timeout)),
         tunnel: millis(times.idle.unwrap_or(settings.config.client.tunnel_timeout)),
     };
-    let received = pump.is_received();
-    let place = enter(worker, client, candidate.address(), received).await.map_err(Failed::waiting)?;
+    let may_stop = client.may_stop(pump.is_received(), pump.parsed());
+    let place = enter(worker, client, candidate.address(), may_stop).await.map_err(Failed::waiting)?;
     // A request that must not be sent twice asks the kernel whether the connection is still open.
     let sure = !client.head.method().is_idempotent();
     let reused = if may_reuse { reuse(worker, candidate.address(), sure) } else { None };
@@ -199,7 +199,7 @@ async fn attempt(
         }
         None => {
             let patience = millis(times.connect.unwrap_or(limits.connect_timeout));
-            let connected = connect(worker, candidate.address(), &client.deadline, patience).await;
+            let connected = connect(worker, client, candidate.address(), patience, may_stop).await;
             let connection = connected.map_err(Failed::connecting)?;
             worker.counters.upstream_connect();
             connection
@@ -300,6 +300,7 @@ impl Failed {
             ConnectError::Forbidden => {
                 (LocalReply::InvalidEndpoint, UpstreamFailure::Forbidden, Some(DeadReason::Forbidden))
             }
+            ConnectError::ClientLeft => return Self::client_left(Sent::Nothing),
             ConnectError::Ours(error) => {
                 tracing::warn!(%error, "cannot open a connection to an endpoint");
                 (LocalReply::RetriesUsed, UpstreamFailure::ConnectError, None)

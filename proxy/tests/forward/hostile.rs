@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proxy::config::LogFormat;
 
-use crate::stage::{GET, OK, OriginServer, Stage, eventually, first_call, nobody};
+use crate::stage::{BlackHole, GET, OK, OriginServer, Stage, eventually, first_call, nobody};
 
 /// A request whose body is half there.
 const HALF: &str = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\n01234";
@@ -59,6 +59,24 @@ fn a_client_that_leaves_while_it_waits_frees_the_endpoint() {
     assert_eq!(stage.logged(1)[0]["end"], "client_gone");
     let totals = stage.proxy.totals();
     assert_eq!((totals.dead_marks, totals.retries), (0, 0));
+}
+
+#[test]
+fn a_client_that_leaves_while_its_endpoint_is_connected_to_is_not_waited_for() {
+    let hole = BlackHole::open();
+    let stage = Stage::with(&[hole.address], |config| {
+        config.upstream.connect_timeout = Duration::from_secs(600);
+        config.access_log.format = LogFormat::Json;
+    });
+    let mut client = stage.client();
+
+    client.say(GET);
+    eventually("it is on its way", || stage.proxy.totals().in_flight() == 1);
+    drop(client);
+
+    eventually("it is over", || stage.proxy.totals().in_flight() == 0);
+    assert_eq!(stage.logged(1)[0]["end"], "client_gone");
+    assert_eq!(stage.proxy.totals().dead_marks, 0);
 }
 
 #[test]

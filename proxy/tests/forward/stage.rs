@@ -195,6 +195,26 @@ pub(crate) fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
+/// An address where nobody answers a connect, for as long as this lives.
+pub(crate) struct BlackHole {
+    pub(crate) address: SocketAddr,
+    _listener: socket2::Socket,
+    _waiting: Vec<TcpStream>,
+}
+
+impl BlackHole {
+    /// A listener whose queue is full: what comes then is dropped by the system.
+    pub(crate) fn open() -> Self {
+        let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let waits = || TcpStream::connect_timeout(&address, Duration::from_millis(100));
+        let waiting = std::iter::from_fn(|| waits().ok()).take(64).collect();
+        Self { address, _listener: listener, _waiting: waiting }
+    }
+}
+
 /// A proxy with frontends.
 pub(crate) struct Stage {
     pub(crate) proxy: Proxy,
