@@ -181,6 +181,7 @@ mod tests {
 
     use super::*;
     use crate::accept::deadline::SWEEP_MS;
+    use crate::proxy_protocol::Ends;
     use crate::upstream::resolve::Resolver;
 
     #[tokio::test]
@@ -196,7 +197,9 @@ mod tests {
         let peer = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
         let (stream, from) = listener.accept().expect("it came");
         stream.set_nonblocking(true).expect("a socket");
-        let mut client = Client::new(&worker, Transport::Plain(Socket::new(stream.into())), from, from);
+        let (transport, ends) =
+            (Transport::Plain(Socket::new(stream.into())), Ends { client: from, local: from });
+        let mut client = Client::new(&worker, transport, &worker.settings().config.listen[0], ends);
         let mut tick = tokio::time::interval(Duration::from_millis(SWEEP_MS));
         let sweep = async {
             loop {
