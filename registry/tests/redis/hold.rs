@@ -53,6 +53,27 @@ async fn a_large_table_that_is_flushed_serves_on_until_an_operator_accepts_it() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_written_a_moment_before_a_flush_goes_by_the_flush_and_not_by_its_name() {
+    let server = Server::start();
+    let node = filled(&server, &server.url(), FRONTENDS, config("n1")).await;
+    let mut client = server.client();
+    for round in 0..20 {
+        let mut both = redis::pipe();
+        for i in 1..=FRONTENDS / 2 {
+            let key = format!("frontend:h{i}.example");
+            both.cmd("RPUSH").arg(key).arg(format!("http://10.0.{round}.2")).ignore();
+        }
+
+        both.cmd("FLUSHDB").exec(&mut client).unwrap();
+
+        holds(&node, FRONTENDS).await;
+        assert_eq!(node.now().len(), FRONTENDS);
+        fill(&server, FRONTENDS);
+        node.state("nothing is held", BACK, |state| state.held.is_none()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_returns_empty_is_believed_after_the_time_that_is_set() {
     let hold = Duration::from_millis(300);
     let mut server = Server::start();

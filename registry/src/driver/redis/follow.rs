@@ -145,9 +145,7 @@ impl<'a> Session<'a> {
             () = tokio::time::sleep_until(due) => {}
         }
         // Bursts are coalesced: what waits already is read in the same batch.
-        while let Some(push) = self.pushes.as_mut().and_then(Pushes::waiting) {
-            self.absorb(push)?;
-        }
+        self.absorb_waiting()?;
         let now = Instant::now();
         while let Some(key) = self.deadlines.passed(now) {
             self.touched(key);
@@ -170,6 +168,14 @@ impl<'a> Session<'a> {
         }
         if std::mem::take(&mut self.turned) {
             self.list().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what the store has pushed so far.
+    pub(super) fn absorb_waiting(&mut self) -> Result<(), Stop> {
+        while let Some(push) = self.pushes.as_mut().and_then(Pushes::waiting) {
+            self.absorb(push)?;
         }
         Ok(())
     }

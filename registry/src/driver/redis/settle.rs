@@ -70,12 +70,23 @@ impl Session<'_> {
             let mut again = self.gather(batch, &mut gathered).await?;
             again.extend(self.missed(&gathered).await?);
             if again.is_empty() {
-                return self.tell(gathered).await;
+                return self.tell_unless_flushed(gathered).await;
             }
             batch = again;
         }
         // Somebody writes faster than we read. What is not settled is read with the next batch.
         self.dirty.extend(batch);
+        self.tell_unless_flushed(gathered).await
+    }
+
+    /// Tells what was gathered, unless the store says that it was flushed meanwhile: then what is gone did not go by its name, and how
+    /// much is left comes first. It says so before it answers anything else.
+    async fn tell_unless_flushed(&mut self, gathered: Gathered) -> Result<(), Stop> {
+        self.absorb_waiting()?;
+        if self.sweep.begins_to_hurry() {
+            self.dirty.extend(gathered.found.into_keys());
+            return Ok(());
+        }
         self.tell(gathered).await
     }
 
@@ -89,6 +100,11 @@ impl Session<'_> {
         if self.is_behind(counter) {
             let soon = Instant::now() + BEHIND;
             keys.iter().for_each(|key| self.deadlines.moved(key, None, Some(soon)));
+            return Ok(Vec::new());
+        }
+        if self.has_lost_its_books(counter) && self.sweep.doubts() {
+            // Nobody needs to tell us of a flush: the counter went, too.
+            self.dirty.extend(keys);
             return Ok(Vec::new());
         }
         let mut unnumbered = Vec::new();
@@ -121,6 +137,11 @@ impl Session<'_> {
     /// True when a replica we read from has not heard yet of what we know: its word on any key may be an old one.
     pub(super) fn is_behind(&self, counter: u64) -> bool {
         !self.writer_is_reader() && self.read_only.is_none() && counter < self.highest
+    }
+
+    /// True when the store's counter is behind what we know, though nobody else could have set it back.
+    fn has_lost_its_books(&self, counter: u64) -> bool {
+        self.listed && self.writer_is_reader() && self.read_only.is_none() && counter < self.highest
     }
 
     fn entry(&self, key: &RawKey, look: Look, digest: Digest) -> Candidate {

@@ -77,6 +77,15 @@ impl Sweep {
         self.due = Instant::now();
     }
 
+    /// Everything may have changed, unless that is looked into already. Whether it is news.
+    pub(super) fn doubts(&mut self) -> bool {
+        let is_news = self.hurry.is_none();
+        if is_news {
+            self.hurry();
+        }
+        is_news
+    }
+
     /// The next step need not wait.
     pub(super) fn soon(&mut self) {
         self.due = Instant::now();
