@@ -9,8 +9,7 @@ use tokio::sync::mpsc;
 use super::connect::{Stop, octets};
 use super::content::MAX_ENTRIES;
 use super::follow::Session;
-use super::names::{CHECKER_KEY, RawKey};
-use super::number::now_ms;
+use super::names::RawKey;
 use super::plain::describe;
 use super::scripts::MARK;
 use super::settle::refuses;
@@ -64,9 +63,8 @@ impl Session<'_> {
         }
         let HealthVerdict::Dead { ttl_seconds } = report.verdict;
         let mut call = MARK.prepare_invoke();
-        call.key(&*names.dead(&report.host)).key(&*list).key(CHECKER_KEY);
-        call.arg(&*report.host).arg(ttl_seconds.max(1)).arg(now_ms() / 1000);
-        call.arg(u8::from(self.shared.config.active_checks));
+        call.key(&*names.dead(&report.host)).key(&*list);
+        call.arg(&*report.host).arg(ttl_seconds.max(1)).arg(u8::from(self.marks.has_active_checker()));
         for entry in spellings {
             call.arg(&entry).arg(hipache::href(&entry));
         }

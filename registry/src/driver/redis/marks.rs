@@ -12,6 +12,7 @@ use model::{Address, DeadMarks, FactKey, HostPattern, PathPrefix};
 use redis::{RedisError, RedisResult, Value};
 use tokio::time::Instant;
 
+use super::checker::Checker;
 use super::connect::{Stop, octets};
 use super::content::MAX_ENTRIES;
 use super::follow::Session;
@@ -28,8 +29,6 @@ const MAX_MARKS: i64 = 1024;
 const MAX_HINTS: usize = 1024;
 /// How long an announcement says which address a place meant.
 const HINT: Duration = Duration::from_secs(2);
-/// An active checker that said nothing for longer than this is not running, in seconds (hipache's number).
-const CHECKER_SILENCE: u64 = 30;
 
 /// The marks of one host.
 #[derive(Debug, Default)]
@@ -47,6 +46,7 @@ pub(super) struct Marks {
     touched: BTreeSet<Box<str>>,
     hints: HashMap<(Box<str>, usize), (Address, Instant)>,
     active_checker: bool,
+    checker: Checker,
 }
 
 impl Marks {
@@ -65,6 +65,11 @@ impl Marks {
         let unresolved = self.hosts.iter().filter(|(_, marked)| marked.places.values().any(Option::is_none));
         let unresolved: Vec<_> = unresolved.map(|(host, _)| host.clone()).collect();
         self.touched.extend(unresolved);
+    }
+
+    /// Whether an active checker runs: then marks are its business.
+    pub(super) fn has_active_checker(&self) -> bool {
+        self.active_checker
     }
 
     pub(super) fn is_dirty(&self) -> bool {
@@ -243,8 +248,7 @@ impl Session<'_> {
         pipeline.cmd("GET").arg(CHECKER_KEY);
         let said = self.ask(pipeline).await?.into_iter().next().and_then(Result::ok).and_then(octets);
         let said: Option<u64> = said.and_then(|said| std::str::from_utf8(&said).ok()?.trim().parse().ok());
-        let now = now_ms() / 1000;
-        Ok(said.is_some_and(|said| now.saturating_sub(said) <= CHECKER_SILENCE))
+        Ok(self.marks.checker.look(said, now_ms() / 1000, Instant::now()))
     }
 }
 

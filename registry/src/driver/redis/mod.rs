@@ -38,6 +38,7 @@ use names::Names;
 use write::Command;
 
 mod books;
+mod checker;
 mod connect;
 mod content;
 mod follow;
