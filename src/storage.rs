@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use proxy::config::LogTarget;
@@ -33,7 +33,8 @@ pub(crate) fn cache_file(settings: &Settings) -> Option<PathBuf> {
 }
 
 fn is_remote(settings: &Settings) -> bool {
-    settings.registry.url.iter().any(|url| url.starts_with("redis:"))
+    // `redis:`, `rediss:` and `redis+sentinel:` alike.
+    settings.registry.url.iter().any(|url| url.starts_with("redis"))
 }
 
 /// Without it an embedded registry cannot be; a remote one only starts with less.
@@ -66,7 +67,10 @@ fn access_log(path: &Path, identity: &Identity) -> Result<(), Failure> {
         identity.own(&made)?;
     }
     let failed = |error| Failure::Storage { path: path.to_owned(), error, remedy: REMEDY };
-    let file = OpenOptions::new().append(true).create(true).open(path).map_err(failed)?;
+    // A pipe that nobody reads is an error, not a wait.
+    let nonblocking = nix::fcntl::OFlag::O_NONBLOCK.bits();
+    let mut options = OpenOptions::new();
+    let file = options.append(true).create(true).custom_flags(nonblocking).open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_file() && metadata.uid() == 0 {
         identity.own(path)?;
@@ -99,13 +103,18 @@ mod tests {
     #[test]
     fn the_data_folder_is_made_where_it_is_needed() {
         let folder = tempfile::tempdir().unwrap();
-        for (url, made) in
-            [("embedded:", true), ("redis:", true), ("memory:", false), ("embedded:/elsewhere", false)]
-        {
+        for (url, made) in [
+            ("embedded:", true),
+            ("redis:", true),
+            ("rediss://h", true),
+            ("redis+sentinel://h/m", true),
+            ("memory:", false),
+            ("embedded:/elsewhere", false),
+        ] {
             let data = folder.path().join(url.replace([':', '/'], "-")).join("data");
             prepare(&settings(url, &data), None).unwrap();
             assert_eq!(data.is_dir(), made, "{url}");
-            assert_eq!(cache_file(&settings(url, &data)).is_some(), url == "redis:", "{url}");
+            assert_eq!(cache_file(&settings(url, &data)).is_some(), url.starts_with("redis"), "{url}");
         }
     }
 

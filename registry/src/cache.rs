@@ -22,6 +22,8 @@ use crate::{Link, State};
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is noted that an unchanged snapshot is still what the store says.
 const CONFIRM: Duration = Duration::from_secs(60);
+/// How long to wait before a file that could not be written is tried again.
+const RETRY: Duration = Duration::from_secs(5);
 /// Memory for pages of the file, in octets.
 const PAGE_CACHE: usize = 8 << 20;
 
@@ -111,6 +113,7 @@ impl Cache {
         mut stop: watch::Receiver<bool>,
     ) {
         let mut noted: Option<Instant> = None;
+        let mut failing = false;
         loop {
             let stopped = tokio::select! {
                 changed = snapshots.changed() => changed.is_err(),
@@ -124,9 +127,16 @@ impl Cache {
             if let Some(confirmed) = now.confirmed.filter(|_| !now.from_cache && (news || due || stopped)) {
                 let (path, url) = (self.path.clone(), self.url.clone());
                 self = match self.write(snapshot, confirmed.elapsed()).await {
-                    Ok(cache) => cache,
+                    Ok(cache) => {
+                        if std::mem::take(&mut failing) {
+                            tracing::info!(path = %path.display(), "the last known good file is written again");
+                        }
+                        cache
+                    }
                     Err(error) => {
-                        tracing::warn!(path = %path.display(), %error, "the last known good file cannot be written; tried again");
+                        if !std::mem::replace(&mut failing, true) {
+                            tracing::warn!(path = %path.display(), %error, "the last known good file cannot be written; tried again");
+                        }
                         match Self::open_again(path, url, &mut stop).await {
                             Some(cache) => cache,
                             None => return,
@@ -160,12 +170,16 @@ impl Cache {
     async fn open_again(path: PathBuf, url: String, stop: &mut watch::Receiver<bool>) -> Option<Self> {
         loop {
             tokio::select! {
-                () = tokio::time::sleep(CONFIRM) => {}
+                () = tokio::time::sleep(RETRY) => {}
                 _ = stop.wait_for(|stop| *stop) => return None,
             }
             let (path, url) = (path.clone(), url.clone());
-            let opened = tokio::task::spawn_blocking(move || Self::open(&path, &url)).await;
-            if let Ok(Some((cache, _))) = opened {
+            let open = move || match Self::try_open(&path, &url) {
+                Err(StoreError::Damaged(_)) => Self::open(&path, &url),
+                // What is wrong was said when it could not be written.
+                opened => opened.ok(),
+            };
+            if let Ok(Some((cache, _))) = tokio::task::spawn_blocking(open).await {
                 return Some(cache);
             }
         }
