@@ -18,7 +18,9 @@ Examples:
   portico import facts.json --replace
   portico import --from redis://10.0.0.5:6379/0
   portico import --from redis://10.0.0.5:6379/0 --layout traefik --keep-going
-  portico import traefik.json --layout traefik";
+  portico import traefik.json --layout traefik
+  consul kv export traefik/ | portico import - --layout traefik
+  etcdctl get --prefix traefik/ -w json | portico import - --layout traefik";
 
 /// The largest file that is read, in octets; the server's own limit is lower.
 const MAX_FILE: u64 = 1 << 30;
@@ -54,7 +56,7 @@ enum Layout {
     Portico,
     /// The lists of hipache and planb (a Redis).
     Hipache,
-    /// Traefik's keys (a Redis, or a JSON file of key/value pairs).
+    /// Traefik's keys (a Redis, or a JSON file of key/value pairs: texts, or what Consul and etcd export).
     Traefik,
 }
 

@@ -77,35 +77,12 @@ pub async fn read_redis(url: &str, layout: Layout) -> Result<Gathered, ImportErr
     })
 }
 
-/// Reads a dump of key/value pairs, laid out as Traefik does: `{"key": "value"}`, or `[{"key": …, "value": …}]`.
+/// Reads a dump of key/value pairs, laid out as Traefik does: `{"key": "value"}`, `[{"key": …, "value": …}]`, or what Consul and etcd export.
 ///
 /// # Errors
-/// [`FormatError`] when it is neither.
+/// [`FormatError`] when it is none of them.
 pub fn read_dump(json: &[u8]) -> Result<Gathered, FormatError> {
-    #[derive(serde::Deserialize)]
-    struct Pair {
-        key: String,
-        value: String,
-    }
-    #[derive(serde::Deserialize)]
-    #[serde(untagged)]
-    enum Dump {
-        Object(BTreeMap<String, String>),
-        List(Vec<Pair>),
-    }
-    let dump = serde_json::from_slice(json).map_err(|error| {
-        let remedy = r#"write {"key": "value", …} or [{"key": "…", "value": "…"}, …], all of them texts"#;
-        let syntax = error.is_syntax() || error.is_eof();
-        FormatError::at(
-            "",
-            if syntax { error.to_string() } else { "not a dump of key/value pairs".to_owned() },
-            remedy,
-        )
-    })?;
-    Ok(traefik::read(match dump {
-        Dump::Object(pairs) => pairs.into_iter().map(|(key, value)| (key, value.into_bytes())).collect(),
-        Dump::List(pairs) => pairs.into_iter().map(|pair| (pair.key, pair.value.into_bytes())).collect(),
-    }))
+    Ok(traefik::read(traefik::dump::read(json)?))
 }
 
 impl Gathered {

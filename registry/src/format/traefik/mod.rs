@@ -15,6 +15,7 @@ use model::{
 
 use crate::import::Gathered;
 
+pub(crate) mod dump;
 mod rule;
 
 /// What all keys begin with; Traefik's own default.
