@@ -10,7 +10,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use model::NodeId;
 use tokio::sync::watch;
@@ -101,7 +101,9 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
         proxy: Some(proxy.clone()),
         node,
         version: env!("CARGO_PKG_VERSION"),
-        started: SystemTime::now(),
+        started: Instant::now(),
+        started_at: SystemTime::now(),
+        log_dropped: crate::logging::dropped,
         listeners,
         draining: is_draining,
     };

@@ -1,7 +1,7 @@
 //! What the API looks through: handles on the rest of the house, handed in by the binary.
 
 use std::sync::OnceLock;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use model::{NodeId, Revision};
 use proxy::Proxy;
@@ -22,8 +22,12 @@ pub struct Doors {
     pub node: NodeId,
     /// The version of portico.
     pub version: &'static str,
-    /// When this process started.
-    pub started: SystemTime,
+    /// When this process started, by the clock that never jumps.
+    pub started: Instant,
+    /// The same by the wall clock, as it was then.
+    pub started_at: SystemTime,
+    /// How many messages of this process' own log were dropped so far.
+    pub log_dropped: fn() -> u64,
     /// Where this process listens, this listener included.
     pub listeners: Vec<Listener>,
     /// True once this process takes its leave: `/readyz` then says 503.

@@ -43,12 +43,14 @@ fn expose(app: &App) -> prometheus::Result<String> {
         &["version", "node"],
         [(vec![doors.version, &doors.node.0], 1.0)],
     );
-    let started = doors.started.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let started = doors.started_at.duration_since(UNIX_EPOCH).unwrap_or_default();
     out.gauge(
         "process_start_time_seconds",
         "When this process started, since the Unix epoch.",
         started.as_secs_f64(),
     );
+    let help = "Messages of portico's own log that standard error did not take in time.";
+    out.counter("portico_log_dropped_total", help, (doors.log_dropped)());
     let ready = readiness::of(app).ready;
     out.gauge("portico_ready", "1 while /readyz says 200.", f64::from(u8::from(ready)));
     of_registry(&mut out, &registry_status(app, Instant::now()));

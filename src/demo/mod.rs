@@ -37,7 +37,7 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         .tempdir()
         .map_err(|error| Failure::System { what: "cannot make a temporary folder", error })?;
     let usual = settings(folder.path(), [preferred(8080), preferred(8081)])?;
-    logging::start(&usual.settings.log);
+    let _log = logging::start(&usual.settings.log);
     run::raise_file_limit();
     let (bound, loaded) = match compose::bind(&usual) {
         // Somebody was quicker, another demo perhaps.

@@ -16,11 +16,10 @@ use crate::wire::{HeldView, ProxyStatus, RegistryStatus, Status};
 /// `GET /v1/status`
 pub(crate) async fn status(State(app): State<Arc<App>>) -> Response {
     let doors = &app.doors;
-    let uptime = SystemTime::now().duration_since(doors.started).unwrap_or_default();
     let status = Status {
         version: doors.version.to_owned(),
         node: doors.node.to_string(),
-        uptime_ms: millis(uptime),
+        uptime_ms: millis(doors.started.elapsed()),
         ready: readiness::of(&app),
         registry: registry_status(&app, Instant::now()),
         proxy: doors.proxy.as_ref().map(|proxy| {

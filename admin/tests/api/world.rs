@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use admin::{Config, Doors};
 use model::NodeId;
@@ -17,7 +17,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 /// One admin listener.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
-
+    /// What the proxy, if there is one, says of itself.
+    pub(crate) reports: Option<watch::Receiver<std::sync::Arc<model::Report>>>,
     pub(crate) draining: watch::Sender<bool>,
     pub(crate) ended: tokio::task::JoinHandle<std::io::Result<()>>,
     pub(crate) shutdown: Option<oneshot::Sender<()>>,
@@ -71,15 +72,18 @@ impl World {
             proxy: proxy.map(|bound| bound.start(inputs).unwrap()),
             node: NodeId("node-1".into()),
             version: "1.2.3",
-            started: SystemTime::now(),
+            started: Instant::now(),
+            started_at: SystemTime::now(),
+            log_dropped: || 0,
             listeners: vec![admin::wire::Listener { role: "admin".to_owned(), address: address.to_string() }],
             draining: drains,
         };
+        let reports = doors.proxy.as_ref().map(proxy::Proxy::reports);
         let (shutdown, asked) = oneshot::channel();
         let ended = tokio::spawn(admin::serve(bound, doors, async move {
             let _ = asked.await;
         }));
-        Self { address, draining, ended, shutdown: Some(shutdown) }
+        Self { address, reports, draining, ended, shutdown: Some(shutdown) }
     }
 
     /// What the proxy at this address answers to a request for this host.

@@ -1,4 +1,11 @@
 //! portico's own log: which messages, in which form, on standard error.
+//!
+//! In: what the parts of the house have to say. Out: lines, in order. Never here: a wait of whoever says something: what standard
+//! error does not take is dropped and counted (`queue`).
+
+mod queue;
+
+use std::backtrace::BacktraceStatus;
 
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -8,17 +15,30 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Format, Log};
+use queue::Queue;
+pub(crate) use queue::dropped;
 
-/// Changes which messages are logged, while running.
-#[derive(Debug, Clone)]
-pub(crate) struct Handle(reload::Handle<Targets, tracing_subscriber::Registry>);
+/// Changes which messages are logged, while running. Its end waits, for a bounded time, until what was said is written.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    filter: reload::Handle<Targets, tracing_subscriber::Registry>,
+    queue: Option<Queue>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if let Some(queue) = &self.queue {
+            queue.finish();
+        }
+    }
+}
 
 impl Handle {
     /// Takes another level over; one that is malformed was refused when the configuration was read.
     pub(crate) fn set_level(&self, level: &str) {
         if let Ok(targets) = parse_level(level) {
             // It fails only when the subscriber is gone, and with it everything that could be logged.
-            let _ = self.0.reload(targets);
+            let _ = self.filter.reload(targets);
         }
     }
 }
@@ -29,15 +49,35 @@ pub(crate) fn start(log: &Log) -> Handle {
     let (filter, handle) = reload::Layer::new(targets);
     let registry = tracing_subscriber::registry().with(filter);
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let Ok(queue) = Queue::start() else {
+        // Without a thread of its own the log waits for its reader, which is better than no log.
+        let _ = registry.with(layer().with_writer(std::io::stderr).with_ansi(colours)).try_init();
+        return Handle { filter: handle, queue: None };
+    };
     let outcome = match log.format {
-        Format::Text => registry.with(layer().with_writer(std::io::stderr).with_ansi(colours)).try_init(),
+        Format::Text => registry.with(layer().with_writer(queue.clone()).with_ansi(colours)).try_init(),
         Format::Json => {
-            registry.with(layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
+            registry.with(layer().json().flatten_event(true).with_writer(queue.clone())).try_init()
         }
     };
     // It fails only when another subscriber is there already, as in tests.
     let _ = outcome;
-    Handle(handle)
+    // The standard library's own words of a panic would wait for standard error.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("without a word");
+        let backtrace = std::backtrace::Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
+        let thread = std::thread::current();
+        tracing::error!(
+            thread = thread.name(),
+            place,
+            message,
+            backtrace = backtrace.map(tracing::field::display),
+            "panicked; this is a defect of portico, please report it"
+        );
+    }));
+    Handle { filter: handle, queue: Some(queue) }
 }
 
 /// Parses `info` or `info,proxy=debug`.
