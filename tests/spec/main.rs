@@ -5,8 +5,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 mod checks;
+mod clocks;
 mod command_line;
 mod demo;
+mod disk;
 mod documents;
 mod edges;
 mod exchange;
@@ -17,8 +19,10 @@ mod limits;
 mod listeners;
 mod operator;
 mod redis;
+mod redis_faults;
 mod redis_production;
 mod routes;
+mod sinks;
 mod tidy;
 mod way_back;
 mod world;

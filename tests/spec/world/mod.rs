@@ -5,6 +5,7 @@
 
 mod client;
 mod haproxy;
+mod load;
 mod nginx;
 mod origin;
 mod portico;
@@ -13,8 +14,9 @@ mod wait;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use client::{Connection, get, send};
+pub(crate) use client::{Connection, Reply, get, send};
 pub(crate) use haproxy::Haproxy;
+pub(crate) use load::{Ask, Judge, Load};
 pub(crate) use nginx::Nginx;
 pub(crate) use origin::{Origin, Script};
 pub(crate) use portico::{Portico, portico};

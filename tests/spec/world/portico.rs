@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -14,7 +15,10 @@ use super::wait::until;
 const BINARY: &str = env!("CARGO_BIN_EXE_portico");
 
 /// The binary with arguments, not yet started.
-pub(crate) struct Command(std::process::Command);
+pub(crate) struct Command {
+    command: std::process::Command,
+    unread: bool,
+}
 
 /// The binary with these arguments, and no `PORTICO_…` variables of whoever runs the tests.
 pub(crate) fn portico(arguments: &[&str]) -> Command {
@@ -28,7 +32,7 @@ pub(crate) fn portico(arguments: &[&str]) -> Command {
         }
     }
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Command(command)
+    Command { command, unread: false }
 }
 
 /// What a command said, and how it ended.
@@ -42,45 +46,66 @@ pub(crate) struct Finished {
 impl Command {
     /// Sets a variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.0.env(name, value);
+        self.command.env(name, value);
         self
     }
 
     /// May have so many files and sockets open, and not one more.
     pub(crate) fn open_files(self, most: u32) -> Self {
+        self.after(&format!("ulimit -n {most}"))
+    }
+
+    /// A limit on the size of its files ([`Portico::file_size`]) is an error to it, not its end.
+    pub(crate) fn file_size_is_an_error(self) -> Self {
+        self.after("trap '' XFSZ")
+    }
+
+    /// Standard output and standard error are pipes that nobody reads, the latter once it serves.
+    pub(crate) fn unread(self) -> Self {
+        Self { unread: true, ..self }
+    }
+
+    /// The same, started by a shell that has run `script` before.
+    fn after(self, script: &str) -> Self {
         let mut command = std::process::Command::new("sh");
-        command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
-        command.arg(self.0.get_program()).args(self.0.get_args());
-        for (name, value) in self.0.get_envs() {
+        command.args(["-c", &format!("{script} && exec \"$0\" \"$@\"")]);
+        command.arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),
             };
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self(command)
+        Self { command, ..self }
     }
 
     /// Runs in this folder.
     pub(crate) fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.0.current_dir(folder.into());
+        self.command.current_dir(folder.into());
         self
     }
 
     /// Runs to the end.
     pub(crate) fn finish(mut self) -> Finished {
-        let output = self.0.output().unwrap();
+        let output = self.command.output().unwrap();
         let text = |octets: Vec<u8>| String::from_utf8_lossy(&octets).into_owned();
         Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
     /// Starts without waiting for anything.
     pub(crate) fn spawn(mut self) -> Portico {
-        let mut child = self.0.spawn().unwrap();
+        let mut child = self.command.spawn().unwrap();
         let (stdout, stderr) = (Arc::<Mutex<String>>::default(), Arc::<Mutex<String>>::default());
-        collect(child.stdout.take().unwrap(), &stdout);
-        collect(child.stderr.take().unwrap(), &stderr);
-        Portico { child, stdout, stderr }
+        let mut unread = Vec::new();
+        if self.unread {
+            unread.push(collect(child.stdout.take().unwrap(), &stdout, |_| true));
+            unread.push(collect(child.stderr.take().unwrap(), &stderr, is_ready));
+        } else {
+            collect(child.stdout.take().unwrap(), &stdout, |_| false);
+            collect(child.stderr.take().unwrap(), &stderr, |_| false);
+        }
+        Portico { child, stdout, stderr, _unread: unread }
     }
 
     /// Starts and waits until it serves.
@@ -95,17 +120,34 @@ impl Command {
     }
 }
 
-/// Gathers what a stream says, in a thread that ends with the stream.
-fn collect(stream: impl Read + Send + 'static, into: &Arc<Mutex<String>>) {
+/// Gathers what a stream says, in a thread that ends with the stream. Once it has said `enough`, the stream is kept and read no more, until
+/// what is returned is gone.
+fn collect(
+    stream: impl Read + Send + 'static,
+    into: &Arc<Mutex<String>>,
+    enough: fn(&str) -> bool,
+) -> SyncSender<()> {
     let into = Arc::clone(into);
+    let (keep, kept) = sync_channel(0);
     thread::spawn(move || {
         let mut reader = BufReader::new(stream);
         let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-            into.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
-            line.clear();
+        while !enough(&into.lock().unwrap()) {
+            if reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+                into.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            } else {
+                return;
+            }
         }
+        let _ = kept.recv();
     });
+    keep
+}
+
+/// Whether a log says where portico serves.
+fn is_ready(log: &str) -> bool {
+    log.lines().any(|line| line.contains(": ready "))
 }
 
 /// A running portico; killed when dropped.
@@ -113,6 +155,8 @@ pub(crate) struct Portico {
     child: Child,
     stdout: Arc<Mutex<String>>,
     stderr: Arc<Mutex<String>>,
+    /// Streams that are kept and not read.
+    _unread: Vec<SyncSender<()>>,
 }
 
 impl Portico {
@@ -168,6 +212,15 @@ impl Portico {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
         let fields = stat.rsplit(") ").next().unwrap().split(' ').skip(11).take(2);
         Duration::from_millis(fields.map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum())
+    }
+
+    /// From now on no file of its may grow beyond so many octets; `None`: it may again.
+    pub(crate) fn file_size(&self, most: Option<u64>) {
+        let most = most.map_or_else(|| "unlimited".to_owned(), |most| most.to_string());
+        let limit = format!("--fsize={most}:unlimited");
+        let set =
+            std::process::Command::new("prlimit").args(["--pid", &self.pid().to_string(), &limit]).status();
+        assert!(set.expect("prlimit, of util-linux").success());
     }
 
     /// Its process id.

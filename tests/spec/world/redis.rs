@@ -73,6 +73,12 @@ impl Redis {
         let _ = self.child.wait();
     }
 
+    /// Sends it a signal, by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
     /// Its port.
     pub(crate) fn port(&self) -> u16 {
         self.port
