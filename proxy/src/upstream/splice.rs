@@ -1,8 +1,9 @@
 //! Large counted bodies pass by: from one socket through a pipe to the other, inside the kernel, never copied here (splice(2)).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
@@ -20,12 +21,35 @@ const ROOM: usize = 1 << 20;
 /// Unused pipes that a thread keeps.
 const KEPT: usize = 32;
 
+/// Pipes of a thread at once, used and unused. A client that takes its answer slowly holds two descriptors with one, and a megabyte
+/// of the kernel's: beyond so many, bodies are copied, which costs none of either.
+const MOST: usize = 64;
+
 /// A way through the kernel.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     exit: OwnedFd,
     entry: OwnedFd,
     held: usize,
+    /// Counted for as long as it lives.
+    _counted: Counted,
+}
+
+/// One of a thread's pipes.
+#[derive(Debug)]
+struct Counted(Rc<Cell<usize>>);
+
+impl Counted {
+    fn new(pipes: &Rc<Cell<usize>>) -> Self {
+        pipes.set(pipes.get() + 1);
+        Self(Rc::clone(pipes))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 impl Pipe {
@@ -68,15 +92,22 @@ fn pass(from: impl AsFd, to: impl AsFd, most: usize) -> io::Result<usize> {
     Ok(splice(from, None, to, None, most, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)?)
 }
 
-/// A thread's unused pipes.
+/// A thread's pipes.
 #[derive(Debug, Default)]
-pub(crate) struct Pipes(RefCell<Vec<Pipe>>);
+pub(crate) struct Pipes {
+    unused: RefCell<Vec<Pipe>>,
+    /// All of them.
+    count: Rc<Cell<usize>>,
+}
 
 impl Pipes {
-    /// An empty pipe; `None` where no descriptor can be spared: then octets are copied.
+    /// An empty pipe; `None` where there are enough, or no descriptor can be spared: then octets are copied.
     pub(crate) fn take(&self, descriptors: &Descriptors) -> Option<Pipe> {
-        if let Some(pipe) = self.0.borrow_mut().pop() {
+        if let Some(pipe) = self.unused.borrow_mut().pop() {
             return Some(pipe);
+        }
+        if self.count.get() >= MOST {
+            return None;
         }
         let (exit, entry) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).ok()?;
         if descriptors.is_tight(&exit) || descriptors.is_tight(&entry) {
@@ -84,12 +115,12 @@ impl Pipes {
         }
         // As it is where a user's pipes may not grow.
         let _room = fcntl_setpipe_size(&entry, ROOM);
-        Some(Pipe { exit, entry, held: 0 })
+        Some(Pipe { exit, entry, held: 0, _counted: Counted::new(&self.count) })
     }
 
     /// Keeps `pipe` for the next body, if it is empty.
     pub(crate) fn give(&self, pipe: Pipe) {
-        let mut kept = self.0.borrow_mut();
+        let mut kept = self.unused.borrow_mut();
         if pipe.held == 0 && kept.len() < KEPT {
             kept.push(pipe);
         }
@@ -97,6 +128,25 @@ impl Pipes {
 
     /// Closes all.
     pub(crate) fn clear(&self) {
-        self.0.borrow_mut().clear();
+        self.unused.borrow_mut().clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_has_so_many_pipes_and_no_more() {
+        let (pipes, descriptors) = (Pipes::default(), Descriptors::new(1 << 20));
+        let mut used: Vec<_> = std::iter::from_fn(|| pipes.take(&descriptors)).collect();
+        assert_eq!(used.len(), MOST);
+
+        drop(used.pop());
+        pipes.give(used.swap_remove(0));
+        assert_eq!(pipes.count.get(), MOST - 1, "an unused one counts, one that is gone does not");
+        used.extend(std::iter::from_fn(|| pipes.take(&descriptors)));
+
+        assert_eq!(used.len(), MOST);
     }
 }
