@@ -23,6 +23,7 @@ mod redis_faults;
 mod redis_production;
 mod routes;
 mod sinks;
+mod slow;
 mod tidy;
 mod way_back;
 mod world;

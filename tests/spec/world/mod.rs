@@ -3,6 +3,7 @@
 //! In: what a test wants to be there. Out: addresses, answers, what was logged. Never here: a process, a thread or a file that
 //! outlives its `World` (each is ended by its own id when it is dropped); a wait without a deadline.
 
+mod bystander;
 mod client;
 mod haproxy;
 mod load;
@@ -11,9 +12,11 @@ mod origin;
 mod portico;
 mod redis;
 mod wait;
+mod wide;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use bystander::Bystander;
 pub(crate) use client::{Connection, Reply, get, send};
 pub(crate) use haproxy::Haproxy;
 pub(crate) use load::{Ask, Judge, Load};
@@ -22,6 +25,7 @@ pub(crate) use origin::{Origin, Script};
 pub(crate) use portico::{Portico, portico};
 pub(crate) use redis::Redis;
 pub(crate) use wait::{eventually, until};
+pub(crate) use wide::WideOrigin;
 
 /// A folder that everything of one test lives in; removed at the end.
 pub(crate) struct World {
