@@ -196,8 +196,12 @@ pub struct UpstreamLimits {
     pub retry_budget_floor: u32,
     /// The largest request body that is kept for a replay, in octets.
     pub replay_bytes: usize,
-    /// How often names of endpoints are resolved again.
+    /// Names of endpoints are resolved again when their TTL is over, but not sooner than this …
+    pub resolve_min: Duration,
+    /// … and not later than this.
     pub resolve_interval: Duration,
+    /// The name servers to ask; none: the system's.
+    pub resolvers: Vec<SocketAddr>,
     /// Endpoints may be there although they are link-local, a metadata service, or denied …
     pub allow: Vec<IpNet>,
     /// … and none may be here, nor at a listener of ours, whatever is allowed.
@@ -285,7 +289,9 @@ impl Default for UpstreamLimits {
             retry_budget_percent: 20,
             retry_budget_floor: 10,
             replay_bytes: 64 << 10,
+            resolve_min: Duration::from_secs(1),
             resolve_interval: Duration::from_secs(30),
+            resolvers: Vec::new(),
             allow: Vec::new(),
             deny: Vec::new(),
         }

@@ -193,7 +193,7 @@ impl Bound {
             marks: inputs.marks,
         };
         tokio::spawn(follow::follow(follower, report, active));
-        let resolver = Resolver::start(settings.load().config.upstream.resolve_interval);
+        let resolver = Resolver::start(&settings.load().config.upstream);
         let (drain, draining) = watch::channel(false);
         let (alive, ended) = mpsc::channel(1);
         for (number, listeners) in self.threads.into_iter().enumerate() {

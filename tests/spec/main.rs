@@ -17,6 +17,7 @@ mod hipache;
 mod lifecycle;
 mod limits;
 mod listeners;
+mod names;
 mod operator;
 mod redis;
 mod redis_faults;

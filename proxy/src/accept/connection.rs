@@ -157,7 +157,9 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::config::UpstreamLimits;
     use crate::respond::LocalReply;
+    use crate::upstream::names::Found;
     use crate::upstream::resolve::Resolver;
 
     async fn ask(address: SocketAddr, host: &str) -> String {
@@ -171,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_costs_one_exchange_and_its_client_is_told() {
-        let resolver = Resolver::with(Duration::from_secs(30), |_| std::future::ready(Vec::new()));
+        let resolver = Resolver::with(&UpstreamLimits::default(), |_| std::future::ready(Found::Nothing));
         let worker = Rc::new(Worker::alone(resolver));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");

@@ -181,7 +181,9 @@ mod tests {
 
     use super::*;
     use crate::accept::deadline::SWEEP_MS;
+    use crate::config::UpstreamLimits;
     use crate::proxy_protocol::Ends;
+    use crate::upstream::names::Found;
     use crate::upstream::resolve::Resolver;
 
     #[tokio::test]
@@ -190,7 +192,8 @@ mod tests {
         let port = listener.local_addr().expect("bound").port();
         // Nobody listens at the first; nothing comes back from the second, a documentation address.
         let ips = ["127.0.0.2", "192.0.2.1", "127.0.0.1"].map(|ip| ip.parse::<IpAddr>().expect("an address"));
-        let resolver = Resolver::with(Duration::from_secs(30), move |_| std::future::ready(ips.to_vec()));
+        let found = Found::Addresses(ips.to_vec(), Duration::from_secs(30));
+        let resolver = Resolver::with(&UpstreamLimits::default(), move |_| std::future::ready(found.clone()));
         let worker = Worker::alone(resolver);
         let address = Address::parse_url(&format!("http://three.test:{port}")).expect("url");
         // Somebody who waits.

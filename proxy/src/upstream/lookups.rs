@@ -2,14 +2,15 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::future::Future;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use super::names::Found;
+
 /// Lookups at once: a name server that does not answer must not hold up the names of others.
 const AT_ONCE: usize = 32;
-/// How long one may take. What the system does meanwhile cannot be taken back; its answer comes too late then.
+/// How long one may take, with all name servers that are asked.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Names that are being looked up or wait for it; as many as there are names.
@@ -17,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Lookups {
     pending: HashSet<Box<str>>,
     waiting: VecDeque<Box<str>>,
-    running: JoinSet<(Box<str>, Vec<IpAddr>)>,
+    running: JoinSet<(Box<str>, Found)>,
 }
 
 impl Lookups {
@@ -28,11 +29,11 @@ impl Lookups {
         }
     }
 
-    /// The next name that was looked up, with its addresses; `None` while there is nothing to look up.
-    pub(super) async fn next<F, L>(&mut self, look_up: &F) -> Option<(Box<str>, Vec<IpAddr>)>
+    /// The next name that was looked up, with what was said; `None` while there is nothing to look up.
+    pub(super) async fn next<F, L>(&mut self, look_up: &F) -> Option<(Box<str>, Found)>
     where
         F: Fn(Box<str>) -> L,
-        L: Future<Output = Vec<IpAddr>> + Send + 'static,
+        L: Future<Output = Found> + Send + 'static,
     {
         while self.running.len() < AT_ONCE
             && let Some(name) = self.waiting.pop_front()
@@ -40,7 +41,7 @@ impl Lookups {
             let found = look_up(name.clone());
             self.running.spawn(async move {
                 let found = tokio::time::timeout(PATIENCE, found).await;
-                (name, found.unwrap_or_default())
+                (name, found.unwrap_or_else(|_| Found::Failed("no answer in time".into())))
             });
         }
         let (name, found) = self.running.join_next().await?.ok()?;

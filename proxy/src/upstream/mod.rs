@@ -8,12 +8,14 @@
 //!         ▲──────── fault: mark dead, next candidate ◄──┘
 //! ```
 
+mod addresses;
 pub(crate) mod ask;
 pub(crate) mod connect;
 pub(crate) mod deliver;
 pub(crate) mod gate;
 pub(crate) mod guard;
 mod lookups;
+pub(crate) mod names;
 pub(crate) mod pool;
 pub(crate) mod pump;
 pub(crate) mod relay;

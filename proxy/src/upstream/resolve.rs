@@ -1,32 +1,35 @@
-//! Names of endpoints become addresses off the request path: looked up once when first needed, and again in the background
-//! for as long as requests ask for them.
+//! Names of endpoints become addresses off the request path: looked up once when first needed, and again in the background,
+//! whenever their time to live is over, for as long as requests ask for them.
+//!
+//! A name that nobody can tell anything of keeps its last addresses for as long as it takes; one that is said to have none keeps
+//! them until that was said for a whole longest interval, because a name that is being moved is often gone for a moment.
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use model::{Address, AddressHost};
 use tokio::sync::{mpsc, watch};
 
+pub(crate) use super::addresses::Addresses;
+use super::addresses::Known;
 use super::lookups::Lookups;
+use super::names::{Found, Names};
 use crate::clock::{Millis, millis, now_ms};
+use crate::config::UpstreamLimits;
 
 /// Names that may wait to be noticed; one more waits for the next request that asks.
 const QUEUE: usize = 1024;
-/// A name that nobody asked for during this many intervals is forgotten.
+/// A name that nobody asked for during this many of the longest intervals is forgotten.
 const FORGET_AFTER: u64 = 10;
 /// How often it is looked which names are due.
 const TICK: Duration = Duration::from_secs(1);
-/// When a name without an address is looked up again, in milliseconds: it may just have been made.
-const HOPE_MS: u64 = 2_000;
-/// The most addresses of a name that are used.
-const MOST: usize = 64;
-/// How long an address that could not be connected to stands behind the others of its name, in milliseconds.
-const AVOID_MS: u64 = 10_000;
+/// The longest time, in milliseconds, between two lookups of a name that found no address: it may just have been made.
+const HOPE_MS: u64 = 8_000;
 
 type Map = HashMap<Box<str>, Arc<Known>>;
 
@@ -38,51 +41,51 @@ pub(crate) struct Resolver {
     news: watch::Receiver<u64>,
 }
 
-/// What is known of a name.
-#[derive(Debug)]
-struct Known {
-    ips: Box<[IpAddr]>,
-    /// For each address, until when the others of the name are tried before it.
-    avoid: Box<[AtomicU64]>,
-    asked: AtomicU64,
-    looked_up: AtomicU64,
+/// How soon names are looked up again, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    least: u64,
+    most: u64,
 }
 
-/// The socket addresses of an endpoint, in the order in which they are to be tried.
-#[derive(Debug)]
-pub(crate) struct Addresses(Inner);
+impl Pace {
+    fn of(limits: &UpstreamLimits) -> Self {
+        let least = millis(limits.resolve_min);
+        Self { least, most: millis(limits.resolve_interval).max(least) }
+    }
 
-#[derive(Debug)]
-enum Inner {
-    Literal(Option<SocketAddr>),
-    Named {
-        known: Arc<Known>,
-        port: u16,
-        /// Where in the list to begin.
-        first: usize,
-        /// The places that come last, as a mask.
-        last: u64,
-        /// Steps taken; the list is walked twice.
-        steps: usize,
-    },
+    /// After an answer that holds for `ttl`.
+    fn after(self, ttl: Duration) -> u64 {
+        millis(ttl).clamp(self.least, self.most)
+    }
+
+    /// After so many lookups in a row that found nothing.
+    fn without(self, misses: u32) -> u64 {
+        let doubled = self.least.saturating_mul(1 << misses.min(16));
+        doubled.min(HOPE_MS.max(self.least)).min(self.most)
+    }
 }
 
 impl Resolver {
     /// Starts the background task on the current runtime; it ends with the last `Resolver`.
-    pub(crate) fn start(interval: Duration) -> Self {
-        Self::with(interval, look_up)
+    pub(crate) fn start(limits: &UpstreamLimits) -> Self {
+        let names = Arc::new(Names::new(&limits.resolvers));
+        Self::with(limits, move |name| {
+            let names = Arc::clone(&names);
+            async move { names.look_up(&name).await }
+        })
     }
 
     /// As [`Resolver::start`], with another way to look names up.
-    pub(crate) fn with<F, L>(interval: Duration, look_up: F) -> Self
+    pub(crate) fn with<F, L>(limits: &UpstreamLimits, look_up: F) -> Self
     where
         F: Fn(Box<str>) -> L + Send + Sync + 'static,
-        L: Future<Output = Vec<IpAddr>> + Send + 'static,
+        L: Future<Output = Found> + Send + 'static,
     {
         let known = Arc::new(ArcSwap::from_pointee(Map::new()));
         let (wanted, queue) = mpsc::channel(QUEUE);
         let (tell, news) = watch::channel(0);
-        let task = Task { known: Arc::clone(&known), tell, interval: millis(interval) };
+        let task = Task { known: Arc::clone(&known), tell, pace: Pace::of(limits) };
         tokio::spawn(task.run(queue, look_up));
         Self { known, wanted, news }
     }
@@ -91,11 +94,11 @@ impl Resolver {
     /// several comes first.
     pub(crate) fn known(&self, address: &Address, dice: usize) -> Addresses {
         let AddressHost::Name(name) = &address.host else {
-            return Addresses(Inner::Literal(address.socket_addr()));
+            return Addresses::literal(address.socket_addr());
         };
         match self.known.load().get(name) {
             Some(known) => Addresses::of(Arc::clone(known), address.port.get(), dice, now_ms()),
-            None => Addresses(Inner::Literal(None)),
+            None => Addresses::literal(None),
         }
     }
 
@@ -131,70 +134,18 @@ impl Resolver {
     }
 }
 
-impl Addresses {
-    fn of(known: Arc<Known>, port: u16, dice: usize, now: Millis) -> Self {
-        known.asked.store(now, Ordering::Relaxed);
-        let avoided = known.avoid.iter().enumerate().filter(|(_, until)| until.load(Ordering::Relaxed) > now);
-        let last = avoided.fold(0, |mask, (place, _)| mask | 1 << place);
-        let first = dice.checked_rem(known.ips.len()).unwrap_or(0);
-        Self(Inner::Named { known, port, first, last, steps: 0 })
-    }
-
-    /// At most how many are still to come.
-    pub(crate) fn left(&self) -> usize {
-        match &self.0 {
-            Inner::Literal(literal) => literal.iter().len(),
-            Inner::Named { known, first, last, steps, .. } => {
-                let count = known.ips.len();
-                (*steps..2 * count).filter(|&step| is_due(step, *first, count, *last)).count()
-            }
-        }
-    }
-
-    /// The address handed out last could not be connected to: others of the name come before it for a while.
-    pub(crate) fn avoid(&self, now: Millis) {
-        if let Inner::Named { known, first, steps, .. } = &self.0
-            && let Some(place) = (first + steps.saturating_sub(1)).checked_rem(known.ips.len())
-            && let Some(until) = known.avoid.get(place)
-        {
-            until.store(now.saturating_add(AVOID_MS), Ordering::Relaxed);
-        }
-    }
-}
-
-/// The list is walked from `first` on, once for those that come first and once for those in `last`.
-fn is_due(step: usize, first: usize, count: usize, last: u64) -> bool {
-    (last >> ((first + step) % count) & 1 == 1) == (step >= count)
-}
-
-impl Iterator for Addresses {
-    type Item = SocketAddr;
-
-    fn next(&mut self) -> Option<SocketAddr> {
-        match &mut self.0 {
-            Inner::Literal(literal) => literal.take(),
-            Inner::Named { known, port, first, last, steps } => {
-                let count = known.ips.len();
-                let step = (*steps..2 * count).find(|&step| is_due(step, *first, count, *last))?;
-                *steps = step + 1;
-                Some(SocketAddr::new(*known.ips.get((*first + step) % count)?, *port))
-            }
-        }
-    }
-}
-
 /// What happens in the background.
 struct Task {
     known: Arc<ArcSwap<Map>>,
     tell: watch::Sender<u64>,
-    interval: u64,
+    pace: Pace,
 }
 
 impl Task {
     async fn run<F, L>(self, mut queue: mpsc::Receiver<Box<str>>, look_up: F)
     where
         F: Fn(Box<str>) -> L,
-        L: Future<Output = Vec<IpAddr>> + Send + 'static,
+        L: Future<Output = Found> + Send + 'static,
     {
         let mut lookups = Lookups::default();
         let mut tick = tokio::time::interval(TICK);
@@ -205,140 +156,92 @@ impl Task {
                     Some(name) => lookups.want(name),
                     None => return,
                 },
-                Some((name, found)) = lookups.next(&look_up) => self.note(name, found),
+                Some((name, found)) = lookups.next(&look_up) => self.note(name, found, now_ms()),
                 _ = tick.tick() => self.due(now_ms()).into_iter().for_each(|name| lookups.want(name)),
             }
         }
     }
 
     /// Takes over what a lookup found, and tells who waits for it.
-    fn note(&self, name: Box<str>, mut found: Vec<IpAddr>) {
-        found.sort_unstable();
-        found.dedup();
-        found.truncate(MOST);
-        let now = now_ms();
+    fn note(&self, name: Box<str>, found: Found, now: Millis) {
         let before = self.known.load().get(&name).cloned();
-        match before {
-            // A name server that is away for a moment takes no endpoint away; nor is a map copied for what is known.
-            Some(before) if found.is_empty() || *before.ips == *found => {
-                before.looked_up.store(now, Ordering::Relaxed);
+        let known = match found {
+            Found::Addresses(mut ips, ttl) => {
+                ips.sort_unstable();
+                ips.dedup();
+                let wait = self.pace.after(ttl);
+                let asked = before.as_ref().map_or(now, |before| before.asked.load(Ordering::Relaxed));
+                let same = |before: &Arc<Known>| *before.ips == *ips;
+                let known = before.filter(same).unwrap_or_else(|| Arc::new(Known::new(ips, asked)));
+                if known.misses.swap(0, Ordering::Relaxed) > 0 {
+                    tracing::info!(%name, "the name of an endpoint resolves again");
+                }
+                known.denied.store(0, Ordering::Relaxed);
+                self.again(&known, now, wait);
+                known
             }
-            before => {
-                let asked = before.map_or(now, |before| before.asked.load(Ordering::Relaxed));
-                let known = Arc::new(Known {
-                    avoid: found.iter().map(|_| AtomicU64::new(0)).collect(),
-                    ips: found.into(),
-                    asked: AtomicU64::new(asked),
-                    looked_up: AtomicU64::new(now),
-                });
-                let mut map = Map::clone(&self.known.load());
-                map.insert(name, known);
-                self.known.store(Arc::new(map));
-            }
+            Found::Nothing => self.missed(&name, before, "it has no address", true, now),
+            Found::Failed(why) => self.missed(&name, before, &why, false, now),
+        };
+        // No map is copied for what is known.
+        if !self.known.load().get(&name).is_some_and(|before| Arc::ptr_eq(before, &known)) {
+            let mut map = Map::clone(&self.known.load());
+            map.insert(name, known);
+            self.known.store(Arc::new(map));
         }
         self.tell.send_modify(|count| *count = count.wrapping_add(1));
     }
 
+    /// A lookup found no address: the last ones stay, unless it was `denied` for long that there are any.
+    fn missed(
+        &self,
+        name: &str,
+        before: Option<Arc<Known>>,
+        why: &str,
+        denied: bool,
+        now: Millis,
+    ) -> Arc<Known> {
+        let mut known = before.unwrap_or_else(|| Arc::new(Known::new(Vec::new(), now)));
+        let misses = known.misses.fetch_add(1, Ordering::Relaxed);
+        let kept = known.ips.len();
+        if misses == 0 {
+            tracing::warn!(%name, why, kept, "cannot resolve the name of an endpoint; the addresses it had are kept");
+        }
+        if !denied {
+            known.denied.store(0, Ordering::Relaxed);
+        } else if known.denied.load(Ordering::Relaxed) == 0 {
+            known.denied.store(now.max(1), Ordering::Relaxed);
+        } else if kept > 0 && now.saturating_sub(known.denied.load(Ordering::Relaxed)) >= self.pace.most {
+            tracing::warn!(%name, "the name of an endpoint has had no address for long; those it had are given up");
+            let without = Known::new(Vec::new(), known.asked.load(Ordering::Relaxed));
+            without.misses.store(misses + 1, Ordering::Relaxed);
+            without.denied.store(known.denied.load(Ordering::Relaxed), Ordering::Relaxed);
+            known = Arc::new(without);
+        }
+        self.again(&known, now, self.pace.without(misses));
+        known
+    }
+
+    fn again(&self, known: &Known, now: Millis, wait: u64) {
+        known.soonest.store(now.saturating_add(self.pace.least), Ordering::Relaxed);
+        known.due.store(now.saturating_add(wait), Ordering::Relaxed);
+    }
+
     /// Forgets the names that nobody asks for, and returns those that are to be looked up again.
     fn due(&self, now: Millis) -> Vec<Box<str>> {
-        let age = |moment: &AtomicU64| now.saturating_sub(moment.load(Ordering::Relaxed));
-        let oldest = self.interval.saturating_mul(FORGET_AFTER).max(millis(TICK));
+        let oldest = self.pace.most.saturating_mul(FORGET_AFTER).max(millis(TICK));
+        let forgotten = |known: &Known| now.saturating_sub(known.asked.load(Ordering::Relaxed)) > oldest;
         let known = self.known.load();
-        if known.values().any(|known| age(&known.asked) > oldest) {
-            let wanted = known.iter().filter(|(_, known)| age(&known.asked) <= oldest);
+        if known.values().any(|known| forgotten(known)) {
+            let wanted = known.iter().filter(|(_, known)| !forgotten(known));
             let wanted: Map = wanted.map(|(name, known)| (name.clone(), Arc::clone(known))).collect();
             self.known.store(Arc::new(wanted));
         }
         let known = self.known.load();
-        let due = known.iter().filter(|(_, known)| {
-            let wait = if known.ips.is_empty() { HOPE_MS.min(self.interval) } else { self.interval };
-            age(&known.looked_up) >= wait
-        });
+        let due = known.iter().filter(|(_, known)| known.due.load(Ordering::Relaxed) <= now);
         due.map(|(name, _)| name.clone()).collect()
     }
 }
 
-async fn look_up(name: Box<str>) -> Vec<IpAddr> {
-    match tokio::net::lookup_host((&*name, 0)).await {
-        Ok(found) => found.map(|socket| socket.ip()).collect(),
-        Err(error) => {
-            tracing::warn!(%name, %error, "cannot resolve the name of an endpoint");
-            Vec::new()
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn url(url: &str) -> Address {
-        Address::parse_url(url).expect("url")
-    }
-
-    fn ip(last: u8) -> IpAddr {
-        IpAddr::from([10, 0, 0, last])
-    }
-
-    async fn addresses(resolver: &Resolver, name: &str, dice: usize) -> Vec<String> {
-        resolver.resolve(&url(name), dice).await.map(|socket| socket.to_string()).collect()
-    }
-
-    #[tokio::test]
-    async fn names_resolve_once_and_addresses_at_once() {
-        let resolver = Resolver::start(Duration::from_secs(30));
-        assert_eq!(addresses(&resolver, "http://10.0.0.1:81", 7).await, ["10.0.0.1:81"]);
-        let found = resolver.resolve(&url("http://localhost:82"), 0).await.next().expect("localhost has one");
-        assert!(found.ip().is_loopback() && found.port() == 82);
-        assert!(resolver.known.load().contains_key("localhost"));
-    }
-
-    #[tokio::test]
-    async fn a_name_without_an_address_is_no_endless_wait() {
-        let resolver = Resolver::start(Duration::from_secs(30));
-        assert!(addresses(&resolver, "http://no-such-name.invalid", 0).await.is_empty());
-    }
-
-    #[tokio::test]
-    async fn each_address_of_a_name_is_tried_once_and_those_that_failed_last() {
-        let resolver = Resolver::with(Duration::from_secs(30), async |_| vec![ip(3), ip(1), ip(2), ip(1)]);
-        let name = "http://three.test:80";
-        assert_eq!(addresses(&resolver, name, 1).await, ["10.0.0.2:80", "10.0.0.3:80", "10.0.0.1:80"]);
-
-        let mut tried = resolver.resolve(&url(name), 1).await;
-        assert_eq!((tried.left(), tried.next().is_some(), tried.left()), (3, true, 2));
-        tried.avoid(now_ms());
-        assert_eq!(tried.count(), 2, "the order of a walk does not change while it goes on");
-
-        assert_eq!(addresses(&resolver, name, 1).await, ["10.0.0.3:80", "10.0.0.1:80", "10.0.0.2:80"]);
-    }
-
-    #[tokio::test]
-    async fn a_name_server_that_does_not_answer_holds_up_no_other_name() {
-        let look_up = async |name: Box<str>| match &*name {
-            "slow.test" => std::future::pending().await,
-            _ => vec![ip(1)],
-        };
-        let resolver = Resolver::with(Duration::from_secs(30), look_up);
-        let (slow, fast) = (url("http://slow.test"), "http://fast.test");
-        tokio::select! {
-            biased;
-            _ = resolver.resolve(&slow, 0) => unreachable!("nobody answers"),
-            found = addresses(&resolver, fast, 0) => assert_eq!(found, ["10.0.0.1:80"]),
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_name_that_has_an_address_at_last_is_found_soon() {
-        let known = Arc::new(ArcSwap::from_pointee(Map::new()));
-        let task = Task { known: Arc::clone(&known), tell: watch::channel(0).0, interval: 30_000 };
-        task.note("new.test".into(), Vec::new());
-        task.note("old.test".into(), vec![ip(1)]);
-        let now = now_ms();
-        assert!(task.due(now).is_empty());
-        assert_eq!(task.due(now + HOPE_MS + 1), ["new.test".into()]);
-        task.note("old.test".into(), Vec::new());
-        assert_eq!(known.load()["old.test"].ips.len(), 1, "an address is not lost to a failed lookup");
-        assert!(task.due(now + 400_000).is_empty() && known.load().is_empty(), "forgotten by now");
-    }
-}
+mod tests;

@@ -44,9 +44,17 @@ impl Origin {
         Self::start(Script::Say(text.to_owned()))
     }
 
+    /// One that answers with this body, at this address.
+    pub(crate) fn saying_at(text: &str, address: SocketAddr) -> Self {
+        Self::listening(TcpListener::bind(address).unwrap(), Script::Say(text.to_owned()))
+    }
+
     /// One that does this.
     pub(crate) fn start(script: Script) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listening(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    fn listening(listener: TcpListener, script: Script) -> Self {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             script: Mutex::new(script),
@@ -76,6 +84,11 @@ impl Origin {
     /// Its URL, as a frontend names it.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// How many requests reached it.
