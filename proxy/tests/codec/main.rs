@@ -3,6 +3,7 @@
 
 mod bodies;
 mod corpus;
+mod h11;
 mod mutations;
 mod naive;
 mod naive_body;
