@@ -1,6 +1,7 @@
 //! The data path over real sockets: a proxy, scripted origins, a raw client. Everything is octets, so that nothing is tidied up.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod between;
 mod bodies;
 mod connections;
 mod ending;

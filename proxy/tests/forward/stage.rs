@@ -167,6 +167,11 @@ impl OriginServer {
         self.calls.lock().unwrap().try_recv().ok().map(call)
     }
 
+    /// The next connection of the proxy, however long that takes; `None` when none can come any more.
+    pub(crate) fn next_call(&self) -> Option<Call> {
+        self.calls.lock().unwrap().recv().ok().map(call)
+    }
+
     /// True when no further connection has come.
     pub(crate) fn is_left_alone(&self) -> bool {
         self.calls.lock().unwrap().try_recv().is_err()
@@ -294,6 +299,11 @@ impl Stage {
     /// A client of one of several listeners.
     pub(crate) fn client_at(&self, address: SocketAddr) -> Call {
         call(TcpStream::connect(address).unwrap())
+    }
+
+    /// A client that comes by another way, which leads here.
+    pub(crate) fn client_through(&self, way: SocketAddr) -> Call {
+        call(TcpStream::connect(way).unwrap())
     }
 
     /// Says `request`, and reads all that comes until the proxy ends the connection.
