@@ -139,6 +139,11 @@ impl Client {
         most.is_some_and(|most| self.requests >= most)
     }
 
+    /// True when other connections deserve a turn: so many requests came at once that answering them would never wait.
+    pub(crate) fn has_had_its_turn(&self) -> bool {
+        self.buffer.is_some() && self.requests.is_multiple_of(TURN)
+    }
+
     /// The first `n` octets are done with; the buffer goes back when nothing is left.
     pub(crate) fn consume(&mut self, n: usize) {
         if let Some(buffer) = &mut self.buffer {
@@ -222,5 +227,7 @@ fn peer(worker: &Worker, listener: &Listener, address: SocketAddr) -> Peer {
     Peer::new(address, listener.trusted.as_deref().unwrap_or(&settings.config.trusted))
 }
 
+/// Requests sent at once that a connection has answered before the others get their turn.
+const TURN: usize = 16;
 /// How long a closing connection is read from, in milliseconds.
 const LINGER_MS: u64 = 2_000;

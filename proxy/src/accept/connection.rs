@@ -143,6 +143,7 @@ async fn serve(
             worker.counters.limit(Limit::RequestsPerConnection);
         }
         match then {
+            Then::Next if client.has_had_its_turn() => tokio::task::yield_now().await,
             Then::Next => {}
             Then::Close => return client.close(&worker).await,
             Then::Linger => return client.linger(&worker).await,
