@@ -12,6 +12,7 @@ mod disk;
 mod documents;
 mod edges;
 mod exchange;
+mod floods;
 mod guard;
 mod hipache;
 mod lifecycle;

@@ -17,7 +17,7 @@ mod wide;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use bystander::Bystander;
+pub(crate) use bystander::{Bystander, Service};
 pub(crate) use client::{Connection, Reply, get, send};
 pub(crate) use haproxy::Haproxy;
 pub(crate) use load::{Ask, Judge, Load};
