@@ -111,7 +111,7 @@ pub(crate) struct SettingFlags {
     /// Where to log accesses: a path, `-` for standard output, or `off` [default: -].
     #[arg(long, value_name = "PATH|off|-", allow_hyphen_values = true)]
     access_log: Option<String>,
-    /// Whether an active health checker that proves itself alive is believed [default: on].
+    /// Active checks of endpoints: portico's own, and those of a foreign checker that proves itself alive [default: on].
     #[arg(long, value_name = "on|off")]
     active_checks: Option<Switch>,
     /// The form of portico's own log, on standard error [default: text].

@@ -8,6 +8,8 @@ use std::time::{Instant, UNIX_EPOCH};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use model::Report;
+use proxy::health::check::Checks;
 use proxy::memory::Memory;
 use proxy::metrics::{Limit, Rejected, Totals, UpstreamFailure};
 use proxy::respond::LocalReply;
@@ -62,11 +64,32 @@ fn expose(app: &App) -> prometheus::Result<String> {
             report.serving.number() as f64,
         );
         out.gauge("portico_dead_endpoints", "Endpoints that are out at this node.", report.dead.len() as f64);
+        of_checks(&mut out, proxy.checks(), &report);
         of_memory(&mut out, proxy.memory());
         of_proxy(&mut out, &proxy.totals());
         of_durations(&mut out, &proxy.totals());
     }
     out.text()
+}
+
+fn of_checks(out: &mut Exposition, checks: Checks, report: &Report) {
+    let results = [("passed", checks.passed), ("failed", checks.failed)];
+    out.counters("portico_checks_total", "Active checks of endpoints, by result.", "result", results);
+    out.gauge(
+        "portico_checked_endpoints",
+        "Endpoints that are checked, for each frontend.",
+        checks.checked as f64,
+    );
+    let failing = report.dead.iter().filter(|dead| dead.by_check).count();
+    out.gauge(
+        "portico_failing_endpoints",
+        "Endpoints that are out because their check failed.",
+        failing as f64,
+    );
+    let help = "Times that a check was due and as many went on as may at once (health.checks_at_once).";
+    out.counter("portico_checks_delayed_total", help, checks.delayed);
+    let help = "Results of checks that found the registry's queue full.";
+    out.counter("portico_checks_dropped_total", help, checks.dropped);
 }
 
 fn of_registry(out: &mut Exposition, registry: &RegistryStatus) {

@@ -149,6 +149,7 @@ fn is_unreachable(host: &HostPattern) -> bool {
 fn of_dead(dead: &DeadEndpoint) -> Finding {
     let back = match dead.back_in_ms {
         Some(ms) => format!("; tried again in {} s", ms.div_ceil(1000)),
+        None if dead.by_check => "; back when it passes".to_owned(),
         None => "; tried again when its mark in the registry ends".to_owned(),
     };
     Finding {

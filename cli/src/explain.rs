@@ -67,12 +67,18 @@ fn text_of(matched: &Match) -> String {
 }
 
 fn state(endpoint: &EndpointView) -> String {
-    let Some(why) = &endpoint.out else { return "serves".to_owned() };
+    let Some(why) = &endpoint.out else {
+        return match &endpoint.check {
+            Some(failed) => format!("serves, although its {failed}: there is no other"),
+            None => "serves".to_owned(),
+        };
+    };
     if endpoint.refused {
         return format!("out: {why}");
     }
     let back = match endpoint.back_in_ms {
         Some(ms) => format!("back in {} s", ms.div_ceil(1000)),
+        None if endpoint.check.is_some() => "back when it passes".to_owned(),
         None => "back when that mark ends".to_owned(),
     };
     match endpoint.serves {
@@ -98,6 +104,7 @@ mod tests {
             in_flight: 2,
             out: out.map(str::to_owned),
             refused: false,
+            check: None,
             back_in_ms,
             serves,
         }

@@ -91,7 +91,9 @@ pub(crate) fn difference(before: &FrontendDoc, after: &FrontendDoc) -> String {
             Some(_) => {}
         }
     }
-    let rest = |doc: &FrontendDoc| (doc.backend.clone(), doc.balance.clone(), doc.timeouts.clone());
+    let rest = |doc: &FrontendDoc| {
+        (doc.backend.clone(), doc.balance.clone(), doc.timeouts.clone(), doc.check.clone())
+    };
     if rest(before) != rest(after) {
         said.push("policy changed".to_owned());
     }
@@ -114,6 +116,7 @@ mod tests {
             endpoints: endpoints.collect(),
             balance: None,
             timeouts: None,
+            check: None,
         }
     }
 

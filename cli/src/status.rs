@@ -49,6 +49,13 @@ fn text(status: &Status) -> String {
                 n => format!("{n} endpoints out (portico verify)"),
             };
             table.row(["proxy", &format!("{serving}, {dead}")]);
+            if proxy.checked_endpoints > 0 {
+                let (checked, failing) = (proxy.checked_endpoints, proxy.failing_endpoints);
+                table.row([
+                    "checks",
+                    &format!("{checked} endpoints checked, {failing} out because they failed"),
+                ]);
+            }
         }
         None => table.row(["proxy", "none in this process"]),
     }
@@ -147,7 +154,13 @@ mod tests {
                 facts: 3,
                 quarantined: 0,
             },
-            proxy: Some(ProxyStatus { serving: 42, in_flight: 7, dead_endpoints: 0 }),
+            proxy: Some(ProxyStatus {
+                serving: 42,
+                in_flight: 7,
+                dead_endpoints: 0,
+                checked_endpoints: 0,
+                failing_endpoints: 0,
+            }),
             listeners: vec![
                 Listener { role: "http".to_owned(), address: "0.0.0.0:8080".to_owned() },
                 Listener { role: "admin".to_owned(), address: "127.0.0.1:8081".to_owned() },

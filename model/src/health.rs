@@ -28,6 +28,15 @@ pub enum HealthVerdict {
         /// How long the mark holds, in seconds.
         ttl_seconds: u32,
     },
+    /// It failed its active check, and is marked for this many seconds unless it is said again. Not said of the last live one.
+    CheckFailed {
+        /// How long the mark holds, in seconds.
+        ttl_seconds: u32,
+        /// True when it is said again so that the mark does not end.
+        again: bool,
+    },
+    /// It passes its active check again: no mark of any checker holds.
+    CheckPassed,
 }
 
 /// The dead marks of all writers, as the registry last read them: by the host they were written under, the addresses.
@@ -37,6 +46,6 @@ pub enum HealthVerdict {
 pub struct DeadMarks {
     /// The marked addresses of each canonical host.
     pub by_host: OrdMap<Box<str>, Arc<[Address]>>,
-    /// True while an active checker proves itself alive (`hchecker_ping` younger than 30 s).
+    /// True while an active checker that is not portico proves itself alive (`hchecker_ping` younger than 30 s).
     pub active_checker: bool,
 }

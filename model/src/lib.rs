@@ -10,6 +10,7 @@
 
 mod backend;
 mod change;
+mod check;
 mod endpoint;
 mod fact;
 mod frontend;
@@ -23,6 +24,7 @@ mod snapshot;
 
 pub use backend::{Backend, BackendName, BackendNameError};
 pub use change::{Change, ChangeRecord};
+pub use check::{Check, CheckError, CheckKind, ExpectedStatus, HttpCheck};
 pub use endpoint::{Address, AddressError, AddressHost, Endpoint, RejectedEndpoint, Weight, WeightError};
 pub use fact::{Fact, FactKey, FactKeyError, Origin, Quarantined, Stated};
 pub use frontend::{Frontend, MAX_ENDPOINTS};

@@ -1,6 +1,8 @@
-//! How a frontend's requests are balanced and how long they may take.
+//! How a frontend's requests are balanced, how long they may take, and how its endpoints are checked.
 
 use std::time::Duration;
+
+use crate::check::Check;
 
 /// How one of a backend's live endpoints is chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -47,4 +49,6 @@ pub struct Policy {
     pub balance: BalanceKind,
     /// Its own times.
     pub timeouts: Timeouts,
+    /// How its endpoints are checked; `None`: by requests alone. Behind a pointer, because few of a million frontends have one.
+    pub check: Option<Box<Check>>,
 }

@@ -25,6 +25,8 @@ pub struct Report {
     pub in_flight: u64,
     /// The endpoints that are out at this node.
     pub dead: Vec<DeadEndpoint>,
+    /// How many endpoints it checks actively, each as often as frontends want it checked.
+    pub checked: u64,
 }
 
 /// An endpoint that is out.
@@ -36,6 +38,8 @@ pub struct DeadEndpoint {
     pub address: Address,
     /// Why, in a few words: `connect refused`, `502 from the endpoint`, `marked by another`.
     pub reason: Box<str>,
-    /// When this node will try it again, in milliseconds from now; `None`: when its marker says so.
+    /// True when it is out because its active check failed: it is back when it passes again.
+    pub by_check: bool,
+    /// When this node will try it again, in milliseconds from now; `None`: when its marker, or its check, says so.
     pub back_in_ms: Option<u64>,
 }

@@ -1,6 +1,7 @@
 //! Every setting of the proxy, with its default; the file format that fills it lives in the binary.
 
 use std::net::{AddrParseError, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -215,6 +216,29 @@ pub struct HealthRules {
     pub dead_ttl: Duration,
     /// A 500 counts as death too, while an active checker runs (`deadBackendOn500`).
     pub dead_on_500: bool,
+    /// Endpoints of frontends that have a check are checked.
+    pub active_checks: bool,
+    /// How they are, where a frontend does not say it.
+    pub check: CheckRules,
+}
+
+/// How endpoints are checked, and how many at once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckRules {
+    /// From the start of one check of an endpoint to the next one.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// Back after passing so many in a row.
+    pub rise: NonZeroU8,
+    /// Out after failing so many in a row.
+    pub fall: NonZeroU8,
+    /// Intervals are longer by chance, up to so much of them.
+    pub jitter_percent: u32,
+    /// Checks at once, over all frontends; more wait.
+    pub at_once: usize,
+    /// The most octets of an answer's body that are searched for the wanted text.
+    pub body_bytes: usize,
 }
 
 impl Config {
@@ -300,6 +324,21 @@ impl Default for UpstreamLimits {
 
 impl Default for HealthRules {
     fn default() -> Self {
-        Self { dead_ttl: Duration::from_secs(30), dead_on_500: true }
+        let (dead_ttl, check) = (Duration::from_secs(30), CheckRules::default());
+        Self { dead_ttl, dead_on_500: true, active_checks: true, check }
+    }
+}
+
+impl Default for CheckRules {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(3),
+            timeout: Duration::from_secs(3),
+            rise: NonZeroU8::MIN.saturating_add(1),
+            fall: NonZeroU8::MIN.saturating_add(2),
+            jitter_percent: 10,
+            at_once: 128,
+            body_bytes: 64 << 10,
+        }
     }
 }

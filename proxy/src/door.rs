@@ -16,6 +16,7 @@ use crate::clock::now_ms;
 use crate::config::Config;
 use crate::follow::{self, Follower};
 use crate::health::States;
+use crate::health::check::{Checker, Checks, Counts};
 use crate::log::{LogError, Writer};
 use crate::memory::{self, Memory};
 use crate::metrics::{Metrics, Totals};
@@ -184,7 +185,11 @@ impl Bound {
         });
         let configured = Arc::clone(&settings);
         tokio::spawn(memory::watch(Arc::clone(&shared.memory), move || configured.load().config.memory));
+        let (served, serves) = watch::channel(table.load().revision());
+        let checks = Arc::new(Counts::default());
         let follower = Follower {
+            served,
+            checks: Arc::clone(&checks),
             table,
             states,
             metrics: Arc::clone(&metrics),
@@ -195,6 +200,10 @@ impl Bound {
         tokio::spawn(follow::follow(follower, report, active));
         let resolver = Resolver::start(&settings.load().config.upstream);
         let (drain, draining) = watch::channel(false);
+        if settings.load().config.health.active_checks {
+            let checker = Checker::new(Arc::clone(&shared), resolver.clone(), Arc::clone(&checks));
+            tokio::spawn(checker.run(serves, draining.clone()));
+        }
         let (alive, ended) = mpsc::channel(1);
         for (number, listeners) in self.threads.into_iter().enumerate() {
             let start = thread_main::Start {
@@ -210,7 +219,8 @@ impl Bound {
         }
         let ended = Arc::new(tokio::sync::Mutex::new(ended));
         let addresses = self.addresses.into();
-        Ok(Proxy { shared, metrics, reports, writer, drain: Arc::new(drain), ended, addresses, resolver })
+        let drain = Arc::new(drain);
+        Ok(Proxy { shared, metrics, reports, writer, drain, ended, addresses, resolver, checks })
     }
 }
 
@@ -226,6 +236,7 @@ pub struct Proxy {
     ended: Arc<tokio::sync::Mutex<mpsc::Receiver<()>>>,
     addresses: Arc<[SocketAddr]>,
     resolver: Resolver,
+    checks: Arc<Counts>,
 }
 
 impl Proxy {
@@ -244,6 +255,11 @@ impl Proxy {
         self.metrics.totals()
     }
 
+    /// What its active checks counted so far.
+    pub fn checks(&self) -> Checks {
+        self.checks.read()
+    }
+
     /// How near it is to its memory limit.
     pub fn memory(&self) -> Memory {
         self.shared.memory.read()
@@ -257,9 +273,13 @@ impl Proxy {
     /// How a request for `host` and `path` (canonical) would be routed now, and why.
     pub fn explain(&self, host: &str, path: &str) -> Explanation {
         let mut explanation = self.shared.table.load().explain(host, path.as_bytes(), now_ms());
-        for endpoint in explanation.matched.iter_mut().flat_map(|matched| &mut matched.endpoints) {
-            endpoint.refused = self.refuses(&endpoint.address);
-            endpoint.serves &= endpoint.refused.is_none();
+        if let Some(matched) = &mut explanation.matched {
+            for endpoint in &mut matched.endpoints {
+                endpoint.refused = self.refuses(&endpoint.address);
+                endpoint.serves &= endpoint.refused.is_none();
+                endpoint.check_failure =
+                    self.shared.states.check_failure(&matched.frontend, &endpoint.address);
+            }
         }
         explanation
     }
@@ -291,6 +311,7 @@ impl Proxy {
             ("access log's queue", old.config.access_log.queue_bytes != config.access_log.queue_bytes),
             ("connections to an endpoint", old.config.upstream.connections != config.upstream.connections),
             ("dual stack", old.config.dual_stack != config.dual_stack),
+            ("active checks", old.config.health.active_checks != config.health.active_checks),
             ("workers", old.config.workers != config.workers),
             ("resolve interval", old.config.upstream.resolve_interval != config.upstream.resolve_interval),
         ]

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use model::{DeadMarks, Report, Snapshot};
+use model::{DeadMarks, Report, Revision, Snapshot};
 use tokio::sync::watch;
 
 use crate::clock::now_ms;
 use crate::health::States;
+use crate::health::check::Counts;
 use crate::log::Writer;
 use crate::metrics::Metrics;
 use crate::route::RouteTable;
@@ -27,6 +28,9 @@ pub(crate) struct Follower {
     pub(crate) writer: Writer,
     pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(crate) marks: watch::Receiver<Arc<DeadMarks>>,
+    /// Told the revision of each table that is swapped in.
+    pub(crate) served: watch::Sender<Revision>,
+    pub(crate) checks: Arc<Counts>,
 }
 
 /// Follows the registry until it is closed and nobody listens to our reports.
@@ -46,6 +50,7 @@ pub(crate) async fn follow(
                 registry_open = changed.is_ok();
                 let newest = Arc::clone(&follower.snapshots.borrow_and_update());
                 retired.extend(follower.swap(newest).await);
+                follower.served.send_replace(follower.table.load().revision());
             }
             changed = follower.marks.changed(), if registry_open => {
                 registry_open = changed.is_ok();
@@ -94,6 +99,7 @@ impl Follower {
             serving: table.revision(),
             in_flight: self.metrics.totals().in_flight(),
             dead: self.states.dead(&table, now_ms()),
+            checked: self.checks.read().checked,
         }
     }
 }

@@ -127,6 +127,11 @@ impl Visit {
         self.entry.ended(end);
     }
 
+    /// True when its endpoints are checked, so that one that is marked comes back as soon as it passes.
+    pub(crate) fn is_checked(&self) -> bool {
+        self.route.as_ref().is_some_and(|route| route.frontend().policy.check.is_some())
+    }
+
     /// Marks the endpoint at `index` of the route dead.
     pub(crate) fn blame(&self, worker: &Worker, client: &Client, index: usize, reason: DeadReason) {
         if let Some(route) = &self.route {

@@ -254,7 +254,25 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("upstream.deny", proxy.upstream.deny, live),
     setting!("health.dead_ttl", proxy.health.dead_ttl, live),
     setting!("health.dead_on_500", proxy.health.dead_on_500, live),
-    setting!("health.active_checks", registry.config.active_checks),
+    Setting {
+        key: "health.active_checks",
+        live: Live::No,
+        secret: false,
+        get: |s| Form::show(&s.proxy.health.active_checks),
+        // Checks of our own, and the word of others: one switch.
+        set: |s, v| {
+            s.proxy.health.active_checks = Form::read(v)?;
+            s.registry.config.active_checks = s.proxy.health.active_checks;
+            Ok(())
+        },
+    },
+    setting!("health.check_interval", proxy.health.check.interval, live),
+    setting!("health.check_timeout", proxy.health.check.timeout, live),
+    setting!("health.check_rise", proxy.health.check.rise, live),
+    setting!("health.check_fall", proxy.health.check.fall, live),
+    setting!("health.check_jitter", proxy.health.check.jitter_percent, live),
+    setting!("health.checks_at_once", proxy.health.check.at_once, live),
+    setting!(size "health.check_body", proxy.health.check.body_bytes, live),
     setting!("registry.url", registry.url, secret),
     setting!("registry.node", registry.node),
     setting!("registry.cache", registry.cache),

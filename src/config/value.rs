@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -114,6 +115,20 @@ macro_rules! count {
 }
 
 count!(usize, u32);
+
+impl Form for NonZeroU8 {
+    fn show(&self) -> Value {
+        Value::Number(self.get().into())
+    }
+
+    fn read(value: &Value) -> Result<Self, String> {
+        let number = match value {
+            Value::Number(number) => u8::try_from(*number).ok().and_then(Self::new),
+            _ => None,
+        };
+        number.ok_or_else(|| format!("is {value}, but must be a whole number from 1 to 255"))
+    }
+}
 
 impl Form for Option<usize> {
     fn show(&self) -> Value {

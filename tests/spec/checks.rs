@@ -1,6 +1,72 @@
-//! Habits of planb: hosts on one port, keys that are left alone.
+//! Active checks, and habits of planb: hosts on one port, healthcheck: hashes, keys that are left alone.
 
-use crate::world::{Origin, World, eventually, get};
+use std::time::Duration;
+
+use crate::world::{Origin, Script, World, eventually, get};
+
+/// Checks every 100 ms at most 110 ms apart; three failures in a row are out, two passes back.
+const OFTEN: [&str; 6] = ["--check-interval", "100ms", "--check-rise", "2", "--check-fall", "3"];
+
+#[test]
+fn an_endpoint_that_fails_its_check_leaves_in_time_and_comes_back() {
+    let world = World::new();
+    let portico = world.portico(&[]);
+    let (one, two) = (Origin::saying("one"), Origin::saying("two"));
+    let add = ["frontend", "add", "www.example.com", &one.url(), &two.url(), "--check-path", "/health"];
+    portico.does(&[&add[..], &OFTEN].concat());
+    let shown = portico.does(&["frontend", "show", "www.example.com"]);
+    assert!(shown.contains("http GET /health, status 200 to 399, every 100 ms, rise 2, fall 3"), "{shown}");
+    eventually("both are checked", || [&one, &two].iter().all(|origin| !origin.heads().is_empty()));
+    let head = &one.heads()[0];
+    assert!(
+        head.starts_with("GET /health HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: portico-check"),
+        "{head}"
+    );
+
+    two.now(Script::Status(503, ""));
+
+    let explained = || portico.does(&["explain", "http://www.example.com/"]);
+    let took =
+        eventually("it is out", || explained().contains("out: check failed: 503, expected 200 to 399, "));
+    assert!(took < Duration::from_millis(3 * 110 + 500), "{took:?}");
+    for _ in 0..20 {
+        assert_eq!(get(portico.http(), "www.example.com", "/").body, "one");
+    }
+    eventually("status says so", || {
+        portico.does(&["status"]).contains("2 endpoints checked, 1 out because they failed")
+    });
+    let verified = portico.cli(&["verify"]).stdout;
+    assert!(verified.contains("check failed: 503"), "{verified}");
+    let metrics = get(portico.admin(), "127.0.0.1", "/metrics").body;
+    assert!(
+        metrics.contains("portico_failing_endpoints 1")
+            && metrics.contains("portico_checks_total{result=\"failed\"}")
+    );
+
+    two.now(Script::Say("two".into()));
+
+    eventually("it is back", || get(portico.http(), "www.example.com", "/").body == "two");
+    assert!(!explained().contains("out:"));
+}
+
+#[test]
+fn the_last_endpoint_serves_although_its_check_fails() {
+    let world = World::new();
+    let portico = world.portico(&[]);
+    let only = Origin::start(Script::Status(404, ""));
+    let add = ["frontend", "add", "www.example.com", &only.url(), "--check-status", "200"];
+    portico.does(&[&add[..], &OFTEN].concat());
+
+    eventually("it is said", || {
+        let explained = portico.does(&["explain", "http://www.example.com/"]);
+        explained.contains("serves, although its check failed: 404, expected 200")
+    });
+    assert_eq!(get(portico.http(), "www.example.com", "/").status, 404);
+
+    portico.does(&["frontend", "add", "www.example.com", &only.url(), "--no-check"]);
+
+    assert!(!portico.does(&["frontend", "show", "www.example.com"]).contains("check"));
+}
 
 #[test]
 fn a_host_on_a_port_is_tried_before_the_host_as_in_planb() {

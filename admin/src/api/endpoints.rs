@@ -115,6 +115,7 @@ fn merge(subject: &Subject, present: Option<&Fact>, addition: &Addition) -> Resu
         endpoints: addition.endpoints.clone(),
         balance: addition.balance.clone(),
         timeouts: addition.timeouts.clone(),
+        check: addition.check.clone().flatten(),
     };
     let wanted = Frontend::try_from(doc).map_err(extract::bad_format)?;
     let Some(Fact::Frontend(present)) = present else { return Ok(wanted) };
@@ -130,6 +131,9 @@ fn merge(subject: &Subject, present: Option<&Fact>, addition: &Addition) -> Resu
     }
     if addition.balance.is_some() {
         merged.policy.balance = wanted.policy.balance.clone();
+    }
+    if addition.check.is_some() {
+        merged.policy.check = wanted.policy.check.clone();
     }
     let (times, said) = (&mut merged.policy.timeouts, wanted.policy.timeouts);
     times.connect = said.connect.or(times.connect);

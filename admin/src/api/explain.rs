@@ -186,20 +186,22 @@ fn outcome(matched: Option<&Match>) -> String {
 
 fn matched(matched: &proxy::route::Match) -> Match {
     let endpoints = matched.endpoints.iter().map(|endpoint| {
-        let ours = endpoint.out.and_then(|out| out.ours);
+        let ours = endpoint.out.filter(|out| !out.by_check).and_then(|out| out.ours);
         EndpointView {
             url: endpoint.address.url(),
             weight: u64::from(endpoint.weight.get()),
             in_flight: u64::from(endpoint.in_flight),
             out: match (endpoint.refused, endpoint.out) {
                 (Some(refusal), _) => Some(refusal.to_string()),
-                (None, Some(out)) => Some(match out.ours {
-                    Some((reason, _)) => reason.to_string(),
-                    None => "marked dead in the registry".to_owned(),
+                (None, Some(out)) => Some(match (&endpoint.check_failure, out.ours) {
+                    (Some(failed), _) if out.by_check => failed.to_string(),
+                    (_, Some((reason, _))) => reason.to_string(),
+                    (_, None) => "marked dead in the registry".to_owned(),
                 }),
                 (None, None) => None,
             },
             refused: endpoint.refused.is_some(),
+            check: endpoint.check_failure.as_deref().map(str::to_owned),
             back_in_ms: ours.filter(|_| endpoint.refused.is_none()).map(|(_, back)| back),
             serves: endpoint.serves,
         }

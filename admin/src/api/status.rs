@@ -28,6 +28,8 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Response {
                 serving: report.serving.number(),
                 in_flight: report.in_flight,
                 dead_endpoints: report.dead.len(),
+                checked_endpoints: report.checked,
+                failing_endpoints: report.dead.iter().filter(|dead| dead.by_check).count(),
             }
         }),
         listeners: doors.listeners.clone(),

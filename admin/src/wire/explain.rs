@@ -65,7 +65,10 @@ pub struct EndpointView {
     /// Whether no request ever goes there, because of its address; `out` says why.
     #[serde(default)]
     pub refused: bool,
-    /// When this node will try it again, in milliseconds from now; `null`: it is not out, or its marker decides.
+    /// What its active check said when it failed, also where the endpoint serves on because there is no other; left out: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
+    /// When this node will try it again, in milliseconds from now; `null`: it is not out, or its marker or its check decides.
     pub back_in_ms: Option<u64>,
     /// Whether the next request may go there; the only ones left serve although they are marked.
     pub serves: bool,

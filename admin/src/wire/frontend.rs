@@ -1,8 +1,8 @@
 //! Frontends, read and written.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{BalanceDoc, EndpointDoc, FrontendDoc, TimeoutsDoc};
+use super::{BalanceDoc, CheckDoc, EndpointDoc, FrontendDoc, TimeoutsDoc};
 
 /// `/v1/frontends`: a page of them, by host and path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,4 +66,12 @@ pub struct Addition {
     /// Times of this frontend's own; each that is left out: as it is, or the proxy's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<TimeoutsDoc>,
+    /// How endpoints are checked; left out: as it is; `null`: no more.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
+    pub check: Option<Option<CheckDoc>>,
+}
+
+/// A `null` that is written is something else than what is left out.
+fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<CheckDoc>>, D::Error> {
+    Option::<CheckDoc>::deserialize(deserializer).map(Some)
 }

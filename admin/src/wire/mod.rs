@@ -15,7 +15,9 @@ pub use explain::{Considered, EndpointView, Explained, Match};
 pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};
 pub use history::{History, HistoryRecord};
 pub use problem::Problem;
-pub use registry::format::native::{BalanceDoc, EndpointDoc, FrontendDoc, HashDoc, TimeoutsDoc};
+pub use registry::format::native::{
+    BalanceDoc, CheckDoc, CheckKindDoc, EndpointDoc, FrontendDoc, HashDoc, StatusDoc, TimeoutsDoc,
+};
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};
 pub use way_back::{Applied, Diff, Differing, ImportFrom, Kind, Refused, Rollback, Side};

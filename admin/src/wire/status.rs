@@ -102,6 +102,12 @@ pub struct ProxyStatus {
     pub in_flight: u64,
     /// How many endpoints are out; `portico verify` lists them.
     pub dead_endpoints: usize,
+    /// How many endpoints it checks actively, each as often as frontends want it checked.
+    #[serde(default)]
+    pub checked_endpoints: u64,
+    /// How many of those are out because they failed.
+    #[serde(default)]
+    pub failing_endpoints: usize,
 }
 
 /// A socket this node listens on.

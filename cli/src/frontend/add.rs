@@ -4,6 +4,7 @@ use admin::wire::{Addition, BalanceDoc, EndpointDoc, FrontendDoc, HashDoc, Timeo
 use clap::Args;
 use ureq::http::Method;
 
+use super::check::CheckArgs;
 use super::{endpoints_of, in_our_words, line, standing};
 use crate::answer::Answer;
 use crate::client::Client;
@@ -16,19 +17,20 @@ Examples:
   portico frontend add www.example.com/api http://10.0.0.9:9000 --balance least_loaded
   portico frontend add www.example.com http://10.0.0.10:8000 --weight 3
   portico frontend add www.example.com/reports http://10.0.0.9:9000 --response-timeout 2m
+  portico frontend add www.example.com http://10.0.0.7:8000 --check-path /health --check-interval 2s
   portico frontend add '*.example.com' http://10.0.0.11:8000 --replace";
 
 pub(super) const ABOUT: &str = "\
 Make a frontend, or add endpoints to one.
 
-Endpoints that are there already stay as they are; --weight, --backend, --balance and the timeouts change what is there. \
-With --replace the frontend is exactly what this command says: other endpoints, a balance kind and timeouts it had are gone.";
+Endpoints that are there already stay as they are; --weight, --backend, --balance, the timeouts and the check change what is there. \
+With --replace the frontend is exactly what this command says: other endpoints, a balance kind, timeouts and a check it had are gone.";
 
 /// Make a frontend, or add endpoints to one
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct AddArgs {
-    /// What clients ask for: a host, `*.suffix`, `*` or an IP address; a path prefix may follow
+    /// What clients ask for: a host or an IP address, perhaps with a port, `*.suffix` or `*`; a path prefix may follow
     #[arg(value_name = "HOST[/path]")]
     name: String,
     /// Who answers: http://HOST:PORT
@@ -53,6 +55,8 @@ pub struct AddArgs {
     /// How long a body or a tunnel may be silent [default: as the proxy's]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     idle_timeout: Option<u64>,
+    #[command(flatten)]
+    check: CheckArgs,
     /// Replace the frontend that is there
     #[arg(long)]
     replace: bool,
@@ -74,6 +78,7 @@ pub(crate) fn run(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
             endpoints,
             balance: args.balance.clone(),
             timeouts: timeouts(args),
+            check: args.check.doc()?.flatten(),
         };
         client.write::<Written>(Method::PUT, &name::url_of(&args.name, ""), Some(&doc), &conditions)
     } else {
@@ -82,6 +87,7 @@ pub(crate) fn run(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
             backend: args.backend.clone(),
             balance: args.balance.clone(),
             timeouts: timeouts(args),
+            check: args.check.doc()?,
         };
         let url = name::url_of(&args.name, "/endpoints");
         client.write::<Written>(Method::POST, &url, Some(&addition), &conditions)
@@ -124,7 +130,7 @@ fn timeouts(args: &AddArgs) -> Option<TimeoutsDoc> {
 }
 
 /// A time as configuration files write it, in milliseconds.
-fn parse_time(text: &str) -> Result<u64, String> {
+pub(super) fn parse_time(text: &str) -> Result<u64, String> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let factor = match unit {
         "ms" => Some(1),

@@ -80,6 +80,7 @@ mod tests {
             endpoints,
             balance: None,
             timeouts: None,
+            check: None,
         };
         FrontendView { frontend, revision: 42, kept_as: "native".to_owned(), rejected: Vec::new() }
     }

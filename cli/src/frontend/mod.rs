@@ -1,6 +1,7 @@
 //! `portico frontend …`: one file for each of its commands.
 
 mod add;
+mod check;
 mod ls;
 mod rm;
 mod show;
@@ -21,7 +22,7 @@ const NAMED: usize = 3;
 pub enum Command {
     /// Make a frontend, or add endpoints to one
     #[command(long_about = add::ABOUT)]
-    Add(add::AddArgs),
+    Add(Box<add::AddArgs>),
     /// Remove a frontend
     Rm(rm::RmArgs),
     /// List all frontends

@@ -3,6 +3,7 @@
 use admin::wire::{FrontendView, TimeoutsDoc};
 use clap::Args;
 
+use super::check::check_of;
 use super::{balance_of, in_our_words, name_of};
 use crate::answer::Answer;
 use crate::client::Client;
@@ -39,6 +40,9 @@ fn text(view: &FrontendView) -> String {
     head.row(["balance", &balance_of(doc.balance.as_ref())]);
     if let Some(timeouts) = &doc.timeouts {
         head.row(["timeouts", &timeouts_of(timeouts)]);
+    }
+    if let Some(check) = &doc.check {
+        head.row(["check", &check_of(check)]);
     }
     head.row(["revision", &view.revision.to_string()]);
     head.row(["kept as", &view.kept_as]);
@@ -86,6 +90,7 @@ mod tests {
             ],
             balance: Some(BalanceDoc::RoundRobin),
             timeouts: Some(TimeoutsDoc { connect_ms: Some(1000), response_ms: None, idle_ms: Some(30_000) }),
+            check: None,
         };
         let rejected = vec![Rejected { text: "\x1b]0;owned\x07".to_owned(), reason: "not a URL".to_owned() }];
         let view = FrontendView { frontend, revision: 42, kept_as: "hipache".to_owned(), rejected };

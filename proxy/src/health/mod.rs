@@ -1,6 +1,7 @@
 //! What is known of endpoints beside the facts: requests in flight, dead marks of ours and of others, retries allowed.
 //!
-//! In: how an attempt ended ([`verdict`], [`DeadReason`]), marks that others wrote, the time in milliseconds.
+//! In: how an attempt ended ([`verdict`], [`DeadReason`]), results of active checks ([`check`]), marks that others wrote, the time in
+//! milliseconds.
 //! Out: whether an endpoint is out, and why; whether a failed attempt may be repeated ([`may_retry`]).
 //! Never here: a clock, a socket, a status line; a lock on the way of a request that goes well.
 //!
@@ -11,6 +12,8 @@
 //! ```
 
 mod budget;
+pub mod check;
+mod checked;
 mod marks;
 mod retry;
 mod state;

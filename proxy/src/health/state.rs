@@ -93,19 +93,25 @@ pub struct Out {
     pub ours: Option<(DeadReason, u64)>,
     /// Somebody's mark in the registry names it too (it may be ours, read back).
     pub by_others: bool,
+    /// It failed its active check, and has not passed it since.
+    pub by_check: bool,
 }
 
 /// Everything about marks in one word, so that "is it out?" is one load:
-/// bits 16–63 the end of our mark in milliseconds, 1–15 its reason, 0 "marked by others".
+/// bits 16–63 the end of our mark in milliseconds, 15 "failed its check", 1–14 our mark's reason, 0 "marked by others".
 #[derive(Clone, Copy)]
 struct Word(u64);
 
 impl Word {
     const OTHERS: u64 = 1;
+    const CHECK: u64 = 1 << 15;
+    /// What does not belong to our mark.
+    const APART: u64 = Self::OTHERS | Self::CHECK;
 
-    const fn new(until_ms: u64, reason: DeadReason, others: bool) -> Self {
+    /// A mark of ours, beside whatever else `self` says.
+    const fn marked(self, until_ms: u64, reason: DeadReason) -> Self {
         let until = if until_ms >> 48 == 0 { until_ms } else { (1 << 48) - 1 };
-        Self(until << 16 | reason.code() << 1 | others as u64)
+        Self(until << 16 | reason.code() << 1 | self.0 & Self::APART)
     }
 
     const fn until(self) -> u64 {
@@ -113,11 +119,15 @@ impl Word {
     }
 
     const fn reason(self) -> DeadReason {
-        DeadReason::from_code((self.0 & 0xffff) >> 1)
+        DeadReason::from_code((self.0 & 0x7fff) >> 1)
     }
 
     const fn others(self) -> bool {
         self.0 & Self::OTHERS != 0
+    }
+
+    const fn check(self) -> bool {
+        self.0 & Self::CHECK != 0
     }
 
     const fn ours(self, now_ms: u64) -> bool {
@@ -130,11 +140,11 @@ impl EndpointState {
         Word(self.word.load(Ordering::Relaxed))
     }
 
-    /// True while a mark of ours or of others holds: it gets no new requests.
+    /// True while a mark of ours or of others holds, or its check failed: it gets no new requests.
     #[inline]
     pub fn is_out(&self, now_ms: u64) -> bool {
         let word = self.word();
-        word.others() || word.ours(now_ms)
+        word.0 & Word::APART != 0 || word.ours(now_ms)
     }
 
     /// True while a mark of this node holds.
@@ -149,11 +159,18 @@ impl EndpointState {
         self.word().others()
     }
 
+    /// True while it is out because its active check failed.
+    #[inline]
+    pub fn is_out_by_check(&self) -> bool {
+        self.word().check()
+    }
+
     /// Why it is out; `None` when it is not.
     pub fn out(&self, now_ms: u64) -> Option<Out> {
         let word = self.word();
         let ours = word.ours(now_ms).then(|| (word.reason(), word.until() - now_ms));
-        (ours.is_some() || word.others()).then_some(Out { ours, by_others: word.others() })
+        let out = Out { ours, by_others: word.others(), by_check: word.check() };
+        self.is_out(now_ms).then_some(out)
     }
 
     /// Requests that were given to it and have not ended, over all threads.
@@ -176,7 +193,18 @@ impl EndpointState {
 
     /// Our mark. Only under the lock of `States`.
     pub(super) fn mark(&self, until_ms: u64, reason: DeadReason) {
-        self.word.store(Word::new(until_ms, reason, self.word().others()).0, Ordering::Relaxed);
+        self.word.store(self.word().marked(until_ms, reason).0, Ordering::Relaxed);
+    }
+
+    /// Its check failed, or does no longer; marks stay. Only under the lock of `States`.
+    pub(super) fn set_out_by_check(&self, out: bool) {
+        let rest = self.word().0 & !Word::CHECK;
+        self.word.store(rest | if out { Word::CHECK } else { 0 }, Ordering::Relaxed);
+    }
+
+    /// No mark of ours any more. Only under the lock of `States`.
+    pub(super) fn unmark(&self) {
+        self.word.store(self.word().0 & Word::APART, Ordering::Relaxed);
     }
 
     /// The registry names it, or no longer does; our own mark stays. Only under the lock of `States`.
@@ -185,9 +213,9 @@ impl EndpointState {
         self.word.store(rest | u64::from(marked), Ordering::Relaxed);
     }
 
-    /// No mark at all. Only under the lock of `States`.
+    /// No mark at all; what its check says stays. Only under the lock of `States`.
     pub(super) fn clear(&self) {
-        self.word.store(0, Ordering::Relaxed);
+        self.word.store(self.word().0 & Word::CHECK, Ordering::Relaxed);
     }
 }
 
@@ -233,9 +261,9 @@ mod tests {
             DeadReason::Status(999),
         ];
         for reason in reasons {
-            for others in [false, true] {
-                let word = Word::new(123_456, reason, others);
-                assert_eq!((word.until(), word.reason(), word.others()), (123_456, reason, others));
+            for apart in [0, Word::OTHERS, Word::CHECK, Word::APART] {
+                let word = Word(apart).marked(123_456, reason);
+                assert_eq!((word.until(), word.reason(), word.0 & Word::APART), (123_456, reason, apart));
             }
         }
     }
@@ -245,13 +273,28 @@ mod tests {
         let state = EndpointState::default();
 
         state.mark(1_000, DeadReason::Refused);
-        assert_eq!(state.out(400), Some(Out { ours: Some((DeadReason::Refused, 600)), by_others: false }));
+        let ours = Out { ours: Some((DeadReason::Refused, 600)), by_others: false, by_check: false };
+        assert_eq!(state.out(400), Some(ours));
         assert!(state.is_out(999) && !state.is_out(1_000));
 
         state.set_marked_by_others(true);
-        assert_eq!(state.out(2_000), Some(Out { ours: None, by_others: true }));
+        assert_eq!(state.out(2_000), Some(Out { ours: None, by_others: true, by_check: false }));
         state.set_marked_by_others(false);
         assert!(state.is_out(999) && !state.is_out(1_000), "only the others' mark was taken back");
+    }
+
+    #[test]
+    fn what_a_check_says_is_apart_from_marks() {
+        let state = EndpointState::default();
+        state.mark(1_000, DeadReason::Refused);
+        state.set_out_by_check(true);
+        state.unmark();
+        assert_eq!(state.out(0), Some(Out { ours: None, by_others: false, by_check: true }));
+        state.mark(1_000, DeadReason::Refused);
+        state.clear();
+        assert!(state.is_out(u64::MAX) && state.is_out_by_check());
+        state.set_out_by_check(false);
+        assert!(!state.is_out(0));
     }
 
     #[test]

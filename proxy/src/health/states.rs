@@ -38,6 +38,9 @@ pub(super) struct Noted {
     pub(super) marked_by: usize,
     /// The newest table does not list it.
     left: bool,
+    /// What its active check said when it failed last; `None`: it passed since, or there is none. One that is the last of its
+    /// route serves on with this.
+    pub(super) failed: Option<Box<str>>,
 }
 
 /// What came of an attempt to mark an endpoint dead.
@@ -116,7 +119,10 @@ impl States {
     pub fn sweep(&self, now_ms: u64) {
         let mut inner = self.lock();
         inner.noted.retain(|_, list| {
-            list.retain(|noted| noted.state.is_out(now_ms) || noted.left && noted.state.in_flight() > 0);
+            list.retain(|noted| {
+                let says_something = noted.state.is_out(now_ms) || noted.failed.is_some();
+                says_something || noted.left && noted.state.in_flight() > 0
+            });
             !list.is_empty()
         });
         if inner.noted.capacity() / 4 > inner.noted.len() {
@@ -135,13 +141,17 @@ impl States {
                 |noted: &&Noted| route.states().iter().any(|state| Arc::ptr_eq(state, &noted.state));
             for noted in list.iter().filter(is_listed) {
                 let Some(out) = noted.state.out(now_ms) else { continue };
-                let reason =
-                    out.ours.map_or_else(|| "marked by another".to_owned(), |(why, _)| why.to_string());
+                let reason = match (&noted.failed, out.ours) {
+                    (Some(failed), _) if out.by_check => failed.clone(),
+                    (_, Some((why, _))) => why.to_string().into(),
+                    (_, None) => "marked by another".into(),
+                };
                 dead.push(DeadEndpoint {
                     frontend: key.clone(),
                     address: noted.address.clone(),
-                    reason: reason.into(),
-                    back_in_ms: out.ours.filter(|_| !out.by_others).map(|(_, left)| left),
+                    reason,
+                    by_check: out.by_check,
+                    back_in_ms: out.ours.filter(|_| !out.by_others && !out.by_check).map(|(_, left)| left),
                 });
             }
         }
@@ -168,7 +178,7 @@ impl Inner {
         let at = list.iter().position(|noted| noted.address == *address).unwrap_or(list.len());
         if at == list.len() {
             let (address, state) = (address.clone(), Arc::clone(state));
-            list.push(Noted { address, state, marked_by: 0, left: false });
+            list.push(Noted { address, state, marked_by: 0, left: false, failed: None });
         }
         &mut list[at]
     }

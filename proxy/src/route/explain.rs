@@ -1,6 +1,7 @@
 //! Why a request goes where it goes, as data for operators.
 
 use std::fmt;
+use std::sync::Arc;
 
 use model::{
     Address, BackendName, BalanceKind, FactKey, HostPattern, PathPrefix, RejectedEndpoint, Revision,
@@ -101,6 +102,8 @@ pub struct EndpointView {
     pub out: Option<Out>,
     /// Why no connection is made to it, whatever its marks; the table alone cannot know.
     pub refused: Option<Refusal>,
+    /// What its active check said when it failed last, also where it serves on because it is the last one; the table alone cannot know.
+    pub check_failure: Option<Arc<str>>,
     /// True when the next request may go there. So it is for one that is out only by marks of this node's own when every
     /// other is out too.
     pub serves: bool,
@@ -183,6 +186,7 @@ impl Match {
                 in_flight: state.in_flight(),
                 out: state.out(now_ms),
                 refused: None,
+                check_failure: None,
                 serves: candidates.is_eligible(index),
             })
         };

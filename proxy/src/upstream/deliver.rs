@@ -102,7 +102,8 @@ fn judge(worker: &Worker, client: &Client, begun: &Begun, visit: &Visit) {
     }
     let settings = worker.settings();
     let (method, retry_after) = (client.head.method(), begun.head.has_retry_after());
-    let active = *worker.shared.active_checker.borrow();
+    let checked = settings.config.health.active_checks && visit.is_checked();
+    let active = checked || *worker.shared.active_checker.borrow();
     if verdict(status, method, retry_after, settings.config.health.dead_on_500, active) {
         worker.counters.upstream_failure(UpstreamFailure::ServerError);
         visit.blame(worker, client, begun.index, DeadReason::Status(status));

@@ -6,6 +6,7 @@
 //! ```text
 //! send: pick ─► connect/reuse ─► ask (pump + head of the answer) ──► deliver: relay or tunnel ─► pool
 //!         ▲──────── fault: mark dead, next candidate ◄──┘
+//! probe: an active check of one endpoint, outside of all this
 //! ```
 
 mod addresses;
@@ -17,6 +18,7 @@ pub(crate) mod guard;
 mod lookups;
 pub(crate) mod names;
 pub(crate) mod pool;
+pub(crate) mod probe;
 pub(crate) mod pump;
 pub(crate) mod relay;
 pub(crate) mod resolve;

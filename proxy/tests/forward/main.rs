@@ -3,6 +3,7 @@
 
 mod between;
 mod bodies;
+mod checks;
 mod connections;
 mod ending;
 mod failures;

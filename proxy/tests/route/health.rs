@@ -126,6 +126,7 @@ fn what_is_out_is_listed_with_why_and_how_long() {
         frontend: key("a.b", "/"),
         address: address(at),
         reason: reason.into(),
+        by_check: false,
         back_in_ms: Some(left),
     };
     let first = entry("10.0.0.1:1", "connect refused", 20_000);
@@ -138,7 +139,7 @@ fn what_is_out_is_listed_with_why_and_how_long() {
     assert_eq!(world.states.dead(&world.table, 40_000), vec![]);
 
     let out: Vec<_> = world.table.explain("a.b", b"/", 20_000).matched.unwrap().endpoints;
-    let ours = |reason, left| Some(Out { ours: Some((reason, left)), by_others: false });
+    let ours = |reason, left| Some(Out { ours: Some((reason, left)), by_others: false, by_check: false });
     let expected = [ours(DeadReason::Refused, 20_000), None, ours(DeadReason::Status(502), 10_000)];
     assert_eq!(out.iter().map(|view| view.out).collect::<Vec<_>>(), expected);
     assert_eq!(out.iter().map(|view| view.serves).collect::<Vec<_>>(), [false, true, false]);

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod balance;
+mod checks;
 mod health;
 mod lookup;
 mod marks;

@@ -65,7 +65,7 @@ fn a_mark_of_ours_that_others_see_ends_when_it_is_taken_back() {
     let route = world.route("a.b");
     world.states.mark_dead(&route, 0, DeadReason::Refused, 0, TTL);
     world.marked(&[("a.b", &["10.0.0.1:1"])]);
-    let both = Some(Out { ours: Some((DeadReason::Refused, TTL - 10)), by_others: true });
+    let both = Some(Out { ours: Some((DeadReason::Refused, TTL - 10)), by_others: true, by_check: false });
     assert_eq!(route.candidate(0).unwrap().state.out(10), both);
     assert_eq!(world.states.dead(&world.table, 10)[0].back_in_ms, None);
 

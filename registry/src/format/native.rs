@@ -7,14 +7,18 @@ use std::fmt;
 use std::time::Duration;
 
 use model::{
-    Address, Backend, BackendName, BalanceKind, Endpoint, Frontend, HashKey, HostPattern, MAX_ENDPOINTS,
-    PathPrefix, Policy, Timeouts, Weight,
+    Address, Backend, BackendName, BalanceKind, Check, Endpoint, Frontend, HashKey, HostPattern,
+    MAX_ENDPOINTS, PathPrefix, Policy, Timeouts, Weight,
 };
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::FormatError;
+
+mod check;
+
+pub use check::{CheckDoc, CheckKindDoc, StatusDoc};
 
 /// The longest time of a route's own, in milliseconds: a day.
 const MAX_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
@@ -41,6 +45,9 @@ pub struct FrontendDoc {
     /// Times of this frontend's own; default: the proxy's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<TimeoutsDoc>,
+    /// How its endpoints are checked; default: by requests alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckDoc>,
 }
 
 /// An endpoint as JSON: an object, or just its URL. Written as an object.
@@ -145,8 +152,9 @@ impl TryFrom<FrontendDoc> for Frontend {
         let endpoints = endpoints(doc.endpoints)?;
         let balance = doc.balance.map(BalanceKind::try_from).transpose()?.unwrap_or_default();
         let timeouts = doc.timeouts.map(Timeouts::try_from).transpose()?.unwrap_or_default();
+        let check = doc.check.map(Check::try_from).transpose()?.map(Box::new);
         let backend = Backend { name, endpoints, rejected: Box::default() };
-        Ok(Self { host, path, backend, policy: Policy { balance, timeouts } })
+        Ok(Self { host, path, backend, policy: Policy { balance, timeouts, check } })
     }
 }
 
@@ -233,7 +241,7 @@ impl From<&Frontend> for FrontendDoc {
     fn from(frontend: &Frontend) -> Self {
         let host = frontend.host.to_string();
         let name = frontend.backend.name.as_str();
-        let Policy { balance, timeouts } = &frontend.policy;
+        let Policy { balance, timeouts, check } = &frontend.policy;
         Self {
             path: (!frontend.path.is_root()).then(|| frontend.path.to_string()),
             backend: (name != host).then(|| name.to_owned()),
@@ -241,6 +249,7 @@ impl From<&Frontend> for FrontendDoc {
             endpoints: frontend.backend.endpoints.iter().map(EndpointDoc::from).collect(),
             balance: (*balance != BalanceKind::default()).then(|| balance.into()),
             timeouts: (*timeouts != Timeouts::default()).then(|| timeouts.into()),
+            check: check.as_deref().map(CheckDoc::from),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod bad_facts;
 mod books;
 mod chaos;
+mod checkers;
 mod follow;
 mod gone;
 mod hold;

@@ -85,7 +85,7 @@ async fn a_write_is_announced_with_its_revision_and_keys() {
 async fn a_nodes_report_stands_beside_the_facts_and_ends_with_it() {
     let server = Server::start();
     let node = Node::live_with(&server.url(), config("n7")).await;
-    let report = model::Report { serving: model::Revision::new(5), in_flight: 3, dead: Vec::new() };
+    let report = model::Report { serving: model::Revision::new(5), in_flight: 3, ..Default::default() };
     let (sender, receiver) = tokio::sync::watch::channel(std::sync::Arc::new(report));
     node.0.report(receiver);
 

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Shared;
+use super::checkers::Checkers;
 use super::connect::{Refusal, Stop, connect_reader, connect_writer};
 use super::known::Known;
 use super::marks::Marks;
@@ -66,6 +67,7 @@ pub(super) struct Session<'a> {
     pub(super) dirty: BTreeSet<RawKey>,
     pub(super) deadlines: Deadlines,
     pub(super) marks: Marks,
+    pub(super) checkers: Checkers,
     pub(super) sweep: Sweep,
     beat: Instant,
 }
@@ -115,6 +117,7 @@ impl<'a> Session<'a> {
             dirty: BTreeSet::new(),
             deadlines: Deadlines::default(),
             marks: Marks::default(),
+            checkers: Checkers::default(),
             sweep: Sweep::new(config.reconcile),
             beat: Instant::now(),
         })
@@ -141,7 +144,7 @@ impl<'a> Session<'a> {
             }
             push = next(&mut self.pushes) => self.absorb(push)?,
             Some(command) = inbox.commands.recv() => self.obey(command).await?,
-            Some(report) = inbox.health.recv() => self.mark_dead(report, &mut inbox.health).await?,
+            Some(report) = inbox.health.recv() => self.report_health(report, &mut inbox.health).await?,
             () = tokio::time::sleep_until(due) => {}
         }
         // Bursts are coalesced: what waits already is read in the same batch.
@@ -155,6 +158,9 @@ impl<'a> Session<'a> {
         }
         if !self.dirty.is_empty() {
             self.settle().await?;
+        }
+        if self.checkers.is_dirty() {
+            self.mark_announced().await?;
         }
         if self.marks.is_dirty() {
             self.read_marks().await?;
@@ -187,7 +193,10 @@ impl<'a> Session<'a> {
             Push::Numbered(node, _) if *node == *self.shared.config.node.0 => {}
             Push::Keys(keys) if keys.is_empty() => self.sweep.soon(),
             Push::Keys(keys) | Push::Numbered(_, keys) => keys.into_iter().for_each(|key| self.touched(key)),
-            Push::Dead(announcement) => self.marks.hint(&announcement),
+            Push::Dead(announcement) => {
+                self.marks.hint(&announcement);
+                self.checkers.hear(&announcement);
+            }
         }
         Ok(())
     }
@@ -211,7 +220,7 @@ impl<'a> Session<'a> {
         }
         // Should more be served than was told, the counter follows with the next comparison.
         self.highest = self.floor();
-        self.watch_checker().await?;
+        self.watch_checkers().await?;
         self.write_report().await?;
         if self.dirty.is_empty() {
             self.send(Event::Confirmed).await?;

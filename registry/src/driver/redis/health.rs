@@ -1,8 +1,8 @@
-//! Dead endpoints that this node found, marked in the store as hipache marks them.
+//! What this node found out of endpoints, said in the store as hipache and its checkers say it.
 //!
 //! A frontend in portico's JSON has no places to mark: other portico nodes find out by themselves, so nothing is written for it.
 
-use model::{Address, HealthReport, HealthVerdict};
+use model::{Address, FactKey, HealthReport, HealthVerdict};
 use redis::{RedisError, Value};
 use tokio::sync::mpsc;
 
@@ -11,16 +11,36 @@ use super::content::MAX_ENTRIES;
 use super::follow::Session;
 use super::names::RawKey;
 use super::plain::describe;
-use super::scripts::MARK;
+use super::scripts::{ALIVE, MARK};
 use super::settle::refuses;
 use crate::format::hipache;
 
 /// How many reports are taken at once.
 const BATCH: usize = 32;
 
+/// How an endpoint is marked; `mark.lua` says what each means.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum How {
+    Passive,
+    Failed,
+    Again,
+    Announced,
+}
+
+impl How {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Passive => "passive",
+            Self::Failed => "failed",
+            Self::Again => "again",
+            Self::Announced => "announced",
+        }
+    }
+}
+
 impl Session<'_> {
-    /// Marks the endpoint of `first`, and those of the reports that wait behind it.
-    pub(super) async fn mark_dead(
+    /// Says what `first` says, and the reports that wait behind it.
+    pub(super) async fn report_health(
         &mut self,
         first: HealthReport,
         waiting: &mut mpsc::Receiver<HealthReport>,
@@ -28,47 +48,86 @@ impl Session<'_> {
         let mut reports = vec![first];
         while reports.len() < BATCH {
             let Ok(report) = waiting.try_recv() else { break };
-            if !reports.contains(&report) {
+            // What is said twice in a row is said once; what came in between counts.
+            if reports.last() != Some(&report) {
                 reports.push(report);
             }
         }
         for report in reports {
-            match self.mark(&report).await {
-                Ok(places) => {
-                    tracing::debug!(host = %report.host, address = %report.address, places, "marked dead")
+            let HealthReport { host, frontend, address, verdict } = &report;
+            let said = match *verdict {
+                HealthVerdict::Dead { ttl_seconds } => {
+                    self.mark(host, frontend, address, How::Passive, ttl_seconds).await
                 }
-                Err(error) if refuses(&error) => {
-                    tracing::debug!(host = %report.host, error = describe(&error), "no dead mark was written");
+                HealthVerdict::CheckFailed { ttl_seconds, again } => {
+                    let how = if again { How::Again } else { How::Failed };
+                    self.mark(host, frontend, address, how, ttl_seconds).await
                 }
-                Err(error) if self.writer_is_reader() => return Err(error.into()),
-                Err(_) => self.writer = None,
-            }
+                HealthVerdict::CheckPassed => self.unmark(host, frontend, address).await,
+            };
+            self.said(said, host)?;
         }
         Ok(())
     }
 
-    /// Answers at how many places of the list the endpoint was found.
-    async fn mark(&mut self, report: &HealthReport) -> Result<u64, RedisError> {
-        let names = &self.shared.names;
-        let Some((list, _)) = self.known.served(&report.frontend) else { return Ok(0) };
-        let Some(writer) = self.writer.as_mut().filter(|_| list.starts_with(&names.lists)) else {
-            return Ok(0);
-        };
-        let list = RawKey::clone(list);
-        let read = redis::cmd("LRANGE").arg(&*list).arg(1).arg(MAX_ENTRIES).to_owned();
-        let entries: Vec<Value> = read.query_async(&mut self.connection).await?;
-        let spellings = spellings(entries.into_iter().filter_map(octets), &report.address);
-        if spellings.is_empty() {
-            return Ok(0);
+    /// Goes on after what was said of `host`, unless the store is lost.
+    pub(super) fn said(&mut self, said: Result<u64, RedisError>, host: &str) -> Result<(), Stop> {
+        match said {
+            Ok(places) => tracing::debug!(host, places, "dead marks"),
+            Err(error) if refuses(&error) => {
+                tracing::debug!(host, error = describe(&error), "no dead mark was written");
+            }
+            Err(error) if self.writer_is_reader() => return Err(error.into()),
+            Err(_) => self.writer = None,
         }
-        let HealthVerdict::Dead { ttl_seconds } = report.verdict;
+        Ok(())
+    }
+
+    /// Marks an endpoint of `frontend` under `host`; answers at how many places of the list it was found.
+    pub(super) async fn mark(
+        &mut self,
+        host: &str,
+        frontend: &FactKey,
+        address: &Address,
+        how: How,
+        ttl_seconds: u32,
+    ) -> Result<u64, RedisError> {
+        let Some((list, spellings)) = self.entries_of(frontend, address).await? else { return Ok(0) };
+        let Some(writer) = &mut self.writer else { return Ok(0) };
         let mut call = MARK.prepare_invoke();
-        call.key(&*names.dead(&report.host)).key(&*list);
-        call.arg(&*report.host).arg(ttl_seconds.max(1)).arg(u8::from(self.marks.has_active_checker()));
+        call.key(&*self.shared.names.dead(host)).key(&*list);
+        call.arg(host).arg(ttl_seconds.max(1)).arg(u8::from(self.checkers.foreign)).arg(how.name());
         for entry in spellings {
             call.arg(&entry).arg(hipache::href(&entry));
         }
         call.invoke_async(writer).await
+    }
+
+    /// Takes all marks of an endpoint of `frontend` under `host` back; answers how many there were.
+    async fn unmark(&mut self, host: &str, frontend: &FactKey, address: &Address) -> Result<u64, RedisError> {
+        let Some((list, spellings)) = self.entries_of(frontend, address).await? else { return Ok(0) };
+        let Some(writer) = &mut self.writer else { return Ok(0) };
+        let mut call = ALIVE.prepare_invoke();
+        call.key(&*self.shared.names.dead(host)).key(&*list);
+        for entry in spellings {
+            call.arg(entry);
+        }
+        call.invoke_async(writer).await
+    }
+
+    /// The list that states `frontend`, and the entries in it that mean `address`; `None`: there is no such list, or none of them.
+    async fn entries_of(
+        &mut self,
+        frontend: &FactKey,
+        address: &Address,
+    ) -> Result<Option<(RawKey, Vec<String>)>, RedisError> {
+        let served = self.known.served(frontend).map(|(list, _)| RawKey::clone(list));
+        let list = served.filter(|list| list.starts_with(&self.shared.names.lists));
+        let Some(list) = list.filter(|_| self.writer.is_some()) else { return Ok(None) };
+        let read = redis::cmd("LRANGE").arg(&*list).arg(1).arg(MAX_ENTRIES).to_owned();
+        let entries: Vec<Value> = read.query_async(&mut self.connection).await?;
+        let spellings = spellings(entries.into_iter().filter_map(octets), address);
+        Ok((!spellings.is_empty()).then_some((list, spellings)))
     }
 }
 

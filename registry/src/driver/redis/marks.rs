@@ -8,16 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imbl::OrdMap;
-use model::{Address, DeadMarks, FactKey, HostPattern, PathPrefix};
+use model::{Address, DeadMarks, FactKey, HostPattern, PathPrefix, Stated};
 use redis::{RedisError, RedisResult, Value};
 use tokio::time::Instant;
 
-use super::checker::Checker;
 use super::connect::{Stop, octets};
 use super::content::MAX_ENTRIES;
 use super::follow::Session;
-use super::names::{CHECKER_KEY, RawKey};
-use super::number::now_ms;
+use super::names::RawKey;
 use crate::driver::Event;
 use crate::format::hipache;
 
@@ -45,8 +43,6 @@ pub(super) struct Marks {
     hosts: HashMap<Box<str>, Marked>,
     touched: BTreeSet<Box<str>>,
     hints: HashMap<(Box<str>, usize), (Address, Instant)>,
-    active_checker: bool,
-    checker: Checker,
 }
 
 impl Marks {
@@ -65,11 +61,6 @@ impl Marks {
         let unresolved = self.hosts.iter().filter(|(_, marked)| marked.places.values().any(Option::is_none));
         let unresolved: Vec<_> = unresolved.map(|(host, _)| host.clone()).collect();
         self.touched.extend(unresolved);
-    }
-
-    /// Whether an active checker runs: then marks are its business.
-    pub(super) fn has_active_checker(&self) -> bool {
-        self.active_checker
     }
 
     pub(super) fn is_dirty(&self) -> bool {
@@ -98,7 +89,8 @@ impl Marks {
     }
 }
 
-fn understand(announcement: &[u8]) -> Option<(Box<str>, usize, Address)> {
+/// `<frontend>;<url>;<place>;<length>`: the host, the place in its list, the address that stands there.
+pub(super) fn understand(announcement: &[u8]) -> Option<(Box<str>, usize, Address)> {
     let (host, rest) = std::str::from_utf8(announcement).ok()?.split_once(';')?;
     let (rest, _length) = rest.rsplit_once(';')?;
     let (url, place) = rest.rsplit_once(';')?;
@@ -140,11 +132,11 @@ impl Session<'_> {
             self.reread(batch.to_vec()).await?;
         }
         self.marks.touched.clear();
-        self.marks.active_checker = self.checker_is_active().await?;
+        self.checkers.foreign = self.foreign_checker_is_active().await?;
         let told = self.marks.hosts.iter().map(|(host, marked)| (host.clone(), Arc::from(&*marked.told)));
         let by_host: OrdMap<Box<str>, Arc<[Address]>> =
             told.filter(|(_, dead): &(_, Arc<[Address]>)| !dead.is_empty()).collect();
-        let active_checker = self.marks.active_checker;
+        let active_checker = self.checkers.foreign;
         self.send(Event::MarksListed(DeadMarks { by_host, active_checker })).await
     }
 
@@ -219,36 +211,26 @@ impl Session<'_> {
         Ok(read.collect())
     }
 
-    async fn ask(&mut self, mut pipeline: redis::Pipeline) -> Result<Vec<RedisResult<Value>>, RedisError> {
+    pub(super) async fn ask(
+        &mut self,
+        mut pipeline: redis::Pipeline,
+    ) -> Result<Vec<RedisResult<Value>>, RedisError> {
         pipeline.ignore_errors().query_async(&mut self.connection).await
     }
 
     /// The list that requests for `host` are answered from, by hipache's lookup; `None`: no list, or not one of hipache's.
     fn list_of(&self, host: &str) -> Option<RawKey> {
-        let found = lookups(host)
-            .find_map(|host| self.known.served(&FactKey::Frontend { host, path: PathPrefix::root() }));
-        found.map(|(raw, _)| Arc::clone(raw)).filter(|raw| raw.starts_with(&self.shared.names.lists))
+        let (raw, _) = self.known.served(&self.served_for(host)?.0)?;
+        Some(Arc::clone(raw)).filter(|raw| raw.starts_with(&self.shared.names.lists))
     }
 
-    /// Tells when an active checker began or stopped.
-    pub(super) async fn watch_checker(&mut self) -> Result<(), Stop> {
-        let active = self.checker_is_active().await?;
-        if active == self.marks.active_checker {
-            return Ok(());
-        }
-        self.marks.active_checker = active;
-        self.send(Event::ActiveChecker(active)).await
-    }
-
-    async fn checker_is_active(&mut self) -> Result<bool, Stop> {
-        if !self.shared.config.active_checks {
-            return Ok(false);
-        }
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("GET").arg(CHECKER_KEY);
-        let said = self.ask(pipeline).await?.into_iter().next().and_then(Result::ok).and_then(octets);
-        let said: Option<u64> = said.and_then(|said| std::str::from_utf8(&said).ok()?.trim().parse().ok());
-        Ok(self.marks.checker.look(said, now_ms() / 1000, Instant::now()))
+    /// The frontend that requests for `host` are answered from, by hipache's lookup.
+    pub(super) fn served_for(&self, host: &str) -> Option<(FactKey, Stated)> {
+        lookups(host).find_map(|host| {
+            let key = FactKey::Frontend { host, path: PathPrefix::root() };
+            let (_, stated) = self.known.served(&key)?;
+            Some((key, stated.clone()))
+        })
     }
 }
 

@@ -21,6 +21,7 @@
 //! | `portico:history` | a capped stream; the ID of a record is its revision |
 //! | `portico:changes` | (channel) revision, who and keys of each write |
 //! | `portico:node:<id>` | a node's report, with a TTL |
+//! | `hchecker_ping`, `portico:hchecker_ping` | (no prefix) when an active checker last ran; the same, where it was portico's |
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,6 +40,7 @@ use write::Command;
 
 mod books;
 mod checker;
+mod checkers;
 mod connect;
 mod content;
 mod follow;

@@ -35,6 +35,8 @@ pub(super) struct Names {
 pub(super) const DEAD_CHANNEL: &str = "dead";
 /// Where an active checker says when it last ran, in seconds since the Unix epoch.
 pub(super) const CHECKER_KEY: &str = "hchecker_ping";
+/// What portico last wrote there itself, also without a prefix: whatever differs is another's word.
+pub(super) const OUR_CHECKER_KEY: &str = "portico:hchecker_ping";
 
 /// What a key stands for.
 #[derive(Debug, Clone, PartialEq)]

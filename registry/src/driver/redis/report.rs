@@ -22,6 +22,7 @@ struct ReportDoc<'a> {
     at_ms: u64,
     serving: u64,
     in_flight: u64,
+    checked: u64,
     dead: Vec<DeadDoc<'a>>,
 }
 
@@ -72,6 +73,7 @@ fn document(node: &str, report: &Report) -> String {
         at_ms: now_ms(),
         serving: report.serving.number(),
         in_flight: report.in_flight,
+        checked: report.checked,
         dead: dead.collect(),
     };
     // A document of strings and numbers always has a JSON form.

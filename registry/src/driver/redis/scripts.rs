@@ -26,5 +26,11 @@ pub(super) static WRITE: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
+/// Takes marks of endpoints back.
+pub(super) static ALIVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/alive.lua")));
+
+/// Says that our checks run.
+pub(super) static PING: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/ping.lua")));
+
 /// Marks endpoints dead.
 pub(super) static MARK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/mark.lua")));

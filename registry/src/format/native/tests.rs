@@ -1,5 +1,6 @@
 //! Rows of good and bad documents, and the round trip.
 
+use model::{CheckKind, ExpectedStatus, HttpCheck};
 use proptest::prelude::*;
 
 use super::*;
@@ -29,6 +30,18 @@ fn documents_are_written_without_defaults() {
             r#"{"host":"*","path":"/x","backend":"w","endpoints":[{"url":"http://[::1]:9","weight":7}],"balance":{"hash":{"header":"x-user"}},"timeouts":{"idle_ms":5}}"#,
         ),
     );
+}
+
+#[test]
+fn checks_are_written_without_defaults() {
+    check(
+        r#"{"host":"a","endpoints":[],"check":{"kind":"http","path":"/","body":""}}"#,
+        Ok(r#"{"host":"a","endpoints":[],"check":{"kind":"http"}}"#),
+    );
+    let whole = r#"{"host":"a","endpoints":[],"check":{"kind":"http","path":"/up","status":204,"body":"ok","interval_ms":500,"timeout_ms":400,"rise":1,"fall":5}}"#;
+    check(whole, Ok(whole));
+    let any = r#"{"host":"a","endpoints":[],"check":{"kind":"http","status":"any"}}"#;
+    check(any, Ok(any));
 }
 
 #[test]
@@ -70,6 +83,19 @@ fn errors_name_the_field_and_the_remedy() {
         r#"{"host":"a","endpoints":[],"timeouts":{"idle_ms":0}}"#,
         Err(("timeouts.idle_ms", "milliseconds")),
     );
+    let checked = |json: &str, place: &str, part: &str| {
+        check(&format!(r#"{{"host":"a","endpoints":[],"check":{json}}}"#), Err((place, part)));
+    };
+    checked(r#"{"kind":"icmp"}"#, "check.kind", "expected `http` or `tcp`");
+    checked(r#"{"path":"/"}"#, "check", "missing field `kind`");
+    checked(r#"{"kind":"http","path":"up"}"#, "check", "a check's path is `/`");
+    checked(r#"{"kind":"http","path":"/a\r\nb"}"#, "check", "a check's path is `/`");
+    checked(r#"{"kind":"http","status":"all"}"#, "check.status", "or \"any\"");
+    checked(r#"{"kind":"http","status":100}"#, "check", "200 to 599");
+    checked(r#"{"kind":"tcp","body":"ok"}"#, "check.body", "nothing is asked for over tcp");
+    checked(r#"{"kind":"tcp","rise":0}"#, "check.rise", "nonzero u8");
+    checked(r#"{"kind":"tcp","interval_ms":99}"#, "check.interval_ms", "outside 100 to");
+    checked(r#"{"kind":"tcp","every":1}"#, "check.every", "unknown field `every`");
     check(r#"{"host":"a","endpoints":[]} x"#, Err(("", "nothing behind it")));
     check("\u{0}", Err(("", "not JSON: expected value")));
     check(r#"{"host":"a","#, Err(("", "not JSON: EOF")));
@@ -112,6 +138,21 @@ fn balance() -> impl Strategy<Value = BalanceKind> {
 }
 
 prop_compose! {
+    fn a_check()(
+        http in prop::option::of(("/[!-\"$-~]{0,20}", 199u16..600, "\\PC{0,20}")),
+        times in prop::array::uniform2(prop::option::of(100..=MAX_TIMEOUT_MS)),
+        counts in prop::array::uniform2(any::<Option<std::num::NonZeroU8>>()),
+    ) -> Check {
+        let kind = http.map_or(CheckKind::Tcp, |(path, status, body)| {
+            let status = if status == 199 { ExpectedStatus::Any } else { ExpectedStatus::Code(status) };
+            CheckKind::Http(HttpCheck::new(&path, status, &body).expect("check"))
+        });
+        let ([interval, timeout], [rise, fall]) = (times.map(|t| t.map(Duration::from_millis)), counts);
+        Check { kind, interval, timeout, rise, fall }
+    }
+}
+
+prop_compose! {
     fn frontend()(
         host in host(),
         path in "(/[a-z]{1,5}){0,3}",
@@ -119,6 +160,7 @@ prop_compose! {
         ports in prop::collection::btree_map(1u16.., 1u64..=1000, 0..8),
         balance in balance(),
         times in prop::array::uniform3(prop::option::of(1..=MAX_TIMEOUT_MS)),
+        check in prop::option::of(a_check()),
     ) -> Frontend {
         let endpoint = |(port, weight): (u16, u64)| Endpoint {
             address: Address::parse_authority(&format!("h{port}"), port).expect("address"),
@@ -133,7 +175,7 @@ prop_compose! {
                 endpoints: ports.into_iter().map(endpoint).collect(),
                 rejected: Box::default(),
             },
-            policy: Policy { balance, timeouts: Timeouts { connect, response, idle } },
+            policy: Policy { balance, timeouts: Timeouts { connect, response, idle }, check: check.map(Box::new) },
         }
     }
 }
