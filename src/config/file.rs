@@ -204,6 +204,11 @@ mod tests {
     }
 
     #[test]
+    fn what_a_file_holds_cannot_act_on_a_terminal() {
+        assert_eq!(problem("\"\\u001b[31m\\n\" = 1"), "p.toml:1: unknown key `\\u{1b}[31m\\n`");
+    }
+
+    #[test]
     fn broken_toml_names_its_line() {
         assert!(problem("a = 1\nb = \n").starts_with("p.toml:2: "), "{}", problem("a = 1\nb = \n"));
         assert_eq!(problem("http = 1"), "p.toml:1: `http` is a section; write [http] and its settings below");

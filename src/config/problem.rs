@@ -47,11 +47,20 @@ impl Problems {
         Self(vec![Problem { place, message: message.into() }])
     }
 
-    /// Nothing is wrong, or all of this, ordered by place.
+    /// Nothing is wrong, or all of this, ordered by place, as text that cannot act on a terminal: keys and values may hold anything.
     pub(crate) fn of(mut problems: Vec<Problem>) -> Result<(), Self> {
+        for problem in problems.iter_mut().filter(|problem| problem.message.contains(char::is_control)) {
+            problem.message = problem.message.chars().flat_map(plain).collect();
+        }
         problems.sort_by(|a, b| a.place.cmp(&b.place));
         if problems.is_empty() { Ok(()) } else { Err(Self(problems)) }
     }
+}
+
+/// A control character as its escape, any other as it is.
+fn plain(c: char) -> impl Iterator<Item = char> {
+    let escaped = c.is_control().then(|| c.escape_default());
+    (!c.is_control()).then_some(c).into_iter().chain(escaped.into_iter().flatten())
 }
 
 impl fmt::Display for Problems {

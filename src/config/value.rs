@@ -48,7 +48,7 @@ impl Value {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Text(text) => write_text(text, f),
             Self::Number(number) => write!(f, "{number}"),
             Self::Flag(flag) => write!(f, "{flag}"),
             Self::List(values) => {
@@ -66,6 +66,19 @@ impl fmt::Display for Value {
             }
         }
     }
+}
+
+/// A basic string of TOML 1.0: quotes, backslashes and control characters escaped, and nothing else.
+fn write_text(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("\"")?;
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => write!(f, "\\{c}")?,
+            c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
+            c => write!(f, "{c}")?,
+        }
+    }
+    f.write_str("\"")
 }
 
 /// A type that settings have.
@@ -394,6 +407,19 @@ mod tests {
         assert_eq!(Value::from_text("7", &Value::Number(0)), Value::Number(7));
         assert_eq!(Value::from_text("on", &Value::Flag(false)), Value::Flag(true));
         assert_eq!(Value::from_text("7", &Value::Text(String::new())), Value::Text("7".into()));
+    }
+
+    #[test]
+    fn texts_are_written_as_toml_reads_them() {
+        let check = |text: &str, expected: &str| {
+            let written = Value::Text(text.into()).to_string();
+            assert_eq!(written, expected);
+            let read: toml::Table = format!("x = {written}").parse().unwrap();
+            assert_eq!(read["x"].as_str(), Some(text));
+        };
+        check("/var/lib/x y/é", "\"/var/lib/x y/é\"");
+        check("\"\\'", "\"\\\"\\\\'\"");
+        check("\u{1b}[31m\n\u{7f}\u{9b}\0", "\"\\u001b[31m\\u000a\\u007f\\u009b\\u0000\"");
     }
 
     #[test]
