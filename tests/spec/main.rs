@@ -26,6 +26,7 @@ mod redis_production;
 mod routes;
 mod sinks;
 mod slow;
+mod soak;
 mod tidy;
 mod way_back;
 mod world;
