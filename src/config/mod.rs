@@ -13,11 +13,14 @@ mod file;
 mod hipache;
 pub(crate) mod listener;
 mod problem;
+#[cfg(test)]
+mod properties;
 mod settings;
 mod validate;
 mod value;
 
 use std::collections::BTreeMap;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 pub(crate) use assignment::Assignment;
@@ -25,6 +28,9 @@ pub(crate) use problem::{Place, Problem, Problems};
 pub(crate) use settings::{Format, Log, SETTINGS, Setting, Settings};
 pub(crate) use validate::registry_url;
 pub(crate) use value::Value;
+
+/// Finds an address for a name and a port.
+pub(crate) type ByName<'n> = &'n dyn Fn(&str, u16) -> Option<SocketAddr>;
 
 /// Where settings come from; kept, so that SIGHUP reads the same again.
 #[derive(Debug, Clone, Default)]
@@ -63,9 +69,23 @@ impl Sources {
 
     /// Reads everything, or says all that is wrong.
     pub(crate) fn load(&self) -> Result<Loaded, Problems> {
+        let file = self.chosen_file()?.map(|path| {
+            let text = read_file(&path);
+            (path, text)
+        });
+        let by_name = |name: &str, port| (name, port).to_socket_addrs().ok()?.next();
+        self.understand(file, &by_name)
+    }
+
+    /// As [`Sources::load`], of a file that was read already. `by_name` finds the address to listen on for a name.
+    pub(crate) fn understand(
+        &self,
+        file: Option<(PathBuf, Result<String, Problems>)>,
+        by_name: ByName<'_>,
+    ) -> Result<Loaded, Problems> {
         let mut loaded = Loaded {
             settings: Settings::default(),
-            file: self.chosen_file()?,
+            file: file.as_ref().map(|(path, _)| path.clone()),
             hipache: false,
             places: BTreeMap::new(),
             remarks: Vec::new(),
@@ -73,11 +93,11 @@ impl Sources {
         // What is wrong in one place hides nothing in another: everything is read, then all of it is told.
         let mut problems = Vec::new();
         let mut assignments = Vec::new();
-        if let Some(path) = loaded.file.clone() {
-            match read_file(&path) {
+        if let Some((path, text)) = file {
+            match text {
                 Ok(text) if hipache::is_hipache(&text, &path) => {
                     loaded.hipache = true;
-                    match hipache::read(&text, &path) {
+                    match hipache::read(&text, &path, by_name) {
                         Ok(translated) => {
                             loaded.remarks = translated.remarks;
                             assignments = translated.assignments;

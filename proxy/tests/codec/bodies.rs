@@ -2,8 +2,8 @@
 
 use proxy::http::{BodyError, BodyReader, Framing};
 
-use crate::naive::{Body, Stop};
-use crate::naive_body;
+use super::naive::{Body, Stop};
+use super::naive_body;
 
 /// Chunked bodies with what they say; `None`: refused. Octets behind the body belong to another message.
 pub(crate) const CHUNKED: &[(&[u8], Option<&str>)] = &[
@@ -134,13 +134,27 @@ fn codec<'a>(framing: Framing, pieces: impl Iterator<Item = &'a [u8]>) -> Outcom
 
 /// Codec and naive reader agree, whole, cut in two anywhere, and octet by octet.
 pub(crate) fn agree(framing: Framing, body: Body, input: &[u8]) {
+    agree_at(framing, body, input, 1..input.len());
+}
+
+/// As [`agree`], cut at some places only; the content and where it ends, if it does.
+pub(crate) fn agree_at(
+    framing: Framing,
+    body: Body,
+    input: &[u8],
+    cuts: impl Iterator<Item = usize>,
+) -> Option<(Vec<u8>, usize)> {
     let context = input.escape_ascii().to_string();
     let expected = naive(body, input);
     assert_eq!(codec(framing, std::iter::once(input)), expected, "whole: {context}");
     assert_eq!(codec(framing, input.chunks(1)), expected, "octets: {context}");
-    for n in 1..input.len() {
+    for n in cuts {
         let (first, second) = input.split_at(n);
         assert_eq!(codec(framing, [first, second].into_iter()), expected, "cut at {n}: {context}");
+    }
+    match expected {
+        Outcome::Whole { content, end } => Some((content, end)),
+        Outcome::Partial | Outcome::Refused => None,
     }
 }
 

@@ -8,8 +8,8 @@ use proxy::http::{
 };
 use serde_json::Value;
 
-use crate::naive::{Pair, lower};
-use crate::{LIMITS, bodies, requests, responses};
+use super::naive::{Pair, lower};
+use super::{LIMITS, bodies, requests, responses};
 
 /// A message, and what is to be read of it.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proxy::http::{Asked, Framing, RequestHead, ResponseHead};
 
-use crate::naive::Body;
-use crate::{bodies, requests, responses};
+use super::naive::Body;
+use super::{bodies, requests, responses};
 
 /// Octets and words that parsers disagree about.
 const PIECES: [&[u8]; 40] = [

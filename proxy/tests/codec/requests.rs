@@ -2,9 +2,9 @@
 
 use proxy::http::{Added, Framing, Limits, Parsed, RequestError, RequestHead, Version, write_request};
 
-use crate::LIMITS;
-use crate::corpus;
-use crate::naive::{self, Body, Pair, Request, Stop, lower, without};
+use super::corpus;
+use super::naive::{self, Body, Pair, Request, Stop, lower, without};
+use super::{LIMITS, WIDE};
 
 const REPLACED: [&str; 3] = ["x-forwarded-for", "x-real-ip", "x-secrets"];
 const ADDED: [Added<'static>; 2] =
@@ -71,16 +71,35 @@ fn assert_same(head: &RequestHead, buf: &[u8], expected: &Request) {
     }
 }
 
+/// `Max-Forwards` of OPTIONS and TRACE is written anew, one lower, when each of them is a number; else none passes.
+fn hops_counted(request: &Request, fields: Vec<Pair>) -> Vec<Pair> {
+    if request.method != b"OPTIONS" && request.method != b"TRACE" {
+        return fields;
+    }
+    let hops = request.head.all("max-forwards");
+    let number = |text: &Vec<u8>| {
+        let digits =
+            text.iter().all(u8::is_ascii_digit).then(|| lower(text)).filter(|text| !text.is_empty())?;
+        Some(digits.parse::<u32>().unwrap_or(u32::MAX).saturating_sub(1))
+    };
+    let numbers: Option<Vec<u32>> = hops.iter().map(number).collect();
+    let mut fields: Vec<Pair> =
+        fields.into_iter().filter(|(name, _)| lower(name) != "max-forwards").collect();
+    if let Some(least) = numbers.and_then(|numbers| numbers.into_iter().min()) {
+        fields.push((b"Max-Forwards".to_vec(), least.to_string().into_bytes()));
+    }
+    fields
+}
+
 /// What is written says the same, and nothing else, to a reader that shares no code with the writer.
 fn assert_written(head: &RequestHead, buf: &[u8], expected: &Request) {
     let mut out = b"kept".to_vec();
     write_request(head, buf, &REPLACED, &ADDED, &mut out);
     let out = out.strip_prefix(b"kept").unwrap();
     let context = format!("{}\nbecame {}", show(buf), show(out));
-    let wide = Limits { request_line: 2000, head: 9000, headers: 99 };
-    let read = naive::request(out, &wide).unwrap_or_else(|stop| panic!("{stop:?}: {context}"));
+    let read = naive::request(out, &WIDE).unwrap_or_else(|stop| panic!("{stop:?}: {context}"));
     let dropped = [&REPLACED[..], &["host", "content-length"]].concat();
-    let mut fields = without(end_to_end(expected), &dropped);
+    let mut fields = hops_counted(expected, without(end_to_end(expected), &dropped));
     fields.extend(ADDED.iter().map(|a| (a.name.as_bytes().to_vec(), a.value.to_vec())));
     assert_eq!(read.head.passing(), fields, "fields: {context}");
     assert_eq!(read.head.end, out.len(), "end: {context}");
@@ -113,10 +132,14 @@ pub(crate) fn agree(head: &mut RequestHead, input: &[u8]) -> bool {
     }
 }
 
-/// Every prefix is partial (or refused early) until the head is whole, and says the same from then on.
 pub(crate) fn agree_at_every_split(head: &mut RequestHead, input: &[u8]) {
+    agree_at(head, input, 0..=input.len());
+}
+
+/// Every prefix is partial (or refused early) until the head is whole, and says the same from then on.
+pub(crate) fn agree_at(head: &mut RequestHead, input: &[u8], cuts: impl Iterator<Item = usize>) {
     let whole = naive::request(input, &LIMITS);
-    for n in 0..=input.len() {
+    for n in cuts {
         let prefix = &input[..n];
         match (&whole, head.parse(prefix, &LIMITS)) {
             (Ok(expected), Ok(Parsed::Complete)) if n >= expected.head.end => {

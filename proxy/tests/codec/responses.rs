@@ -1,13 +1,14 @@
 //! Response heads: rows of the corpus, the naive reader, every split, and what is written.
 
-use proxy::http::{Added, Asked, Framing, Limits, Parsed, ResponseHead, Version, write_response};
+use proxy::http::{Added, Asked, Framing, Parsed, ResponseHead, Version, write_response};
 
-use crate::LIMITS;
-use crate::corpus;
-use crate::naive::{self, Body, Pair, Response, Stop};
+use super::corpus;
+use super::naive::{self, Body, Pair, Response, Stop};
+use super::{LIMITS, WIDE};
 
 const ADDED: [Added<'static>; 1] = [Added { name: "X-Debug", value: b"1" }];
-const ASKED: [Asked; 3] = [
+/// Whatever may have been asked.
+pub(crate) const ASKED: [Asked; 3] = [
     Asked { head: false, upgrade: false },
     Asked { head: true, upgrade: false },
     Asked { head: false, upgrade: true },
@@ -85,8 +86,7 @@ fn assert_written(head: &ResponseHead, buf: &[u8], asked: Asked, expected: &Resp
         let mut out = Vec::new();
         write_response(head, buf, client, close, &ADDED, &mut out);
         let context = format!("{}\nbecame {}", show(buf), show(&out));
-        let wide = Limits { request_line: 0, head: 9000, headers: 99 };
-        let read = naive::response(&out, asked.head, asked.upgrade, &wide)
+        let read = naive::response(&out, asked.head, asked.upgrade, &WIDE)
             .unwrap_or_else(|stop| panic!("{stop:?}: {context}"));
         assert_eq!((read.status, &read.reason), (expected.status, &expected.reason), "{context}");
         assert_eq!(read.head.end, out.len(), "{context}");
@@ -131,6 +131,26 @@ pub(crate) fn agree(head: &mut ResponseHead, input: &[u8], asked: Asked) -> bool
     }
 }
 
+/// Every prefix is partial (or refused early) until the head is whole, and says the same from then on.
+pub(crate) fn agree_at(
+    head: &mut ResponseHead,
+    input: &[u8],
+    asked: Asked,
+    cuts: impl Iterator<Item = usize>,
+) {
+    let whole = naive::response(input, asked.head, asked.upgrade, &LIMITS);
+    for n in cuts {
+        match (&whole, head.parse(&input[..n], asked, &LIMITS)) {
+            (Ok(expected), Ok(Parsed::Complete)) if n >= expected.head.end => {
+                assert_same(head, &input[..n], expected);
+            }
+            (Ok(expected), Ok(Parsed::Partial)) if n < expected.head.end => {}
+            (Err(_), Ok(Parsed::Partial) | Err(_)) => {}
+            (whole, codec) => panic!("naive {whole:?}, codec {codec:?} at {n}: {}", show(input)),
+        }
+    }
+}
+
 #[test]
 fn the_codec_refuses_the_status_lines_it_should() {
     let mut head = ResponseHead::new();
@@ -154,17 +174,7 @@ fn codec_and_naive_reader_agree_on_each_response_of_the_corpus() {
 fn a_response_may_arrive_in_any_pieces() {
     let mut head = ResponseHead::new();
     for input in all() {
-        let whole = naive::response(&input, false, true, &LIMITS);
-        for n in 0..=input.len() {
-            match (&whole, head.parse(&input[..n], ASKED[2], &LIMITS)) {
-                (Ok(expected), Ok(Parsed::Complete)) if n >= expected.head.end => {
-                    assert_same(&head, &input[..n], expected);
-                }
-                (Ok(expected), Ok(Parsed::Partial)) if n < expected.head.end => {}
-                (Err(_), Ok(Parsed::Partial) | Err(_)) => {}
-                (whole, codec) => panic!("naive {whole:?}, codec {codec:?} at {n}: {}", show(&input)),
-            }
-        }
+        agree_at(&mut head, &input, ASKED[2], 0..=input.len());
     }
 }
 

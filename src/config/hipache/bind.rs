@@ -1,6 +1,6 @@
 //! `http.…`, `https.…` and their 0.3 spelling below `server`: where to listen.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Map, Value as Json};
 
@@ -80,9 +80,9 @@ fn one(out: &mut Translation, item: &Json, port: u16, listen: &mut Vec<SocketAdd
         return listen.push(SocketAddr::new(ip, port));
     }
     // hipache takes names too, `localhost` above all.
-    match (address, port).to_socket_addrs().map(|mut found| found.next()) {
-        Ok(Some(found)) => listen.push(found),
-        _ => out.problem(format!(
+    match (out.by_name)(address, port) {
+        Some(found) => listen.push(found),
+        None => out.problem(format!(
             "`http.bind` has {address:?}, which is neither an address nor a name that resolves"
         )),
     }

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value as Json};
 
+use super::ByName;
 use super::assignment::Assignment;
 use super::problem::{Place, Problem, Problems, did_you_mean};
 use super::value::Value;
@@ -52,7 +53,7 @@ const TOP: [&str; 17] = [
 ];
 
 /// Translates a whole file.
-pub(crate) fn read(text: &str, path: &Path) -> Result<Translated, Problems> {
+pub(crate) fn read(text: &str, path: &Path, by_name: ByName<'_>) -> Result<Translated, Problems> {
     let file = |line| Place::File(path.to_owned(), line);
     let json: Json = serde_json::from_str(text).map_err(|error| {
         let message = format!("not JSON: {error}");
@@ -61,8 +62,13 @@ pub(crate) fn read(text: &str, path: &Path) -> Result<Translated, Problems> {
     let Json::Object(top) = json else {
         return Err(Problems::one(file(None), "must be a JSON object, as hipache's config.json is"));
     };
-    let mut out =
-        Translation { place: file(None), assignments: Vec::new(), remarks: Vec::new(), problems: Vec::new() };
+    let mut out = Translation {
+        place: file(None),
+        by_name,
+        assignments: Vec::new(),
+        remarks: Vec::new(),
+        problems: Vec::new(),
+    };
     let empty = Map::new();
     let server = out.section(&top, "server").unwrap_or(&empty);
     server::translate(&mut out, server);
@@ -107,14 +113,15 @@ fn identity(out: &mut Translation, top: &Map<String, Json>) {
 }
 
 /// A translation under way.
-struct Translation {
+struct Translation<'n> {
     place: Place,
+    by_name: ByName<'n>,
     assignments: Vec<Assignment>,
     remarks: Vec<String>,
     problems: Vec<Problem>,
 }
 
-impl Translation {
+impl Translation<'_> {
     fn set(&mut self, key: &'static str, value: Value) {
         self.assignments.push(Assignment { key, value, place: self.place.clone() });
     }

@@ -1,0 +1,10 @@
+//! Response heads, as origins may send them.
+#![no_main]
+
+#[path = "../../proxy/tests/codec/main.rs"]
+#[expect(dead_code, reason = "tests, and the rows they read, are for the tests")]
+mod codec;
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| {
+    codec::properties::response(octets);
+});
