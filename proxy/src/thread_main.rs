@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 
 use crate::accept::connection::accept;
 use crate::accept::deadline::SWEEP_MS;
@@ -36,12 +35,12 @@ pub(crate) struct Start {
 
 /// Runs a thread to its end, which is the end of a drain.
 pub(crate) fn run(start: Start) {
-    let runtime = match Builder::new_current_thread().enable_all().build() {
+    let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => return tracing::error!(%error, "a thread of the proxy cannot have a reactor"),
     };
     let alive = start.alive.clone();
-    LocalSet::new().block_on(&runtime, serve(start));
+    runtime.block_on(serve(start));
     // Tasks that are cut off here end their exchanges and log them before the thread is reported as ended.
     drop(runtime);
     drop(alive);
