@@ -73,6 +73,6 @@ fn balance_pick(bencher: Bencher<'_, '_>, name: &str) {
     let (table, _states) = table(1, 10, &kind);
     let route = table.find(&host(0), b"/").unwrap();
     let (tried, mut dice) = (Tried::new(), fastrand::Rng::with_seed(1));
-    let key = route.request_key([192, 0, 2, 1].into(), |_| None);
+    let key = route.request_key(|| [192, 0, 2, 1].into(), |_| None);
     bencher.bench_local(|| route.pick(black_box(key), &tried, &mut dice, 0).is_some());
 }

@@ -175,8 +175,7 @@ impl Client {
     pub(crate) fn request_key(&mut self, route: &Route) -> RequestKey {
         let Self { head, buffer, forwarded, .. } = self;
         let octets = buffer.as_ref().map_or(&[][..], Buffer::filled);
-        let client = forwarded.before(head, octets).client;
-        route.request_key(client, |name| head.header(octets, name))
+        route.request_key(|| forwarded.before(head, octets).client, |name| head.header(octets, name))
     }
 
     /// Writes the request's head as the endpoint shall see it.

@@ -17,7 +17,7 @@ impl RequestKey {
     /// The key of a request; `header` finds a header's value by its lower-case name and is called at most once.
     pub(crate) fn of<'a>(
         kind: &BalanceKind,
-        client: IpAddr,
+        client: impl FnOnce() -> IpAddr,
         header: impl FnOnce(&str) -> Option<&'a [u8]>,
     ) -> Self {
         let BalanceKind::Hash(key) = kind else { return Self::NONE };
@@ -29,7 +29,7 @@ impl RequestKey {
         // An empty value names nobody: all who send it would end up at one endpoint.
         match value.filter(|value| !value.is_empty()) {
             Some(value) => Self(Stable::of(value)),
-            None => Self::of_client(client),
+            None => Self::of_client(client()),
         }
     }
 
@@ -78,7 +78,7 @@ mod tests {
 
     fn key(kind: HashKey, client: &str, value: Option<&str>) -> RequestKey {
         let client = client.parse().expect("an address");
-        RequestKey::of(&BalanceKind::Hash(kind), client, |_| value.map(str::as_bytes))
+        RequestKey::of(&BalanceKind::Hash(kind), || client, |_| value.map(str::as_bytes))
     }
 
     #[test]
@@ -99,8 +99,11 @@ mod tests {
 
     #[test]
     fn routes_that_do_not_hash_look_at_nothing() {
-        let client = IpAddr::from([10, 0, 0, 1]);
-        let key = RequestKey::of(&BalanceKind::RandomOfTwo, client, |_| panic!("no header is needed"));
+        let key = RequestKey::of(
+            &BalanceKind::RandomOfTwo,
+            || panic!("no address is needed"),
+            |_| panic!("no header is needed"),
+        );
         assert_eq!(key, RequestKey::NONE);
     }
 }

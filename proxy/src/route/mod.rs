@@ -101,10 +101,10 @@ impl Route {
 
     /// What of a request decides where it goes, for the routes that hash; free for all others.
     ///
-    /// `header` finds the value of a request header by its lower-case name.
+    /// `client` tells the client's address; `header` finds the value of a request header by its lower-case name.
     pub fn request_key<'a>(
         &self,
-        client: std::net::IpAddr,
+        client: impl FnOnce() -> std::net::IpAddr,
         header: impl FnOnce(&str) -> Option<&'a [u8]>,
     ) -> RequestKey {
         RequestKey::of(&self.frontend().policy.balance, client, header)

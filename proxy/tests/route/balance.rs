@@ -32,7 +32,7 @@ fn world(kind: &BalanceKind, weights: &[u64]) -> World {
 /// The key of the n-th client, user and session.
 fn nth_key(route: &Route, n: u32) -> RequestKey {
     let value = format!("sid={n}");
-    route.request_key(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + n)), |_| Some(value.as_bytes()))
+    route.request_key(|| IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + n)), |_| Some(value.as_bytes()))
 }
 
 /// How often each endpoint is picked for `picks` requests of as many clients.
@@ -136,7 +136,7 @@ fn no_balancer_allocates() {
             let mut dice = fastrand::Rng::with_seed(1);
             let cookie = b"sid=1";
             let measured = allocation_counter::measure(|| {
-                let key = route.request_key(Ipv4Addr::LOCALHOST.into(), |_| Some(cookie));
+                let key = route.request_key(|| Ipv4Addr::LOCALHOST.into(), |_| Some(cookie));
                 let mut tried = Tried::new();
                 for _ in 0..8 {
                     let Some(picked) = route.pick(key, &tried, &mut dice, 0) else { break };
