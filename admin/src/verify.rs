@@ -3,6 +3,7 @@
 //! Order: the registry itself, entries that were set aside (clashes of two formats are among them), then the frontends, then dead endpoints.
 
 use model::{Address, DeadEndpoint, Frontend, HostPattern, Report, Snapshot};
+use proxy::Refusal;
 use registry::{Link, State};
 
 use crate::wire::{Finding, FindingKind, Verification};
@@ -15,7 +16,7 @@ pub(crate) fn verify(
     state: &State,
     snapshot: &Snapshot,
     report: Option<&Report>,
-    refused: impl Fn(&Address) -> Option<String>,
+    refused: impl Fn(&Address) -> Option<Refusal>,
     limit: usize,
 ) -> Verification {
     let quarantined = snapshot.quarantine().map(|(key, why)| Finding {
@@ -88,7 +89,9 @@ fn of_frontend(frontend: &Frontend) -> impl Iterator<Item = Finding> {
     let rejected = frontend.backend.rejected.iter().map({
         let finding = finding.clone();
         move |entry| {
-            let remedy = "write it as `http://host:port` or remove it; the other endpoints serve".to_owned();
+            let remedy =
+                "write it as `http://host:port` or `unix:/path`, or remove it; the other endpoints serve"
+                    .to_owned();
             finding(FindingKind::Rejected, Some(&entry.text), entry.reason.to_string(), remedy)
         }
     });
@@ -120,16 +123,16 @@ fn of_frontend(frontend: &Frontend) -> impl Iterator<Item = Finding> {
 /// Endpoints at an address that none may have.
 fn of_refused(
     frontend: &Frontend,
-    refused: &impl Fn(&Address) -> Option<String>,
+    refused: &impl Fn(&Address) -> Option<Refusal>,
 ) -> impl Iterator<Item = Finding> {
     frontend.backend.endpoints.iter().filter_map(move |endpoint| {
-        let reason = refused(&endpoint.address)?;
+        let refusal = refused(&endpoint.address)?;
         Some(Finding {
             kind: FindingKind::Rejected,
             key: frontend.key().to_string(),
             endpoint: Some(endpoint.address.url()),
-            reason,
-            remedy: "remove it; see upstream.allow and upstream.deny in config/example.toml".to_owned(),
+            reason: refusal.to_string(),
+            remedy: refusal.remedy().to_owned(),
         })
     })
 }

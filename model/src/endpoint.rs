@@ -5,33 +5,37 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
 use crate::host_pattern::{HostError, canonical_host};
+use crate::socket_path::{SocketPath, SocketPathError};
 
-/// Where an endpoint listens: a host (address or name) and a TCP port, in canonical form.
+/// Where an endpoint listens, in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Address {
-    /// The host part.
-    pub host: AddressHost,
-    /// The TCP port, 1 to 65535.
-    pub port: NonZeroU16,
-}
-
-/// The host part of an [`Address`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum AddressHost {
-    /// An IP address.
-    Ip(IpAddr),
-    /// A name that is resolved off the request path; lower case, no trailing dot.
-    Name(Box<str>),
+pub enum Address {
+    /// At an IP address and a TCP port.
+    Ip {
+        /// The address; IPv4 is never mapped into IPv6.
+        ip: IpAddr,
+        /// 1 to 65535.
+        port: NonZeroU16,
+    },
+    /// At a TCP port of what a name resolves to, off the request path.
+    Name {
+        /// Lower case, no trailing dot.
+        name: Box<str>,
+        /// 1 to 65535.
+        port: NonZeroU16,
+    },
+    /// At a Unix socket of the machine that the proxy runs on.
+    Unix(SocketPath),
 }
 
 /// Why a URL is not an endpoint's address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// No `scheme://`.
-    #[error("not a URL; write `http://host:port`")]
+    #[error("not a URL; write `http://host:port` or `unix:/path`")]
     NotUrl,
     /// Some scheme other than `http`.
-    #[error("scheme `{0}` is not supported; write `http://host:port`")]
+    #[error("scheme `{0}` is not supported; write `http://host:port` or `unix:/path`")]
     Scheme(String),
     /// Userinfo, as in `http://user@host`.
     #[error("credentials in the URL are not supported")]
@@ -48,14 +52,21 @@ pub enum AddressError {
     /// A path, query or fragment other than `/`: the request's own path is what is forwarded.
     #[error("an endpoint has no path; the request's own path is forwarded")]
     Path,
+    /// The path of a Unix socket is malformed.
+    #[error(transparent)]
+    Socket(#[from] SocketPathError),
 }
 
 impl Address {
-    /// Parses `http://host[:port][/]`; the port defaults to 80, as in hipache.
+    /// Parses `http://host[:port][/]`, where the port defaults to 80, as in hipache, or `unix:/path`, also as `unix:///path` and
+    /// as nginx writes it: `http://unix:/path`, with or without a `:` or `:/` behind it.
     ///
     /// # Errors
     /// [`AddressError`] says what is wrong and how to write it.
     pub fn parse_url(url: &str) -> Result<Self, AddressError> {
+        if let Some(path) = socket_in(url) {
+            return Ok(Self::Unix(SocketPath::parse(path)?));
+        }
         let (scheme, rest) = url.split_once("://").ok_or(AddressError::NotUrl)?;
         if !scheme.eq_ignore_ascii_case("http") {
             return Err(AddressError::Scheme(scheme.chars().take(16).collect()));
@@ -81,44 +92,64 @@ impl Address {
         let port = canonical_host(authority.as_bytes(), &mut host)?.unwrap_or(default_port);
         let port = NonZeroU16::new(port).ok_or(AddressError::PortZero)?;
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(&host);
-        let host = match bare.parse::<IpAddr>() {
-            Ok(ip) => AddressHost::Ip(ip.to_canonical()),
-            Err(_) if ends_in_number(bare) => {
-                return Err(AddressError::Number(bare.chars().take(64).collect()));
-            }
-            Err(_) => AddressHost::Name(host.into()),
-        };
-        Ok(Self { host, port })
-    }
-
-    /// The socket address, when the host is an IP address.
-    pub fn socket_addr(&self) -> Option<SocketAddr> {
-        match self.host {
-            AddressHost::Ip(ip) => Some(SocketAddr::new(ip, self.port.get())),
-            AddressHost::Name(_) => None,
+        match bare.parse::<IpAddr>() {
+            Ok(ip) => Ok(Self::Ip { ip: ip.to_canonical(), port }),
+            Err(_) if ends_in_number(bare) => Err(AddressError::Number(bare.chars().take(64).collect())),
+            Err(_) => Ok(Self::Name { name: host.into(), port }),
         }
     }
 
-    /// The address as a URL, `http://host:port`.
-    pub fn url(&self) -> String {
-        format!("http://{self}")
+    /// True when this text means a Unix socket, well written or not: what follows is a path then, and no host.
+    pub fn means_socket(url: &str) -> bool {
+        socket_in(url).is_some()
     }
+
+    /// The socket address, when it is an IP address and a port.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip { ip, port } => Some(SocketAddr::new(*ip, port.get())),
+            Self::Name { .. } | Self::Unix(_) => None,
+        }
+    }
+
+    /// The address as a URL, `http://host:port` or `unix:/path`.
+    pub fn url(&self) -> String {
+        match self {
+            Self::Ip { .. } | Self::Name { .. } => format!("http://{self}"),
+            Self::Unix(_) => self.to_string(),
+        }
+    }
+}
+
+/// The path in a text that means a Unix socket.
+fn socket_in(url: &str) -> Option<&str> {
+    let behind = |prefix: &str| {
+        let head = url.get(..prefix.len())?;
+        if head.eq_ignore_ascii_case(prefix) { url.get(prefix.len()..) } else { None }
+    };
+    if let Some(path) = behind("unix:") {
+        return Some(path.strip_prefix("//").unwrap_or(path));
+    }
+    // `http://unix:80` is a host of that name.
+    let path = behind("http://unix:").filter(|path| path.starts_with('/'))?;
+    Some(path.strip_suffix(":/").or_else(|| path.strip_suffix(':')).unwrap_or(path))
 }
 
 impl From<SocketAddr> for Address {
     /// Port 0 becomes port 80, which no bound socket has.
     fn from(socket: SocketAddr) -> Self {
         let port = NonZeroU16::new(socket.port()).unwrap_or(NonZeroU16::MIN.saturating_add(79));
-        Self { host: AddressHost::Ip(socket.ip()), port }
+        Self::Ip { ip: socket.ip().to_canonical(), port }
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            AddressHost::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]:{}", self.port),
-            AddressHost::Ip(IpAddr::V4(ip)) => write!(f, "{ip}:{}", self.port),
-            AddressHost::Name(name) => write!(f, "{name}:{}", self.port),
+        match self {
+            Self::Ip { ip: IpAddr::V6(ip), port } => write!(f, "[{ip}]:{port}"),
+            Self::Ip { ip: IpAddr::V4(ip), port } => write!(f, "{ip}:{port}"),
+            Self::Name { name, port } => write!(f, "{name}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{path}"),
         }
     }
 }
@@ -217,6 +248,39 @@ mod tests {
         check("http://0xweb", Ok("0xweb:80"));
         check("http://1.web", Ok("1.web:80"));
         check("http://beef", Ok("beef:80"));
+    }
+
+    #[test]
+    fn a_socket_may_be_written_in_three_ways_and_is_shown_in_one() {
+        for url in [
+            "unix:/run/App.sock",
+            "UNIX:/run/App.sock",
+            "unix:///run/App.sock",
+            "http://unix:/run/App.sock",
+            "http://unix:/run/App.sock:",
+            "http://unix:/run/App.sock:/",
+        ] {
+            check(url, Ok("unix:/run/App.sock"));
+            assert_eq!(Address::parse_url(url).map(|address| address.url()), Ok("unix:/run/App.sock".into()));
+            assert!(Address::means_socket(url), "{url}");
+        }
+        check("http://unix:80", Ok("unix:80"));
+        check("http://unix", Ok("unix:80"));
+        check("http://unix.test:80/", Ok("unix.test:80"));
+        let socket = |error| Err(AddressError::Socket(error));
+        check("unix:run/app.sock", socket(SocketPathError::Relative));
+        check("unix:", socket(SocketPathError::Relative));
+        check("unix://run/app.sock", socket(SocketPathError::Relative));
+        check("unix:@app", socket(SocketPathError::Relative));
+        check("unix:/run/../etc/x", socket(SocketPathError::Part));
+        check("http://unix:/run/app.sock:/uri", socket(SocketPathError::Character));
+        check("unix:/run/a\0b", socket(SocketPathError::Character));
+    }
+
+    #[test]
+    fn an_address_is_small() {
+        assert_eq!(size_of::<Address>(), 24, "there may be a million of them");
+        assert_eq!(size_of::<Endpoint>(), 32);
     }
 
     #[test]

@@ -21,11 +21,12 @@ mod policy;
 mod report;
 mod revision;
 mod snapshot;
+mod socket_path;
 
 pub use backend::{Backend, BackendName, BackendNameError};
 pub use change::{Change, ChangeRecord};
 pub use check::{Check, CheckError, CheckKind, ExpectedStatus, HttpCheck};
-pub use endpoint::{Address, AddressError, AddressHost, Endpoint, RejectedEndpoint, Weight, WeightError};
+pub use endpoint::{Address, AddressError, Endpoint, RejectedEndpoint, Weight, WeightError};
 pub use fact::{Fact, FactKey, FactKeyError, Origin, Quarantined, Stated};
 pub use frontend::{Frontend, MAX_ENDPOINTS};
 pub use health::{DeadMarks, HealthReport, HealthVerdict};
@@ -35,3 +36,4 @@ pub use policy::{BalanceKind, HashKey, Policy, Timeouts};
 pub use report::{DeadEndpoint, NodeId, Report};
 pub use revision::Revision;
 pub use snapshot::{Difference, Snapshot};
+pub use socket_path::{MAX_SOCKET_PATH, SocketPath, SocketPathError};

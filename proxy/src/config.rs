@@ -207,6 +207,8 @@ pub struct UpstreamLimits {
     pub allow: Vec<IpNet>,
     /// … and none may be here, nor at a listener of ours, whatever is allowed.
     pub deny: Vec<IpNet>,
+    /// Folders below which endpoints may be Unix sockets; absolute.
+    pub unix: Vec<PathBuf>,
 }
 
 /// When an endpoint is out, and for how long.
@@ -318,6 +320,7 @@ impl Default for UpstreamLimits {
             resolvers: Vec::new(),
             allow: Vec::new(),
             deny: Vec::new(),
+            unix: Vec::new(),
         }
     }
 }

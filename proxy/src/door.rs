@@ -28,6 +28,7 @@ use crate::thread_main;
 use crate::upstream::gate::Gates;
 use crate::upstream::guard::{Guard, Refusal};
 use crate::upstream::resolve::Resolver;
+use crate::upstream::unix::{self, Barred};
 use crate::worker::Shared;
 
 /// How long the threads may take to end once the drain's deadline has passed.
@@ -287,6 +288,12 @@ impl Proxy {
     /// Why no connection is made to this endpoint; `None`: one may be, or nobody knows yet what its name resolves to.
     pub fn refuses(&self, address: &Address) -> Option<Refusal> {
         let settings = self.shared.settings.load();
+        if let Address::Unix(path) = address {
+            return match unix::locate(path, &settings.config.upstream) {
+                Err(Barred::Refused(refusal)) => Some(refusal),
+                Ok(_) | Err(Barred::Unreachable(_)) => None,
+            };
+        }
         let judge = |socket| self.shared.guard.judge(socket, &settings.config.upstream).err();
         let mut last = None;
         for socket in self.resolver.last_known(address) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwap, Cache};
-use model::{HealthReport, HealthVerdict, HostPattern};
+use model::{Address, HealthReport, HealthVerdict, HostPattern};
 use tokio::sync::{mpsc, watch};
 
 use crate::accept::Addresses;
@@ -216,8 +216,8 @@ impl Worker {
             return;
         }
         self.counters.dead_mark();
-        if reason == DeadReason::Forbidden {
-            // Each node judges by its own settings and listeners.
+        if reason == DeadReason::Forbidden || matches!(candidate.address(), Address::Unix(_)) {
+            // Each node judges by its own settings and listeners, and a Unix socket is another one on each machine.
             return;
         }
         let ttl_seconds = u32::try_from(ttl.as_secs().max(1)).unwrap_or(u32::MAX);

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use model::{AddressHost, Fact, FactKey, Revision};
+use model::{Address, Fact, FactKey, Revision};
 use registry::format::native;
 use registry::{Edit, Expected, HistoryQuery, Registry, RegistryUrl, Write, open};
 use tokio::sync::RwLock;
@@ -147,10 +147,10 @@ async fn rounds(seed: u64) {
             assert!(stated.revision.number() >= *at, "round {round}: {host} is older than it was");
             if stated.revision.number() == *at {
                 let Fact::Frontend(frontend) = &*stated.fact;
-                assert_eq!(
-                    frontend.backend.endpoints[0].address.host,
-                    AddressHost::Name((**endpoint).into())
-                );
+                let Address::Name { name, .. } = &frontend.backend.endpoints[0].address else {
+                    panic!("a name")
+                };
+                assert_eq!(**name, **endpoint);
             }
         }
         registry.close().await;

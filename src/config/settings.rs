@@ -252,6 +252,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("upstream.resolvers", proxy.upstream.resolvers),
     setting!("upstream.allow", proxy.upstream.allow, live),
     setting!("upstream.deny", proxy.upstream.deny, live),
+    setting!("upstream.unix", proxy.upstream.unix, live),
     setting!("health.dead_ttl", proxy.health.dead_ttl, live),
     setting!("health.dead_on_500", proxy.health.dead_on_500, live),
     Setting {

@@ -115,6 +115,8 @@ fn settings_that_contradict_each_other_are_problems() {
     for (text, part) in [
         ("version = 2", "this portico reads version 1"),
         ("[http]\nlisten = []", "write at least one address"),
+        ("[upstream]\nunix = [\"run/apps\"]", "has run/apps, but folders begin with `/`"),
+        ("[upstream]\nunix = [\"/run/apps/../x\"]", "have no `..`"),
         ("[http]\nlisten = [\"127.0.0.1:80\", {address = \"127.0.0.1:80\"}]", "names 127.0.0.1:80 twice"),
         ("[http]\nlisten = [{scheme = \"https\"}]", "each listener needs an `address`"),
         ("[registry]\nurl = \"etcd:\"", "`registry.url` cannot be used"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::{Component, Path};
 
 use proxy::config::Listener;
 use registry::RegistryUrl;
@@ -34,6 +35,10 @@ pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {
     if let Some(address) = named_twice(&settings.proxy.listen) {
         wrong("http.listen", format!("names {address} twice; one listener has one policy"));
     }
+    if let Some(folder) = settings.proxy.upstream.unix.iter().find(|folder| !is_plain(folder)) {
+        let folder = folder.display();
+        wrong("upstream.unix", format!("has {folder}, but folders begin with `/` and have no `..`"));
+    }
     if let Err(error) = registry_url(loaded) {
         wrong("registry.url", format!("cannot be used: {error}"));
     }
@@ -59,6 +64,11 @@ fn named_twice(listeners: &[Listener]) -> Option<SocketAddr> {
     let mut seen = BTreeSet::new();
     let fixed = listeners.iter().map(|listener| listener.address).filter(|address| address.port() != 0);
     fixed.into_iter().find(|address| !seen.insert(*address))
+}
+
+/// True when a path can be compared with others as it is written.
+fn is_plain(path: &Path) -> bool {
+    path.is_absolute() && !path.components().any(|part| part == Component::ParentDir)
 }
 
 /// The registry that the settings name.

@@ -28,5 +28,6 @@ mod sinks;
 mod slow;
 mod soak;
 mod tidy;
+mod unix;
 mod way_back;
 mod world;

@@ -54,7 +54,7 @@ pub struct Match {
 /// An endpoint, as this node's proxy sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointView {
-    /// `http://host:port`.
+    /// `http://host:port` or `unix:/path`.
     pub url: String,
     /// Its weight.
     pub weight: u64,

@@ -33,7 +33,7 @@ pub struct AddArgs {
     /// What clients ask for: a host or an IP address, perhaps with a port, `*.suffix` or `*`; a path prefix may follow
     #[arg(value_name = "HOST[/path]")]
     name: String,
-    /// Who answers: http://HOST:PORT
+    /// Who answers: http://HOST:PORT, or unix:/PATH where the setting upstream.unix allows it
     #[arg(value_name = "URL", required = true)]
     urls: Vec<String>,
     /// The backend's name in logs and metrics [default: the host]

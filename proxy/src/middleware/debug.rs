@@ -61,7 +61,10 @@ impl DebugFields {
             std::mem::replace(&mut start, memory.len())..memory.len()
         };
         let values = [
-            put(format_args!("http://{endpoint}/")),
+            match endpoint {
+                Address::Unix(_) => put(format_args!("{endpoint}")),
+                Address::Ip { .. } | Address::Name { .. } => put(format_args!("http://{endpoint}/")),
+            },
             put(format_args!("{index}")),
             put(format_args!("{backend}")),
             put(format_args!("{host}")),

@@ -10,6 +10,8 @@ use model::Address;
 use socket2::{Domain, Protocol, Type};
 
 use super::guard::judge_range;
+use super::pool::Remote;
+use super::unix::{self, Barred};
 use crate::accept::client::Client;
 use crate::accept::descriptors::exhausted;
 use crate::accept::socket::Socket;
@@ -21,7 +23,7 @@ use crate::worker::Worker;
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) transport: Transport,
-    pub(crate) socket: SocketAddr,
+    pub(crate) remote: Remote,
     /// True when it served an exchange before: the endpoint may have closed it in the meantime, which is no sign of death.
     pub(crate) reused: bool,
 }
@@ -46,15 +48,26 @@ pub(crate) enum ConnectError {
 /// An unused connection from the pool. With `sure`, the kernel is asked whether it is still open.
 pub(crate) fn reuse(worker: &Worker, address: &Address, sure: bool) -> Option<Connection> {
     let settings = worker.settings();
+    let limits = &settings.config.upstream;
+    if let Address::Unix(path) = address {
+        let allowed = unix::judge(path, limits).is_ok();
+        return if allowed { unused(worker, Remote::Unix(path.clone()), sure) } else { None };
+    }
     for socket in worker.resolver.known(address, worker.roll()) {
         // It was judged when it was connected; since then the settings may have changed.
-        if judge_range(socket.ip(), &settings.config.upstream).is_err() {
-            continue;
+        if judge_range(socket.ip(), limits).is_ok()
+            && let Some(connection) = unused(worker, Remote::Tcp(socket), sure)
+        {
+            return Some(connection);
         }
-        while let Some(transport) = worker.pool.take(socket, worker.now()) {
-            if !(sure && transport.closed()) {
-                return Some(Connection { transport, socket, reused: true });
-            }
+    }
+    None
+}
+
+fn unused(worker: &Worker, remote: Remote, sure: bool) -> Option<Connection> {
+    while let Some(transport) = worker.pool.take(&remote, worker.now()) {
+        if !(sure && transport.closed()) {
+            return Some(Connection { transport, remote, reused: true });
         }
     }
     None
@@ -71,6 +84,15 @@ pub(crate) async fn connect(
 ) -> Result<Connection, ConnectError> {
     let until = worker.after(patience);
     client.deadline.arm(until);
+    if let Address::Unix(path) = address {
+        let found =
+            unix::locate(path, &worker.settings().config.upstream).map_err(|barred| match barred {
+                Barred::Refused(_) => ConnectError::Forbidden,
+                Barred::Unreachable(error) => ConnectError::of(error),
+            })?;
+        let opened = within(client, may_stop, unix::connect(&found)).await;
+        return taken(worker, Remote::Unix(path.clone()), opened);
+    }
     let resolving = worker.resolver.resolve(address, worker.roll());
     let mut addresses = within(client, may_stop, resolving).await.map_err(ConnectError::from)?;
     let mut failed = ConnectError::Unresolved;
@@ -86,29 +108,40 @@ pub(crate) async fn connect(
             continue;
         }
         client.deadline.arm(worker.after(share));
-        failed = match within(client, may_stop, open(socket)).await {
-            Ok(Ok(opened)) if worker.shared.descriptors.is_reserved(&opened) => {
-                worker.counters.limit(Limit::OpenFiles);
-                worker.pool.clear();
-                ConnectError::Ours(exhausted())
-            }
-            Ok(Ok(opened)) => {
-                return Ok(Connection { transport: Transport::Plain(opened), socket, reused: false });
-            }
-            Ok(Err(error)) => {
-                if is_exhausted(&error) {
-                    // What is unused goes first.
-                    worker.pool.clear();
-                }
-                ConnectError::of(error)
-            }
-            Err(Unmet::ClientLeft) => return Err(ConnectError::ClientLeft),
-            Err(Unmet::TimedOut) => ConnectError::TimedOut,
+        let opened = within(client, may_stop, open(socket)).await;
+        failed = match taken(worker, Remote::Tcp(socket), opened) {
+            Err(ConnectError::ClientLeft) => return Err(ConnectError::ClientLeft),
+            Err(error) => error,
+            connected => return connected,
         };
         if worker.is_over() {
             return Err(failed);
         }
         addresses.avoid(worker.now());
+    }
+}
+
+/// What came of opening a connection.
+fn taken(
+    worker: &Worker,
+    remote: Remote,
+    opened: Result<io::Result<Socket>, Unmet>,
+) -> Result<Connection, ConnectError> {
+    match opened {
+        Ok(Ok(opened)) if worker.shared.descriptors.is_reserved(&opened) => {
+            worker.counters.limit(Limit::OpenFiles);
+            worker.pool.clear();
+            Err(ConnectError::Ours(exhausted()))
+        }
+        Ok(Ok(opened)) => Ok(Connection { transport: Transport::Plain(opened), remote, reused: false }),
+        Ok(Err(error)) => {
+            if is_exhausted(&error) {
+                // What is unused goes first.
+                worker.pool.clear();
+            }
+            Err(ConnectError::of(error))
+        }
+        Err(unmet) => Err(unmet.into()),
     }
 }
 
@@ -215,7 +248,7 @@ mod tests {
             for _ in 0..20 {
                 let connection =
                     connect(&worker, &mut client, &address, 900, false).await.expect("one of them answers");
-                assert_eq!(connection.socket, SocketAddr::from(([127, 0, 0, 1], port)));
+                assert_eq!(connection.remote, Remote::Tcp(SocketAddr::from(([127, 0, 0, 1], port))));
             }
         };
 

@@ -89,7 +89,7 @@ fn keep(worker: &Worker, head: ResponseHead, connection: Connection, at_rest: bo
         let settings = worker.settings();
         let limits = &settings.config.upstream;
         let until = worker.after(millis(limits.keep_alive_timeout));
-        worker.pool.put(connection.socket, connection.transport, until, limits.idle_per_endpoint);
+        worker.pool.put(connection.remote, connection.transport, until, limits.idle_per_endpoint);
     }
     worker.give_head(head);
 }

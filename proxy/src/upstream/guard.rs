@@ -6,6 +6,7 @@
 //! | unspecified, multicast, broadcast | no origin has one | no |
 //! | link-local, metadata services of clouds | credentials of the machine | yes |
 //! | `upstream.deny` | as configured | yes |
+//! | Unix sockets | services of the machine that trust who can open them | no, `upstream.unix` does: see [`super::unix`] |
 //!
 //! Loopback and private addresses are where containers are: they are allowed. The address that is judged is the one that is
 //! connected to; a name is judged by what it resolved to.
@@ -40,6 +41,25 @@ pub enum Refusal {
     LinkLocal,
     /// In `upstream.deny`.
     Denied,
+    /// A Unix socket in no folder of `upstream.unix`.
+    SocketNotAllowed,
+    /// A Unix socket in such a folder that leads out of it, by a symbolic link.
+    SocketEscapes,
+}
+
+impl Refusal {
+    /// What to do about it.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::SocketNotAllowed => {
+                "name its folder in upstream.unix, which SIGHUP takes over, or remove it"
+            }
+            Self::SocketEscapes => {
+                "name the folder that the link leads to in upstream.unix and write the path there, or remove it"
+            }
+            _ => "remove it; see upstream.allow and upstream.deny in config/example.toml",
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -51,6 +71,8 @@ impl fmt::Display for Refusal {
             Self::Metadata => "refused: a metadata service (upstream.allow would let it pass)",
             Self::LinkLocal => "refused: a link-local address (upstream.allow would let it pass)",
             Self::Denied => "refused: in upstream.deny",
+            Self::SocketNotAllowed => "refused: a Unix socket in no folder of upstream.unix",
+            Self::SocketEscapes => "refused: a link that leads out of its folder of upstream.unix",
         })
     }
 }

@@ -25,3 +25,4 @@ pub(crate) mod resolve;
 pub(crate) mod send;
 pub(crate) mod splice;
 mod tunnel;
+pub(crate) mod unix;

@@ -4,8 +4,19 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use model::SocketPath;
+
 use crate::accept::transport::Transport;
 use crate::clock::Millis;
+
+/// What a connection to an endpoint is connected to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Remote {
+    /// A TCP port.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(SocketPath),
+}
 
 /// A connection between two exchanges.
 #[derive(Debug)]
@@ -17,14 +28,14 @@ struct Idle {
 /// Unused connections to endpoints.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    idle: RefCell<HashMap<SocketAddr, Vec<Idle>, foldhash::fast::RandomState>>,
+    idle: RefCell<HashMap<Remote, Vec<Idle>, foldhash::fast::RandomState>>,
 }
 
 impl Pool {
-    /// A connection to `address` that nothing was heard of since it was put back; the others of that kind are closed.
-    pub(crate) fn take(&self, address: SocketAddr, now: Millis) -> Option<Transport> {
+    /// A connection to `remote` that nothing was heard of since it was put back; the others of that kind are closed.
+    pub(crate) fn take(&self, remote: &Remote, now: Millis) -> Option<Transport> {
         let mut idle = self.idle.borrow_mut();
-        let list = idle.get_mut(&address)?;
+        let list = idle.get_mut(remote)?;
         while let Some(Idle { transport, until }) = list.pop() {
             if until > now && !transport.stirred() {
                 return Some(transport);
@@ -33,10 +44,10 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection until `until`, unless `most` of that address are kept already.
-    pub(crate) fn put(&self, address: SocketAddr, transport: Transport, until: Millis, most: usize) {
+    /// Keeps a connection until `until`, unless `most` of that kind are kept already.
+    pub(crate) fn put(&self, remote: Remote, transport: Transport, until: Millis, most: usize) {
         let mut idle = self.idle.borrow_mut();
-        let list = idle.entry(address).or_default();
+        let list = idle.entry(remote).or_default();
         if list.len() < most {
             list.push(Idle { transport, until });
         }

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use model::{Address, AddressHost};
+use model::Address;
 use tokio::sync::{mpsc, watch};
 
 pub(crate) use super::addresses::Addresses;
@@ -93,30 +93,30 @@ impl Resolver {
     /// The addresses of an endpoint, without waiting; none for a name that was never looked up. `dice` says which of
     /// several comes first.
     pub(crate) fn known(&self, address: &Address, dice: usize) -> Addresses {
-        let AddressHost::Name(name) = &address.host else {
+        let Address::Name { name, port } = address else {
             return Addresses::literal(address.socket_addr());
         };
         match self.known.load().get(name) {
-            Some(known) => Addresses::of(Arc::clone(known), address.port.get(), dice, now_ms()),
+            Some(known) => Addresses::of(Arc::clone(known), port.get(), dice, now_ms()),
             None => Addresses::literal(None),
         }
     }
 
     /// What the name last resolved to, without asking for it; for operators.
     pub(crate) fn last_known(&self, address: &Address) -> Vec<SocketAddr> {
-        let AddressHost::Name(name) = &address.host else {
+        let Address::Name { name, port } = address else {
             return address.socket_addr().into_iter().collect();
         };
         let known = self.known.load();
         let ips = known.get(name).into_iter().flat_map(|known| &known.ips);
-        ips.map(|&ip| SocketAddr::new(ip, address.port.get())).collect()
+        ips.map(|&ip| SocketAddr::new(ip, port.get())).collect()
     }
 
     /// The addresses to connect to. None: the name has no address.
     ///
     /// Waits only when the name was never looked up before; the caller bounds the wait.
     pub(crate) async fn resolve(&self, address: &Address, dice: usize) -> Addresses {
-        if let AddressHost::Name(name) = &address.host {
+        if let Address::Name { name, .. } = address {
             let mut news = self.news.clone();
             loop {
                 news.mark_unchanged();

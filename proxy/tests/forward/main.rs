@@ -15,4 +15,5 @@ mod listeners;
 mod once;
 mod origins;
 mod stage;
+mod unix;
 mod upgrades;

@@ -60,8 +60,8 @@ impl Fold {
     pub(super) fn text(&self) -> String {
         let facts = self.snapshot.facts().map(|(key, stated)| {
             let Fact::Frontend(frontend) = &*stated.fact;
-            let endpoint = &frontend.backend.endpoints[0].address.host;
-            let model::AddressHost::Name(name) = endpoint else { panic!("names only") };
+            let endpoint = &frontend.backend.endpoints[0].address;
+            let model::Address::Name { name, .. } = endpoint else { panic!("names only") };
             format!(" {}={name}@{}", key.to_string().replace("frontend:", ""), stated.revision)
         });
         let raws = self.snapshot.quarantine().map(|(raw, why)| format!(" !{raw}={}", why.reason));

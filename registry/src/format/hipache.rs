@@ -79,9 +79,12 @@ pub fn read_entry(entry: &[u8]) -> Result<Address, String> {
     Address::parse_url(split_url(text).0).map_err(|error| error.to_string())
 }
 
-/// Splits a URL behind its authority: `http://host:port` and `/path?query`.
+/// Splits a URL behind its authority: `http://host:port` and `/path?query`. A Unix socket is all of it.
 fn split_url(text: &str) -> (&str, &str) {
     let text = text.trim();
+    if Address::means_socket(text) {
+        return (text, "");
+    }
     let authority = text.find("://").map_or(text.len(), |at| at + 3);
     match text[authority..].find(['/', '?', '#']) {
         Some(end) => text.split_at(authority + end),
@@ -91,6 +94,10 @@ fn split_url(text: &str) -> (&str, &str) {
 
 /// The URL of an entry as hipache announces it on the `dead` channel: node's `href`, which folds case and always has a path.
 pub fn href(entry: &str) -> String {
+    // Case matters in a path, and node keeps it.
+    if Address::means_socket(entry.trim()) {
+        return entry.trim().to_owned();
+    }
     let (origin, rest) = split_url(entry);
     let slash = if rest.starts_with('/') { "" } else { "/" };
     format!("{}{slash}{rest}", origin.to_ascii_lowercase())
@@ -148,6 +155,9 @@ mod tests {
         check("HTTP://App.Internal:80/", Ok("app.internal:80"));
         check("http://10.0.0.1:80/foo?bar#baz", Ok("10.0.0.1:80"));
         check("http://10.0.0.1?x", Ok("10.0.0.1:80"));
+        check(" unix:/run/App.sock ", Ok("unix:/run/App.sock"));
+        check("http://unix:/run/App.sock:/", Ok("unix:/run/App.sock"));
+        check("unix:app.sock", Err("write `unix:/run/app.sock`"));
         check(" http://10.0.0.1:80\n", Ok("10.0.0.1:80"));
         check("http://[::1]:81/", Ok("[::1]:81"));
         check("https://10.0.0.1:443", Err("scheme `https` is not supported"));
@@ -235,6 +245,7 @@ mod tests {
     #[test]
     fn urls_are_announced_as_node_spells_them() {
         assert_eq!(href("http://10.0.0.1:80"), "http://10.0.0.1:80/");
+        assert_eq!(href("unix:/run/App.sock"), "unix:/run/App.sock");
         assert_eq!(href("HTTP://App:80/"), "http://app:80/");
         assert_eq!(href("http://app/Foo?q"), "http://app/Foo?q");
         assert_eq!(href("http://app?q"), "http://app/?q");

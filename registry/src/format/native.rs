@@ -53,7 +53,7 @@ pub struct FrontendDoc {
 /// An endpoint as JSON: an object, or just its URL. Written as an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EndpointDoc {
-    /// `http://host:port`.
+    /// `http://host:port` or `unix:/path`.
     pub url: String,
     /// 1 to 1000; default 1.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -166,8 +166,9 @@ fn endpoints(docs: Vec<EndpointDoc>) -> Result<Box<[Endpoint]>, FormatError> {
     let mut endpoints: Vec<Endpoint> = Vec::with_capacity(docs.len());
     let mut seen = BTreeMap::new();
     for (i, doc) in docs.into_iter().enumerate() {
-        let address = Address::parse_url(&doc.url)
-            .map_err(|e| FormatError::at(format!("endpoints[{i}].url"), e, "write `http://host:port`"))?;
+        let address = Address::parse_url(&doc.url).map_err(|e| {
+            FormatError::at(format!("endpoints[{i}].url"), e, "write `http://host:port` or `unix:/path`")
+        })?;
         let first = *seen.entry(address.clone()).or_insert(endpoints.len());
         let before = endpoints.get(first).map_or(0, |e| u64::from(e.weight.get()));
         let weight = Weight::new(before.saturating_add(doc.weight.unwrap_or(1))).map_err(|e| {

@@ -12,6 +12,7 @@ use super::wait::until;
 pub(crate) struct Nginx {
     child: Child,
     address: SocketAddr,
+    socket: String,
 }
 
 impl Nginx {
@@ -37,8 +38,14 @@ impl Nginx {
                 Some(_) => Some(false),
                 None => TcpStream::connect(address).is_ok().then_some(true),
             });
-            alive.then_some(Self { child, address })
+            let socket = format!("unix:{}/nginx.sock", folder.display());
+            alive.then_some(Self { child, address, socket })
         })
+    }
+
+    /// The URL of its Unix socket.
+    pub(crate) fn socket(&self) -> &str {
+        &self.socket
     }
 
     /// Its URL, as a frontend names it.
@@ -66,6 +73,7 @@ fn configuration(folder: &Path, name: &str, address: SocketAddr) -> String {
            uwsgi_temp_path {folder}; scgi_temp_path {folder};\n\
            server {{\n\
              listen {address};\n\
+             listen unix:{folder}/nginx.sock;\n\
              location / {{ return 200 \"{name}\"; }}\n\
              location /headers {{ return 200 \"$http_host|$http_x_forwarded_for|$http_x_real_ip\"; }}\n\
            }}\n\
