@@ -91,7 +91,7 @@ pub(crate) async fn connect(
                 Barred::Unreachable(error) => ConnectError::of(error),
             })?;
         let opened = within(client, may_stop, unix::connect(&found)).await;
-        return taken(worker, Remote::Unix(path.clone()), opened);
+        return taken(worker, Remote::Unix(path.clone()), opened.map(|opened| opened.map(Socket::new)));
     }
     let resolving = worker.resolver.resolve(address, worker.roll());
     let mut addresses = within(client, may_stop, resolving).await.map_err(ConnectError::from)?;

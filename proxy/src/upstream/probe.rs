@@ -6,13 +6,14 @@ use std::io;
 use std::time::Duration;
 
 use memchr::memmem;
-use model::{CheckKind, HttpCheck};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use model::{Address, CheckKind, HttpCheck, SocketPath};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect::is_exhausted;
 use super::resolve::Resolver;
+use super::unix::{self, Barred};
 use crate::health::check::{Failure, Outcome, Target};
 use crate::http::{Asked, BodyReader, Limits, Parsed, ResponseHead};
 use crate::worker::Shared;
@@ -34,20 +35,33 @@ pub(crate) async fn probe(
 ) -> Outcome {
     let until = Instant::now() + patience;
     let outcome = async {
-        let stream = match connect(shared, resolver, target, until, dice).await {
-            Ok(stream) => stream,
-            Err(outcome) => return outcome,
+        let outcome = match &target.address {
+            Address::Unix(path) => ask(shared, target, body_bytes, connect_unix(shared, path).await?).await,
+            Address::Ip { .. } | Address::Name { .. } => {
+                ask(shared, target, body_bytes, connect(shared, resolver, target, until, dice).await?).await
+            }
         };
-        let CheckKind::Http(check) = &target.check.kind else { return Outcome::Passed };
-        let settings = shared.settings.load_full();
-        let informational = settings.config.upstream.informational;
-        let answer = Answer { stream, buffer: Vec::new(), limits: settings.response_limits, informational };
-        match answer.judge(check, &target.host, body_bytes).await {
-            Ok(()) => Outcome::Passed,
-            Err(failure) => Outcome::Failed(failure),
-        }
+        outcome.map_err(Outcome::Failed)
     };
-    timeout_at(until, outcome).await.unwrap_or(Outcome::Failed(Failure::TimedOut))
+    match timeout_at(until, outcome).await {
+        Ok(Ok(())) => Outcome::Passed,
+        Ok(Err(outcome)) => outcome,
+        Err(_) => Outcome::Failed(Failure::TimedOut),
+    }
+}
+
+/// Asks what `target`'s check asks, over a connection that is open: that is all some want.
+async fn ask(
+    shared: &Shared,
+    target: &Target,
+    body_bytes: usize,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+) -> Result<(), Failure> {
+    let CheckKind::Http(check) = &target.check.kind else { return Ok(()) };
+    let settings = shared.settings.load_full();
+    let informational = settings.config.upstream.informational;
+    let answer = Answer { stream, buffer: Vec::new(), limits: settings.response_limits, informational };
+    answer.judge(check, &target.host, body_bytes).await
 }
 
 /// A connection to the first address of the endpoint that takes one.
@@ -82,15 +96,37 @@ async fn connect(
     }
 }
 
+/// A connection to the endpoint's Unix socket.
+async fn connect_unix(shared: &Shared, path: &SocketPath) -> Result<UnixStream, Outcome> {
+    let found =
+        unix::locate(path, &shared.settings.load().config.upstream).map_err(|barred| match barred {
+            Barred::Refused(refusal) => Outcome::Failed(Failure::Forbidden(refusal)),
+            Barred::Unreachable(error) => of_unix(&error),
+        })?;
+    let socket = unix::connect(&found).await.map_err(|error| of_unix(&error))?;
+    if shared.descriptors.is_reserved(&socket) {
+        return Err(Outcome::Ours);
+    }
+    UnixStream::from_std(socket.into()).map_err(|_| Outcome::Ours)
+}
+
+fn of_unix(error: &io::Error) -> Outcome {
+    match error.kind() {
+        _ if is_exhausted(error) => Outcome::Ours,
+        io::ErrorKind::ConnectionRefused => Outcome::Failed(Failure::Refused),
+        _ => Outcome::Failed(Failure::Unreachable),
+    }
+}
+
 /// An answer as it comes.
-struct Answer {
-    stream: TcpStream,
+struct Answer<S> {
+    stream: S,
     buffer: Vec<u8>,
     limits: Limits,
     informational: usize,
 }
 
-impl Answer {
+impl<S: AsyncRead + AsyncWrite + Unpin> Answer<S> {
     /// Asks, and holds the answer against what is wanted.
     async fn judge(mut self, check: &HttpCheck, host: &str, body_bytes: usize) -> Result<(), Failure> {
         let request = format!(

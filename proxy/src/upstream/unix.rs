@@ -14,7 +14,6 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
 use socket2::{Domain, SockAddr, Type};
 
 use super::guard::Refusal;
-use crate::accept::socket::Socket;
 use crate::config::UpstreamLimits;
 
 /// How long to wait for an endpoint whose backlog is full; the kernel tells nobody when there is room again.
@@ -61,14 +60,14 @@ pub(crate) fn locate(path: &SocketPath, limits: &UpstreamLimits) -> Result<Owned
     })
 }
 
-/// A socket connected to the one that was found.
-pub(crate) async fn connect(found: &OwnedFd) -> io::Result<Socket> {
+/// A socket connected to the one that was found, which does not block.
+pub(crate) async fn connect(found: &OwnedFd) -> io::Result<socket2::Socket> {
     // A socket is connected to by its path; this one leads to what was found.
     let address = SockAddr::unix(format!("/proc/self/fd/{}", found.as_raw_fd()))?;
     loop {
         let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
         match socket.connect(&address) {
-            Ok(()) => return Ok(Socket::new(socket)),
+            Ok(()) => return Ok(socket),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(FULL).await,
             Err(error) => return Err(error),
         }

@@ -1,6 +1,7 @@
 //! Endpoints at Unix sockets: reached like others, where they are allowed, and nowhere else.
 
 use std::io::{Read, Write};
+use std::num::NonZeroU8;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use model::{Address, DeadMarks, Endpoint, Frontend, Weight};
+use model::{Address, Check, CheckKind, DeadMarks, Endpoint, ExpectedStatus, Frontend, HttpCheck, Weight};
 use proxy::Refusal;
 use proxy::config::{Config, LogFormat};
 
@@ -199,6 +200,29 @@ fn dead_marks_of_others_are_followed_by_the_sockets_path() {
 
     assert_eq!(marked.connections(), 0);
     assert!(fine.connections() > 0);
+}
+
+#[test]
+fn active_checks_reach_a_socket_and_its_result_stays_on_this_node() {
+    let (folder, mut stage) = allowed(|config| {
+        let check = &mut config.health.check;
+        (check.interval, check.timeout) = (Duration::from_millis(20), PATIENCE);
+        (check.rise, check.fall) = (NonZeroU8::MIN, NonZeroU8::MIN);
+    });
+    let alive = UnixOrigin::start(&folder.path().join("alive.sock"));
+    let mut frontend = at(&[&url(&folder, "alive.sock"), &url(&folder, "later.sock")]);
+    let check = HttpCheck::new("/up", ExpectedStatus::Code(200), "GET /up").unwrap();
+    frontend.policy.check = Some(Box::new(Check::new(CheckKind::Http(check))));
+    stage.publish(2, vec![frontend]);
+    let out = |at: usize| stage.proxy.explain("a.test", "/").matched.unwrap().endpoints[at].out.is_some();
+    eventually("nobody listens there", || out(1));
+    eventually("the other is asked again and again", || alive.connections() > 2);
+    assert!(!out(0));
+
+    let _later = UnixOrigin::start(&folder.path().join("later.sock"));
+
+    eventually("somebody does now", || !out(1));
+    assert!(stage.health.try_recv().is_err());
 }
 
 /// A socket whose backlog is full, and what fills it.

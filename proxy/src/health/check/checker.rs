@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use model::{Fact, FactKey, HealthReport, HealthVerdict, HostPattern, Revision, Snapshot};
+use model::{Address, Fact, FactKey, HealthReport, HealthVerdict, HostPattern, Revision, Snapshot};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -273,6 +273,10 @@ impl Hand<'_> {
         let frontend = route.frontend();
         let (HostPattern::Exact(host) | HostPattern::OnPort(host)) = &frontend.host else { return };
         let Some(candidate) = route.candidate(index).filter(|_| frontend.path.is_root()) else { return };
+        if matches!(candidate.address(), Address::Unix(_)) {
+            // On another machine it is another socket.
+            return;
+        }
         let report = HealthReport {
             host: host.clone(),
             frontend: route.key(),
