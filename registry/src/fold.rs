@@ -69,6 +69,10 @@ impl Fold {
                 self.vanish(revision, changes, now);
                 self.confirm(now);
             }
+            Event::Emptied { revision } => {
+                self.empty(revision, now);
+                self.confirm(now);
+            }
             Event::Confirmed => self.confirm(now),
             Event::MarksListed(marks) => self.marks = marks,
             Event::Marks { host, dead } => {
@@ -145,15 +149,35 @@ impl Fold {
         }
     }
 
+    /// Nothing is left. Not told one by one, because it is to be quick for tables of any size.
+    fn empty(&mut self, revision: Revision, now: Instant) {
+        if self.listing.is_some() || self.hold.is_some() {
+            let views = [Some(&self.snapshot), self.hold.as_ref().map(|hold| &hold.view)];
+            let all = views.into_iter().flatten().flat_map(removals).collect();
+            return self.vanish(revision, all, now);
+        }
+        let nothing = Snapshot::empty();
+        if self.is_held_back(self.snapshot.len()) {
+            let missing = self.snapshot.facts().map(|(key, _)| key.clone()).collect();
+            let time = (now, self.patience.loss);
+            self.hold = Some(Hold::new(nothing, revision, missing, time, None));
+            return;
+        }
+        let served = self.snapshot.revision();
+        self.snapshot = nothing.apply(revision.max(served.next()), []);
+    }
+
     /// Much is gone at once: of a large table, that is held.
     fn vanish(&mut self, revision: Revision, changes: Vec<Change>, now: Instant) {
+        if self.patience.loss.is_zero() {
+            return self.change(revision, changes);
+        }
         let gone = |change: &Change| match change {
             Change::Remove(key) if self.snapshot.get(key).is_some() => Some(key.clone()),
             _ => None,
         };
         let gone: HashSet<FactKey> = changes.iter().filter_map(gone).collect();
-        let follows = self.hold.is_none() && !self.is_held_back(gone.len());
-        if follows || self.patience.loss.is_zero() {
+        if self.hold.is_none() && !self.is_held_back(gone.len()) {
             return self.change(revision, changes);
         }
         if let Some(listing) = &mut self.listing {
@@ -227,6 +251,12 @@ impl Fold {
         let revision = if changes.is_empty() { revision } else { revision.max(served.next()) };
         self.snapshot = self.snapshot.apply(revision, changes);
     }
+}
+
+/// The changes that leave nothing of `view`.
+fn removals(view: &Snapshot) -> impl Iterator<Item = Change> {
+    let facts = view.facts().map(|(key, _)| Change::Remove(key.clone()));
+    facts.chain(view.quarantine().map(|(raw, _)| Change::Release(raw.into())))
 }
 
 /// `stated`, unless just that is `served`.

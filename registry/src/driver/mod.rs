@@ -126,6 +126,11 @@ pub enum Event {
         /// `Remove` and `Release` only.
         changes: Vec<Change>,
     },
+    /// Like `Vanished`, of all that the store held: nothing is left of it.
+    Emptied {
+        /// The revision from which on nothing is there.
+        revision: Revision,
+    },
     /// The store was asked and says just what is served (a heartbeat, a finished reconcile): the age is zero again.
     Confirmed,
     /// All dead marks, as just listed.

@@ -78,6 +78,33 @@ fn a_large_table_that_is_flushed_serves_on_and_is_gone_when_its_time_has_come() 
 }
 
 #[test]
+fn what_is_emptied_is_what_lost_all_of_it() {
+    let emptied = |revision| Event::Emptied { revision: Revision::new(revision) };
+    for count in [0, 1, 49, 50, 200] {
+        for patience in [0, 60] {
+            let stages = [emptied(2), vanished(2, gone(0..count))].map(|event| {
+                let mut stage = Stage::new(count);
+                stage.fold.patience.loss = Duration::from_secs(patience);
+                stage.at(1, [event]);
+                stage
+            });
+            let [emptied, vanished] = stages.each_ref().map(|stage| (stage.says(), stage.fold.text()));
+            assert_eq!(emptied, vanished, "{count} frontends, held for {patience} s");
+            assert_eq!(
+                stages[0].fold.deadline(),
+                stages[1].fold.deadline().map(|_| stages[0].start + Duration::from_secs(61))
+            );
+        }
+    }
+
+    let mut stage = Stage::new(60);
+    stage.at(0, [vanished(2, gone(0..59)), changed(3, vec![put("new", "x", 3)]), emptied(4)]);
+    assert_eq!(stage.says(), (61, Some(61)));
+    stage.at(60, []);
+    assert_eq!(stage.says(), (0, None));
+}
+
+#[test]
 fn a_listing_that_lacks_most_of_it_is_held_but_for_what_is_new_in_it() {
     let mut stage = Stage::new(100);
     let mut facts = hosts(0..19);

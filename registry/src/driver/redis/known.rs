@@ -108,18 +108,6 @@ impl Known {
         }
     }
 
-    /// Forgets everything; answers what changes by it.
-    pub(super) fn clear(&mut self) -> Vec<Change> {
-        self.claims.clear();
-        let held = std::mem::take(&mut self.entries).into_iter();
-        let changes = held.filter_map(|(raw, held)| match held.shown {
-            Shown::Served(stated) => Some(Change::Remove(stated.fact.key())),
-            Shown::Aside(_) => Some(Change::Release(shown(&raw))),
-            Shown::Nothing => None,
-        });
-        changes.collect()
-    }
-
     fn claim(&mut self, key: &FactKey, raw: &RawKey) {
         let claimants = self.claims.entry(key.clone()).or_default();
         claimants.retain(|claimant| claimant != raw);

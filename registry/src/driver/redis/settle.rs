@@ -55,6 +55,8 @@ pub(super) enum Gone {
     OneByOne,
     /// By a flush.
     AtOnce,
+    /// By a flush that left nothing.
+    All,
 }
 
 impl Session<'_> {
@@ -331,7 +333,7 @@ impl Session<'_> {
         changes: Vec<Change>,
         gone: Gone,
     ) -> Result<(), Stop> {
-        if changes.is_empty() && at == self.highest {
+        if changes.is_empty() && at == self.highest && gone != Gone::All {
             return Ok(());
         }
         if at == self.highest {
@@ -344,6 +346,7 @@ impl Session<'_> {
         self.send(match gone {
             Gone::OneByOne => Event::Changed { revision, changes },
             Gone::AtOnce => Event::Vanished { revision, changes },
+            Gone::All => Event::Emptied { revision },
         })
         .await
     }

@@ -3,6 +3,7 @@
 //! Two walks: one over what is known (changed? gone?), one over the store's keys (new?). Each comes round within the time given, as
 //! long as the store has no more than about [`MAX_STEP`] keys for each step.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use redis::Value;
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 use super::connect::{Stop, octets};
 use super::content::Digest;
-use super::follow::{Deadlines, Session};
+use super::follow::Session;
 use super::names::{Meaning, RawKey};
 use super::scripts::DIGESTS;
 use super::settle::{Found, Gathered, Gone, refuses};
@@ -221,11 +222,7 @@ impl Session<'_> {
 
     /// The store was flushed: all that is known and not among the few keys it holds now is gone at once.
     async fn vanish(&mut self) -> Result<(), Stop> {
-        let (mut stay, hosts) = self.scan_all().await?;
-        // What the books still name was not flushed but removed, and takes a number.
-        let books = redis::cmd("HKEYS").arg(&self.shared.names.revisions).to_owned();
-        let books: Vec<Value> = books.query_async(&mut self.connection).await?;
-        stay.extend(books.into_iter().filter_map(octets).map(RawKey::from));
+        let (stay, hosts) = self.what_is_left().await?;
         let mut gathered = Gathered { at: self.highest, ..Gathered::default() };
         if self.read_only.is_none() {
             // The counter went too; it goes on above what we served.
@@ -237,10 +234,12 @@ impl Session<'_> {
         hosts.into_iter().for_each(|host| self.marks.touched(host));
         self.marks.touch_all();
         self.sweep.restart();
-        if self.dirty.iter().all(|key| self.known.get(key).is_none()) {
-            self.deadlines = Deadlines::default();
-            let changes = self.known.clear();
-            return self.announce(gathered.at, changes, Gone::AtOnce).await;
+        if self.known.len() > 0 && self.dirty.iter().all(|key| self.known.get(key).is_none()) {
+            let before = (std::mem::take(&mut self.known), std::mem::take(&mut self.deadlines));
+            let told = self.announce(gathered.at, Vec::new(), Gone::All).await;
+            // Forgetting takes its time, and nobody waits for it.
+            drop(before);
+            return told;
         }
         let known = self.known.keys_after(None, usize::MAX).into_iter();
         let gone = known.filter(|key| !self.dirty.contains(key));
@@ -249,8 +248,24 @@ impl Session<'_> {
         self.tell_as(gathered, Gone::AtOnce).await
     }
 
+    /// The keys that were not flushed, and the hosts of dead marks.
+    async fn what_is_left(&mut self) -> Result<(BTreeSet<RawKey>, BTreeSet<Box<str>>), Stop> {
+        if self.sweep.stored == 0 {
+            return Ok((BTreeSet::new(), BTreeSet::new()));
+        }
+        let (mut stay, hosts) = self.scan_all().await?;
+        // What the books still name was not flushed but removed, and takes a number.
+        let books = redis::cmd("HKEYS").arg(&self.shared.names.revisions).to_owned();
+        let books: Vec<Value> = books.query_async(&mut self.connection).await?;
+        stay.extend(books.into_iter().filter_map(octets).map(RawKey::from));
+        Ok((stay, hosts))
+    }
+
     /// Whether the store holds next to nothing of what it held, so that it is quicker to ask what is left than what is gone.
     async fn is_nearly_empty(&mut self) -> Result<bool, Stop> {
+        if self.sweep.stored == 0 {
+            return Ok(true);
+        }
         let few = NEARLY_EMPTY.max(self.known.len() / 5);
         if self.sweep.stored > few {
             return Ok(false);

@@ -103,17 +103,6 @@ fn the_statement_says_what_is_shown() {
     assert_eq!(all, ["put frontend:a Hipache@1", "aside frontend:b"]);
 }
 
-#[test]
-fn forgetting_everything_says_all_that_goes() {
-    let mut world = World::new();
-    world.take("frontend:a", list("one"));
-    world.take("portico:frontend:a", json("a"));
-    world.take("frontend:b", Content::Other("set".into()));
-    let all: Vec<String> = world.known.clear().into_iter().map(words).collect();
-    assert_eq!(all, ["release frontend:a", "release frontend:b", "remove frontend:a"]);
-    assert_eq!((world.known.len(), world.known.claimants(&json_key("a")).len()), (0, 0));
-}
-
 fn json_key(host: &str) -> FactKey {
     FactKey::Frontend {
         host: model::HostPattern::parse(host).expect("host"),
