@@ -58,8 +58,8 @@ const ALL: [Happens; 14] = [
 ];
 
 /// Routes that are known, one of which changes: its answer is a number that only grows.
-struct Known {
-    newest: Arc<AtomicUsize>,
+pub(crate) struct Known {
+    pub(crate) newest: Arc<AtomicUsize>,
 }
 
 impl Ask for Known {
@@ -75,17 +75,17 @@ impl Ask for Known {
 }
 
 /// `newest.example.com`, written by portico: once it says that a write is live, nothing older may be served.
-struct Newest {
-    number: Arc<AtomicUsize>,
+pub(crate) struct Newest {
+    pub(crate) number: Arc<AtomicUsize>,
     origins: Vec<Origin>,
 }
 
 impl Newest {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { number: Arc::default(), origins: Vec::new() }
     }
 
-    fn write(&mut self, portico: &Portico) {
+    pub(crate) fn write(&mut self, portico: &Portico) {
         let number = self.origins.len() + 1;
         let origin = Origin::saying(&number.to_string());
         let body = format!(r#"{{"endpoints":["{}"]}}"#, origin.url());
@@ -106,7 +106,7 @@ impl Newest {
 }
 
 /// Fills `redis` with the routes that are known, but for the one that portico writes.
-fn fill(redis: &Redis, url: &str) {
+pub(crate) fn fill(redis: &Redis, url: &str) {
     let script = "for i = 1, tonumber(ARGV[1]) do \
         redis.call('DEL', 'frontend:h' .. i .. '.example.com') \
         redis.call('RPUSH', 'frontend:h' .. i .. '.example.com', 'x', ARGV[2]) end";

@@ -26,7 +26,7 @@ pub(crate) use nginx::Nginx;
 pub(crate) use origin::{Origin, Script};
 pub(crate) use portico::{Portico, portico};
 pub(crate) use redis::Redis;
-pub(crate) use wait::{eventually, until};
+pub(crate) use wait::{eventually, until, until_within};
 pub(crate) use wide::WideOrigin;
 
 /// A folder that everything of one test lives in; removed at the end.
@@ -60,6 +60,13 @@ impl World {
     /// A Redis.
     pub(crate) fn redis(&self) -> Redis {
         Redis::start(&self.path("redis"), None)
+    }
+
+    /// A Redis that speaks TLS as well; with its URL and the file of its authority.
+    pub(crate) fn redis_with_tls(&self) -> (Redis, String, PathBuf) {
+        let (redis, url) = Redis::start_tls(&self.path("redis"));
+        let authority = redis.file("ca.pem");
+        (redis, url, authority)
     }
 
     /// A master, a replica of it, and three sentinels that know them as `m`; with the URL by which they are followed.

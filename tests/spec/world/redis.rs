@@ -8,6 +8,25 @@ use std::process::{Child, Command, Stdio};
 
 use super::wait::{PATIENCE, until};
 
+/// Replication has a user of its own, so that it can be cut off, and every server can be master or replica.
+const REPLICATION: [&str; 15] = [
+    "--repl-diskless-sync-delay",
+    "0",
+    "--repl-timeout",
+    "5",
+    "--masteruser",
+    "copy",
+    "--masterauth",
+    "pw",
+    "--user",
+    "copy",
+    "on",
+    ">pw",
+    "+psync",
+    "+replconf",
+    "+ping",
+];
+
 /// A running redis-server; killed when dropped.
 pub(crate) struct Redis {
     child: Child,
@@ -18,13 +37,29 @@ pub(crate) struct Redis {
 impl Redis {
     /// Starts one in `folder`; on that port when one is named (to come back where it was).
     pub(crate) fn start(folder: &Path, port: Option<u16>) -> Self {
-        Self::start_as(folder, port, &["--save", "", "--appendonly", "no"])
+        Self::start_with(folder, port, &[])
     }
 
     /// Starts a replica of another one.
     pub(crate) fn start_replica(folder: &Path, of: &Self) -> Self {
-        let of = of.port.to_string();
-        Self::start_as(folder, None, &["--save", "", "--replicaof", "127.0.0.1", &of])
+        Self::start_with(folder, None, &["--replicaof", "127.0.0.1", &of.port.to_string()])
+    }
+
+    /// Starts one that speaks TLS as well, with a certificate of an authority of its own; with its URL.
+    pub(crate) fn start_tls(folder: &Path) -> (Self, String) {
+        fs::create_dir_all(folder).unwrap();
+        make_certificates(folder);
+        let port = free_port();
+        let tls_port = port.to_string();
+        let tls = ["--tls-port", &tls_port, "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem"];
+        let rest = ["--tls-ca-cert-file", "ca.pem", "--tls-auth-clients", "no"];
+        let redis = Self::start_with(folder, None, &[&tls[..], &rest].concat());
+        (redis, format!("rediss://127.0.0.1:{port}"))
+    }
+
+    fn start_with(folder: &Path, port: Option<u16>, settings: &[&str]) -> Self {
+        let kept_in_memory = ["--save", "", "--appendonly", "no"];
+        Self::start_as(folder, port, &[&kept_in_memory[..], &REPLICATION, settings].concat())
     }
 
     /// Starts a sentinel that watches `master` by the name `m`, and is quick to find it dead.
@@ -65,6 +100,18 @@ impl Redis {
     pub(crate) fn restart(mut self) -> Self {
         self.stop();
         Self::start(&self.folder.clone(), Some(self.port))
+    }
+
+    /// Ends it, and starts a replica of `of` in its place.
+    pub(crate) fn restart_as_replica(mut self, of: &Self) -> Self {
+        self.stop();
+        let of = of.port.to_string();
+        Self::start_with(&self.folder.clone(), Some(self.port), &["--replicaof", "127.0.0.1", &of])
+    }
+
+    /// A file in its folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
     }
 
     /// Ends it at once.
@@ -125,6 +172,23 @@ impl Subscription {
 impl Drop for Redis {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Makes an authority `ca.pem` and a certificate of it for 127.0.0.1.
+fn make_certificates(folder: &Path) {
+    fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
+    for command in [
+        format!("req -x509 {key} -subj /CN=authority -keyout ca.key -out ca.pem"),
+        format!("req {key} -subj /CN=redis -keyout key.pem -out asked.pem"),
+        "x509 -req -days 2 -in asked.pem -CA ca.pem -CAkey ca.key -CAcreateserial -extfile names -out cert.pem"
+            .to_owned(),
+    ] {
+        let mut openssl = Command::new("openssl");
+        openssl.current_dir(folder).args(command.split(' ')).stdin(Stdio::null()).stderr(Stdio::null());
+        let made = openssl.stdout(Stdio::null()).status().expect("openssl, which tests/run installs");
+        assert!(made.success(), "openssl {command}");
     }
 }
 
