@@ -178,6 +178,7 @@ impl Bound {
             descriptors: Descriptors::new(open_files()),
             gates: settings.load().config.upstream.connections.map(|most| Arc::new(Gates::new(most))),
             cut_off: AtomicUsize::new(0),
+            retries: Arc::default(),
             via: Via::by_chance(fastrand::u64(..)),
             guard: Guard::new(self.own),
             health: inputs.health,

@@ -15,7 +15,7 @@ use crate::accept::deadline::Deadlines;
 use crate::accept::descriptors::Descriptors;
 use crate::clock::{Millis, millis, now_ms};
 use crate::config::UpstreamLimits;
-use crate::health::{DeadReason, Marked, RetryBudget, States};
+use crate::health::{DeadReason, Marked, Recent, RetryBudget, States};
 use crate::http::ResponseHead;
 use crate::log::Sink;
 use crate::memory::{Gauge, Pressure};
@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) gates: Option<Arc<Gates>>,
     /// Exchanges that the drain's deadline cut off, over all threads.
     pub(crate) cut_off: AtomicUsize,
+    /// Retries of the last second.
+    pub(crate) retries: Arc<Recent>,
     /// Who we are in `Via`.
     pub(crate) via: Via,
     /// Our own listeners, which no endpoint may be.
@@ -128,7 +130,7 @@ impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, resolver: Resolver, counters: Counters, log: Sink) -> Self {
         let settings = shared.settings.load_full();
         let upstream = &settings.config.upstream;
-        let budget = RetryBudget::new(upstream.retry_budget_percent, upstream.retry_budget_floor);
+        let budget = budget(upstream, &shared);
         Self {
             table: RefCell::new(Cache::new(Arc::clone(&shared.table))),
             settings: RefCell::new(Rc::new(Settings::clone(&settings))),
@@ -317,13 +319,19 @@ impl Worker {
     fn take_settings(&self, newest: &Arc<Settings>) {
         let old = self.settings();
         let (old, new) = (&old.config.upstream, &newest.config.upstream);
-        let budget = |limits: &UpstreamLimits| (limits.retry_budget_percent, limits.retry_budget_floor);
-        if budget(old) != budget(new) {
-            *self.budget.borrow_mut() = RetryBudget::new(new.retry_budget_percent, new.retry_budget_floor);
+        let allowed = |limits: &UpstreamLimits| (limits.retry_budget_percent, limits.retry_budget_floor);
+        if allowed(old) != allowed(new) {
+            *self.budget.borrow_mut() = budget(new, &self.shared);
         }
         *self.settings.borrow_mut() = Rc::new(Settings::clone(newest));
         *self.copied.borrow_mut() = Arc::clone(newest);
     }
+}
+
+/// A thread's budget of retries, whose floor it shares.
+fn budget(limits: &UpstreamLimits, shared: &Shared) -> RetryBudget {
+    let recent = Arc::clone(&shared.retries);
+    RetryBudget::sharing(limits.retry_budget_percent, limits.retry_budget_floor, recent)
 }
 
 #[cfg(test)]
@@ -347,6 +355,7 @@ impl Worker {
             descriptors: Descriptors::new(crate::settings::open_files()),
             gates: None,
             cut_off: AtomicUsize::new(0),
+            retries: Arc::default(),
             via: Via::by_chance(0),
             guard: Guard::default(),
             health: mpsc::channel(1).0,

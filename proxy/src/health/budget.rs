@@ -1,4 +1,7 @@
-//! How many retries a thread may add to the load.
+//! How many retries may be added to the load.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Length of one slot of the window.
 const SLOT_MS: u64 = 100;
@@ -7,9 +10,37 @@ const SLOTS: usize = 100;
 /// Slots of the last second, for the floor.
 const SECOND: usize = 10;
 
+/// Bits of a slot of [`Recent`] that count; the others say which slot it is.
+const COUNT_BITS: u32 = 24;
+
+/// The retries of the last second, of all threads together. Only retries touch it.
+#[derive(Debug, Default)]
+pub struct Recent([AtomicU64; SECOND]);
+
+impl Recent {
+    /// Retries in the slot `number` and those of the second before it.
+    fn count(&self, number: u64) -> u64 {
+        let slots = self.0.iter().map(|slot| slot.load(Ordering::Relaxed));
+        let within = slots.filter(|slot| (slot >> COUNT_BITS) + SECOND as u64 > number);
+        within.map(|slot| slot & ((1 << COUNT_BITS) - 1)).sum()
+    }
+
+    /// One more in the slot `number`. One that is older than what stands there counts as of now.
+    fn add(&self, number: u64) {
+        let slot = &self.0[(number % SECOND as u64) as usize];
+        let more = |known: u64| match known >> COUNT_BITS {
+            newest if newest < number => Some(number << COUNT_BITS | 1),
+            _ => Some(known + 1),
+        };
+        // It is never refused.
+        let _added = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+}
+
 /// Retries allowed over the last ten seconds: a share of the requests, and never fewer than a floor a second.
 ///
-/// One for each thread; no atomics. Retries beyond it would turn a brown-out into a storm.
+/// One for each thread, with a share of its own; the floor is one for all of them (two threads that ask at the same moment may
+/// both have the last one). Retries beyond it would turn a brown-out into a storm.
 #[derive(Debug, Clone)]
 pub struct RetryBudget {
     percent: u64,
@@ -19,6 +50,7 @@ pub struct RetryBudget {
     newest: u64,
     requests: u64,
     retries: u64,
+    recent: Arc<Recent>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,9 +60,15 @@ struct Slot {
 }
 
 impl RetryBudget {
-    /// A budget of `percent` retries for each hundred requests, and at least `floor` a second.
+    /// A budget of `percent` retries for each hundred requests, and at least `floor` a second, by itself.
     pub fn new(percent: u32, floor: u32) -> Self {
+        Self::sharing(percent, floor, Arc::default())
+    }
+
+    /// The same, with one floor for all that share `recent`.
+    pub fn sharing(percent: u32, floor: u32, recent: Arc<Recent>) -> Self {
         Self {
+            recent,
             percent: percent.into(),
             floor: floor.into(),
             slots: [Slot::default(); SLOTS],
@@ -53,13 +91,14 @@ impl RetryBudget {
     pub fn try_withdraw(&mut self, now_ms: u64) -> bool {
         self.slot(now_ms);
         let by_share = (self.retries + 1) * 100 <= self.requests * self.percent;
-        if !by_share && self.retries_of_last_second() >= self.floor {
+        if !by_share && self.recent.count(self.newest) >= self.floor {
             return false;
         }
         let slot = self.slot(now_ms);
         let Some(more) = slot.retries.checked_add(1) else { return false };
         slot.retries = more;
         self.retries += 1;
+        self.recent.add(self.newest);
         true
     }
 
@@ -75,12 +114,6 @@ impl RetryBudget {
         }
         self.newest = number;
         &mut self.slots[index(number)]
-    }
-
-    fn retries_of_last_second(&self) -> u64 {
-        (0..SECOND as u64)
-            .map(|back| u64::from(self.slots[index(self.newest + SLOTS as u64 - back)].retries))
-            .sum()
     }
 }
 
@@ -100,6 +133,18 @@ mod tests {
         assert_eq!(granted, 10);
         assert!(!budget.try_withdraw(5_899));
         assert!(budget.try_withdraw(6_000), "a second later the floor is there again");
+    }
+
+    #[test]
+    fn threads_share_one_floor() {
+        let recent = Arc::<Recent>::default();
+        let mut budgets = [0; 3].map(|_| RetryBudget::sharing(20, 10, Arc::clone(&recent)));
+        let granted = (0..100).filter(|turn| budgets[turn % 3].try_withdraw(5_000 + *turn as u64)).count();
+        assert_eq!(granted, 10);
+        assert!(
+            budgets.iter_mut().all(|budget| budget.try_withdraw(6_100)),
+            "a second later it is there again"
+        );
     }
 
     #[test]

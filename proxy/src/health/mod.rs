@@ -20,7 +20,7 @@ mod state;
 mod states;
 mod verdict;
 
-pub use budget::RetryBudget;
+pub use budget::{Recent, RetryBudget};
 pub use retry::{Attempt, NoRetry, RequestBody, Sent, may_retry};
 pub use state::{DeadReason, EndpointState, InFlight, Out};
 pub use states::{Marked, States};
