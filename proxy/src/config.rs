@@ -177,6 +177,8 @@ pub struct UpstreamLimits {
     pub keep_alive_timeout: Duration,
     /// Unused connections kept for one address, by each thread.
     pub idle_per_endpoint: usize,
+    /// Unused connections kept for all addresses together, by each thread; what does not fit is closed after its exchange.
+    pub idle_connections: usize,
     /// Connections to one address in use at once, over all threads; unused ones come on top. `None`: no limit.
     pub connections: Option<usize>,
     /// Requests that may wait for one of those, for one address, over all threads; more are 503.
@@ -305,6 +307,7 @@ impl Default for UpstreamLimits {
             idle_timeout: Duration::from_secs(30),
             keep_alive_timeout: Duration::from_secs(60),
             idle_per_endpoint: 256,
+            idle_connections: 4096,
             connections: None,
             queue: 1024,
             queue_timeout: Duration::from_secs(5),

@@ -237,6 +237,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("upstream.idle_timeout", proxy.upstream.idle_timeout, live),
     setting!("upstream.keep_alive_timeout", proxy.upstream.keep_alive_timeout, live),
     setting!("upstream.idle_per_endpoint", proxy.upstream.idle_per_endpoint, live),
+    setting!("upstream.idle_connections", proxy.upstream.idle_connections, live),
     setting!("upstream.connections", proxy.upstream.connections),
     setting!("upstream.queue", proxy.upstream.queue, live),
     setting!("upstream.queue_timeout", proxy.upstream.queue_timeout, live),

@@ -17,6 +17,8 @@ pub enum Limit {
     UpstreamQueue,
     /// A request waited for its endpoint for too long.
     UpstreamQueueTimeout,
+    /// A connection to an endpoint was closed after its exchange, because as many unused ones were kept as may be.
+    UpstreamIdle,
     /// Descriptors ran out, or only those kept in reserve were left: unused connections were closed, accepting pauses.
     OpenFiles,
     /// A connection was refused because memory is nearly used up.
@@ -27,7 +29,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit, in the order of [`super::Totals::limits`].
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RequestsPerConnection,
         Self::ConnectionsPerAddress,
         Self::RefusalsAtOnce,
@@ -35,6 +37,7 @@ impl Limit {
         Self::UpstreamConnections,
         Self::UpstreamQueue,
         Self::UpstreamQueueTimeout,
+        Self::UpstreamIdle,
         Self::OpenFiles,
         Self::Memory,
         Self::ListenerConnections,
@@ -50,6 +53,7 @@ impl Limit {
             Self::UpstreamConnections => "upstream_connections",
             Self::UpstreamQueue => "upstream_queue",
             Self::UpstreamQueueTimeout => "upstream_queue_timeout",
+            Self::UpstreamIdle => "upstream_idle",
             Self::OpenFiles => "open_files",
             Self::Memory => "memory",
             Self::ListenerConnections => "listener_connections",

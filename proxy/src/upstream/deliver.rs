@@ -1,6 +1,7 @@
 //! An answer that has begun, to its end: head and body to the client, the connection back to the pool.
 
 use super::connect::Connection;
+use super::pool::Room;
 use super::relay::{Answer, End, relay};
 use super::send::Begun;
 use super::tunnel::{TunnelEnd, tunnel};
@@ -10,7 +11,7 @@ use crate::exchange::Then;
 use crate::health::{DeadReason, verdict};
 use crate::http::{BodyReader, Framing, ResponseHead, Version, write_response};
 use crate::log::End as Ended;
-use crate::metrics::UpstreamFailure;
+use crate::metrics::{Limit, UpstreamFailure};
 use crate::middleware::DebugFields;
 use crate::respond::LocalReply;
 use crate::visit::Visit;
@@ -89,7 +90,10 @@ fn keep(worker: &Worker, head: ResponseHead, connection: Connection, at_rest: bo
         let settings = worker.settings();
         let limits = &settings.config.upstream;
         let until = worker.after(millis(limits.keep_alive_timeout));
-        worker.pool.put(connection.remote, connection.transport, until, limits.idle_per_endpoint);
+        let room = Room { address: limits.idle_per_endpoint, all: limits.idle_connections };
+        if !worker.pool.put(connection.remote, connection.transport, until, room) {
+            worker.counters.limit(Limit::UpstreamIdle);
+        }
     }
     worker.give_head(head);
 }

@@ -1,6 +1,6 @@
 //! A thread's unused connections to endpoints, by address; the one used last is taken first.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -29,6 +29,17 @@ struct Idle {
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     idle: RefCell<HashMap<Remote, Vec<Idle>, foldhash::fast::RandomState>>,
+    /// All of them.
+    count: Cell<usize>,
+}
+
+/// How many unused connections may be kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// For one address.
+    pub(crate) address: usize,
+    /// For all of them together.
+    pub(crate) all: usize,
 }
 
 impl Pool {
@@ -37,6 +48,7 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         let list = idle.get_mut(remote)?;
         while let Some(Idle { transport, until }) = list.pop() {
+            self.count.set(self.count.get().saturating_sub(1));
             if until > now && !transport.stirred() {
                 return Some(transport);
             }
@@ -44,25 +56,35 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection until `until`, unless `most` of that kind are kept already.
-    pub(crate) fn put(&self, remote: Remote, transport: Transport, until: Millis, most: usize) {
+    /// Keeps a connection until `until`; false where there is no room for it, and it is closed.
+    pub(crate) fn put(&self, remote: Remote, transport: Transport, until: Millis, room: Room) -> bool {
+        if self.count.get() >= room.all {
+            return false;
+        }
         let mut idle = self.idle.borrow_mut();
         let list = idle.entry(remote).or_default();
-        if list.len() < most {
+        let fits = list.len() < room.address;
+        if fits {
             list.push(Idle { transport, until });
+            self.count.set(self.count.get() + 1);
         }
+        fits
     }
 
     /// Closes what was unused for too long, and what the endpoint closed.
     pub(crate) fn sweep(&self, now: Millis) {
+        let mut left = 0;
         self.idle.borrow_mut().retain(|_, list| {
             list.retain(|idle| idle.until > now && !idle.transport.stirred());
+            left += list.len();
             !list.is_empty()
         });
+        self.count.set(left);
     }
 
     /// Closes all.
     pub(crate) fn clear(&self) {
         self.idle.borrow_mut().clear();
+        self.count.set(0);
     }
 }

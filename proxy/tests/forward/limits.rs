@@ -304,3 +304,35 @@ fn near_the_memory_limit_connections_end_then_none_is_let_in_and_who_is_in_fligh
     call.say(OK);
     client.expect("\r\n\r\nok");
 }
+
+#[test]
+fn no_more_unused_connections_are_kept_than_may_be_of_all_addresses_together() {
+    let origins: Vec<_> = (0..3).map(|_| OriginServer::start()).collect();
+    let frontends =
+        (0..).zip(&origins).map(|(i, o)| crate::stage::frontend(&format!("{i}.test"), &[o.address]));
+    let stage = Stage::with_frontends(frontends.collect(), |config| config.upstream.idle_connections = 2);
+    let mut client = stage.client();
+    let mut ask = |number: usize| {
+        client.say(format!("GET / HTTP/1.1\r\nHost: {number}.test\r\n\r\n"));
+    };
+
+    let mut calls = Vec::new();
+    for (number, origin) in origins.iter().enumerate() {
+        ask(number);
+        let mut call = origin.call();
+        call.head();
+        call.say(OK);
+        calls.push(call);
+        eventually("answered", || stage.proxy.totals().in_flight() == 0);
+    }
+
+    assert!(calls[2].rest().0.is_empty(), "the third one is closed");
+    assert_eq!(reached(&stage, Limit::UpstreamIdle), 1);
+    for number in 0..2 {
+        ask(number);
+        calls[number].head();
+        calls[number].say(OK);
+        eventually("answered", || stage.proxy.totals().in_flight() == 0);
+    }
+    assert_eq!(stage.proxy.totals().upstream_connects, 3);
+}
