@@ -75,7 +75,7 @@ fn in_a_request() -> Vec<Behaviour> {
     vec![
         Behaviour::new("resets while a lot is said", [Take(10_000), Reset]).to(&post).dead_or_not(),
         Behaviour::new("closes while a lot is said", [Take(10_000), Close]).to(&post).dead_or_not(),
-        Behaviour::new("does not listen", vec![Pause; 30]).to(&post).seen(Seen::Status(504)).dead(),
+        Behaviour::new("does not listen", vec![Pause; 60]).to(&post).seen(Seen::Status(504)).dead(),
     ]
 }
 

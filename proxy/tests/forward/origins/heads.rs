@@ -76,9 +76,12 @@ fn floods() -> Vec<Behaviour> {
         Behaviour::new("a field without end", [begin(), Say(b"X: ".to_vec()), Flood(b"forged", 400_000)]),
         Behaviour::new("a reason without end", [Say(b"HTTP/1.1 200 ".to_vec()), Flood(b"forged", 400_000)]),
         Behaviour::saying("a thousand fields", format!("HTTP/1.1 200 OK\r\n{many}{END}")),
-        Behaviour::new("a head that trickles", [Trickle(b"HTTP/1.1 200 OK\r\nX-Slow: forged forged forged")])
-            .seen(Seen::Status(504))
-            .dead(),
+        Behaviour::new(
+            "a head that trickles",
+            [Trickle(b"HTTP/1.1 200 OK\r\nX-Slow: "), Trickle(&[b'x'; 200])],
+        )
+        .seen(Seen::Status(504))
+        .dead(),
     ]
 }
 

@@ -25,7 +25,7 @@ use behaviour::{Behaviour, Seen};
 const NEXT: &str = "GET /next HTTP/1.1\r\nHost: alone.test\r\n\r\n";
 
 /// Parts that are played at the same time.
-const PARTS: usize = 4;
+const PARTS: usize = 8;
 
 /// Routes to one endpoint that behaves so, and to two of that kind.
 struct Play {
@@ -35,8 +35,8 @@ struct Play {
 }
 
 fn brisk(config: &mut Config) {
-    config.upstream.response_timeout = Duration::from_millis(300);
-    config.upstream.idle_timeout = Duration::from_millis(300);
+    config.upstream.response_timeout = Duration::from_secs(1);
+    config.upstream.idle_timeout = Duration::from_secs(1);
     // Marks do not outlive the behaviour that brought them.
     config.health.dead_ttl = Duration::from_millis(1);
     config.upstream.retry_budget_percent = 1000;
@@ -103,6 +103,11 @@ impl Play {
 
     fn perform_as_a_pair(&self, behaviour: &Behaviour) -> Vec<String> {
         let mut wrong = Vec::new();
+        // The clock of marks is coarse: those of the last one may still hold.
+        eventually("both are in", || {
+            let matched = self.stage.proxy.explain("pair.test", "/").matched;
+            matched.is_some_and(|route| route.endpoints.iter().all(|endpoint| endpoint.out.is_none()))
+        });
         let before = self.stage.proxy.totals().dead_marks;
         for actor in &self.pair {
             actor.behaves(Some(behaviour));
