@@ -328,10 +328,10 @@ fn no_more_unused_connections_are_kept_than_may_be_of_all_addresses_together() {
 
     assert!(calls[2].rest().0.is_empty(), "the third one is closed");
     assert_eq!(reached(&stage, Limit::UpstreamIdle), 1);
-    for number in 0..2 {
+    for (number, call) in calls.iter_mut().enumerate().take(2) {
         ask(number);
-        calls[number].head();
-        calls[number].say(OK);
+        call.head();
+        call.say(OK);
         eventually("answered", || stage.proxy.totals().in_flight() == 0);
     }
     assert_eq!(stage.proxy.totals().upstream_connects, 3);
