@@ -69,6 +69,42 @@ fn the_last_endpoint_serves_although_its_check_fails() {
 }
 
 #[test]
+fn planbs_hash_drives_checks_whose_results_hipaches_nodes_follow() {
+    let world = World::new();
+    let redis = world.redis();
+    let (one, two) = (Origin::saying("one"), Origin::saying("two"));
+    redis.command(&["RPUSH", "frontend:www.example.com", "web", &one.url(), &two.url()]);
+    redis.command(&["HSET", "healthcheck:www.example.com", "path", "up", "status", "200"]);
+    let quick = [("PORTICO_HEALTH__CHECK_INTERVAL", "100ms"), ("PORTICO_HEALTH__CHECK_RISE", "1")];
+    let with = |world: &World, arguments: &[&str]| {
+        let command = world.portico_command(&[&["--registry", &redis.url()], arguments].concat());
+        quick.into_iter().fold(command, |command, (name, value)| command.env(name, value)).start()
+    };
+    let (portico, apart) = (with(&world, &[]), World::new());
+    let follower = with(&apart, &["--active-checks", "off"]);
+    eventually("it is checked", || two.heads().iter().any(|head| head.starts_with("GET /up HTTP/1.1\r\n")));
+    eventually("it says so", || redis.command(&["EXISTS", "hchecker_ping"]) == "1");
+
+    two.now(Script::Status(503, ""));
+
+    eventually("it is marked", || redis.command(&["SMEMBERS", "dead:www.example.com"]) == "1");
+    eventually("who does not check follows", || {
+        (0..8).all(|_| get(follower.http(), "www.example.com", "/").body == "one")
+    });
+    assert_eq!(get(portico.http(), "www.example.com", "/").body, "one");
+
+    two.now(Script::Say("two".into()));
+
+    eventually("it is taken back", || redis.command(&["EXISTS", "dead:www.example.com"]) == "0");
+    for node in [&portico, &follower] {
+        eventually("it is back", || get(node.http(), "www.example.com", "/").body == "two");
+    }
+    redis.command(&["DEL", "healthcheck:www.example.com"]);
+    eventually("it is checked no more", || !portico.does(&["status"]).contains("endpoints checked"));
+    assert_eq!(redis.command(&["LLEN", "frontend:www.example.com"]), "3");
+}
+
+#[test]
 fn a_host_on_a_port_is_tried_before_the_host_as_in_planb() {
     let world = World::new();
     let redis = world.redis();

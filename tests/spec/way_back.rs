@@ -166,7 +166,8 @@ fn hipaches_lists_are_imported_from_their_redis() {
 
     assert_eq!(finished.code, Some(1), "something was not taken in");
     assert!(finished.stdout.contains("imported: 3 added"), "{}", finished.stdout);
-    assert!(finished.stdout.contains("healthcheck:www.example.com: active checks"), "{}", finished.stdout);
+    let shown = portico.does(&["frontend", "show", "www.example.com"]);
+    assert!(shown.contains("http GET /up, status any"), "{shown}");
     eventually("it is routed", || get(portico.http(), "www.example.com", "/").body == "one");
     assert_eq!(get(portico.http(), "x.example.com", "/").body, "two");
     assert_eq!(get(portico.http(), "www.example.com:8080", "/").body, "two");

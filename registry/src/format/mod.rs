@@ -8,6 +8,7 @@ use model::Quarantined;
 pub mod facts;
 pub mod hipache;
 pub mod native;
+pub mod planb;
 pub mod traefik;
 
 /// Why some octets are not a fact.

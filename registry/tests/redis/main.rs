@@ -7,6 +7,7 @@ mod chaos;
 mod checkers;
 mod follow;
 mod gone;
+mod healthcheck;
 mod hold;
 mod marks;
 mod measure;

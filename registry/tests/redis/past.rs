@@ -35,6 +35,7 @@ async fn lists_json_and_what_no_frontend_can_say_are_imported_and_named() {
         "RPUSH p:frontend:www.example.com:8080 web http://10.0.0.2",
         "SET p:frontend:string.example.com x",
         "HSET p:healthcheck:www.example.com path /up",
+        "HSET p:tls:www.example.com certificate PEM",
         "SADD p:dead:www.example.com 0",
         "SET p:other x",
         "RPUSH frontend:elsewhere.example.com x http://10.0.0.3",
@@ -58,8 +59,9 @@ async fn lists_json_and_what_no_frontend_can_say_are_imported_and_named() {
         assert!(refused.iter().any(|r| r.0.contains(part) && r.1.contains(reason)), "{part}: {refused:?}");
     }
     assert_eq!(refused.len(), 2, "{refused:?}");
+    assert!(frontend.policy.check.is_some() && lists.frontends[1].policy.check.is_none());
     assert_eq!(lists.ignored.len(), 1, "{:?}", lists.ignored);
-    assert_eq!(lists.ignored[0].place, "p:healthcheck:www.example.com");
+    assert_eq!(lists.ignored[0].place, "p:tls:www.example.com");
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use model::{Fact, FactKey, MAX_ENDPOINTS, Origin, Quarantined};
+use model::{Check, Fact, FactKey, MAX_ENDPOINTS, Origin, Quarantined};
 use sha1_smol::Sha1;
 
 use super::names::{Meaning, shown};
-use crate::format::{hipache, native};
+use crate::format::{hipache, native, planb};
 
 /// The longest list that is read: an identifier and the endpoints. The scripts hold the same number.
 pub(super) const MAX_ENTRIES: usize = MAX_ENDPOINTS + 1;
@@ -26,6 +26,8 @@ pub(super) enum Content {
     List(Vec<Vec<u8>>),
     /// A string.
     Text(Vec<u8>),
+    /// A hash: the values of planb's fields, in their order.
+    Hash([Option<Vec<u8>>; 3]),
     /// A list of so many entries that it was not read.
     Many(usize),
     /// A list or a string so large that it was not read.
@@ -63,6 +65,8 @@ impl fmt::Display for Digest {
 pub(super) enum Reading {
     /// A fact.
     Fact(Arc<Fact>),
+    /// planb's check: a part of the fact that hipache's list of its host states.
+    Check(Arc<Check>),
     /// Something that cannot be one.
     Unusable(Quarantined),
 }
@@ -80,6 +84,18 @@ impl Content {
             Self::Text(text) => {
                 sha.update(b"string\n");
                 sha.update(text);
+            }
+            Self::Hash(fields) => {
+                sha.update(b"hash\n");
+                for field in fields {
+                    match field {
+                        Some(value) => {
+                            sha.update(format!("{}:", value.len()).as_bytes());
+                            sha.update(value);
+                        }
+                        None => sha.update(b"-"),
+                    }
+                }
             }
             Self::List(entries) if entries.len() > MAX_ENTRIES => return Digest::new("many"),
             Self::List(entries) if octets(entries) > MAX_OCTETS => return Digest::new("large"),
@@ -99,6 +115,10 @@ impl Content {
         let read = match (meaning, self) {
             (_, Self::Absent) | (Meaning::Other | Meaning::Dead(_), _) => return None,
             (Meaning::Junk(why), _) => Err(why.clone()),
+            (Meaning::Check(_), content) => {
+                let check = read_check(raw, content, max_octets);
+                return Some(check.map_or_else(Reading::Unusable, |check| Reading::Check(Arc::new(check))));
+            }
             (Meaning::Frontend { .. }, Self::Large) => Err(too_large(raw, None)),
             (Meaning::Frontend { .. }, Self::Many(entries)) => {
                 Err(hipache::too_many(entries.saturating_sub(1)))
@@ -113,6 +133,32 @@ impl Content {
 
 fn octets(entries: &[Vec<u8>]) -> usize {
     entries.iter().map(Vec::len).sum()
+}
+
+fn read_check(raw: &[u8], content: &Content, max_octets: usize) -> Result<Check, Quarantined> {
+    match content {
+        Content::Hash(fields) => {
+            let octets = fields.iter().flatten().map(Vec::len).sum();
+            if octets > max_octets {
+                return Err(too_large(raw, Some((octets, max_octets))));
+            }
+            planb::read_check(fields.each_ref().map(Option::as_deref))
+        }
+        Content::Large | Content::Many(_) => Err(too_large(raw, None)),
+        content => Err(Quarantined {
+            reason: format!("the key holds a {}, not a hash", kind(content)).into(),
+            remedy: format!("`DEL {}`, then `HSET` path, status and body", shown(raw)).into(),
+        }),
+    }
+}
+
+fn kind(content: &Content) -> &str {
+    match content {
+        Content::Other(kind) => kind,
+        Content::Text(_) => "string",
+        Content::Hash(_) => "hash",
+        _ => "list",
+    }
 }
 
 fn read_frontend(
@@ -146,11 +192,7 @@ fn read_frontend(
 }
 
 fn wrong_type(raw: &[u8], origin: Origin, content: &Content) -> Quarantined {
-    let found = match content {
-        Content::Other(kind) => kind,
-        Content::Text(_) => "string",
-        _ => "list",
-    };
+    let found = kind(content);
     let (wanted, write) = match origin {
         Origin::Hipache => ("list", "`RPUSH` an identifier and URLs"),
         Origin::Native => ("string", "`SET` the frontend's JSON"),
@@ -182,6 +224,7 @@ mod tests {
         let said = match content.read(raw.as_bytes(), &meaning, 100) {
             None => "nothing".to_owned(),
             Some(Reading::Fact(fact)) => fact.key().to_string(),
+            Some(Reading::Check(_)) => "a check".to_owned(),
             Some(Reading::Unusable(why)) => format!("{}; {}", why.reason, why.remedy),
         };
         assert!(said.contains(expected), "{raw}: {said}");
@@ -210,6 +253,11 @@ mod tests {
         );
         check("portico:frontend:a", json("{"), "EOF");
         check("portico:frontend:a", list(&["web"]), "holds a list, not a string");
+        let hash = |path: &str| Content::Hash([Some(path.as_bytes().to_vec()), None, None]);
+        check("healthcheck:a", hash("/up"), "a check");
+        check("healthcheck:a", hash("/a b"), "a check's path");
+        check("healthcheck:a", hash(&"x".repeat(101)), "101 octets, more than 100");
+        check("healthcheck:a", json("x"), "holds a string, not a hash; `DEL healthcheck:a`");
     }
 
     #[test]

@@ -29,8 +29,7 @@ const SCAN: usize = 1000;
 const MAX_TEXTS: usize = 64 << 20;
 
 /// planb's keys beside its lists, and why they are passed over. Dead marks are passed over, too: they are of the moment.
-const BESIDE: [(&str, &str); 2] =
-    [("healthcheck:", "active checks are not imported yet"), ("tls:", "certificates are not imported yet")];
+const BESIDE: [(&str, &str); 1] = [("tls:", "certificates are not imported yet")];
 
 /// Connects to the place, wherever its sentinels say that it is.
 async fn connect(place: &Place, timeout: Duration) -> Result<MultiplexedConnection, ReadError> {
@@ -50,7 +49,9 @@ pub(crate) async fn read_frontends(place: &Place, timeout: Duration) -> Result<G
         let rest = key.strip_prefix(place.prefix.as_bytes()).unwrap_or_default();
         BESIDE.iter().find(|(start, _)| rest.starts_with(start.as_bytes())).map(|(_, reason)| *reason)
     };
-    let is_route = |key: &[u8]| matches!(names.meaning(key), Meaning::Frontend { .. } | Meaning::Junk(_));
+    let is_route = |key: &[u8]| {
+        matches!(names.meaning(key), Meaning::Frontend { .. } | Meaning::Junk(_) | Meaning::Check(_))
+    };
     let about_routes = |key: &[u8]| is_route(key) || beside(key).is_some();
     for key in scan(&mut connection, place, &place.prefix, about_routes).await? {
         match beside(&key) {

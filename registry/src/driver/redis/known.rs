@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use model::{Change, Fact, FactKey, Origin, Quarantined, Revision, Stated};
+use model::{Change, Check, Fact, FactKey, Origin, Quarantined, Revision, Stated};
 use tokio::time::Instant;
 
 use super::content::{Digest, Reading};
@@ -43,6 +43,8 @@ struct Held {
 pub(super) struct Known {
     entries: BTreeMap<RawKey, Held>,
     claims: HashMap<FactKey, Vec<RawKey>>,
+    /// How many of the entries are checks: most stores have none.
+    checks: usize,
 }
 
 impl Known {
@@ -83,6 +85,8 @@ impl Known {
         at: Revision,
         changes: &mut Vec<Change>,
     ) {
+        let meaning = names.meaning(raw);
+        let a_check = usize::from(matches!(meaning, Meaning::Check(_)));
         let before = match entry {
             Some(entry) => match self.entries.get_mut(raw) {
                 Some(held) => {
@@ -91,18 +95,31 @@ impl Known {
                 }
                 None => {
                     self.entries.insert(Arc::clone(raw), Held { entry, shown: Shown::Nothing });
+                    self.checks += a_check;
                     Shown::Nothing
                 }
             },
-            None => self.entries.remove(raw).map_or(Shown::Nothing, |held| held.shown),
+            None => self.entries.remove(raw).map_or(Shown::Nothing, |held| {
+                self.checks -= a_check;
+                held.shown
+            }),
         };
         if matches!(before, Shown::Aside(_)) {
             changes.push(Change::Release(shown(raw)));
         }
-        match names.meaning(raw) {
+        match meaning {
+            Meaning::Check(key) => {
+                self.show(names, &key, false, at, changes);
+                self.show_check(names, raw, &key, changes);
+            }
             Meaning::Frontend { key, .. } => {
                 self.claim(&key, raw);
                 self.show(names, &key, matches!(before, Shown::Served(_)), at, changes);
+                if let (FactKey::Frontend { host, path }, 1..) = (&key, self.checks)
+                    && path.is_root()
+                {
+                    self.show_check(names, &names.check(host), &key, changes);
+                }
             }
             _ => self.show_junk(raw, changes),
         }
@@ -140,6 +157,7 @@ impl Known {
         changes: &mut Vec<Change>,
     ) {
         let claimants = self.claims.get(key).cloned().unwrap_or_default();
+        let check = self.check(names, key);
         let winner = claimants.iter().filter_map(|raw| self.rank(names, raw)).min();
         let served_before = was_served || self.served(key).is_some();
         if served_before && winner.is_none() {
@@ -155,8 +173,20 @@ impl Known {
                     if newly {
                         held.entry.revision = held.entry.revision.max(at);
                     }
-                    Shown::Served(stated(names, raw, fact, held.entry.revision))
+                    let check = check.as_ref().filter(|_| raw.starts_with(&names.lists));
+                    let fact = joined(fact, check.map(|(check, _)| check));
+                    let mut revision = held.entry.revision.max(check.map_or(Revision::ZERO, |(_, at)| *at));
+                    if let Shown::Served(before) = &held.shown
+                        && before.fact != fact
+                        && before.revision >= revision
+                    {
+                        // Its check went, which is a change of its own.
+                        revision = before.revision.max(at);
+                        held.entry.revision = revision;
+                    }
+                    Shown::Served(stated(names, raw, &fact, revision))
                 }
+                (Reading::Check(_), _) => continue,
                 (Reading::Fact(_), winner) => {
                     Shown::Aside(clash(raw, winner.as_ref().map(|(_, _, first)| first)))
                 }
@@ -174,6 +204,39 @@ impl Known {
             }
             held.shown = now;
         }
+    }
+
+    /// The usable check of planb's for a frontend, and the revision of its last change.
+    pub(super) fn check(&self, names: &Names, key: &FactKey) -> Option<(Arc<Check>, Revision)> {
+        let FactKey::Frontend { host, path } = key;
+        if self.checks == 0 || !path.is_root() {
+            return None;
+        }
+        let entry = self.get(&names.check(host))?;
+        match &entry.reading {
+            Reading::Check(check) => Some((Arc::clone(check), entry.revision)),
+            Reading::Fact(_) | Reading::Unusable(_) => None,
+        }
+    }
+
+    /// Tells of a check that cannot be used, or that belongs to no list because portico's JSON states the frontend.
+    fn show_check(&mut self, names: &Names, raw: &RawKey, key: &FactKey, changes: &mut Vec<Change>) {
+        let winner = self.served(key).map(|(winner, _)| winner);
+        let native = winner.filter(|winner| !winner.starts_with(&names.lists)).cloned();
+        let Some(held) = self.entries.get_mut(raw) else { return };
+        let now = match (&held.entry.reading, native) {
+            (Reading::Unusable(why), _) => Shown::Aside(why.clone()),
+            (_, Some(native)) => Shown::Aside(clash(raw, Some(&native))),
+            (_, None) => Shown::Nothing,
+        };
+        if held.shown == now {
+            return;
+        }
+        match &now {
+            Shown::Aside(why) => changes.push(Change::Quarantine(shown(raw), why.clone())),
+            _ => changes.push(Change::Release(shown(raw))),
+        }
+        held.shown = now;
     }
 
     /// The place of a key among those that state one fact, the best first; `None`: it states none.
@@ -197,6 +260,14 @@ impl Known {
             Shown::Nothing => None,
         })
     }
+}
+
+/// A frontend of hipache's list with planb's check beside it.
+pub(super) fn joined(fact: &Arc<Fact>, check: Option<&Arc<Check>>) -> Arc<Fact> {
+    let Some(check) = check else { return Arc::clone(fact) };
+    let Fact::Frontend(mut frontend) = Fact::clone(fact);
+    frontend.policy.check = Some(Box::new(Check::clone(check)));
+    Arc::new(Fact::Frontend(frontend))
 }
 
 fn stated(names: &Names, raw: &[u8], fact: &Arc<Fact>, revision: Revision) -> Stated {

@@ -136,7 +136,7 @@ impl Session<'_> {
             let (next, found) = self.scan(cursor, SCAN).await?;
             for key in found {
                 match self.shared.names.meaning(&key) {
-                    Meaning::Frontend { .. } | Meaning::Junk(_) => {
+                    Meaning::Frontend { .. } | Meaning::Junk(_) | Meaning::Check(_) => {
                         keys.insert(key);
                     }
                     Meaning::Dead(host) => {

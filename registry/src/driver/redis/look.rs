@@ -10,6 +10,8 @@ use redis::{Pipeline, RedisError, RedisResult, Value};
 use super::connect::octets;
 use super::content::{Content, Digest, MAX_ENTRIES, MAX_MEMORY, MAX_OCTETS};
 use super::names::{Names, RawKey};
+use super::settle::refuses;
+use crate::format::planb::FIELDS;
 
 /// What was found under a key.
 #[derive(Debug)]
@@ -37,7 +39,12 @@ pub(super) async fn look(
     }
     for key in keys {
         pipeline.cmd("PTTL").arg(&**key);
-        if key.starts_with(&names.lists) {
+        if key.starts_with(&names.checks) {
+            pipeline.cmd("HLEN").arg(&**key);
+            for field in FIELDS {
+                pipeline.cmd("HSTRLEN").arg(&**key).arg(field);
+            }
+        } else if key.starts_with(&names.lists) {
             pipeline.cmd("LLEN").arg(&**key);
             pipeline.cmd("MEMORY").arg("USAGE").arg(&**key).arg("SAMPLES").arg(0);
         } else {
@@ -51,6 +58,11 @@ pub(super) async fn look(
     for key in keys {
         let ttl = integer(replies.next()).and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
         let length = replies.next();
+        if key.starts_with(&names.checks) {
+            let fields = FIELDS.map(|_| integer(replies.next()));
+            sizes.push((ttl, size_of_check(length, fields)?));
+            continue;
+        }
         let is_list = key.starts_with(&names.lists);
         let memory = if is_list { integer(replies.next()) } else { None };
         sizes.push((ttl, size(length, is_list, memory)?));
@@ -70,6 +82,21 @@ enum Size {
     Many(usize),
     Large,
     WrongType,
+    /// Nothing, or nothing that this user may read.
+    Nothing,
+}
+
+/// A check that this user may not read is none: routes do not hang on it.
+fn size_of_check(length: Option<RedisResult<Value>>, fields: [Option<i64>; 3]) -> Result<Size, RedisError> {
+    let most = i64::try_from(MAX_OCTETS).unwrap_or(i64::MAX);
+    Ok(match length {
+        Some(Err(error)) if error.code() == Some("WRONGTYPE") => Size::WrongType,
+        Some(Err(error)) if refuses(&error) => Size::Nothing,
+        Some(Err(error)) => return Err(error),
+        Some(Ok(Value::Int(1..))) if fields.iter().flatten().any(|length| *length > most) => Size::Large,
+        Some(Ok(Value::Int(1..))) => Size::Fits,
+        _ => Size::Nothing,
+    })
 }
 
 fn size(length: Option<RedisResult<Value>>, is_list: bool, memory: Option<i64>) -> Result<Size, RedisError> {
@@ -99,6 +126,10 @@ async fn read(
     let mut pipeline = redis::pipe();
     for (key, (_, size)) in keys.iter().zip(sizes) {
         match size {
+            Size::Fits if key.starts_with(&names.checks) => {
+                pipeline.cmd("HMGET").arg(&**key).arg(&FIELDS);
+                pipeline.cmd("EXISTS").arg(&**key);
+            }
             Size::Fits if key.starts_with(&names.lists) => {
                 // One more than allowed, in case the list grew since.
                 pipeline.cmd("LRANGE").arg(&**key).arg(0).arg(MAX_ENTRIES);
@@ -111,7 +142,7 @@ async fn read(
             Size::WrongType => {
                 pipeline.cmd("TYPE").arg(&**key);
             }
-            Size::Many(_) | Size::Large => {}
+            Size::Many(_) | Size::Large | Size::Nothing => {}
         }
     }
     if pipeline.is_empty() {
@@ -119,10 +150,11 @@ async fn read(
     }
     let mut replies = ask(connection, &mut pipeline).await?.into_iter();
     let contents = keys.iter().zip(sizes).map(|(key, (_, size))| match size {
+        Size::Fits if key.starts_with(&names.checks) => hash(replies.next(), replies.next()),
         Size::Fits if key.starts_with(&names.lists) => list(replies.next()),
         Size::Fits => text(replies.next(), replies.next()),
         Size::WrongType => kind(replies.next()),
-        Size::Many(_) | Size::Large => Ok(unread(size)),
+        Size::Many(_) | Size::Large | Size::Nothing => Ok(unread(size)),
     });
     contents.collect()
 }
@@ -130,6 +162,7 @@ async fn read(
 fn unread(size: &Size) -> Content {
     match size {
         Size::Many(entries) => Content::Many(*entries),
+        Size::Nothing => Content::Absent,
         _ => Content::Large,
     }
 }
@@ -140,6 +173,21 @@ fn list(reply: Option<RedisResult<Value>>) -> Result<Content, RedisError> {
         Some(Value::Array(entries)) if entries.is_empty() => Ok(Content::Absent),
         Some(Value::Array(entries)) if entries.len() > MAX_ENTRIES => Ok(Content::Many(entries.len())),
         Some(Value::Array(entries)) => Ok(Content::List(entries.into_iter().filter_map(octets).collect())),
+        _ => Ok(Content::Absent),
+    }
+}
+
+fn hash(
+    fields: Option<RedisResult<Value>>,
+    exists: Option<RedisResult<Value>>,
+) -> Result<Content, RedisError> {
+    let exists = integer(exists) == Some(1);
+    match settled(fields)? {
+        None => Ok(changing()),
+        Some(Value::Array(values)) if exists => {
+            let mut values = values.into_iter().map(octets);
+            Ok(Content::Hash(FIELDS.map(|_| values.next().flatten())))
+        }
         _ => Ok(Content::Absent),
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Names {
     pub(super) natives: Vec<u8>,
     /// hipache's dead marks begin with this.
     pub(super) deads: Vec<u8>,
+    /// planb's checks begin with this.
+    pub(super) checks: Vec<u8>,
     /// The counter.
     pub(super) revision: String,
     /// By raw key of a frontend: its revision and the digest of what it said then.
@@ -52,6 +54,8 @@ pub(super) enum Meaning {
     },
     /// It should be a frontend, and its name cannot be one.
     Junk(Quarantined),
+    /// planb's check of the frontend that hipache's list of the same host states.
+    Check(FactKey),
     /// The dead marks of a host.
     Dead(Box<str>),
     /// Nothing of ours.
@@ -65,6 +69,7 @@ impl Names {
             lists: format!("{prefix}frontend:").into_bytes(),
             natives: own("frontend:").into_bytes(),
             deads: format!("{prefix}dead:").into_bytes(),
+            checks: format!("{prefix}healthcheck:").into_bytes(),
             revision: own("revision"),
             revisions: own("revisions"),
             history: own("history"),
@@ -93,6 +98,11 @@ impl Names {
         format!("{}dead:{host}", self.prefix).into_bytes().into()
     }
 
+    /// planb's key of the check of a host's list.
+    pub(super) fn check(&self, host: &HostPattern) -> RawKey {
+        format!("{}healthcheck:{host}", self.prefix).into_bytes().into()
+    }
+
     /// What a key stands for.
     pub(super) fn meaning(&self, raw: &[u8]) -> Meaning {
         if let Some(host) = raw.strip_prefix(&*self.lists) {
@@ -109,6 +119,12 @@ impl Names {
         if let Some(rest) = raw.strip_prefix(&*self.natives) {
             return frontend(raw, Origin::Native, host_and_path_of(rest), |key| self.native(key));
         }
+        if let Some(host) = raw.strip_prefix(&*self.checks) {
+            // planb looks a host up as it is spelled: one that is spelled otherwise is of no list here.
+            let host = host_of(host).ok().filter(|host| *self.check(host) == *raw);
+            let key = host.map(|host| FactKey::Frontend { host, path: PathPrefix::root() });
+            return key.map_or(Meaning::Other, Meaning::Check);
+        }
         if let Some(host) = raw.strip_prefix(&*self.deads) {
             let mut canonical = String::new();
             let Ok(port) = canonical_host(host, &mut canonical) else { return Meaning::Other };
@@ -123,16 +139,16 @@ impl Names {
         Meaning::Other
     }
 
-    /// A glob (for `SCAN MATCH`) that all keys which may be frontends or dead marks match, and few others: all three kinds
-    /// have `d:` in their names.
+    /// A glob (for `SCAN MATCH`) that all keys which may be frontends, checks or dead marks match, and few others: all kinds
+    /// have `d:` or `k:` in their names.
     pub(super) fn glob(&self) -> String {
-        format!("{}*d:*", escape_glob(&self.prefix))
+        format!("{}*[dk]:*", escape_glob(&self.prefix))
     }
 
     /// Patterns of the keyspace notifications of our keys in database `db`.
     pub(super) fn keyspace_patterns(&self, db: i64) -> Vec<String> {
         let prefix = escape_glob(&self.prefix);
-        ["frontend:", "dead:", "portico:frontend:"]
+        ["frontend:", "dead:", "healthcheck:", "portico:frontend:"]
             .map(|kind| format!("__keyspace@{db}__:{prefix}{kind}*"))
             .into()
     }
@@ -220,6 +236,7 @@ mod tests {
         let meaning = match Names::new("p:").meaning(raw) {
             Meaning::Frontend { key, origin, canonical } => format!("{key} {origin:?} {canonical}"),
             Meaning::Junk(why) => format!("junk: {}", why.reason),
+            Meaning::Check(key) => format!("check {key}"),
             Meaning::Dead(host) => format!("dead {host}"),
             Meaning::Other => "other".to_owned(),
         };
@@ -240,6 +257,9 @@ mod tests {
         check(b"p:frontend:*.a:80", "junk: ");
         check(b"p:dead:a.example:8080", "dead a.example:8080");
         check(b"p:tls:a.example", "other");
+        check(b"p:healthcheck:a.example", "check frontend:a.example");
+        check(b"p:healthcheck:A", "other");
+        check(b"p:healthcheck:a b", "other");
         check(b"p:frontend:\xff\xfe", "junk: the key does not name a host: it is not text");
         check(b"p:portico:frontend:a.example/api", "frontend:a.example/api Native true");
         check(b"p:portico:frontend:a.example", "frontend:a.example Native true");
@@ -260,6 +280,6 @@ mod tests {
 
     #[test]
     fn globs_take_the_prefix_literally() {
-        assert_eq!(Names::new("a*[b]").glob(), "a\\*\\[b\\]*d:*");
+        assert_eq!(Names::new("a*[b]").glob(), "a\\*\\[b\\]*[dk]:*");
     }
 }

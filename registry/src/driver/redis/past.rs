@@ -64,7 +64,9 @@ fn understand(entry: StreamId, names: &Names) -> Option<ChangeRecord> {
     let revision = entry.id.split('-').next()?.parse().ok()?;
     let field = |name: &str| entry.map.get(name).cloned().and_then(octets);
     let text = |name: &str| field(name).and_then(|octets| String::from_utf8(octets).ok());
-    let Meaning::Frontend { key, .. } = names.meaning(&field("key")?) else { return None };
+    let (Meaning::Frontend { key, .. } | Meaning::Check(key)) = names.meaning(&field("key")?) else {
+        return None;
+    };
     let fact = |name: &str| {
         let frontend = native::read_frontend(&field(name)?).ok()?;
         Some(Arc::new(Fact::Frontend(frontend)))

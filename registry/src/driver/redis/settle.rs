@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Change, Fact, Revision};
+use model::{Change, Fact, FactKey, Origin, Revision};
 use redis::streams::StreamRangeReply;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::connect::{Refusal, Stop, octets};
 use super::content::{Digest, Reading};
 use super::follow::Session;
-use super::known::Entry;
+use super::known::{Entry, joined};
 use super::look::{Look, look};
 use super::names::{Meaning, RawKey};
 use super::number::{NOT_KNOWN, SET_ASIDE, Unnumbered, document, number};
@@ -156,14 +156,16 @@ impl Session<'_> {
     }
 
     /// What stood under `key` when it was last seen, for the history: by this session, or by what was served before it.
-    fn before(&self, key: &RawKey) -> String {
-        if let Some(fact) = self.known.get(key).and_then(fact) {
+    fn before(&self, key: &RawKey, read: &Read) -> String {
+        if let Some(fact) = self.stated_by(key, read) {
             return document(&fact);
         }
         if self.listed {
             return String::new();
         }
-        let Meaning::Frontend { key, .. } = self.shared.names.meaning(key) else { return String::new() };
+        let (Meaning::Frontend { key, .. } | Meaning::Check(key)) = self.shared.names.meaning(key) else {
+            return String::new();
+        };
         let served = self.snapshots.borrow();
         match served.get(&key) {
             Some(stated) => document(&stated.fact),
@@ -172,20 +174,48 @@ impl Session<'_> {
         }
     }
 
+    /// What is there now under `key`, for the history.
+    fn after(&self, key: &RawKey, entry: Option<&Entry>, read: &Read) -> String {
+        match (self.stated_by(key, read), entry) {
+            (Some(fact), _) => document(&fact),
+            (None, Some(Entry { reading: Reading::Unusable(_), .. })) => SET_ASIDE.to_owned(),
+            (None, _) => String::new(),
+        }
+    }
+
+    /// The fact that `key` states, or has a part in: what was `read` just now, else what is known.
+    fn stated_by(&self, key: &RawKey, read: &Read) -> Option<Arc<Fact>> {
+        let names = &self.shared.names;
+        let now = |key: &RawKey| read.get(key).copied().unwrap_or_else(|| self.known.get(key));
+        let (list, check) = match names.meaning(key) {
+            Meaning::Check(FactKey::Frontend { host, .. }) => (names.list(&host), Arc::clone(key)),
+            Meaning::Frontend { key: FactKey::Frontend { host, .. }, origin: Origin::Hipache, .. } => {
+                (Arc::clone(key), names.check(&host))
+            }
+            _ => return now(key).and_then(fact),
+        };
+        let check = now(&check).and_then(|entry| match &entry.reading {
+            Reading::Check(check) => Some(check),
+            Reading::Fact(_) | Reading::Unusable(_) => None,
+        });
+        now(&list).and_then(fact).map(|fact| joined(&fact, check))
+    }
+
     /// Has the store number what its books do not have. `None`: it takes no writes from us.
     async fn number(
         &mut self,
         unnumbered: &mut Vec<(RawKey, Digest, Option<Entry>)>,
         gathered: &mut Gathered,
     ) -> Result<Option<Vec<RawKey>>, Stop> {
-        let changes: Vec<Unnumbered> = unnumbered
-            .iter()
-            .map(|(key, _, entry)| Unnumbered {
-                key: Arc::clone(key),
-                before: self.before(key),
-                after: entry.as_ref().map(after).unwrap_or_default(),
-            })
-            .collect();
+        let mut read: Read = gathered.found.iter().map(|(key, found)| (key, found.entry.as_ref())).collect();
+        let mut changes = Vec::with_capacity(unnumbered.len());
+        for (key, _, entry) in unnumbered.iter() {
+            let before = self.before(key, &read);
+            read.insert(key, entry.as_ref());
+            let after = self.after(key, entry.as_ref(), &read);
+            changes.push(Unnumbered { key: Arc::clone(key), before, after });
+        }
+        drop(read);
         let Some(numbered) = self.call_number(&changes).await? else { return Ok(None) };
         // Only where both are one store do these numbers say what can be read.
         if self.writer_is_reader() {
@@ -257,7 +287,7 @@ impl Session<'_> {
 
     /// The revision this node already serves just this fact at, so that a restart of ours changes nothing.
     fn served_revision(&self, key: &RawKey, entry: Option<&Entry>) -> Option<u64> {
-        let fact = entry.and_then(fact)?;
+        let fact = self.stated_by(key, &BTreeMap::from([(key, entry)]))?;
         let Meaning::Frontend { key, .. } = self.shared.names.meaning(key) else { return None };
         let snapshot = self.snapshots.borrow();
         let served = snapshot.get(&key)?;
@@ -391,6 +421,9 @@ fn last_of_each(changes: Vec<Change>) -> Vec<Change> {
     last
 }
 
+/// Entries that were read, and are not taken in yet.
+type Read<'a> = BTreeMap<&'a RawKey, Option<&'a Entry>>;
+
 struct Candidate {
     entry: Option<Entry>,
     recorded: Option<(u64, Digest)>,
@@ -404,13 +437,8 @@ fn found(entry: Option<Entry>, revision: u64, seen_at: u64) -> Found {
 fn fact(entry: &Entry) -> Option<Arc<Fact>> {
     match &entry.reading {
         Reading::Fact(fact) => Some(Arc::clone(fact)),
-        Reading::Unusable(_) => None,
+        Reading::Check(_) | Reading::Unusable(_) => None,
     }
-}
-
-/// What an entry says, for the history.
-fn after(entry: &Entry) -> String {
-    fact(entry).map_or_else(|| SET_ASIDE.to_owned(), |fact| document(&fact))
 }
 
 /// True for an error by which a reachable store says no; false where it cannot answer now.

@@ -85,7 +85,7 @@ fn said_no(error: RedisError, what: &str) -> Result<(), Stop> {
 async fn track(connection: &mut MultiplexedConnection, names: &Names) -> Result<(), RedisError> {
     let mut command = redis::cmd("CLIENT");
     command.arg("TRACKING").arg("ON").arg("BCAST");
-    for prefix in [&names.lists, &names.natives, &names.deads] {
+    for prefix in [&names.lists, &names.natives, &names.deads, &names.checks] {
         command.arg("PREFIX").arg(prefix);
     }
     command.query_async::<()>(connection).await
@@ -105,7 +105,9 @@ async fn notifies(connection: &mut MultiplexedConnection, may_configure: bool) -
     if missing.is_empty() || !may_configure {
         return Ok(missing.is_empty());
     }
-    let wanted = format!("{flags}{missing}");
+    // Hashes, too: where an operator left them out, a check that changes is found by comparing.
+    let hashes = if flags.contains(['A', 'h']) { "" } else { "h" };
+    let wanted = format!("{flags}{missing}{hashes}");
     let set = redis::cmd("CONFIG").arg("SET").arg("notify-keyspace-events").arg(&wanted).to_owned();
     match set.query_async::<()>(connection).await {
         Ok(()) => Ok(true),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Fact, FactKey, Revision};
+use model::{Fact, FactKey, Frontend, Revision};
 use redis::Value;
 use tokio::sync::oneshot;
 
@@ -130,6 +130,8 @@ impl Session<'_> {
         let mut keys = vec![names.native(key)];
         if path.is_root() {
             keys.push(names.list(host));
+            let check = names.check(host);
+            keys.extend(self.known.get(&check).is_some().then_some(check));
         }
         for claimant in self.known.claimants(key) {
             if !keys.contains(claimant) {
@@ -152,7 +154,7 @@ impl Session<'_> {
             return Some(Step { keys, content: Content::Absent, before, after: String::new() });
         };
         let Fact::Frontend(frontend) = fact;
-        let list = hipache::write_list(frontend);
+        let list = self.list_of_check(frontend, &mut keys).or_else(|| hipache::write_list(frontend));
         let wanted = match &list {
             Some(_) => self.shared.names.list(&frontend.host),
             None => self.shared.names.native(&edit.key),
@@ -165,6 +167,18 @@ impl Session<'_> {
             None => Content::Text(after.clone().into_bytes()),
         };
         Some(Step { keys, content, before, after })
+    }
+
+    /// The list of a frontend whose check planb's hash states already: the hash stays beside it.
+    fn list_of_check(&self, frontend: &Frontend, keys: &mut Vec<RawKey>) -> Option<Vec<String>> {
+        let names = &self.shared.names;
+        let (check, _) = self.known.check(names, &frontend.key())?;
+        let mut plain = frontend.clone();
+        let wanted = plain.policy.check.take()?;
+        let list = hipache::write_list(&plain).filter(|_| *wanted == *check)?;
+        let hash = names.check(&frontend.host);
+        keys.retain(|key| *key != hash);
+        Some(list)
     }
 
     fn fits(&self, content: &Content) -> bool {
