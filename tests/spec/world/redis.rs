@@ -148,14 +148,19 @@ impl Redis {
 
     /// Runs a command; the answer as redis-cli would print it without quotes, items one a line.
     pub(crate) fn command(&self, parts: &[&str]) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut request = format!("*{}\r\n", parts.len());
         for part in parts {
             request.push_str(&format!("${}\r\n{part}\r\n", part.len()));
         }
-        stream.write_all(request.as_bytes()).unwrap();
-        read(&mut BufReader::new(stream))
+        // A server that changes its role cuts who has just come, before it reads what they ask.
+        let mut stream = until("Redis answers", || {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.write_all(request.as_bytes()).ok()?;
+            let mut reader = BufReader::new(stream);
+            reader.fill_buf().is_ok_and(|octets| !octets.is_empty()).then_some(reader)
+        });
+        read(&mut stream)
     }
 }
 
