@@ -69,7 +69,8 @@ impl Address {
         }
         let (scheme, rest) = url.split_once("://").ok_or(AddressError::NotUrl)?;
         if !scheme.eq_ignore_ascii_case("http") {
-            return Err(AddressError::Scheme(scheme.chars().take(16).collect()));
+            // What is not printable is escaped: operators read this on a terminal.
+            return Err(AddressError::Scheme(scheme.escape_debug().take(16).collect()));
         }
         let authority = match rest.find(['/', '?', '#']) {
             Some(end) if &rest[end..] == "/" => &rest[..end],

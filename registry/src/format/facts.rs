@@ -16,8 +16,8 @@ use model::Snapshot;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::FormatError;
 use super::native::{self, FrontendDoc};
+use super::{FormatError, plain};
 use crate::import::Gathered;
 
 /// What the file says it is.
@@ -111,7 +111,7 @@ pub fn read(json: &[u8]) -> Result<Gathered, FormatError> {
         let host = value.get("host").and_then(Value::as_str).unwrap_or("no host").to_owned();
         match frontend(value) {
             Ok(frontend) => gathered.add("", frontend),
-            Err(error) => gathered.refuse(format!("frontends[{i}] ({host})"), error),
+            Err(error) => gathered.refuse(plain(&format!("frontends[{i}] ({host})")), error),
         }
     }
     Ok(gathered.without_repetitions())

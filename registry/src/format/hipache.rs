@@ -10,6 +10,8 @@ use model::{
     Quarantined, RejectedEndpoint, Weight,
 };
 
+use super::plain;
+
 /// How much of a rejected entry is shown, in characters.
 const SHOWN: usize = 200;
 
@@ -118,12 +120,7 @@ pub fn write_list(frontend: &Frontend) -> Option<Vec<String>> {
 
 /// An entry as operators see it: what is not printable escaped, cut to [`SHOWN`] characters.
 fn shown(entry: &[u8]) -> Box<str> {
-    let text = String::from_utf8_lossy(entry);
-    let escaped = text.chars().flat_map(|c| {
-        let printable = (!c.is_control()).then_some(c);
-        printable.into_iter().chain(c.is_control().then(|| c.escape_default()).into_iter().flatten())
-    });
-    escaped.take(SHOWN).collect()
+    plain(&String::from_utf8_lossy(entry)).chars().take(SHOWN).collect()
 }
 
 #[cfg(test)]
@@ -162,6 +159,7 @@ mod tests {
         check("http://[::1]:81/", Ok("[::1]:81"));
         check("https://10.0.0.1:443", Err("scheme `https` is not supported"));
         check("ftp://10.0.0.1", Err("scheme `ftp` is not supported"));
+        check("\u{1b}[2J://10.0.0.1", Err("scheme `\\u{1b}[2J` is not supported"));
         check("10.0.0.1:80", Err("write `http://host:port`"));
         check("http://10.0.0.1:0", Err("port 0"));
         check("http:///x", Err("empty"));

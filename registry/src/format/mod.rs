@@ -33,8 +33,17 @@ impl FormatError {
         reason: impl std::fmt::Display,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { place: place.into(), reason: reason.to_string(), remedy: remedy.into() }
+        Self { place: plain(&place.into()), reason: plain(&reason.to_string()), remedy: remedy.into() }
     }
+}
+
+/// Text as operators may see it on a terminal: a control character as its escape, any other as it is.
+pub(crate) fn plain(text: &str) -> String {
+    let escaped = |c: char| {
+        let escape = c.is_control().then(|| c.escape_default());
+        (!c.is_control()).then_some(c).into_iter().chain(escape.into_iter().flatten())
+    };
+    text.chars().flat_map(escaped).collect()
 }
 
 impl From<FormatError> for Quarantined {

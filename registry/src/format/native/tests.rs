@@ -57,6 +57,7 @@ fn errors_name_the_field_and_the_remedy() {
     check(r#"{"host":"a"}"#, Err(("", "missing field `endpoints`")));
     check(r#"{"host":"a","endpoints":[],"wieght":1}"#, Err(("wieght", "unknown field `wieght`")));
     check(r#"{"host":"a","endpoints":[],"host":"b"}"#, Err(("", "duplicate field `host`")));
+    check(r#"{"host":"a","endpoints":[],"\u001b[2J":1}"#, Err(("\\u{1b}[2J", "unknown field `\\u{1b}[2J`")));
     check(r#"{"host":"*.a:80","endpoints":[]}"#, Err(("host", "a port is only allowed behind a whole host")));
     check(r#"{"host":"a","path":"x","endpoints":[]}"#, Err(("path", "starts with `/`")));
     check(r#"{"host":"a","backend":"","endpoints":[]}"#, Err(("backend", "253 octets")));
