@@ -2,10 +2,10 @@
 #![no_main]
 
 #[path = "../../src/config/mod.rs"]
-#[expect(dead_code, reason = "the rest of the binary has a use for it")]
+#[expect(dead_code, unused_imports, reason = "the rest of the binary has a use for it")]
 mod config;
 #[path = "../../src/logging/mod.rs"]
-#[expect(dead_code, reason = "the rest of the binary has a use for it")]
+#[expect(dead_code, unused_imports, reason = "the rest of the binary has a use for it")]
 mod logging;
 #[path = "../../src/config/properties.rs"]
 #[expect(dead_code, reason = "there is another target for the other half")]

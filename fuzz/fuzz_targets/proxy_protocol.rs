@@ -2,7 +2,7 @@
 #![no_main]
 
 #[path = "../../proxy/tests/codec/main.rs"]
-#[expect(dead_code, reason = "tests, and the rows they read, are for the tests")]
+#[expect(dead_code, unused_imports, reason = "tests, and the rows they read, are for the tests")]
 mod codec;
 
 libfuzzer_sys::fuzz_target!(|octets: &[u8]| {
