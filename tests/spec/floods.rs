@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::world::{Bystander, Connection, Origin, Portico, Service, World, eventually, get};
+use crate::world::{Bystander, Connection, Origin, Portico, Service, WideOrigin, World, eventually, get};
 
 /// How long a flood lasts.
 const FLOOD: Duration = Duration::from_secs(3);
@@ -131,6 +131,30 @@ fn a_flood_of_pipelined_requests_whose_answers_nobody_reads_takes_no_memory() {
         stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
         // Until it is cut off, or as much as the limit of this test allows.
         let _cut = (0..1_000).all(|_| stream.write_all(requests.as_bytes()).is_ok());
+    });
+
+    service.was_good();
+}
+
+#[test]
+fn a_flood_of_octets_leaves_others_their_turn() {
+    let world = World::new();
+    let (portico, _origin) = stage(&world, "");
+    let sink = WideOrigin::start(2);
+    portico.does(&["frontend", "add", "sink.example.com", &sink.url()]);
+    const MUCH: usize = 256 << 20;
+
+    let service = is_withstood(&portico, |http| {
+        let mut stream = TcpStream::connect(http).unwrap();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: sink.example.com\r\nConnection: close\r\nContent-Length: {MUCH}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let piece = vec![b'x'; 1 << 20];
+        (0..MUCH / piece.len()).for_each(|_| stream.write_all(&piece).unwrap());
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("xx"), "{answer}");
     });
 
     service.was_good();

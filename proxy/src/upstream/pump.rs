@@ -2,6 +2,7 @@
 
 use std::task::{Context, Poll, ready};
 
+use super::relay::TURN;
 use crate::accept::buffer::Buffer;
 use crate::accept::transport::Transport;
 use crate::http::{BodyError, BodyReader, RequestHead};
@@ -181,7 +182,12 @@ impl Pump {
         endpoint: &mut Transport,
         keep: usize,
     ) -> Poll<Result<(), PumpError>> {
+        let start = self.moved;
         loop {
+            if self.moved - start > TURN as u64 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             while self.first_sent < self.first.len() {
                 let n = ready!(self.poll_write(cx, endpoint, None))?;
                 self.first_sent += n;

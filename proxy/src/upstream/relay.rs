@@ -13,8 +13,8 @@ use crate::accept::transport::Transport;
 use crate::http::BodyReader;
 use crate::worker::Worker;
 
-/// Octets of a body that one connection may move before the others get their turn.
-const TURN: usize = 512 << 10;
+/// Octets that one connection may move before the others get their turn.
+pub(super) const TURN: usize = 512 << 10;
 
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

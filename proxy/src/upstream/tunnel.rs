@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use super::ask::Patience;
 use super::connect::Connection;
+use super::relay::TURN;
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
 use crate::accept::transport::Transport;
@@ -31,7 +32,12 @@ impl Way {
         from: &mut Transport,
         to: &mut Transport,
     ) -> Poll<Result<(), Broken>> {
+        let start = self.moved;
         loop {
+            if self.moved - start > TURN as u64 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             while !self.buffer.is_empty() {
                 match ready!(to.poll_write(cx, self.buffer.filled())) {
                     Ok(n) if n > 0 => {
