@@ -55,14 +55,15 @@ pub struct AddArgs {
     /// How long a body or a tunnel may be silent [default: as the proxy's]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     idle_timeout: Option<u64>,
-    #[command(flatten)]
-    check: CheckArgs,
     /// Replace the frontend that is there
     #[arg(long)]
     replace: bool,
     /// Only when the frontend is still at this revision
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
+    // The last ones, because the heading of theirs would go on.
+    #[command(flatten)]
+    check: CheckArgs,
 }
 
 /// Runs it.

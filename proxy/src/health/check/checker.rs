@@ -212,8 +212,15 @@ impl Checker {
                     user.told = hand.fell(route, index, failure, user.tally.fails(), user.told);
                 }
                 (Turn::Rises, _) => {
-                    (user.failing, user.told) = (false, None);
+                    user.failing = false;
                     hand.rose(route, index);
+                    let told = hand.tell(route, index, HealthVerdict::CheckPassed);
+                    user.told = user.told.filter(|_| !told);
+                }
+                // The queue was full when it rose, and a mark still says otherwise.
+                (Turn::Stays, None) if user.told.is_some() && !user.failing => {
+                    let told = hand.tell(route, index, HealthVerdict::CheckPassed);
+                    user.told = user.told.filter(|_| !told);
                 }
                 _ => {}
             }
@@ -251,12 +258,8 @@ impl Hand<'_> {
         if marked == Marked::Spared || matches!(failure, Failure::Forbidden(_)) || !due {
             return told;
         }
-        self.tell(
-            route,
-            index,
-            HealthVerdict::CheckFailed { ttl_seconds: MARK_SECONDS, again: told.is_some() },
-        );
-        Some(self.now)
+        let verdict = HealthVerdict::CheckFailed { ttl_seconds: MARK_SECONDS, again: told.is_some() };
+        if self.tell(route, index, verdict) { Some(self.now) } else { told }
     }
 
     fn rose(&self, route: &Route, index: usize) {
@@ -265,17 +268,16 @@ impl Hand<'_> {
         if let Some(candidate) = was_out {
             tracing::info!(frontend = %route.key(), address = %candidate.address(), "an endpoint is back");
         }
-        self.tell(route, index, HealthVerdict::CheckPassed);
     }
 
-    /// Tells the registry, for frontends that are hosts: hipache's marks have the name of one.
-    fn tell(&self, route: &Route, index: usize, verdict: HealthVerdict) {
+    /// Tells the registry, for frontends that are hosts: hipache's marks have the name of one. False: it takes no more now.
+    fn tell(&self, route: &Route, index: usize, verdict: HealthVerdict) -> bool {
         let frontend = route.frontend();
-        let (HostPattern::Exact(host) | HostPattern::OnPort(host)) = &frontend.host else { return };
-        let Some(candidate) = route.candidate(index).filter(|_| frontend.path.is_root()) else { return };
+        let (HostPattern::Exact(host) | HostPattern::OnPort(host)) = &frontend.host else { return true };
+        let Some(candidate) = route.candidate(index).filter(|_| frontend.path.is_root()) else { return true };
         if matches!(candidate.address(), Address::Unix(_)) {
             // On another machine it is another socket.
-            return;
+            return true;
         }
         let report = HealthReport {
             host: host.clone(),
@@ -283,8 +285,10 @@ impl Hand<'_> {
             address: candidate.address().clone(),
             verdict,
         };
-        if self.shared.health.try_send(report).is_err() {
+        let taken = self.shared.health.try_send(report).is_ok();
+        if !taken {
             count(&self.counts.dropped);
         }
+        taken
     }
 }
