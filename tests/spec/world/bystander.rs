@@ -79,9 +79,10 @@ impl Service {
         assert!(self.wrong.is_empty(), "{} wrong answers: {:?}", self.wrong.len(), self.wrong.first());
         assert!(self.took.len() > 10, "{} answers", self.took.len());
         let (most, all) = (self.within(95), self.within(100));
-        // Far more than it takes, for machines that do a lot besides; far less than those who do harm hold on.
+        // Far more than it takes, for machines that do a lot besides. A few may meet a system whose memory for TCP is used up (by
+        // all that wait to be read, on either side of us), and wait until what it dropped is sent again.
         assert!(
-            most < Duration::from_millis(500) && all < Duration::from_secs(5),
+            most < Duration::from_millis(500) && all < Duration::from_secs(10),
             "95 % took {most:?}, all {all:?}"
         );
     }

@@ -21,6 +21,8 @@ impl WideOrigin {
         let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         listener.set_nonblocking(true).unwrap();
         listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        // Its connections have buffers of this size, so that thousands do not use up what the system has for all.
+        listener.set_send_buffer_size(32 << 10).unwrap();
         listener.listen(4096).unwrap();
         let listener = std::net::TcpListener::from(listener);
         let address = listener.local_addr().unwrap();
