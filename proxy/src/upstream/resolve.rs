@@ -205,7 +205,7 @@ impl Task {
         let misses = known.misses.fetch_add(1, Ordering::Relaxed);
         let kept = known.ips.len();
         if misses == 0 {
-            tracing::warn!(%name, why, kept, "cannot resolve the name of an endpoint; the addresses it had are kept");
+            tracing::warn!(%name, why, kept, "cannot resolve the name of an endpoint");
         }
         if !denied {
             known.denied.store(0, Ordering::Relaxed);
