@@ -60,7 +60,9 @@ pub(crate) async fn accept(
                 }
                 // Counted here, so that the limit sees it before the next one is accepted.
                 let counted = Counted::new(&worker, place);
-                tokio::task::spawn_local(serve(Rc::clone(&worker), counted, socket, (peer, local)));
+                // In a box: a task is moved more than once on its way, and this one is large.
+                let serving = Box::pin(serve(Rc::clone(&worker), counted, socket, (peer, local)));
+                tokio::task::spawn_local(serving);
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
