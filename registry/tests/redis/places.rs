@@ -44,6 +44,37 @@ async fn a_wrong_password_is_said_and_never_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_refused_by_name_does_not_become_the_default_user() {
+    let user = [
+        "--user", "portico", "on", ">right", "~*", "&*", "+@all", "--user", "free", "on", "nopass", "~*",
+        "&*", "+@all",
+    ];
+    for settings in [vec![], vec!["--rename-command", "HELLO", ""]] {
+        let server = Server::with(&[&user[..], &settings].concat());
+        server.run("RPUSH frontend:a.example web http://10.0.0.1");
+        let at = |login: &str| format!("redis://{login}@127.0.0.1:{}", server.port);
+        for login in ["portico:wrong", "portico:", "nobody:right"] {
+            let node = Node::open(&at(login), config("n1")).await;
+
+            let place =
+                format!("redis://{}:…@127.0.0.1:{} refuses", login.split(':').next().unwrap(), server.port);
+            let refused = |state: &registry::State| matches!(&state.link, Link::Lost { error } if error.starts_with(&place));
+            node.state(login, BACK, refused).await;
+            assert!(!node.0.state().borrow().ready, "{login}");
+            assert!(!format!("{:?}", node.0.state().borrow()).contains("wrong"), "{login}");
+        }
+        for login in ["portico:right", "free:"] {
+            let node = Node::live(&at(login)).await;
+
+            let clients = text(&server.run("CLIENT LIST"));
+            let user = format!("user={} ", login.split(':').next().unwrap());
+            assert!(clients.contains(&user), "{login}: {clients}");
+            node.sees("a.example", "web:10.0.0.1:80").await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_who_may_only_read_follows_with_local_revisions_and_is_told_so() {
     let reader =
         ["--user", "reader", "on", ">pw", "~*", "&*", "+@read", "+@connection", "+@pubsub", "+dbsize"];

@@ -31,10 +31,23 @@ pub(super) fn translate(out: &mut Translation, top: &Map<String, Json>) {
             "`driver` {scheme:?} is not supported; write \"redis://[:password@]host:port/db#prefix\""
         ));
     }
-    out.set("registry.url", Value::List(urls.into_iter().map(Value::Text).collect()));
+    let urls = urls.iter().map(|url| without_user(url));
+    out.set("registry.url", Value::List(urls.map(Value::Text).collect()));
     if top.contains_key("etcd") {
         out.remark("`etcd` is ignored: that driver is not supported");
     }
+}
+
+/// hipache logs in by password alone and reads over whatever name stands before it; portico would log in as that user.
+fn without_user(url: &str) -> String {
+    let named = url.split_once("://").and_then(|(scheme, rest)| {
+        let (rest, prefix) = rest.split_once('#').map_or((rest, None), |(rest, prefix)| (rest, Some(prefix)));
+        let (login, place) = rest.rsplit_once('@')?;
+        let (_, password) = login.split_once(':')?;
+        let prefix = prefix.map_or_else(String::new, |prefix| format!("#{prefix}"));
+        Some(format!("{scheme}://:{password}@{place}{prefix}"))
+    });
+    named.unwrap_or_else(|| url.to_owned())
 }
 
 fn legacy(out: &mut Translation, top: &Map<String, Json>) -> Vec<String> {

@@ -97,6 +97,13 @@ fn a_port_of_0_3_without_an_address_listens_everywhere() {
 }
 
 #[test]
+fn a_user_before_the_password_is_left_out_because_hipache_logs_in_by_password_alone() {
+    let url = |text: &str| load(text).unwrap().settings.registry.url;
+    assert_eq!(url(r#"{"driver": "redis://ignored:p%40:w@h:1/2#a@b"}"#), ["redis://:p%40:w@h:1/2#a@b"]);
+    assert_eq!(url(r#"{"driver": ["redis://u:a@h", "redis://pw@h"]}"#), ["redis://:a@h", "redis://pw@h"]);
+}
+
+#[test]
 fn older_redis_spellings_become_urls() {
     let url = |text: &str| load(text).unwrap().settings.registry.url;
     assert_eq!(url(r#"{"redisPort": 7000}"#), ["redis://127.0.0.1:7000"]);

@@ -72,30 +72,15 @@ fn config(timeout: Duration) -> AsyncConnectionConfig {
         .set_response_timeout(Some(timeout))
 }
 
-/// hipache reads a password and never a user, so that any name stands before it in URLs: without an answer to both, the
-/// password alone is tried.
+/// Who is refused is nobody: connected without its user, it would be the server's `default` one, with rights that nobody gave it.
+/// Only servers before 6, which know no users, are given the password alone (the client sees that by their word about `AUTH`).
 async fn connect_with(
     server: &Server,
     protocol: ProtocolVersion,
     config: &AsyncConnectionConfig,
 ) -> Result<MultiplexedConnection, RedisError> {
-    let named = open(server, server.user.as_deref(), protocol, config).await;
-    match named {
-        Err(error) if server.user.is_some() && refuses_login(&error) => {
-            open(server, None, protocol, config).await.map_err(|_| error)
-        }
-        named => named,
-    }
-}
-
-async fn open(
-    server: &Server,
-    user: Option<&str>,
-    protocol: ProtocolVersion,
-    config: &AsyncConnectionConfig,
-) -> Result<MultiplexedConnection, RedisError> {
     let mut login = RedisConnectionInfo::default().set_db(server.db).set_protocol(protocol);
-    if let Some(user) = user {
+    if let Some(user) = &server.user {
         login = login.set_username(user);
     }
     if let Some(password) = &server.password {
@@ -111,7 +96,20 @@ async fn open(
         let info = ConnectionAddr::Tcp(host, port).into_connection_info()?;
         Client::open(info.set_redis_settings(login))?
     };
-    client.get_multiplexed_async_connection_with_config(config).await
+    client.get_multiplexed_async_connection_with_config(config).await.map_err(|error| {
+        match refuses_login(&error) {
+            true => refused_login(server),
+            false => error,
+        }
+    })
+}
+
+fn refused_login(server: &Server) -> RedisError {
+    let said = format!(
+        "{server} refuses the user name or the password (WRONGPASS); put the right ones into the registry's URL, or see \
+         `ACL LIST` of that Redis"
+    );
+    RedisError::from((ErrorKind::AuthenticationFailed, "login refused", said))
 }
 
 /// Servers before 6, and some proxies, do not know `HELLO`.

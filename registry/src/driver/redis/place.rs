@@ -124,7 +124,8 @@ fn parse_url(url: &str) -> Result<(Server, String), UrlError> {
             (Some(decode(user)?).filter(|user| !user.is_empty()), Some(decode(password)?))
         }
     };
-    let password = password.filter(|password| !password.is_empty());
+    // A user without a password says so: not to log in at all would make it the server's `default` one.
+    let password = password.filter(|password| user.is_some() || !password.is_empty());
     let server = Server { host, port, sentinels, tls, roots: None, db: db.into(), user, password };
     Ok((server, prefix.to_owned()))
 }
@@ -267,6 +268,8 @@ mod tests {
         assert_eq!(password("redis://plain@h").as_deref(), Some("plain"));
         assert_eq!(password("redis://:with/slash@h").as_deref(), Some("with/slash"));
         assert_eq!(password("redis://h"), None);
+        assert_eq!(password("redis://:@h"), None);
+        assert_eq!(password("redis://portico:@h").as_deref(), Some(""), "a user of no password logs in");
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub(super) fn describe(error: &RedisError) -> String {
         return "no answer in time".to_owned();
     }
     if error.kind() == ErrorKind::AuthenticationFailed {
-        return words("WRONGPASS", "");
+        return error.detail().map_or_else(|| words("WRONGPASS", ""), str::to_owned);
     }
     match (error.code(), error.detail()) {
         (Some(code), detail) => words(code, detail.unwrap_or_default()),

@@ -11,7 +11,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
 use tokio::task::JoinSet;
 
-use super::connect::{Stop, connect_writer, octets};
+use super::connect::{Stop, connect_writer, octets, refuses_login};
 use super::place::{Server, authority};
 use super::plain::describe;
 use super::settle::refuses;
@@ -71,7 +71,14 @@ async fn ask(sentinel: &Server, master: &str, patience: Duration) -> Result<Word
     let nobody = Server { user: None, password: None, ..sentinel.clone() };
     match ask_as(&nobody, master, patience).await {
         Err(error) if error.code() == Some("NOAUTH") && sentinel.password.is_some() => {
-            ask_as(sentinel, master, patience).await
+            match ask_as(sentinel, master, patience).await {
+                // They may have the servers' password without their users; whoever asks a sentinel has no rights to mistake.
+                Err(error) if sentinel.user.is_some() && refuses_login(&error) => {
+                    let alone = Server { user: None, ..sentinel.clone() };
+                    ask_as(&alone, master, patience).await.map_err(|_| error)
+                }
+                answered => answered,
+            }
         }
         answered => answered,
     }
