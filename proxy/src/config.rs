@@ -32,8 +32,10 @@ pub struct Config {
     pub dual_stack: bool,
     /// Threads that serve, each with its own listener, pool and buffers; 0: one a core.
     pub workers: usize,
-    /// Peers whose `X-Forwarded-…`, `X-Real-IP` and `X-Debug` headers are believed.
+    /// Peers whose `X-Forwarded-…`, `X-Real-IP`, `Forwarded` and `X-Debug` headers are believed.
     pub trusted: Vec<IpNet>,
+    /// Requests carry `Forwarded` (RFC 7239) beside `X-Forwarded-…`; without it only what a trusted peer sent is passed on.
+    pub forwarded: bool,
     /// `X-Debug` is honoured for everybody, as in hipache.
     pub debug_headers: bool,
     /// Requests are told in `Via` that they went through this node, and those that come back are answered 508.
@@ -63,7 +65,7 @@ pub struct Listener {
     /// Peers that say in a PROXY protocol header, version 1 or 2, whose connection they pass on; nobody else may come to this
     /// listener then. Empty: nobody says so, and what looks like such a header is none.
     pub proxy_protocol: Vec<IpNet>,
-    /// Whose `X-Forwarded-…`, `X-Real-IP` and `X-Debug` headers are believed here; `None`: as [`Config::trusted`].
+    /// Whose `X-Forwarded-…`, `X-Real-IP`, `Forwarded` and `X-Debug` headers are believed here; `None`: as [`Config::trusted`].
     pub trusted: Option<Vec<IpNet>>,
     /// The only clients that are let in; empty: all …
     pub allow: Vec<IpNet>,
@@ -259,6 +261,7 @@ impl Default for Config {
             dual_stack: true,
             workers: 0,
             trusted: Vec::new(),
+            forwarded: false,
             debug_headers: false,
             via: true,
             error_pages: None,

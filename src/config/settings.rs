@@ -190,6 +190,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("http.dual_stack", proxy.dual_stack),
     setting!("http.workers", proxy.workers),
     setting!("http.trusted", proxy.trusted, live),
+    setting!("http.forwarded", proxy.forwarded, live),
     setting!("http.debug_headers", proxy.debug_headers, live),
     setting!("http.via", proxy.via, live),
     setting!("http.error_pages", proxy.error_pages, live),

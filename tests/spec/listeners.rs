@@ -142,6 +142,40 @@ fn each_listener_has_its_own_rules_and_a_reload_changes_them() {
 }
 
 #[test]
+fn forwarded_is_read_of_whom_is_trusted_alone_and_sent_to_origins_from_the_reload_that_says_so() {
+    let world = World::new();
+    let origin = Origin::saying("fine");
+    let (mut portico, listeners) = listening(&world, &["", "trusted = [\"127.0.0.1\", \"10.0.0.0/8\"]"]);
+    portico.does(&["frontend", "add", "www.example.com", &origin.url()]);
+    let came = "for=203.0.113.5;proto=https, for=10.0.0.2";
+    let ask = |listener: usize| {
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: www.example.com\r\nForwarded: {came}\r\nConnection: close\r\n\r\n"
+        );
+        assert_eq!(Connection::open(listeners[listener]).send(&request).read().unwrap().status, 200);
+        origin.heads().last().unwrap().contains("\r\nForwarded: ")
+    };
+    let own = "for=127.0.0.1;host=www.example.com;proto=http";
+
+    assert!(!ask(0), "it is not sent where nobody asked for it");
+    assert_eq!(last(&origin, "X-Forwarded-For"), "127.0.0.1");
+    assert!(ask(1));
+    assert_eq!(last(&origin, "Forwarded"), format!("{came}, {own}"));
+    assert_eq!(last(&origin, "X-Forwarded-For"), "203.0.113.5, 10.0.0.2, 127.0.0.1");
+    assert_eq!(
+        (last(&origin, "X-Real-IP"), last(&origin, "X-Forwarded-Proto")),
+        ("203.0.113.5".into(), "https".into())
+    );
+    portico.says("::ffff:203.0.113.5 - - ");
+
+    let listeners = "[[http.listen]]\naddress = \"127.0.0.1:0\"\n".repeat(2);
+    world.write("portico.toml", &format!("[http]\nforwarded = true\n{listeners}"));
+    portico.signal("HUP");
+    eventually("it is sent", || ask(0));
+    assert_eq!(last(&origin, "Forwarded"), own);
+}
+
+#[test]
 fn check_shows_the_rules_of_each_listener_and_names_what_is_wrong_by_its_line() {
     let world = World::new();
     let text = "[[http.listen]]\naddress = \"127.0.0.1:7000\"\n[[http.listen]]\naddress = \"127.0.0.1:7001\"\n\

@@ -85,7 +85,7 @@ impl Exchange {
         Self {
             head: RequestHead::new(),
             out: Vec::with_capacity(4096),
-            forwarded: Forwarded::new(peer, 8080, Scheme::Http),
+            forwarded: Forwarded::new(peer, &[], 8080, Scheme::Http),
             via: Via::new("0123456789abcdef"),
             tried: Tried::new(),
             dice: fastrand::Rng::with_seed(7),
@@ -100,7 +100,7 @@ impl Exchange {
     /// Writes it as the endpoint shall see it, and returns how many octets that took.
     pub(crate) fn rewrite(&mut self, octets: &[u8]) -> usize {
         self.out.clear();
-        let mut edits = self.forwarded.before(&self.head, octets).edits;
+        let mut edits = self.forwarded.before(&self.head, octets, false).edits;
         edits.added.push(self.via.field(self.head.version()));
         write_request(&self.head, octets, edits.replaced, &edits.added, &mut self.out);
         self.out.len()

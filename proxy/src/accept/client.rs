@@ -46,18 +46,15 @@ impl Client {
     /// The client of a connection from `peer`, which came to `listener`.
     pub(crate) fn new(worker: &Worker, transport: Transport, listener: &Listener, ends: Ends) -> Self {
         let deadline = worker.deadlines.add();
-        let (peer, scheme) = (peer(worker, listener, ends.client), listener.scheme.unwrap_or(Scheme::Http));
         // The port is that of the same door as the scheme.
         let port = listener.scheme.map_or(ends.local.port(), Scheme::port);
-        let forwarded = Forwarded::new(peer, port, scheme);
+        let (peer, forwarded) = known(worker, listener, ends.client, port);
         Self { transport, peer, deadline, buffer: None, head: RequestHead::new(), requests: 0, forwarded }
     }
 
     /// The connection is one that a load balancer passes on: these are its ends.
     pub(crate) fn is_from(&mut self, worker: &Worker, listener: &Listener, ends: Ends) {
-        self.peer = peer(worker, listener, ends.client);
-        let scheme = listener.scheme.unwrap_or(Scheme::Http);
-        self.forwarded = Forwarded::new(self.peer, ends.local.port(), scheme);
+        (self.peer, self.forwarded) = known(worker, listener, ends.client, ends.local.port());
     }
 
     /// Waits for the next request; holds no memory until its first octet is here.
@@ -175,15 +172,16 @@ impl Client {
     pub(crate) fn request_key(&mut self, route: &Route) -> RequestKey {
         let Self { head, buffer, forwarded, .. } = self;
         let octets = buffer.as_ref().map_or(&[][..], Buffer::filled);
-        route.request_key(|| forwarded.before(head, octets).client, |name| head.header(octets, name))
+        route.request_key(|| forwarded.before(head, octets, false).client, |name| head.header(octets, name))
     }
 
     /// Writes the request's head as the endpoint shall see it.
     pub(crate) fn write_head(&mut self, worker: &Worker, out: &mut Vec<u8>) {
         let Self { head, buffer, forwarded, .. } = self;
         let octets = buffer.as_ref().map_or(&[][..], Buffer::filled);
-        let mut edits = forwarded.before(head, octets).edits;
-        if worker.settings().config.via {
+        let settings = worker.settings();
+        let mut edits = forwarded.before(head, octets, settings.config.forwarded).edits;
+        if settings.config.via {
             edits.added.push(worker.shared.via.field(head.version()));
         }
         write_request(head, octets, edits.replaced, &edits.added, out);
@@ -192,7 +190,7 @@ impl Client {
     /// The client's address as a trusted peer says, or the peer's own.
     pub(crate) fn real_ip(&mut self) -> &[u8] {
         let Self { head, buffer, forwarded, .. } = self;
-        forwarded.before(head, buffer.as_ref().map_or(&[][..], Buffer::filled)).real_ip
+        forwarded.before(head, buffer.as_ref().map_or(&[][..], Buffer::filled), false).real_ip
     }
 
     /// Closes so that what was written still arrives: octets that were sent to us and not read would turn the close into a
@@ -221,9 +219,12 @@ impl Client {
     }
 }
 
-fn peer(worker: &Worker, listener: &Listener, address: SocketAddr) -> Peer {
+/// Who the peer is, and what origins are told of it.
+fn known(worker: &Worker, listener: &Listener, address: SocketAddr, port: u16) -> (Peer, Forwarded) {
     let settings = worker.settings();
-    Peer::new(address, listener.trusted.as_deref().unwrap_or(&settings.config.trusted))
+    let trusted = listener.trusted.as_deref().unwrap_or(&settings.config.trusted);
+    let (peer, scheme) = (Peer::new(address, trusted), listener.scheme.unwrap_or(Scheme::Http));
+    (peer, Forwarded::new(peer, trusted, port, scheme))
 }
 
 /// Requests sent at once that a connection has answered before the others get their turn.

@@ -10,6 +10,7 @@
 //! Never here: a socket, a decision about routes, a field of an untrusted peer that speaks about somebody else.
 
 mod debug;
+mod element;
 mod forwarded;
 mod peer;
 mod via;

@@ -245,6 +245,40 @@ fn each_listener_has_its_own_trust_and_scheme() {
 }
 
 #[test]
+fn the_client_in_forwarded_of_a_trusted_peer_is_who_is_told_and_logged() {
+    let origin = OriginServer::start();
+    let (stage, trusting, other) = two(&origin, |config| {
+        config.trusted = vec!["127.0.0.1/32".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+        config.listen[1].trusted = Some(Vec::new());
+        config.forwarded = true;
+    });
+    let came = "for=6.6.6.6, for=\"203.0.113.5:80\";proto=https;host=shop.test, for=10.0.0.2";
+    for (listener, expected) in [
+        (trusting, ["203.0.113.5, 10.0.0.2, 127.0.0.1", "203.0.113.5", "https", "443", "shop.test"]),
+        (other, ["127.0.0.1", "127.0.0.1", "http", &other.port().to_string(), "a.test"]),
+    ] {
+        let mut client = stage.client_at(listener);
+
+        client.say(format!("GET / HTTP/1.1\r\nHost: a.test\r\nForwarded: {came}\r\n\r\n"));
+
+        let mut call = origin.call();
+        let head = call.head();
+        call.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+        client.expect("\r\n\r\nok");
+        let names =
+            ["X-Forwarded-For", "X-Real-IP", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Host"];
+        assert_eq!(names.map(|name| field(&head, name)), expected);
+        let own = "for=127.0.0.1;host=a.test;proto=http";
+        let whole = if listener == trusting { format!("{came}, {own}") } else { own.to_owned() };
+        assert_eq!(field(&head, "Forwarded"), whole);
+        eventually("the log has the client", || {
+            let log = std::fs::read_to_string(stage.log.path()).unwrap();
+            log.lines().last().is_some_and(|line| line.contains(expected[1]))
+        });
+    }
+}
+
+#[test]
 fn a_listener_lets_in_whom_it_is_for_and_follows_a_reload() {
     let origin = OriginServer::start();
     let mut config = None;
