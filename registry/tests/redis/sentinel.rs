@@ -176,3 +176,17 @@ async fn sentinels_that_know_no_such_master_say_so() {
     let said = |state: &registry::State| matches!(&state.link, Link::Lost { error } if error.contains("names the master `other`") && error.contains("No such master"));
     node.state("told", BACK, said).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sentinel_may_have_the_password_of_its_servers_without_their_users() {
+    let master = Server::with(&["--user", "portico", "on", ">s3cret", "~*", "&*", "+@all"]);
+    let folder = tempfile::tempdir().unwrap();
+    let watched = format!("requirepass s3cret\nsentinel monitor m 127.0.0.1 {} 1\n", master.port);
+    std::fs::write(folder.path().join("sentinel.conf"), watched).unwrap();
+    let sentinel = Server::within(folder, &["sentinel.conf", "--sentinel"]);
+
+    let _node = Node::live(&format!("redis+sentinel://portico:s3cret@127.0.0.1:{}/m", sentinel.port)).await;
+
+    let clients = text(&master.run("CLIENT LIST"));
+    assert!(clients.contains("user=portico "), "{clients}");
+}
