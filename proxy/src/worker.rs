@@ -18,7 +18,7 @@ use crate::config::UpstreamLimits;
 use crate::health::{DeadReason, Marked, Recent, RetryBudget, States};
 use crate::http::ResponseHead;
 use crate::log::Sink;
-use crate::memory::{Gauge, Pressure};
+use crate::memory::{Gauge, LOOK_MS, Pressure, give_back};
 use crate::metrics::{Counters, Limit};
 use crate::middleware::Via;
 use crate::route::{Route, RouteTable};
@@ -113,6 +113,8 @@ pub(crate) struct Worker {
     busy: Cell<usize>,
     /// Connections that are being told that there is no room for them.
     refusals: Cell<usize>,
+    /// When memory was last given back because it is short.
+    relieved: Cell<Millis>,
 }
 
 /// Where a thread stands on its way out.
@@ -153,6 +155,7 @@ impl Worker {
             open: Cell::new(0),
             busy: Cell::new(0),
             refusals: Cell::new(0),
+            relieved: Cell::new(0),
             shared,
         }
     }
@@ -304,16 +307,32 @@ impl Worker {
         }
         self.log.flush();
         if self.pressure() != Pressure::None {
-            // Who is between two requests holds a connection for nothing.
-            self.deadlines.end_kept();
-            self.pool.clear();
-            self.pipes.clear();
+            self.relieve(now);
         }
         let _newest = self.table.borrow_mut().load();
         let newest = self.shared.settings.load();
         if !Arc::ptr_eq(&newest, &self.copied.borrow()) {
             self.take_settings(&newest);
         }
+    }
+
+    /// Lets go of all that is only kept in case it is needed again, and has the allocator give it back.
+    fn relieve(&self, now: Millis) {
+        // Who is between two requests holds a connection for nothing.
+        self.deadlines.end_kept();
+        self.pool.clear();
+        self.pipes.clear();
+        if now.saturating_sub(self.relieved.get()) < LOOK_MS {
+            return;
+        }
+        self.relieved.set(now);
+        for shelf in [&self.requests, &self.snug, &self.responses] {
+            shelf.clear();
+        }
+        self.scratch.take();
+        self.heads.take();
+        self.log.let_go();
+        give_back();
     }
 
     fn take_settings(&self, newest: &Arc<Settings>) {

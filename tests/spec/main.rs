@@ -18,6 +18,7 @@ mod hipache;
 mod lifecycle;
 mod limits;
 mod listeners;
+mod memory;
 mod names;
 mod operator;
 mod redis;

@@ -32,6 +32,11 @@ impl Shelf {
             kept.push(data);
         }
     }
+
+    /// Lets go of all that is not in use.
+    pub(crate) fn clear(&self) {
+        self.kept.take();
+    }
 }
 
 /// Octets between two marks in a stretch of memory, which goes back to its [`Shelf`] when it is not needed.
@@ -178,6 +183,17 @@ mod tests {
         drop(first);
         assert_eq!(shelf.kept.borrow().len(), 1);
         assert!(shelf.take().is_empty(), "an old content must not show");
+    }
+
+    #[test]
+    fn a_cleared_shelf_keeps_nothing_and_takes_back_what_is_in_use() {
+        let shelf = Shelf::new(16, 2);
+        let used = filled(&shelf, b"abc");
+        drop(filled(&shelf, b"def"));
+        shelf.clear();
+        assert_eq!((shelf.kept.borrow().capacity(), used.filled()), (0, &b"abc"[..]));
+        drop(used);
+        assert_eq!(shelf.kept.borrow().len(), 1);
     }
 
     #[test]

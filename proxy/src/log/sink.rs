@@ -122,6 +122,18 @@ impl Sink {
         }
     }
 
+    /// Lets go of memory that is not in use; the next lines make theirs anew.
+    pub fn let_go(&self) {
+        if let Ok(mut spare) = self.0.spare.try_borrow_mut() {
+            *spare = Vec::new();
+        }
+        if let Ok(mut lines) = self.0.lines.try_borrow_mut() {
+            lines.come_home();
+            lines.made -= lines.free.len().min(lines.made);
+            lines.free.clear();
+        }
+    }
+
     pub(super) fn unix_us(&self, moment: Instant) -> i64 {
         let Clock { at, unix_us } = self.0.clock.get();
         let us = |duration: std::time::Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);

@@ -196,6 +196,25 @@ fn an_idle_sink_is_flushed() {
 }
 
 #[test]
+fn memory_that_is_let_go_is_made_anew_and_no_line_is_lost() {
+    let world = World::new();
+    let writer = world.writer("access.log");
+    let sink = world.sink(&writer);
+
+    for lines in 1..=50 {
+        exchange(&sink, "/");
+        sink.let_go();
+        wait_for("the line", || {
+            sink.flush();
+            sink.let_go();
+            exists_with_lines(&world.path("access.log"), lines)
+        });
+    }
+
+    assert_eq!(world.metrics.totals().log_lines_dropped, 0);
+}
+
+#[test]
 fn a_blocked_target_never_blocks_the_sink() {
     let world = World::new();
     let (mut reader, pipe) = std::io::pipe().unwrap();
