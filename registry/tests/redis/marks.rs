@@ -119,7 +119,7 @@ async fn while_an_active_checker_runs_marks_are_announced_and_not_written() {
 async fn nothing_is_marked_for_a_frontend_without_places() {
     let server = Server::start();
     server.run("SET portico:frontend:a.example '{'host':'a.example','endpoints':['http://10.0.0.1']}'");
-    server.run("RPUSH frontend:b.example web http://10.0.0.2");
+    server.run("RPUSH frontend:b.example web http://10.0.0.2 http://10.0.0.3");
     let node = Node::live(&server.url()).await;
 
     let reports = node.0.health_reports();
@@ -129,4 +129,56 @@ async fn nothing_is_marked_for_a_frontend_without_places() {
 
     node.sees_marks("b.example", "10.0.0.2:80").await;
     assert_eq!(texts(&run(&mut server.client(), "KEYS dead:*")), ["dead:b.example"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_place_that_can_be_used_is_announced_and_not_marked() {
+    let server = Server::start();
+    server.run("RPUSH frontend:a.example web http://10.0.0.1 junk http://10.0.0.2");
+    server.run("SADD dead:a.example 0");
+    server.run("EXPIRE dead:a.example 10");
+    let node = Node::live(&server.url()).await;
+    let mut client = server.client();
+    let mut listener = client.as_pubsub();
+    listener.set_read_timeout(Some(BACK)).unwrap();
+    listener.subscribe("dead").unwrap();
+    node.sees_marks("a.example", "10.0.0.1:80").await;
+
+    node.0.health_reports().send(report("a.example", "a.example", "http://10.0.0.2")).await.unwrap();
+
+    let said: String = listener.get_message().unwrap().get_payload().unwrap();
+    assert_eq!(said, "a.example;http://10.0.0.2/;2;3");
+    assert_eq!(texts(&server.run("SMEMBERS dead:a.example")), ["0"]);
+    let ttl: u64 = text(&server.run("TTL dead:a.example")).parse().unwrap();
+    assert!(ttl <= 10, "the other mark is not renewed: {ttl}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_many_nodes_mark_at_once_they_never_mark_a_whole_list() {
+    let server = Server::start();
+    server.run("RPUSH frontend:a.example web http://10.0.0.1 http://10.0.0.2 http://10.0.0.3");
+    let [one, two] = [Node::live(&server.url()).await, Node::live(&server.url()).await];
+    let mut client = server.client();
+    let mut listener = client.as_pubsub();
+    listener.set_read_timeout(Some(BACK)).unwrap();
+    listener.subscribe("dead").unwrap();
+
+    for round in 0..40 {
+        // Each node spares another one, as far as it knows.
+        let markers = [(&one, [0, 1]), (&two, [2, round % 2])];
+        let mut sending = tokio::task::JoinSet::new();
+        for (reports, endpoint) in markers
+            .iter()
+            .flat_map(|(node, places)| places.iter().map(|place| (node.0.health_reports(), *place)))
+        {
+            let report = report("a.example", "a.example", &format!("http://10.0.0.{}", endpoint + 1));
+            sending.spawn(async move { reports.send(report).await.unwrap() });
+        }
+        sending.join_all().await;
+        (0..4).for_each(|_| drop(listener.get_message().unwrap()));
+
+        let marked = texts(&server.run("SMEMBERS dead:a.example"));
+        assert_eq!(marked.len(), 2, "round {round}: {marked:?}");
+        server.run("DEL dead:a.example");
+    }
 }

@@ -92,7 +92,9 @@ impl Session<'_> {
         how: How,
         ttl_seconds: u32,
     ) -> Result<u64, RedisError> {
-        let Some((list, spellings)) = self.entries_of(frontend, address).await? else { return Ok(0) };
+        let Some(Entries { list, spellings, junk }) = self.entries_of(frontend, address).await? else {
+            return Ok(0);
+        };
         let Some(writer) = &mut self.writer else { return Ok(0) };
         let mut call = MARK.prepare_invoke();
         call.key(&*self.shared.names.dead(host)).key(&*list);
@@ -100,12 +102,17 @@ impl Session<'_> {
         for entry in spellings {
             call.arg(&entry).arg(hipache::href(&entry));
         }
+        for entry in junk {
+            call.arg(entry).arg("");
+        }
         call.invoke_async(writer).await
     }
 
     /// Takes all marks of an endpoint of `frontend` under `host` back; answers how many there were.
     async fn unmark(&mut self, host: &str, frontend: &FactKey, address: &Address) -> Result<u64, RedisError> {
-        let Some((list, spellings)) = self.entries_of(frontend, address).await? else { return Ok(0) };
+        let Some(Entries { list, spellings, .. }) = self.entries_of(frontend, address).await? else {
+            return Ok(0);
+        };
         let Some(writer) = &mut self.writer else { return Ok(0) };
         let mut call = ALIVE.prepare_invoke();
         call.key(&*self.shared.names.dead(host)).key(&*list);
@@ -115,20 +122,34 @@ impl Session<'_> {
         call.invoke_async(writer).await
     }
 
-    /// The list that states `frontend`, and the entries in it that mean `address`; `None`: there is no such list, or none of them.
+    /// The list that states `frontend`, and its entries as they regard `address`; `None`: there is no such list, or none means it.
     async fn entries_of(
         &mut self,
         frontend: &FactKey,
         address: &Address,
-    ) -> Result<Option<(RawKey, Vec<String>)>, RedisError> {
+    ) -> Result<Option<Entries>, RedisError> {
         let served = self.known.served(frontend).map(|(list, _)| RawKey::clone(list));
         let list = served.filter(|list| list.starts_with(&self.shared.names.lists));
         let Some(list) = list.filter(|_| self.writer.is_some()) else { return Ok(None) };
         let read = redis::cmd("LRANGE").arg(&*list).arg(1).arg(MAX_ENTRIES).to_owned();
         let entries: Vec<Value> = read.query_async(&mut self.connection).await?;
-        let spellings = spellings(entries.into_iter().filter_map(octets), address);
-        Ok((!spellings.is_empty()).then_some((list, spellings)))
+        let entries: Vec<Vec<u8>> = entries.into_iter().filter_map(octets).collect();
+        let mut junk: Vec<Vec<u8>> =
+            entries.iter().filter(|entry| hipache::read_entry(entry).is_err()).cloned().collect();
+        junk.sort();
+        junk.dedup();
+        let spellings = spellings(entries.into_iter(), address);
+        Ok((!spellings.is_empty()).then_some(Entries { list, spellings, junk }))
     }
+}
+
+/// The entries of a list, as they regard one address.
+struct Entries {
+    list: RawKey,
+    /// Those that mean it, each spelling once.
+    spellings: Vec<String>,
+    /// Those that mean no endpoint.
+    junk: Vec<Vec<u8>>,
 }
 
 /// The entries that mean `address`, each spelling once.
