@@ -105,6 +105,26 @@ fn planbs_hash_drives_checks_whose_results_hipaches_nodes_follow() {
 }
 
 #[test]
+fn marks_of_others_on_endpoints_that_pass_their_check_keep_nobody_out_and_are_lifted() {
+    let world = World::new();
+    let redis = world.redis();
+    let (one, two) = (Origin::saying("one"), Origin::saying("two"));
+    redis.command(&["RPUSH", "frontend:www.example.com", "web", &one.url(), &two.url()]);
+    redis.command(&["HSET", "healthcheck:www.example.com", "path", "up", "status", "200"]);
+    let command = world.portico_command(&["--registry", &redis.url()]);
+    let portico = command.env("PORTICO_HEALTH__CHECK_INTERVAL", "100ms").start();
+    eventually("both are checked", || [&one, &two].iter().all(|origin| origin.requests() > 3));
+
+    redis.command(&["SADD", "dead:www.example.com", "0", "1"]);
+
+    let took = eventually("they are lifted", || {
+        assert_eq!(get(portico.http(), "www.example.com", "/").status, 200);
+        redis.command(&["EXISTS", "dead:www.example.com"]) == "0"
+    });
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
 fn a_host_on_a_port_is_tried_before_the_host_as_in_planb() {
     let world = World::new();
     let redis = world.redis();

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::world::{Origin, World, eventually, get};
+use crate::world::{Origin, Portico, Script, World, eventually, get};
 
 /// Freshness is promised within 50 ms and asserted at ten times that; benches measure it.
 const FRESH: Duration = Duration::from_millis(500);
@@ -95,6 +95,38 @@ fn a_dead_endpoint_is_marked_as_hipache_marks_it_and_everybody_honours_the_mark(
     eventually("the other one honours it", || {
         two.does(&["explain", "http://www.example.com/"]).contains("marked dead in the registry")
     });
+}
+
+#[test]
+fn two_nodes_whose_endpoints_all_die_and_come_back_serve_at_once() {
+    let world = World::new();
+    let redis = world.redis();
+    let origins = [Origin::start(Script::Hang), Origin::start(Script::Hang)];
+    redis.command(&["RPUSH", "frontend:www.example.com", "x", &origins[0].url(), &origins[1].url()]);
+    let nodes = [0, 1].map(|_| World::new().portico(&["--registry", &redis.url()]));
+    let at = |node: &Portico| get(node.http(), "www.example.com", "/").status;
+    let rounds = 5;
+
+    for round in 1..=rounds {
+        std::thread::scope(|scope| {
+            for node in &nodes {
+                scope.spawn(|| (0..8).for_each(|_| assert_eq!(at(node), 502)));
+            }
+        });
+        let marks = || redis.command(&["SCARD", "dead:www.example.com"]);
+        eventually("one is marked", || marks() == "1");
+        let explained = |node: &Portico| node.does(&["explain", "http://www.example.com/"]);
+        eventually("both know", || nodes.iter().all(|node| explained(node).contains("out:")));
+
+        origins.iter().for_each(|origin| origin.now(Script::Say("back".into())));
+
+        for node in &nodes {
+            assert!((0..8).all(|_| at(node) == 200), "round {round}: {}", explained(node));
+        }
+        assert_eq!(marks(), "1", "round {round}");
+        origins.iter().for_each(|origin| origin.now(Script::Hang));
+        redis.command(&["DEL", "dead:www.example.com"]);
+    }
 }
 
 #[test]

@@ -91,22 +91,24 @@ impl fmt::Display for DeadReason {
 pub struct Out {
     /// The mark of ours: why, and for how many more milliseconds.
     pub ours: Option<(DeadReason, u64)>,
-    /// Somebody's mark in the registry names it too (it may be ours, read back).
+    /// Somebody's mark in the registry names it too (it may be ours, read back), and no check of this node's speaks for it.
     pub by_others: bool,
     /// It failed its active check, and has not passed it since.
     pub by_check: bool,
 }
 
 /// Everything about marks in one word, so that "is it out?" is one load:
-/// bits 16–63 the end of our mark in milliseconds, 15 "failed its check", 1–14 our mark's reason, 0 "marked by others".
+/// bits 16–63 the end of our mark in milliseconds, 15 "failed its check", 14 "passes its check", 1–13 our mark's reason, 0 "marked by
+/// others".
 #[derive(Clone, Copy)]
 struct Word(u64);
 
 impl Word {
     const OTHERS: u64 = 1;
     const CHECK: u64 = 1 << 15;
+    const PASSES: u64 = 1 << 14;
     /// What does not belong to our mark.
-    const APART: u64 = Self::OTHERS | Self::CHECK;
+    const APART: u64 = Self::OTHERS | Self::CHECK | Self::PASSES;
 
     /// A mark of ours, beside whatever else `self` says.
     const fn marked(self, until_ms: u64, reason: DeadReason) -> Self {
@@ -119,11 +121,16 @@ impl Word {
     }
 
     const fn reason(self) -> DeadReason {
-        DeadReason::from_code((self.0 & 0x7fff) >> 1)
+        DeadReason::from_code((self.0 & 0x3fff) >> 1)
     }
 
     const fn others(self) -> bool {
         self.0 & Self::OTHERS != 0
+    }
+
+    /// Marks of others count: no check of ours says better.
+    const fn out_by_others(self) -> bool {
+        self.0 & (Self::OTHERS | Self::PASSES) == Self::OTHERS
     }
 
     const fn check(self) -> bool {
@@ -140,11 +147,11 @@ impl EndpointState {
         Word(self.word.load(Ordering::Relaxed))
     }
 
-    /// True while a mark of ours or of others holds, or its check failed: it gets no new requests.
+    /// True while a mark of ours holds, its check failed, or others marked it and no check of ours passes: it gets no new requests.
     #[inline]
     pub fn is_out(&self, now_ms: u64) -> bool {
         let word = self.word();
-        word.0 & Word::APART != 0 || word.ours(now_ms)
+        word.out_by_others() || word.check() || word.ours(now_ms)
     }
 
     /// True while a mark of this node holds.
@@ -159,6 +166,19 @@ impl EndpointState {
         self.word().others()
     }
 
+    /// True while marks that this node had no part in keep it out: it has neither marked it itself since it was well, nor checked it.
+    #[inline]
+    pub fn is_out_by_others_alone(&self) -> bool {
+        let word = self.word();
+        word.out_by_others() && !word.check() && word.until() == 0
+    }
+
+    /// True while this node's checks of it pass, whatever others say: it passed as often as it must, and did not fail as often as it may.
+    #[inline]
+    pub fn passes_its_check(&self) -> bool {
+        self.word().0 & Word::PASSES != 0
+    }
+
     /// True while it is out because its active check failed.
     #[inline]
     pub fn is_out_by_check(&self) -> bool {
@@ -169,7 +189,7 @@ impl EndpointState {
     pub fn out(&self, now_ms: u64) -> Option<Out> {
         let word = self.word();
         let ours = word.ours(now_ms).then(|| (word.reason(), word.until() - now_ms));
-        let out = Out { ours, by_others: word.others(), by_check: word.check() };
+        let out = Out { ours, by_others: word.out_by_others(), by_check: word.check() };
         self.is_out(now_ms).then_some(out)
     }
 
@@ -188,7 +208,7 @@ impl EndpointState {
 
     /// True when it has a mark, though perhaps one that ended.
     pub(super) fn has_marks(&self) -> bool {
-        self.word().0 != 0
+        self.word().0 & !Word::PASSES != 0
     }
 
     /// Our mark. Only under the lock of `States`.
@@ -200,6 +220,12 @@ impl EndpointState {
     pub(super) fn set_out_by_check(&self, out: bool) {
         let rest = self.word().0 & !Word::CHECK;
         self.word.store(rest | if out { Word::CHECK } else { 0 }, Ordering::Relaxed);
+    }
+
+    /// Its check passes, or is no word any more; marks stay. Only under the lock of `States`.
+    pub(super) fn set_passes(&self, passes: bool) {
+        let rest = self.word().0 & !Word::PASSES;
+        self.word.store(rest | if passes { Word::PASSES } else { 0 }, Ordering::Relaxed);
     }
 
     /// No mark of ours any more. Only under the lock of `States`.
@@ -215,7 +241,7 @@ impl EndpointState {
 
     /// No mark at all; what its check says stays. Only under the lock of `States`.
     pub(super) fn clear(&self) {
-        self.word.store(self.word().0 & Word::CHECK, Ordering::Relaxed);
+        self.word.store(self.word().0 & (Word::CHECK | Word::PASSES), Ordering::Relaxed);
     }
 }
 

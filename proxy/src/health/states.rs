@@ -120,7 +120,12 @@ impl States {
         let mut inner = self.lock();
         inner.noted.retain(|_, list| {
             list.retain(|noted| {
-                let says_something = noted.state.is_out(now_ms) || noted.failed.is_some();
+                let (state, by_others) = (&noted.state, noted.state.is_marked_by_others());
+                if !by_others && !state.is_marked_by_us(now_ms) {
+                    // It ended: who marks it from now on is another.
+                    state.unmark();
+                }
+                let says_something = state.is_out(now_ms) || by_others || noted.failed.is_some();
                 says_something || noted.left && noted.state.in_flight() > 0
             });
             !list.is_empty()

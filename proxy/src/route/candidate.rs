@@ -83,15 +83,15 @@ pub struct Candidates<'a> {
     states: &'a [Arc<EndpointState>],
     tried: &'a Tried,
     now_ms: u64,
-    /// Our own marks are disregarded.
+    /// Marks that this node has a part in are disregarded.
     spare_ours: bool,
 }
 
 impl<'a> Candidates<'a> {
     /// Those that were not tried and are not out.
     ///
-    /// Marks of this node alone never bury a whole route: when every endpoint is out (another was marked by others, or the
-    /// list shrank), those that only we marked are eligible again.
+    /// Marks that this node has a part in never bury a whole route: when every endpoint is out (another was marked by others, or the list
+    /// shrank), those that we marked are eligible again, also where the registry names them: it says what we said.
     pub(super) fn of(route: &'a Route, tried: &'a Tried, now_ms: u64) -> Self {
         let is_some_live = route.states().iter().any(|state| !state.is_out(now_ms));
         let (endpoints, states) = (route.endpoints(), route.states());
@@ -113,7 +113,7 @@ impl<'a> Candidates<'a> {
     #[inline]
     pub fn is_eligible(&self, index: usize) -> bool {
         let Some(state) = self.states.get(index) else { return false };
-        let out = if self.spare_ours { state.is_marked_by_others() } else { state.is_out(self.now_ms) };
+        let out = if self.spare_ours { state.is_out_by_others_alone() } else { state.is_out(self.now_ms) };
         !out && !self.tried.contains(index)
     }
 

@@ -235,3 +235,26 @@ fn nothing_is_checked_where_checks_are_off() {
     stage.publish(2, vec![frontend("b.test", &[])]);
     assert!(origin.is_left_alone() && stage.proxy.checks().checked == 0);
 }
+
+#[test]
+fn marks_of_others_are_lifted_where_the_check_passes_once_a_row_and_meanwhile_it_serves() {
+    let (one, two) = (OriginServer::start(), OriginServer::start());
+    let with = |config: &mut Config| {
+        quick(config);
+        config.health.check.rise = NonZeroU8::new(5).unwrap();
+    };
+    let checked = checked("a.test", &[one.address, two.address], Check::new(CheckKind::Tcp));
+    let mut stage = Stage::with_frontends(vec![checked], with);
+    eventually("both have risen", || stage.proxy.checks().passed >= 20);
+
+    let before = stage.proxy.checks().passed;
+    stage.mark("a.test", &[one.address, two.address]);
+
+    // Nobody takes the marks back, as where another node disagrees and marks again at once.
+    for _ in 0..8 {
+        assert_eq!(stage.health_report().verdict, HealthVerdict::CheckPassed);
+        assert_eq!(stage.proxy.explain("a.test", "/").matched.unwrap().endpoints[0].out, None);
+    }
+    let passed = stage.proxy.checks().passed - before;
+    assert!(passed >= 30, "8 words of 2 endpoints after {passed} checks");
+}

@@ -62,7 +62,7 @@ fn the_last_live_one_serves_on_and_goes_when_another_is_back() {
 }
 
 #[test]
-fn one_that_passes_loses_the_mark_of_this_node_and_keeps_those_of_others() {
+fn one_that_passes_loses_the_mark_of_this_node_and_is_not_kept_out_by_those_of_others() {
     let (world, route) = three();
     world.states.mark_dead(&route, 0, DeadReason::Refused, 0, TTL);
     world.states.check_passed(&route, 0);
@@ -71,12 +71,33 @@ fn one_that_passes_loses_the_mark_of_this_node_and_keeps_those_of_others() {
     let mut marks = model::DeadMarks::default();
     marks.by_host.insert("a.b".into(), [route.candidate(1).unwrap().address().clone()].into());
     world.states.apply_marks(&marks, &world.table);
+    assert_eq!(live(&route, 1), [0, 2], "no check has said anything of it yet");
     world.states.check_failed(&route, 2, "x", 0);
     world.states.check_passed(&route, 1);
-    assert_eq!(live(&route, 1), [0]);
+    world.states.sweep(1);
+    assert_eq!(live(&route, 1), [0, 1]);
 
     world.states.apply_marks(&model::DeadMarks::default(), &world.table);
     assert_eq!(live(&route, 1), [0, 1], "what was taken back says nothing of the check");
+    assert!(!route.candidate(1).unwrap().state.is_marked_by_others());
+}
+
+#[test]
+fn marks_of_others_count_for_those_whose_check_fails_or_ended() {
+    let (world, route) = three();
+    let all: Vec<Address> = route.endpoints().iter().map(|endpoint| endpoint.address.clone()).collect();
+    let mut marks = model::DeadMarks::default();
+    marks.by_host.insert("a.b".into(), all.as_slice().into());
+    (0..3).for_each(|index| world.states.check_passes(&route, index));
+
+    world.states.apply_marks(&marks, &world.table);
+
+    assert_eq!(live(&route, 0), [0, 1, 2]);
+    world.states.check_failed(&route, 0, "x", 0);
+    world.states.check_ended(&key("a.b", "/"), &all[1], &world.table);
+    assert_eq!(live(&route, 0), [2]);
+    assert_eq!(world.states.check_failed(&route, 2, "the last", 0), Marked::Spared);
+    assert_eq!(live(&route, 0), [2], "the last one serves on, whatever others say");
 }
 
 #[test]
@@ -86,7 +107,7 @@ fn a_check_that_ended_keeps_nobody_out_wherever_the_endpoint_went() {
     world.states.check_failed(&route, 1, "x", 0);
     world.put([frontend("a.b", &["10.0.0.1:1", "10.0.0.3:1"])]);
 
-    world.states.check_ended(&key("a.b", "/"), &address);
+    world.states.check_ended(&key("a.b", "/"), &address, &world.table);
     world.put([frontend("a.b", &["10.0.0.3:1", "10.0.0.2:1", "10.0.0.1:1"])]);
 
     assert_eq!(live(&world.route("a.b"), 0), [0, 1, 2]);

@@ -59,6 +59,38 @@ fn others_may_mark_the_last_one_too() {
 }
 
 #[test]
+fn marks_of_ours_that_are_read_back_bury_no_route() {
+    let world = World::with([frontend("a.b", &["10.0.0.1:1", "10.0.0.2:1"])]);
+    let route = world.route("a.b");
+    let picked = |now_ms| {
+        let mut dice = fastrand::Rng::with_seed(1);
+        route.pick(Default::default(), &Default::default(), &mut dice, now_ms).map(|picked| picked.index)
+    };
+    world.states.mark_dead(&route, 0, DeadReason::Refused, 0, TTL);
+
+    world.marked(&[("a.b", &["10.0.0.1:1", "10.0.0.2:1"])]);
+
+    // Another's mark of the second renewed ours of the first in the registry.
+    world.states.sweep(TTL + 1);
+    assert_eq!((picked(10), picked(TTL + 1)), (Some(0), Some(0)));
+    world.marked(&[]);
+    world.marked(&[("a.b", &["10.0.0.1:1", "10.0.0.2:1"])]);
+    assert_eq!(picked(10), None, "these are all of others");
+}
+
+#[test]
+fn a_mark_of_ours_that_ended_unread_is_no_part_in_a_later_one() {
+    let world = World::with([frontend("a.b", &["10.0.0.1:1", "10.0.0.2:1"])]);
+    let route = world.route("a.b");
+    world.states.mark_dead(&route, 0, DeadReason::Refused, 0, TTL);
+    world.states.sweep(TTL);
+
+    world.marked(&[("a.b", &["10.0.0.1:1", "10.0.0.2:1"])]);
+
+    assert!((0..2).all(|index| route.candidate(index).unwrap().state.is_out_by_others_alone()));
+}
+
+#[test]
 fn a_mark_of_ours_that_others_see_ends_when_it_is_taken_back() {
     // given: our mark was written to the registry and read back
     let world = World::with([three("a.b")]);

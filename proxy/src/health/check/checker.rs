@@ -161,8 +161,10 @@ impl Checker {
                 ended.push((difference.key.clone(), gone));
             }
         }
+        let table = self.shared.table.load();
         for (frontend, addresses) in ended {
-            addresses.iter().for_each(|address| self.shared.states.check_ended(&frontend, address));
+            let ended = |address| self.shared.states.check_ended(&frontend, address, &table);
+            addresses.iter().for_each(ended);
         }
         self.counts.checked.store(self.agenda.checked() as u64, Ordering::Relaxed);
     }
@@ -204,9 +206,13 @@ impl Checker {
             let Some(candidate) = route.candidate(index) else { continue };
             let seen = Seen {
                 out: user.failing || candidate.state.is_out_by_check(),
-                marked: candidate.state.is_marked_by_us(now),
+                marked: candidate.state.is_marked_by_us(now) || candidate.state.is_marked_by_others(),
             };
-            match (user.tally.take(failure.is_none(), seen, rise.get(), fall.get()), failure) {
+            let turn = user.tally.take(failure.is_none(), seen, rise.get(), fall.get());
+            if user.tally.has_risen(rise.get()) && !candidate.state.passes_its_check() {
+                self.shared.states.check_passes(route, index);
+            }
+            match (turn, failure) {
                 (Turn::Falls, Some(failure)) => {
                     user.failing = true;
                     user.told = hand.fell(route, index, failure, user.tally.fails(), user.told);

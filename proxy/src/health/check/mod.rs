@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The last live endpoint of a route serves on, as with passive marks. One that passes its check as often as it must loses
-//! the passive mark of this node, too.
+//! its passive marks, too, whoever made them, and those of others keep it out no more until it fails as often as it may.
 
 mod agenda;
 mod checker;

@@ -7,7 +7,7 @@ pub struct Tally {
     passes: u8,
     /// Failed in a row.
     fails: u8,
-    /// It had a passive mark at the last result.
+    /// It had a mark at the last result.
     marked: bool,
 }
 
@@ -16,7 +16,7 @@ pub struct Tally {
 pub struct Seen {
     /// It is out by its check, or would be if it were not the last live one.
     pub out: bool,
-    /// This node marked it, because a request failed.
+    /// It has a mark: of this node, because a request failed, or of anybody else.
     pub marked: bool,
 }
 
@@ -45,13 +45,18 @@ impl Tally {
             if !(seen.out || seen.marked) || self.passes < rise {
                 return Turn::Stays;
             }
-            // The mark goes with it: one that is seen next is a new one.
+            // The mark goes with it: one that is seen next is a new one, also where somebody disagrees and marks it again and again.
             self.marked = false;
             return Turn::Rises;
         }
         self.passes = 0;
         self.fails = self.fails.saturating_add(1);
         if self.fails >= fall { Turn::Falls } else { Turn::Stays }
+    }
+
+    /// True when it passed as often in a row as it must.
+    pub fn has_risen(&self, rise: u8) -> bool {
+        self.passes >= rise
     }
 
     /// How often it failed in a row; 255 stands for more, too.
@@ -66,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// Results as `+` and `-`, `!` for a passive mark that comes; what came of each result.
+    /// Results as `+` and `-`, `!` for a mark that comes; what came of each result.
     fn run(results: &str, rise: u8, fall: u8) -> String {
         let (mut tally, mut seen, mut said) = (Tally::default(), Seen::default(), String::new());
         for result in results.chars() {
@@ -103,6 +108,14 @@ mod tests {
         assert_eq!(run("++++!+++", 2, 3), ".....^.");
         assert_eq!(run("!-+-++", 2, 3), "....^");
         assert_eq!(run("!+++", 3, 3), "..^");
+    }
+
+    #[test]
+    fn a_mark_that_comes_again_and_again_is_lifted_once_a_row() {
+        let (mut tally, seen) = (Tally::default(), Seen { out: false, marked: true });
+        let turns = (0..6).map(|_| tally.take(true, seen, 2, 3));
+        use Turn::{Rises, Stays};
+        assert_eq!(turns.collect::<Vec<_>>(), [Stays, Rises, Stays, Rises, Stays, Rises]);
     }
 
     proptest! {
