@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use model::NodeId;
+use model::{Alarm, NodeId};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -72,6 +72,8 @@ pub(crate) struct House {
     /// Where admin is spoken.
     pub(crate) admin_address: Option<SocketAddr>,
     admin: Option<JoinHandle<()>>,
+    /// The part that ended by a panic, once one did.
+    fallen: watch::Receiver<Option<&'static str>>,
     draining: watch::Sender<bool>,
     end_admin: watch::Sender<bool>,
 }
@@ -79,7 +81,11 @@ pub(crate) struct House {
 /// Opens the registry, starts the proxy, serves admin. Called inside a runtime.
 pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure> {
     let node = node_name(loaded, bound.proxy.addresses());
-    let registry = open_registry(loaded, node.clone()).await?;
+    let (tell, fallen) = watch::channel(None);
+    let alarm = Alarm::new(move |part| {
+        tell.send_replace(Some(part));
+    });
+    let registry = open_registry(loaded, node.clone(), alarm.clone()).await?;
     first_snapshot(&registry).await;
     let mut bound = bound;
     if let Some(admin) = &bound.admin {
@@ -91,6 +97,7 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
         marks: registry.marks(),
         known: known(&registry),
         health: registry.health_reports(),
+        alarm,
     };
     let proxy = bound.proxy.start(inputs)?;
     registry.report(proxy.reports());
@@ -109,10 +116,21 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
     };
     let admin_address = bound.admin.as_ref().map(admin::Bound::address);
     let admin = bound.admin.map(|bound| tokio::spawn(serve_admin(bound, doors, admin_ends)));
-    Ok(House { proxy, registry, admin_address, admin, draining, end_admin })
+    Ok(House { proxy, registry, admin_address, admin, fallen, draining, end_admin })
 }
 
 impl House {
+    /// Waits until a part that the house lives by has ended by a panic; for ever, if none does.
+    pub(crate) async fn fall(&self) -> Failure {
+        let mut fallen = self.fallen.clone();
+        let part = fallen.wait_for(Option::is_some).await.map(|part| *part);
+        match part {
+            Ok(Some(part)) => Failure::Panicked(part),
+            // Nobody is left who could tell.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
     /// Readiness off, no new connections, requests in flight finished within the deadline; then everything is closed.
     /// Returns false when some had to be cut.
     pub(crate) async fn leave(self) -> bool {
@@ -130,11 +148,12 @@ impl House {
     }
 }
 
-async fn open_registry(loaded: &Loaded, node: NodeId) -> Result<registry::Registry, Failure> {
+async fn open_registry(loaded: &Loaded, node: NodeId, alarm: Alarm) -> Result<registry::Registry, Failure> {
     let settings = &loaded.settings;
     let url = registry_url(loaded).map_err(Failure::Registry)?;
     let mut config = settings.registry.config.clone();
     config.node = node;
+    config.alarm = alarm;
     config.cache_file = storage::cache_file(settings);
     registry::open(&url, config).await.map_err(|error| Failure::Registry(error.to_string()))
 }

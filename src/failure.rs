@@ -38,6 +38,12 @@ pub(crate) enum Failure {
     /// The proxy.
     #[error(transparent)]
     Proxy(#[from] proxy::StartError),
+    /// A defect.
+    #[error(
+        "{0} ended by a panic, which is a defect of portico: please report what the log says before this; portico ends, so that \
+         whoever supervises it starts it anew"
+    )]
+    Panicked(&'static str),
     /// What this version has not.
     #[error("{0}")]
     NotBuilt(&'static str),

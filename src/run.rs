@@ -28,8 +28,15 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         let mut signals = listen()?;
         let Some(house) = open(bound, &loaded, &mut signals).await? else { return Ok(ExitCode::SUCCESS) };
         ready(&house, &loaded);
-        serve(&house, sources, loaded, &log, &mut signals).await;
-        Ok(leave(house, &mut signals).await)
+        let fallen = tokio::select! {
+            () = serve(&house, sources, loaded, &log, &mut signals) => None,
+            failure = house.fall() => Some(failure),
+        };
+        if let Some(failure) = &fallen {
+            tracing::error!("{failure}");
+        }
+        let code = leave(house, &mut signals).await;
+        fallen.map_or(Ok(code), Err)
     })
 }
 

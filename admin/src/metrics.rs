@@ -180,7 +180,7 @@ fn of_proxy(out: &mut Exposition, t: &Totals) {
     out.counter("portico_health_reports_dropped_total", help, t.health_reports_dropped);
     let help = "Lines of the access log that could not be written.";
     out.counter("portico_access_log_dropped_total", help, t.log_lines_dropped);
-    let help = "Exchanges that were lost to a panic, each a defect of portico.";
+    let help = "Exchanges, checks and lookups that were lost to a panic, each a defect of portico.";
     out.counter("portico_panics_total", help, t.panics);
     let help = "Limits that somebody ran into, but for those that show as an answer of portico's own.";
     let limits = Limit::ALL.into_iter().map(Limit::name).zip(t.limits);

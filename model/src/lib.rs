@@ -8,6 +8,7 @@
 //! Fact = Frontend …    Stated = Fact + Revision + Origin    Quarantined = what could not become a Fact
 //! ```
 
+mod alarm;
 mod backend;
 mod change;
 mod check;
@@ -23,6 +24,7 @@ mod revision;
 mod snapshot;
 mod socket_path;
 
+pub use alarm::{Alarm, Watched};
 pub use backend::{Backend, BackendName, BackendNameError};
 pub use change::{Change, ChangeRecord};
 pub use check::{Check, CheckError, CheckKind, ExpectedStatus, HttpCheck};

@@ -7,11 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use model::{Address, DeadMarks, HealthReport, Report, Snapshot};
+use model::{Address, Alarm, DeadMarks, HealthReport, Report, Snapshot};
 use tokio::sync::{mpsc, watch};
 
 use crate::accept::descriptors::Descriptors;
 use crate::accept::{Addresses, BindError, listen};
+use crate::caught::watched;
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::follow::{self, Follower};
@@ -47,6 +48,8 @@ pub struct Inputs {
     pub known: watch::Receiver<bool>,
     /// Where our own marks go; full is counted, never waited for.
     pub health: mpsc::Sender<HealthReport>,
+    /// Told when a part of the proxy that it lives by ends by a panic: it is to be drained then, and started anew.
+    pub alarm: Alarm,
 }
 
 /// Why a proxy cannot start.
@@ -159,7 +162,7 @@ impl Bound {
     /// # Errors
     /// [`StartError`] says what is in the way.
     pub fn start(self, inputs: Inputs) -> Result<Proxy, StartError> {
-        let (metrics, writer) = (self.metrics, self.writer);
+        let (metrics, writer, alarm) = (self.metrics, self.writer, inputs.alarm);
         let settings = Arc::new(ArcSwap::from_pointee(Settings::new(self.config)?));
         let states = Arc::new(States::default());
         // What the registry knows already is there before the first request, also when that waited in the backlog.
@@ -186,7 +189,8 @@ impl Bound {
             active_checker,
         });
         let configured = Arc::clone(&settings);
-        tokio::spawn(memory::watch(Arc::clone(&shared.memory), move || configured.load().config.memory));
+        let gauging = memory::watch(Arc::clone(&shared.memory), move || configured.load().config.memory);
+        tokio::spawn(watched(alarm.watch("the watch over memory"), gauging));
         let (served, serves) = watch::channel(table.load().revision());
         let checks = Arc::new(Counts::default());
         let follower = Follower {
@@ -199,12 +203,14 @@ impl Bound {
             snapshots: inputs.snapshots,
             marks: inputs.marks,
         };
-        tokio::spawn(follow::follow(follower, report, active));
-        let resolver = Resolver::start(&settings.load().config.upstream);
+        let following = follow::follow(follower, report, active);
+        tokio::spawn(watched(alarm.watch("what follows the registry"), following));
+        let resolver = Resolver::start(&settings.load().config.upstream, &alarm);
         let (drain, draining) = watch::channel(false);
         if settings.load().config.health.active_checks {
             let checker = Checker::new(Arc::clone(&shared), resolver.clone(), Arc::clone(&checks));
-            tokio::spawn(checker.run(serves, draining.clone()));
+            let checking = checker.run(serves, draining.clone());
+            tokio::spawn(watched(alarm.watch("the checker"), checking));
         }
         let (alive, ended) = mpsc::channel(1);
         for (number, listeners) in self.threads.into_iter().enumerate() {
@@ -215,6 +221,7 @@ impl Bound {
                 writer: writer.clone(),
                 listeners,
                 draining: draining.clone(),
+                alarm: alarm.clone(),
                 alive: alive.clone(),
             };
             thread::Builder::new().name(format!("proxy-{number}")).spawn(move || thread_main::run(start))?;
@@ -254,7 +261,9 @@ impl Proxy {
 
     /// What it has counted so far.
     pub fn totals(&self) -> Totals {
-        self.metrics.totals()
+        let mut totals = self.metrics.totals();
+        totals.panics += self.checks.panicked() + self.resolver.panicked();
+        totals
     }
 
     /// What its active checks counted so far.

@@ -5,15 +5,15 @@
 //!     └── Err(LocalReply) ─► reply: our own answer, and what is left of the request drained or the connection ended
 //! ```
 
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use crate::accept::client::Client;
+use crate::caught::{self, Panicked};
 use crate::clock::millis;
 use crate::http::{BodyReader, Framing, Method};
+use crate::metrics::Limit;
 use crate::respond::LocalReply;
 use crate::upstream::deliver::deliver;
 use crate::upstream::send::send;
@@ -40,38 +40,40 @@ pub(crate) enum Then {
 pub(crate) async fn exchange(worker: &Worker, client: &mut Client) -> Then {
     let _busy = worker.busy();
     let mut visit = Visit::begin(worker, client);
-    let outcome = {
-        let mut going = pin!(forward(worker, client, &mut visit));
-        poll_fn(|cx| caught(cx, going.as_mut())).await
-    };
+    let outcome = caught(worker, pin!(forward(worker, client, &mut visit))).await;
     match outcome {
         Ok(Ok(then)) => then,
-        Ok(Err(reply)) => answer(worker, client, reply, &mut visit).await,
+        Ok(Err(reply)) => tell(worker, client, reply, &mut visit).await,
         Err(Panicked) => lost(worker, client, &mut visit).await,
     }
 }
 
-/// A defect of ours showed.
-#[derive(Debug)]
-struct Panicked;
+/// Runs a part of an exchange, or of what is around it. A panic is counted, and ends no more than that part.
+pub(crate) async fn caught<F: Future>(worker: &Worker, part: Pin<&mut F>) -> Result<F::Output, Panicked> {
+    let outcome = caught::caught(part).await;
+    if outcome.is_err() {
+        worker.counters.panic();
+        tracing::error!("an exchange was lost to a panic, which is a defect of portico; please report it");
+    }
+    outcome
+}
 
-/// Polls, and keeps a panic from ending more than what panicked. That is not polled again.
-fn caught<F: Future>(cx: &mut Context<'_>, future: Pin<&mut F>) -> Poll<Result<F::Output, Panicked>> {
-    // What is shared by exchanges holds no half-done work across a call that could panic: counts, caches, free lists.
-    match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(_told_by_the_hook) => Poll::Ready(Err(Panicked)),
+/// Answers for ourselves, however that ends.
+async fn tell(worker: &Worker, client: &mut Client, reply: LocalReply, visit: &mut Visit) -> Then {
+    let told = caught(worker, pin!(answer(worker, client, reply, visit))).await;
+    match told {
+        Ok(then) => then,
+        Err(Panicked) => lost(worker, client, visit).await,
     }
 }
 
 /// One exchange is lost to a panic: the client is told, unless an answer had begun.
 async fn lost(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Then {
-    worker.counters.panic();
-    tracing::error!("an exchange was lost to a panic, which is a defect of portico; please report it");
     if !visit.is_lost() {
         return Then::Abort;
     }
-    answer(worker, client, LocalReply::Internal, visit).await
+    let told = caught(worker, pin!(answer(worker, client, LocalReply::Internal, visit))).await;
+    told.unwrap_or(Then::Abort)
 }
 
 async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Result<Then, LocalReply> {
@@ -121,11 +123,21 @@ fn refuse_early(worker: &Worker, client: &Client) -> Result<(), LocalReply> {
 
 /// Answers for ourselves. The connection goes on where the rest of the request is known and small.
 async fn answer(worker: &Worker, client: &mut Client, reply: LocalReply, visit: &mut Visit) -> Then {
+    // A test's defect of ours.
+    #[cfg(test)]
+    assert!(
+        reply == LocalReply::Internal || client.head.path(client.octets()) != b"/panics-as-it-is-answered",
+        "as the test wants it"
+    );
     let rest = visit.rest(client);
     let most = worker.settings().config.client.drain_bytes;
     let known = match rest {
         Rest::Received(octets) => !client.speaks_on(octets),
-        Rest::Unread(Framing::Length(length)) => length <= most && !client.head.expects_continue(),
+        Rest::Unread(Framing::Length(length)) if length > most => {
+            worker.counters.limit(Limit::ClientDrain);
+            false
+        }
+        Rest::Unread(Framing::Length(_)) => !client.head.expects_continue(),
         Rest::Unread(_) | Rest::Unclear => false,
     };
     let close = !known || !client.goes_on(worker);
@@ -145,10 +157,7 @@ async fn answer(worker: &Worker, client: &mut Client, reply: LocalReply, visit: 
 pub(crate) async fn refuse(worker: &Worker, client: &mut Client, reply: LocalReply) -> Then {
     let _busy = worker.busy();
     let mut visit = Visit::malformed(worker, client);
-    match visit.reply(worker, client, reply, true).await {
-        Ok(()) => Then::Linger,
-        Err(_) => Then::Abort,
-    }
+    tell(worker, client, reply, &mut visit).await
 }
 
 /// Reads the rest of a request whose answer did not need it, so that the next one can be read.
@@ -173,7 +182,10 @@ async fn drain(worker: &Worker, client: &mut Client, framing: Framing) -> Then {
         match client.transport.fill(&mut buffer, &client.deadline).await {
             Ok(n) if n > 0 => client.buffer = Some(buffer),
             // It has its answer, which a reset could destroy.
-            _ => return Then::Linger,
+            _ => {
+                worker.waited_out(&client.deadline, Limit::ClientIdleTimeout);
+                return Then::Linger;
+            }
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod accept;
 pub mod balance;
+mod caught;
 pub mod clock;
 pub mod config;
 mod door;

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use model::Alarm;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 
 use crate::accept::connection::accept;
 use crate::accept::deadline::SWEEP_MS;
+use crate::caught::watched;
 use crate::clock::millis;
 use crate::log::Writer;
 use crate::metrics::Metrics;
@@ -29,12 +31,15 @@ pub(crate) struct Start {
     pub(crate) writer: Writer,
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) draining: watch::Receiver<bool>,
+    /// Told when the thread, or one of its listeners, ends by a panic.
+    pub(crate) alarm: Alarm,
     /// Dropped when the thread ends.
     pub(crate) alive: mpsc::Sender<()>,
 }
 
 /// Runs a thread to its end, which is the end of a drain.
 pub(crate) fn run(start: Start) {
+    let _watched = start.alarm.watch("a thread of the proxy");
     let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => return tracing::error!(%error, "a thread of the proxy cannot have a reactor"),
@@ -51,7 +56,8 @@ async fn serve(start: Start) {
     let sink = start.writer.sink(counters.clone());
     let worker = Rc::new(Worker::new(start.shared, start.resolver, counters, sink));
     for (place, listener) in start.listeners.into_iter().enumerate() {
-        tokio::task::spawn_local(accept(Rc::clone(&worker), listener, place, start.draining.clone()));
+        let accepting = accept(Rc::clone(&worker), listener, place, start.draining.clone());
+        tokio::task::spawn_local(watched(start.alarm.watch("a listener of the proxy"), accepting));
     }
     let mut draining = start.draining;
     let mut sweep = tokio::time::interval(Duration::from_millis(SWEEP_MS));

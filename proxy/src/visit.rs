@@ -8,6 +8,7 @@ use crate::clock::millis;
 use crate::health::DeadReason;
 use crate::http::{Framing, Method};
 use crate::log::{End, Entry, Request};
+use crate::metrics::Limit;
 use crate::middleware::{DebugFields, Debugged, debug_wanted};
 use crate::respond::{LocalReply, ReplyTo, write_reply};
 use crate::route::Route;
@@ -31,7 +32,7 @@ pub(crate) struct Visit {
     entry: Entry,
     route: Option<Arc<Route>>,
     rest: Option<Rest>,
-    /// An answer's head is on its way to the client.
+    /// An answer's head is on its way to the client, or one of our own.
     begun: bool,
     debug: bool,
 }
@@ -171,8 +172,12 @@ impl Visit {
         let mut octets = worker.take_scratch();
         write_reply(reply, &settings.pages, to, &mut octets);
         self.entry.replied(reply);
+        self.begun = true;
         client.deadline.arm(worker.after(millis(settings.config.client.idle_timeout)));
         let written = client.transport.write_all(&octets, &client.deadline).await;
+        if written.is_err() {
+            worker.waited_out(&client.deadline, Limit::ClientIdleTimeout);
+        }
         self.entry.wrote(octets.len() as u64);
         self.entry.ended(if written.is_ok() { End::Complete } else { End::ClientGone });
         worker.give_scratch(octets);

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::accept::Addresses;
 use crate::accept::buffer::Shelf;
-use crate::accept::deadline::Deadlines;
+use crate::accept::deadline::{Deadline, Deadlines};
 use crate::accept::descriptors::Descriptors;
 use crate::clock::{Millis, millis, now_ms};
 use crate::config::UpstreamLimits;
@@ -278,6 +278,13 @@ impl Worker {
     /// How many exchanges go on.
     pub(crate) fn exchanges(&self) -> usize {
         self.busy.get()
+    }
+
+    /// A wait for a client ended without what was waited for: counts `limit`, if it is why.
+    pub(crate) fn waited_out(&self, deadline: &Deadline, limit: Limit) {
+        if deadline.has_passed() {
+            self.counters.limit(limit);
+        }
     }
 
     /// From now on connections end with the request in flight; those between two requests end at once.

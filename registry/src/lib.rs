@@ -12,7 +12,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::NodeId;
+use model::{Alarm, NodeId};
 
 mod backup;
 mod cache;
@@ -70,6 +70,8 @@ pub struct Config {
     pub max_value: usize,
     /// Whether an active checker that proves itself alive (hipache's `hchecker_ping`) is believed; if not, none ever runs.
     pub active_checks: bool,
+    /// Told when a part of the registry ends by a panic: nothing follows the store any more then.
+    pub alarm: Alarm,
 }
 
 impl Default for Config {
@@ -87,6 +89,7 @@ impl Default for Config {
             configure_keyspace_events: false,
             max_value: 256 * 1024,
             active_checks: true,
+            alarm: Alarm::default(),
         }
     }
 }

@@ -37,12 +37,12 @@ pub enum OpenError {
 /// # Errors
 /// [`OpenError`]: a local store is held by another process or cannot be used; a setting no retry can mend.
 pub async fn open(url: &RegistryUrl, config: Config) -> Result<Registry, OpenError> {
-    let history = config.history;
+    let (history, alarm) = (config.history, &config.alarm);
     let driver: Arc<dyn Driver> = match &url.0 {
-        Scheme::Memory => embedded::memory(history)?,
+        Scheme::Memory => embedded::memory(history, alarm)?,
         Scheme::Embedded(path) => {
-            let path = path.clone();
-            blocking(url, move || embedded::open(&path, history)).await??
+            let (path, alarm) = (path.clone(), alarm.clone());
+            blocking(url, move || embedded::open(&path, history, &alarm)).await??
         }
         Scheme::Redis(place) => redis::open(place, &config)?,
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use model::{ChangeRecord, DeadMarks, Fact, HealthReport, MAX_ENDPOINTS, Report, Snapshot};
+use model::{ChangeRecord, DeadMarks, Fact, HealthReport, MAX_ENDPOINTS, Report, Snapshot, Watched};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -104,8 +104,9 @@ impl Registry {
             closing: Arc::clone(&closing),
         };
         let mut tasks = JoinSet::new();
-        tasks.spawn(Arc::clone(&driver).run(feed));
-        tasks.spawn(watcher.run(stopped.clone()));
+        let (driving, following) = (Arc::clone(&driver).run(feed), watcher.run(stopped.clone()));
+        tasks.spawn(watched(config.alarm.watch("the registry's driver"), driving));
+        tasks.spawn(watched(config.alarm.watch("the registry's watcher"), following));
         if let Some(cache) = cache {
             tasks.spawn(cache.follow(snapshots.clone(), state.clone(), stopped));
         }
@@ -228,6 +229,12 @@ impl Registry {
             tasks.shutdown().await;
         }
     }
+}
+
+/// A part without which nothing follows the store.
+async fn watched(part: Watched, running: impl Future<Output = ()>) {
+    let _part = part;
+    running.await;
 }
 
 /// What no driver needs to look at.

@@ -66,9 +66,13 @@ async fn serve(bound: compose::Bound, loaded: Loaded) -> Result<ExitCode, Failur
     let published = house.registry.publish(Write { who: "demo".into(), edits: edits(&origins)? }).await;
     published.map_err(|error| Failure::Registry(error.to_string()))?;
     guide::print(&house, &loaded, &origins)?;
-    signals.end().await;
+    let fallen = tokio::select! {
+        () = signals.end() => None,
+        failure = house.fall() => Some(failure),
+    };
     guide::farewell()?;
-    Ok(leave(house, &mut signals).await)
+    let code = leave(house, &mut signals).await;
+    fallen.map_or(Ok(code), Err)
 }
 
 fn flag(key: &'static str, value: &str) -> Assignment {

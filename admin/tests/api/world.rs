@@ -66,6 +66,7 @@ impl World {
             marks: registry.marks(),
             known: watch::channel(true).1,
             health: registry.health_reports(),
+            alarm: model::Alarm::default(),
         };
         let doors = Doors {
             registry,

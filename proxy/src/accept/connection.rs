@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,9 +17,11 @@ use super::deadline::SWEEP_MS;
 use super::passed_on::is_introduced;
 use super::socket::{Socket, watch};
 use super::transport::Transport;
-use crate::exchange::{self, Then};
+use crate::caught::Panicked;
+use crate::exchange::{self, Then, caught};
 use crate::metrics::Limit;
 use crate::proxy_protocol::Ends;
+use crate::respond::LocalReply;
 use crate::upstream::connect::is_exhausted;
 use crate::worker::{Counted, Worker};
 
@@ -37,7 +40,7 @@ pub(crate) async fn accept(
         Ok(watched) => watched,
         Err(error) => return tracing::error!(%error, "a listener cannot be watched"),
     };
-    let (mut tight, mut had_room) = (false, true);
+    let (mut tight, mut had_room, mut below_limit) = (false, true, true);
     loop {
         tight = tight && worker.shared.descriptors.is_still_tight();
         let has_room = has_room(&worker, place);
@@ -45,7 +48,12 @@ pub(crate) async fn accept(
             worker.counters.limit(Limit::ListenerConnections);
         }
         had_room = has_room;
-        let full = tight || !has_room || at_limit(&worker);
+        let at_limit = at_limit(&worker);
+        if at_limit && below_limit {
+            worker.counters.limit(Limit::Connections);
+        }
+        below_limit = !at_limit;
+        let full = tight || !has_room || at_limit;
         let accepted = tokio::select! {
             biased;
             _ = draining.wait_for(|draining| *draining) => return,
@@ -61,8 +69,10 @@ pub(crate) async fn accept(
                 // Counted here, so that the limit sees it before the next one is accepted.
                 let counted = Counted::new(&worker, place);
                 // In a box: a task is moved more than once on its way, and this one is large.
-                let serving = Box::pin(serve(Rc::clone(&worker), counted, socket, (peer, local)));
-                tokio::task::spawn_local(serving);
+                let mut serving = Box::pin(serve(Rc::clone(&worker), counted, socket, (peer, local)));
+                let worker = Rc::clone(&worker);
+                // What panics there was counted, and its connection is closed.
+                tokio::task::spawn_local(async move { caught(&worker, serving.as_mut()).await });
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -136,10 +146,12 @@ async fn serve(
     };
     drop(settings);
     loop {
-        let then = match client.next(&worker).await {
-            Next::Request => exchange::exchange(&worker, &mut client).await,
-            Next::Refused(reply) => exchange::refuse(&worker, &mut client, reply).await,
-            Next::End => return,
+        let next = caught(&worker, pin!(client.next(&worker))).await;
+        let then = match next {
+            Ok(Next::Request) => exchange::exchange(&worker, &mut client).await,
+            Ok(Next::Refused(reply)) => exchange::refuse(&worker, &mut client, reply).await,
+            Ok(Next::End) => return,
+            Err(Panicked) => exchange::refuse(&worker, &mut client, LocalReply::Internal).await,
         };
         if then == Then::Close && client.had_its_last(&worker) {
             worker.counters.limit(Limit::RequestsPerConnection);
@@ -161,13 +173,12 @@ mod tests {
 
     use super::*;
     use crate::config::UpstreamLimits;
-    use crate::respond::LocalReply;
     use crate::upstream::names::Found;
     use crate::upstream::resolve::Resolver;
 
-    async fn ask(address: SocketAddr, host: &str) -> String {
+    async fn ask(address: SocketAddr, what: &str, host: &str) -> String {
         let mut client = TcpStream::connect(address).await.expect("it listens");
-        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let request = format!("{what} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         client.write_all(request.as_bytes()).await.expect("it reads");
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.expect("it answers to the end");
@@ -176,20 +187,27 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_costs_one_exchange_and_its_client_is_told() {
-        let resolver = Resolver::with(&UpstreamLimits::default(), |_| std::future::ready(Found::Nothing));
+        let resolver = Resolver::with(&UpstreamLimits::default(), &model::Alarm::default(), |_| {
+            std::future::ready(Found::Nothing)
+        });
         let worker = Rc::new(Worker::alone(resolver));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (_serving, draining) = tokio::sync::watch::channel(false);
         let serving = async {
             tokio::task::spawn_local(accept(Rc::clone(&worker), listener, 0, draining));
-            for _ in 0..3 {
-                let lost = ask(address, "panic.test").await;
+            // As the head is read, as it is forwarded, as our own answer to it is made.
+            for (what, host) in [
+                ("PANIC /", "__ping__"),
+                ("GET /", "panic.test"),
+                ("GET /panics-as-it-is-answered", "nobody.test"),
+            ] {
+                let lost = ask(address, what, host).await;
                 assert!(
                     lost.starts_with("HTTP/1.1 500 ") && lost.contains("\r\nconnection: close"),
-                    "{lost}"
+                    "{what}: {lost}"
                 );
-                assert!(ask(address, "__ping__").await.starts_with("HTTP/1.1 200 "));
+                assert!(ask(address, "GET /", "__ping__").await.starts_with("HTTP/1.1 200 "));
             }
         };
         tokio::task::LocalSet::new().run_until(serving).await;

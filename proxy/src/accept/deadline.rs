@@ -29,6 +29,8 @@ pub(crate) struct MinimumRate {
 pub(crate) struct Deadline {
     at: Cell<Millis>,
     fired: Cell<bool>,
+    /// It fired because its time is over.
+    passed: Cell<bool>,
     idle: Cell<Idle>,
     waker: RefCell<Option<Waker>>,
     pace: Pace,
@@ -64,6 +66,7 @@ impl Deadline {
     pub(crate) fn arm(&self, at: Millis) {
         self.at.set(at);
         self.fired.set(false);
+        self.passed.set(false);
         self.idle.set(Idle::Busy);
         self.pace.owing.set(false);
     }
@@ -108,6 +111,11 @@ impl Deadline {
             *waker = Some(cx.waker().clone());
         }
         false
+    }
+
+    /// True once its time is over; not where the wait ended for another reason: a client that is slow, a drain, a shortage.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.passed.get()
     }
 
     fn fire(&self) {
@@ -160,6 +168,7 @@ impl Deadlines {
         let deadline = Rc::new(Deadline {
             at: Cell::new(Millis::MAX),
             fired: Cell::new(false),
+            passed: Cell::new(false),
             idle: Cell::new(Idle::Busy),
             waker: RefCell::new(None),
             pace: Pace::default(),
@@ -176,6 +185,7 @@ impl Deadlines {
         let mut slow = 0;
         self.all.borrow_mut().retain(|deadline| {
             if deadline.at.get() <= now {
+                deadline.passed.set(true);
                 deadline.fire();
             } else if deadline.pace.owing.get() && deadline.pace.is_too_slow(elapsed, minimum) {
                 slow += 1;
@@ -229,9 +239,9 @@ mod tests {
         deadlines.sweep(49, ANY);
         assert!(!expired(&deadline));
         deadlines.sweep(50, ANY);
-        assert!(expired(&deadline));
+        assert!(expired(&deadline) && deadline.has_passed());
         deadline.arm(90);
-        assert!(!expired(&deadline));
+        assert!(!expired(&deadline) && !deadline.has_passed());
     }
 
     #[test]
@@ -246,7 +256,7 @@ mod tests {
         assert!(expired(&further) && !expired(&first) && !expired(&busy));
 
         deadlines.end_idle();
-        assert!(expired(&first) && !expired(&busy));
+        assert!(expired(&first) && !first.has_passed() && !expired(&busy));
     }
 
     #[test]

@@ -12,9 +12,12 @@ pub enum RequestError {
     /// 414: the request line is longer than [`super::Limits::request_line`].
     #[error("the request line is too long")]
     UriTooLong,
-    /// 431: more octets than [`super::Limits::head`] or more fields than [`super::Limits::headers`].
+    /// 431: more octets than [`super::Limits::head`].
     #[error("the request head is too large")]
     HeadTooLarge,
+    /// 431: more fields than [`super::Limits::headers`].
+    #[error("the request head has too many fields")]
+    TooManyFields,
     /// 417: `Expect` asks for something else than `100-continue` (RFC 9110 §10.1.1).
     #[error("the expectation is unknown")]
     ExpectationFailed,
@@ -30,7 +33,7 @@ impl RequestError {
             Self::BadRequest(_) | Self::NoHost => 400,
             Self::UriTooLong => 414,
             Self::ExpectationFailed => 417,
-            Self::HeadTooLarge => 431,
+            Self::HeadTooLarge | Self::TooManyFields => 431,
             Self::VersionNotSupported => 505,
         }
     }
@@ -42,9 +45,15 @@ pub enum ResponseError {
     /// The rule that was broken.
     #[error("malformed response: {0}")]
     Malformed(&'static str),
-    /// More octets or fields than the limits allow.
+    /// More octets than [`super::Limits::head`].
     #[error("the response head is too large")]
     HeadTooLarge,
+    /// More fields than [`super::Limits::headers`].
+    #[error("the response head has too many fields")]
+    TooManyFields,
+    /// More interim answers than are allowed before the final one.
+    #[error("too many interim answers")]
+    TooManyInterim,
 }
 
 /// Why a body cannot be read on. The message it belongs to must not end as if it were whole.

@@ -291,7 +291,7 @@ fn check_line(text: &[u8], limits: &Limits) -> Result<(), RequestError> {
 
 fn refuse(error: httparse::Error, text: &[u8]) -> RequestError {
     match error {
-        httparse::Error::TooManyHeaders => RequestError::HeadTooLarge,
+        httparse::Error::TooManyHeaders => RequestError::TooManyFields,
         httparse::Error::Version if names_http(text) => RequestError::VersionNotSupported,
         httparse::Error::Version => RequestError::BadRequest("the HTTP version is malformed"),
         httparse::Error::HeaderName => RequestError::BadRequest("a field name is malformed"),

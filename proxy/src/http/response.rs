@@ -221,7 +221,7 @@ impl ResponseHead {
 
 fn refuse(error: httparse::Error) -> ResponseError {
     match error {
-        httparse::Error::TooManyHeaders => ResponseError::HeadTooLarge,
+        httparse::Error::TooManyHeaders => ResponseError::TooManyFields,
         httparse::Error::HeaderName => ResponseError::Malformed("a field name is malformed"),
         httparse::Error::HeaderValue => ResponseError::Malformed("a field value has a control character"),
         httparse::Error::NewLine => ResponseError::Malformed("a line end is malformed"),

@@ -200,7 +200,7 @@ impl Counters {
         self.block.health_reports_dropped.add(1);
     }
 
-    /// An exchange was lost to a panic.
+    /// An exchange, or what was around it, was lost to a panic.
     pub fn panic(&self) {
         self.block.panics.add(1);
     }

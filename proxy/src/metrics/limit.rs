@@ -1,6 +1,6 @@
 //! The limits that somebody ran into.
 
-/// A limit that was reached, other than those with an answer of their own (see [`crate::respond::LocalReply`]).
+/// A limit that was reached, other than those that alone have an answer of their own (see [`crate::respond::LocalReply`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
     /// A connection ended because it had as many requests as one may have.
@@ -25,11 +25,31 @@ pub enum Limit {
     Memory,
     /// A listener had as many connections as it may have: accepting there pauses.
     ListenerConnections,
+    /// There were as many client connections as there may be: accepting pauses.
+    Connections,
+    /// A request had a larger head than it may have.
+    ClientHead,
+    /// A request had more header fields than it may have.
+    ClientHeaders,
+    /// A request's head took too long.
+    ClientHeadTimeout,
+    /// A client was silent in a body, or took nothing of an answer, for too long.
+    ClientIdleTimeout,
+    /// A connection ended with our own answer, because more of its request was left than is read and thrown away.
+    ClientDrain,
+    /// A tunnel was silent for too long.
+    TunnelTimeout,
+    /// An answer had a larger head than it may have.
+    UpstreamHead,
+    /// An answer had more header fields than it may have.
+    UpstreamHeaders,
+    /// An endpoint sent more interim answers (1xx) than it may.
+    UpstreamInformational,
 }
 
 impl Limit {
     /// Every limit, in the order of [`super::Totals::limits`].
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 21] = [
         Self::RequestsPerConnection,
         Self::ConnectionsPerAddress,
         Self::RefusalsAtOnce,
@@ -41,6 +61,16 @@ impl Limit {
         Self::OpenFiles,
         Self::Memory,
         Self::ListenerConnections,
+        Self::Connections,
+        Self::ClientHead,
+        Self::ClientHeaders,
+        Self::ClientHeadTimeout,
+        Self::ClientIdleTimeout,
+        Self::ClientDrain,
+        Self::TunnelTimeout,
+        Self::UpstreamHead,
+        Self::UpstreamHeaders,
+        Self::UpstreamInformational,
     ];
 
     /// Its name in metrics.
@@ -57,6 +87,16 @@ impl Limit {
             Self::OpenFiles => "open_files",
             Self::Memory => "memory",
             Self::ListenerConnections => "listener_connections",
+            Self::Connections => "connections",
+            Self::ClientHead => "client_head",
+            Self::ClientHeaders => "client_headers",
+            Self::ClientHeadTimeout => "client_head_timeout",
+            Self::ClientIdleTimeout => "client_idle_timeout",
+            Self::ClientDrain => "client_drain",
+            Self::TunnelTimeout => "tunnel_timeout",
+            Self::UpstreamHead => "upstream_head",
+            Self::UpstreamHeaders => "upstream_headers",
+            Self::UpstreamInformational => "upstream_informational",
         }
     }
 }

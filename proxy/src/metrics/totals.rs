@@ -36,7 +36,7 @@ pub struct Totals {
     pub health_reports_dropped: u64,
     /// Lines of the access log that could not be written.
     pub log_lines_dropped: u64,
-    /// Exchanges that were lost to a panic.
+    /// Exchanges, connections, checks and lookups that were lost to a panic.
     pub panics: u64,
     /// Limits that somebody ran into, in the order of [`Limit::ALL`].
     pub limits: [u64; Limit::ALL.len()],

@@ -219,7 +219,7 @@ impl From<RequestError> for LocalReply {
             RequestError::BadRequest(why) => Self::BadRequest(why),
             RequestError::NoHost => Self::BadRequest("no host header"),
             RequestError::UriTooLong => Self::UriTooLong,
-            RequestError::HeadTooLarge => Self::HeadTooLarge,
+            RequestError::HeadTooLarge | RequestError::TooManyFields => Self::HeadTooLarge,
             RequestError::ExpectationFailed => Self::ExpectationFailed,
             RequestError::VersionNotSupported => Self::VersionNotSupported,
         }
@@ -231,6 +231,8 @@ impl From<ResponseError> for LocalReply {
         match error {
             ResponseError::Malformed(why) => Self::BadAnswer(why),
             ResponseError::HeadTooLarge => Self::BadAnswer("the response head is too large"),
+            ResponseError::TooManyFields => Self::BadAnswer("the response head has too many fields"),
+            ResponseError::TooManyInterim => Self::BadAnswer("too many interim answers"),
         }
     }
 }

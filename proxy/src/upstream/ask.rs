@@ -8,6 +8,7 @@ use super::pump::{Awaited, Pump, PumpError};
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
 use crate::http::{HeadScan, Parsed, ResponseError, ResponseHead};
+use crate::metrics::Limit;
 use crate::worker::{RESPONSE_BUFFER, Worker};
 
 /// Room before an answer's head, so that a rewritten one that is longer still fits in front of the body.
@@ -31,6 +32,18 @@ pub(crate) enum Fault {
     ClientStalled,
     /// The client waits no longer.
     ClientLeft,
+}
+
+impl Fault {
+    /// The limit that an answer is beyond.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Malformed(ResponseError::HeadTooLarge) => Some(Limit::UpstreamHead),
+            Self::Malformed(ResponseError::TooManyFields) => Some(Limit::UpstreamHeaders),
+            Self::Malformed(ResponseError::TooManyInterim) => Some(Limit::UpstreamInformational),
+            _ => None,
+        }
+    }
 }
 
 /// How long the phases of an attempt may take, in milliseconds.
@@ -123,6 +136,9 @@ pub(crate) async fn ask(
             return Poll::Pending;
         }
         let stalled = endpoint_takes && awaited == Awaited::Client;
+        if stalled {
+            worker.waited_out(deadline, Limit::ClientIdleTimeout);
+        }
         Poll::Ready(Err(if stalled { Fault::ClientStalled } else { Fault::TimedOut }))
     })
     .await

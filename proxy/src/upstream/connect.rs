@@ -226,7 +226,9 @@ mod tests {
         // Nobody listens at the first; nothing comes back from the second, a documentation address.
         let ips = ["127.0.0.2", "192.0.2.1", "127.0.0.1"].map(|ip| ip.parse::<IpAddr>().expect("an address"));
         let found = Found::Addresses(ips.to_vec(), Duration::from_secs(30));
-        let resolver = Resolver::with(&UpstreamLimits::default(), move |_| std::future::ready(found.clone()));
+        let resolver = Resolver::with(&UpstreamLimits::default(), &model::Alarm::default(), move |_| {
+            std::future::ready(found.clone())
+        });
         let worker = Worker::alone(resolver);
         let address = Address::parse_url(&format!("http://three.test:{port}")).expect("url");
         // Somebody who waits.

@@ -128,6 +128,7 @@ async fn switch_protocols(
     visit.moved(pump.received(), head.len() as u64);
     worker.give_scratch(head);
     if written.is_err() {
+        worker.waited_out(&client.deadline, Limit::ClientIdleTimeout);
         visit.ended(Ended::ClientGone);
         return Then::Abort;
     }

@@ -11,6 +11,7 @@ use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
 use crate::accept::transport::Transport;
 use crate::http::BodyReader;
+use crate::metrics::Limit;
 use crate::worker::Worker;
 
 /// Octets that one connection may move before the others get their turn.
@@ -280,6 +281,9 @@ pub(crate) async fn relay(
         }
         // An endpoint that waits for the rest of the request is not to blame for its silence.
         let client_owes = answer.awaits_client() || client_failed || pump.awaited() == Awaited::Client;
+        if client_owes && !client_failed {
+            worker.waited_out(deadline, Limit::ClientIdleTimeout);
+        }
         Poll::Ready(if client_owes { End::ClientGone } else { End::Silent })
     })
     .await

@@ -8,17 +8,18 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use model::Address;
+use model::{Address, Alarm};
 use tokio::sync::{mpsc, watch};
 
 pub(crate) use super::addresses::Addresses;
 use super::addresses::Known;
 use super::lookups::Lookups;
 use super::names::{Found, Names};
+use crate::caught::watched;
 use crate::clock::{Millis, millis, now_ms};
 use crate::config::UpstreamLimits;
 
@@ -39,6 +40,7 @@ pub(crate) struct Resolver {
     known: Arc<ArcSwap<Map>>,
     wanted: mpsc::Sender<Box<str>>,
     news: watch::Receiver<u64>,
+    panicked: Arc<AtomicU64>,
 }
 
 /// How soon names are looked up again, in milliseconds.
@@ -68,16 +70,16 @@ impl Pace {
 
 impl Resolver {
     /// Starts the background task on the current runtime; it ends with the last `Resolver`.
-    pub(crate) fn start(limits: &UpstreamLimits) -> Self {
+    pub(crate) fn start(limits: &UpstreamLimits, alarm: &Alarm) -> Self {
         let names = Arc::new(Names::new(&limits.resolvers));
-        Self::with(limits, move |name| {
+        Self::with(limits, alarm, move |name| {
             let names = Arc::clone(&names);
             async move { names.look_up(&name).await }
         })
     }
 
     /// As [`Resolver::start`], with another way to look names up.
-    pub(crate) fn with<F, L>(limits: &UpstreamLimits, look_up: F) -> Self
+    pub(crate) fn with<F, L>(limits: &UpstreamLimits, alarm: &Alarm, look_up: F) -> Self
     where
         F: Fn(Box<str>) -> L + Send + Sync + 'static,
         L: Future<Output = Found> + Send + 'static,
@@ -86,8 +88,15 @@ impl Resolver {
         let (wanted, queue) = mpsc::channel(QUEUE);
         let (tell, news) = watch::channel(0);
         let task = Task { known: Arc::clone(&known), tell, pace: Pace::of(limits) };
-        tokio::spawn(task.run(queue, look_up));
-        Self { known, wanted, news }
+        let panicked = Arc::<AtomicU64>::default();
+        let lookups = Lookups::counting(Arc::clone(&panicked));
+        tokio::spawn(watched(alarm.watch("the resolver"), task.run(queue, lookups, look_up)));
+        Self { known, wanted, news, panicked }
+    }
+
+    /// Lookups that were lost to a panic.
+    pub(crate) fn panicked(&self) -> u64 {
+        self.panicked.load(Ordering::Relaxed)
     }
 
     /// The addresses of an endpoint, without waiting; none for a name that was never looked up. `dice` says which of
@@ -142,12 +151,11 @@ struct Task {
 }
 
 impl Task {
-    async fn run<F, L>(self, mut queue: mpsc::Receiver<Box<str>>, look_up: F)
+    async fn run<F, L>(self, mut queue: mpsc::Receiver<Box<str>>, mut lookups: Lookups, look_up: F)
     where
         F: Fn(Box<str>) -> L,
         L: Future<Output = Found> + Send + 'static,
     {
-        let mut lookups = Lookups::default();
         let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {

@@ -12,7 +12,7 @@ use crate::clock::millis;
 use crate::health::{Attempt, DeadReason, InFlight, NoRetry, RequestBody, Sent, may_retry};
 use crate::http::{BodyError, RequestHead, ResponseError, ResponseHead, Version, write_response};
 use crate::log::End;
-use crate::metrics::UpstreamFailure;
+use crate::metrics::{Limit, UpstreamFailure};
 use crate::respond::LocalReply;
 use crate::route::{Candidate, Route, Tried};
 use crate::visit::Visit;
@@ -40,6 +40,8 @@ struct Failed {
     reply: LocalReply,
     /// What it says about the endpoint; `None`: nothing.
     failure: Option<UpstreamFailure>,
+    /// The limit that its answer is beyond.
+    limit: Option<Limit>,
     /// Why the endpoint is out now; `None`: it is not to blame.
     dead: Option<DeadReason>,
     sent: Sent,
@@ -164,6 +166,9 @@ fn blame(worker: &Worker, client: &Client, route: &Arc<Route>, candidate: Candid
     if let Some(failure) = failed.failure {
         worker.counters.upstream_failure(failure);
     }
+    if let Some(limit) = failed.limit {
+        worker.counters.limit(limit);
+    }
     if let Some(reason) = failed.dead {
         worker.bury(client.head.host(), route, candidate.index, reason);
     }
@@ -231,7 +236,7 @@ async fn attempt(
         }
         interim += 1;
         if interim > limits.informational {
-            let fault = Fault::Malformed(ResponseError::Malformed("too many interim answers"));
+            let fault = Fault::Malformed(ResponseError::TooManyInterim);
             return Err(Failed::asking(fault, pump, connection.reused, true));
         }
         let passed = pass_interim(worker, client, &head, &buffer).await;
@@ -256,6 +261,9 @@ async fn pass_interim(
     write_response(head, buffer.filled(), Version::Http11, false, &[], &mut scratch);
     client.deadline.arm(worker.after(millis(worker.settings().config.client.idle_timeout)));
     let written = client.transport.write_all(&scratch, &client.deadline).await;
+    if written.is_err() {
+        worker.waited_out(&client.deadline, Limit::ClientIdleTimeout);
+    }
     let octets = scratch.len() as u64;
     worker.give_scratch(scratch);
     written.map(|()| octets)
@@ -307,11 +315,11 @@ impl Failed {
             }
         };
         let failure = Some(failure);
-        Self { reply, failure, dead, sent: Sent::Nothing, answered: false, remedy: Remedy::Another }
+        Self { failure, dead, remedy: Remedy::Another, ..Self::request(reply, Sent::Nothing) }
     }
 
     fn request(reply: LocalReply, sent: Sent) -> Self {
-        Self { reply, failure: None, dead: None, sent, answered: false, remedy: Remedy::Answer }
+        Self { reply, failure: None, limit: None, dead: None, sent, answered: false, remedy: Remedy::Answer }
     }
 
     fn client_left(sent: Sent) -> Self {
@@ -324,6 +332,7 @@ impl Failed {
             true if pump.has_body() => Sent::Body,
             true => Sent::Head,
         };
+        let limit = fault.limit();
         let (reply, failure, dead) = match fault {
             Fault::Request(error) => return Self::request(reply_to(error), sent),
             Fault::ClientStalled => return Self::request(LocalReply::RequestTimeout, sent),
@@ -331,7 +340,7 @@ impl Failed {
             // Closed while unused, which tells nothing about the endpoint.
             Fault::Closed { silent: true } if reused => {
                 let (reply, failure) = (LocalReply::NotRepeatable, Some(UpstreamFailure::Reset));
-                return Self { reply, failure, dead: None, sent, answered, remedy: Remedy::Fresh };
+                return Self { failure, answered, remedy: Remedy::Fresh, ..Self::request(reply, sent) };
             }
             Fault::Closed { .. } => {
                 // Who tires of a client that sends its body too slowly is not dead.
@@ -348,7 +357,7 @@ impl Failed {
         // What an endpoint answered, however badly, was an answer to this request: no other endpoint is asked again.
         let is_answer = matches!(reply, LocalReply::BadAnswer(_));
         let remedy = if is_answer { Remedy::Answer } else { Remedy::Another };
-        Self { reply, failure: Some(failure), dead, sent, answered, remedy }
+        Self { reply, failure: Some(failure), limit, dead, sent, answered, remedy }
     }
 
     /// True when the same endpoint may be asked again over a new connection without a request happening twice.

@@ -9,6 +9,7 @@ use super::relay::TURN;
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
 use crate::accept::transport::Transport;
+use crate::metrics::Limit;
 use crate::worker::Worker;
 
 /// One direction of a tunnel.
@@ -125,7 +126,11 @@ pub(crate) async fn tunnel(
             let idle = if half_open { patience.idle.min(patience.tunnel) } else { patience.tunnel };
             client.deadline.arm(worker.after(idle));
         }
-        if client.deadline.poll_expired(cx) { Poll::Ready(TunnelEnd::Silent) } else { Poll::Pending }
+        if !client.deadline.poll_expired(cx) {
+            return Poll::Pending;
+        }
+        worker.waited_out(&client.deadline, Limit::TunnelTimeout);
+        Poll::Ready(TunnelEnd::Silent)
     })
     .await;
     (Moved { up: up.moved, down: down.moved }, end)

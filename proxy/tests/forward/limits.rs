@@ -336,3 +336,120 @@ fn no_more_unused_connections_are_kept_than_may_be_of_all_addresses_together() {
     }
     assert_eq!(stage.proxy.totals().upstream_connects, 3);
 }
+
+#[test]
+fn a_head_beyond_a_limit_is_counted_by_which_one() {
+    let stage = Stage::with(&[], |config| {
+        config.client.head_bytes = 1_000;
+        config.client.headers = 4;
+        config.client.head_timeout = Duration::from_millis(300);
+    });
+    for (request, status, limit) in [
+        (format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(1_000)), "431", Limit::ClientHead),
+        (format!("GET / HTTP/1.1\r\n{}\r\n", "X: x\r\n".repeat(5)), "431", Limit::ClientHeaders),
+        ("GET / HTTP/1.1\r\n".to_owned(), "408", Limit::ClientHeadTimeout),
+    ] {
+        let answer = stage.client().ask(&request);
+
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{limit:?}: {answer}");
+        assert_eq!(reached(&stage, limit), 1, "{limit:?}");
+    }
+    assert_eq!(stage.proxy.totals().limits.iter().sum::<u64>(), 3, "each by its name");
+}
+
+#[test]
+fn who_is_silent_in_a_body_or_a_tunnel_for_too_long_is_counted() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |config| {
+        config.client.idle_timeout = Duration::from_millis(300);
+        config.client.tunnel_timeout = Duration::from_millis(300);
+    });
+    let (mut silent, mut tunnel) = (stage.client(), stage.client());
+
+    silent.say("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nx");
+    assert!(silent.head().starts_with("HTTP/1.1 408 "));
+    assert_eq!(reached(&stage, Limit::ClientIdleTimeout), 1);
+
+    drop(origin.call());
+    tunnel.say("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    let mut call = origin.call();
+    call.head();
+    call.say("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    assert!(tunnel.head().starts_with("HTTP/1.1 101 "));
+    tunnel.rest();
+    assert_eq!(reached(&stage, Limit::TunnelTimeout), 1);
+    assert_eq!(stage.proxy.totals().limits.iter().sum::<u64>(), 2, "each by its name");
+}
+
+#[test]
+fn a_client_that_stops_reading_is_counted() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |config| {
+        config.client.idle_timeout = Duration::from_millis(500);
+    });
+    let mut client = stage.client();
+
+    client.say(GET);
+    let mut call = origin.call();
+    call.head();
+    let sending = std::thread::spawn(move || {
+        call.say("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+        // It ends with an error when the proxy has had enough.
+        while std::io::Write::write_all(&mut call.stream, &[b'x'; 1 << 16]).is_ok() {}
+    });
+
+    eventually("cut off", || reached(&stage, Limit::ClientIdleTimeout) == 1);
+    sending.join().unwrap();
+    assert_eq!(reached(&stage, Limit::ClientRate), 0);
+}
+
+#[test]
+fn a_request_of_which_too_much_is_left_ends_its_connection_and_is_counted() {
+    let stage = Stage::with(&[], |config| config.client.drain_bytes = 10);
+    let answer = stage.client().ask("POST / HTTP/1.1\r\nHost: nobody.test\r\nContent-Length: 11\r\n\r\n");
+
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.to_lowercase().contains("connection: close"));
+    assert_eq!(reached(&stage, Limit::ClientDrain), 1);
+}
+
+#[test]
+fn who_waits_because_there_are_as_many_connections_as_may_be_is_counted_once() {
+    let ping = "GET / HTTP/1.1\r\nHost: __ping__\r\n\r\n";
+    let stage = Stage::with(&[], |config| config.client.connections = Some(1));
+    let (mut first, mut second) = (stage.client(), stage.client());
+    first.say(ping);
+    first.expect("\r\n\r\nok");
+
+    second.say(ping);
+    eventually("it is full", || reached(&stage, Limit::Connections) == 1);
+    assert!(second.is_quiet_for(Duration::from_millis(300)), "several looks");
+    assert_eq!(reached(&stage, Limit::Connections), 1);
+
+    drop(first);
+    second.expect("\r\n\r\nok");
+}
+
+#[test]
+fn an_answer_beyond_a_limit_is_counted_by_which_one() {
+    let origin = OriginServer::start();
+    let stage = Stage::with(&[origin.address], |config| {
+        config.upstream.head_bytes = 1_000;
+        config.upstream.headers = 4;
+        config.upstream.informational = 1;
+    });
+    for (answer, limit) in [
+        (format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(1_000)), Limit::UpstreamHead),
+        (format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: x\r\n".repeat(5)), Limit::UpstreamHeaders),
+        ("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(2), Limit::UpstreamInformational),
+    ] {
+        let mut client = stage.client();
+        client.say(GET);
+        let mut call = origin.call();
+        call.head();
+        call.say(answer);
+
+        client.expect("HTTP/1.1 502 ");
+        assert_eq!(reached(&stage, limit), 1, "{limit:?}");
+    }
+    assert_eq!(stage.proxy.totals().limits.iter().sum::<u64>(), 3, "each by its name");
+}

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use model::{
-    Address, Backend, BackendName, Change, DeadMarks, Endpoint, Fact, Frontend, HealthReport, HostPattern,
-    Origin, PathPrefix, Policy, Revision, Snapshot, Stated, Weight,
+    Address, Alarm, Backend, BackendName, Change, DeadMarks, Endpoint, Fact, Frontend, HealthReport,
+    HostPattern, Origin, PathPrefix, Policy, Revision, Snapshot, Stated, Weight,
 };
 use proxy::config::{Config, LogTarget};
 use proxy::{Inputs, Proxy};
@@ -265,8 +265,13 @@ impl Stage {
         let bound = proxy::bind(&config).unwrap();
         let address = bound.addresses()[0];
         let (known, known_receiver) = watch::channel(true);
-        let inputs =
-            Inputs { snapshots: receiver, marks: mark_receiver, known: known_receiver, health: give };
+        let inputs = Inputs {
+            snapshots: receiver,
+            marks: mark_receiver,
+            known: known_receiver,
+            health: give,
+            alarm: Alarm::default(),
+        };
         let proxy = runtime.block_on(async { bound.start(inputs).unwrap() });
         let stage = Self { proxy, address, health, marks, known, snapshots, runtime, log };
         stage.publish(1, frontends);

@@ -1,5 +1,6 @@
 //! The thin shell around checks: follows the tables, starts what is due, takes in what came of it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::task::JoinSet;
 use super::agenda::{Agenda, Target, next_due};
 use super::outcome::{Failure, Outcome};
 use super::tally::{Seen, Turn};
+use crate::caught::{Panicked, caught};
 use crate::clock::{Millis, millis, now_ms};
 use crate::config::CheckRules;
 use crate::health::Marked;
@@ -33,6 +35,7 @@ pub(crate) struct Counts {
     delayed: AtomicU64,
     dropped: AtomicU64,
     checked: AtomicU64,
+    panicked: AtomicU64,
 }
 
 /// What the checks of this node counted.
@@ -51,6 +54,11 @@ pub struct Checks {
 }
 
 impl Counts {
+    /// Checks that were lost to a panic.
+    pub(crate) fn panicked(&self) -> u64 {
+        self.panicked.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn read(&self) -> Checks {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Checks {
@@ -112,18 +120,23 @@ impl Checker {
                     Err(_) => return,
                 },
                 Some(ended) = self.running.join_next() => {
-                    if let Ok((id, begun, target, outcome)) = ended {
-                        self.settle(id, &target, &outcome);
-                        let rules = self.rules();
-                        let interval = target.check.interval.unwrap_or(rules.interval);
-                        let chance = self.dice.f64();
-                        self.agenda.again(id, next_due(begun, millis(interval), rules.jitter_percent, chance));
+                    if let Ok(ended) = ended {
+                        self.take(&ended);
                     }
                 }
                 _ = draining.wait_for(|draining| *draining) => return,
                 () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    /// Takes a check in that ended, and puts the next one on the agenda.
+    fn take(&mut self, (id, begun, target, outcome): &Ended) {
+        self.settle(*id, target, outcome);
+        let rules = self.rules();
+        let interval = target.check.interval.unwrap_or(rules.interval);
+        let chance = self.dice.f64();
+        self.agenda.again(*id, next_due(*begun, millis(interval), rules.jitter_percent, chance));
     }
 
     fn rules(&self) -> CheckRules {
@@ -177,8 +190,14 @@ impl Checker {
             let patience = target.check.timeout.unwrap_or(rules.timeout);
             let (shared, resolver) = (Arc::clone(&self.shared), self.resolver.clone());
             let (limit, dice) = (rules.body_bytes, self.dice.usize(..));
+            let counts = Arc::clone(&self.counts);
             self.running.spawn(async move {
-                let outcome = probe(&shared, &resolver, &target, patience, limit, dice).await;
+                let probing = caught(pin!(probe(&shared, &resolver, &target, patience, limit, dice))).await;
+                let outcome = probing.unwrap_or_else(|Panicked| {
+                    count(&counts.panicked);
+                    tracing::error!(address = %target.address, "a check was lost to a panic, which is a defect of portico");
+                    Outcome::Ours
+                });
                 (id, now, target, outcome)
             });
         }
@@ -296,5 +315,55 @@ impl Hand<'_> {
             count(&self.counts.dropped);
         }
         taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{
+        Backend, BackendName, Check, CheckKind, Endpoint, ExpectedStatus, Frontend, HttpCheck, PathPrefix,
+        Policy, Weight,
+    };
+
+    use super::*;
+    use crate::config::UpstreamLimits;
+    use crate::upstream::names::Found;
+    use crate::worker::Worker;
+
+    /// One that is checked without a pause.
+    fn frontend() -> Frontend {
+        let check = HttpCheck::new("/", ExpectedStatus::Any, "").expect("a check");
+        let (interval, kind) = (Some(Duration::ZERO), CheckKind::Http(check));
+        let check = Some(Check { kind, interval, timeout: None, rise: None, fall: None }.into());
+        let address = Address::parse_url("http://127.0.0.1:9").expect("an address");
+        let endpoints = [Endpoint { address, weight: Weight::ONE }].into();
+        let name = BackendName::parse("web").expect("a name");
+        Frontend {
+            host: HostPattern::parse("panic.test").expect("a host"),
+            path: PathPrefix::root(),
+            backend: Backend { name, endpoints, rejected: Box::default() },
+            policy: Policy { check, ..Policy::default() },
+        }
+    }
+
+    #[tokio::test]
+    async fn a_check_that_panics_says_nothing_and_is_due_again() {
+        let alone = model::Alarm::default();
+        let resolver =
+            Resolver::with(&UpstreamLimits::default(), &alone, |_| std::future::ready(Found::Nothing));
+        let worker = Worker::alone(resolver.clone());
+        let counts = Arc::<Counts>::default();
+        let mut checker = Checker::new(Arc::clone(&worker.shared), resolver, Arc::clone(&counts));
+        checker.agenda.put(&frontend(), || 0);
+
+        for turn in 1..=2 {
+            checker.start_due();
+            assert_eq!(checker.agenda.next_due(), None, "it goes on");
+            let ended = checker.running.join_next().await.expect("one goes on").expect("it does not panic");
+            checker.take(&ended);
+
+            assert!(checker.agenda.next_due().is_some(), "it is due again");
+            assert_eq!((counts.panicked(), counts.read().passed, counts.read().failed), (turn, 0, 0));
+        }
     }
 }

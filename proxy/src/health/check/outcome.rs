@@ -13,7 +13,7 @@ pub enum Outcome {
     Passed,
     /// Otherwise.
     Failed(Failure),
-    /// We ran out of something: it says nothing of the endpoint.
+    /// We ran out of something, or have a defect: it says nothing of the endpoint.
     Ours,
 }
 

@@ -20,7 +20,7 @@ fn with<L>(look_up: impl Fn(Box<str>) -> L + Send + Sync + 'static) -> Resolver
 where
     L: Future<Output = Found> + Send + 'static,
 {
-    Resolver::with(&UpstreamLimits::default(), look_up)
+    Resolver::with(&UpstreamLimits::default(), &Alarm::default(), look_up)
 }
 
 async fn addresses(resolver: &Resolver, name: &str, dice: usize) -> Vec<String> {
@@ -45,7 +45,7 @@ impl Task {
 
 #[tokio::test]
 async fn names_resolve_once_and_addresses_at_once() {
-    let resolver = Resolver::start(&UpstreamLimits::default());
+    let resolver = Resolver::start(&UpstreamLimits::default(), &Alarm::default());
     assert_eq!(addresses(&resolver, "http://10.0.0.1:81", 7).await, ["10.0.0.1:81"]);
     let found = resolver.resolve(&url("http://localhost:82"), 0).await.next().expect("localhost has one");
     assert!(found.ip().is_loopback() && found.port() == 82);
@@ -54,7 +54,7 @@ async fn names_resolve_once_and_addresses_at_once() {
 
 #[tokio::test]
 async fn a_name_without_an_address_is_no_endless_wait() {
-    let resolver = Resolver::start(&UpstreamLimits::default());
+    let resolver = Resolver::start(&UpstreamLimits::default(), &Alarm::default());
     assert!(addresses(&resolver, "http://no-such-name.invalid", 0).await.is_empty());
 }
 

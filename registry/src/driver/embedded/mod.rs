@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Change, ChangeRecord, Revision};
+use model::{Alarm, Change, ChangeRecord, Revision};
 use redb::backends::InMemoryBackend;
 use tokio::sync::{mpsc, oneshot};
 
@@ -47,23 +47,32 @@ struct Embedded {
 ///
 /// # Errors
 /// [`OpenError::Held`] names the process that has the file; [`OpenError::Store`] says why the file cannot be used.
-pub(crate) fn open(path: &Path, history: usize) -> Result<Arc<dyn Driver>, OpenError> {
+pub(crate) fn open(path: &Path, history: usize, alarm: &Alarm) -> Result<Arc<dyn Driver>, OpenError> {
     let (file, store) = StoreFile::open(path, history)?;
-    start("embedded", file, store)
+    start("embedded", file, store, alarm)
 }
 
 /// A driver for a store that ends with this process.
-pub(crate) fn memory(history: usize) -> Result<Arc<dyn Driver>, OpenError> {
+pub(crate) fn memory(history: usize, alarm: &Alarm) -> Result<Arc<dyn Driver>, OpenError> {
     let failed =
         |error: StoreError| OpenError::Store { url: "memory:".to_owned(), reason: error.to_string() };
     let store = Store::open(InMemoryBackend::new(), history, Revision::ZERO).map_err(failed)?;
-    start("memory", Memory, store)
+    start("memory", Memory, store, alarm)
 }
 
-fn start(name: &'static str, place: impl Place, store: Store) -> Result<Arc<dyn Driver>, OpenError> {
+fn start(
+    name: &'static str,
+    place: impl Place,
+    store: Store,
+    alarm: &Alarm,
+) -> Result<Arc<dyn Driver>, OpenError> {
     let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
     let worker = Worker { place, store: Some(store), commands: inbox, events: None };
-    let thread = std::thread::Builder::new().name("registry".to_owned()).spawn(move || worker.run());
+    let part = alarm.watch("the registry's thread");
+    let thread = std::thread::Builder::new().name("registry".to_owned()).spawn(move || {
+        let _part = part;
+        worker.run();
+    });
     match thread {
         Ok(_) => Ok(Arc::new(Embedded { name, commands })),
         Err(error) => {

@@ -82,7 +82,7 @@ async fn wait_for(registry: &Registry, condition: impl Fn(&Link) -> bool) {
 async fn a_full_disk_is_told_and_the_store_comes_back_with_room() {
     let mut disk = Disk::default();
     let store = disk.open().expect("a store");
-    let driver = start("embedded", disk.clone(), store).expect("a driver");
+    let driver = start("embedded", disk.clone(), store, &Alarm::default()).expect("a driver");
     let registry = Registry::start(driver, "embedded:".to_owned(), &Config::default(), None);
     wait_for(&registry, |link| *link == Link::Live).await;
     registry.publish(write(1)).await.expect("written");
