@@ -131,8 +131,8 @@ fn socket_in(url: &str) -> Option<&str> {
     if let Some(path) = behind("unix:") {
         return Some(path.strip_prefix("//").unwrap_or(path));
     }
-    // `http://unix:80` is a host of that name.
-    let path = behind("http://unix:").filter(|path| path.starts_with('/'))?;
+    // `http://unix:80` is a host of that name; without a port it would be read as a socket once a path stands behind it.
+    let path = behind("http://unix:").filter(|path| path.is_empty() || path.starts_with('/'))?;
     Some(path.strip_suffix(":/").or_else(|| path.strip_suffix(':')).unwrap_or(path))
 }
 
@@ -271,6 +271,7 @@ mod tests {
         let socket = |error| Err(AddressError::Socket(error));
         check("unix:run/app.sock", socket(SocketPathError::Relative));
         check("unix:", socket(SocketPathError::Relative));
+        check("http://Unix:", socket(SocketPathError::Relative));
         check("unix://run/app.sock", socket(SocketPathError::Relative));
         check("unix:@app", socket(SocketPathError::Relative));
         check("unix:/run/../etc/x", socket(SocketPathError::Part));

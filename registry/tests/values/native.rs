@@ -8,7 +8,7 @@ pub(crate) fn agrees(json: &[u8], frontend: &Frontend) {
     let value: Value = serde_json::from_slice(json).unwrap_or_else(|error| panic!("accepted, but {error}"));
     let Value::Object(fields) = &value else { panic!("accepted, but no object: {value}") };
     for name in fields.keys() {
-        let known = ["host", "path", "backend", "endpoints", "balance", "timeouts"];
+        let known = ["host", "path", "backend", "endpoints", "balance", "timeouts", "check"];
         assert!(known.contains(&name.as_str()), "accepted an unknown field: {value}");
     }
     let listed = fields.get("endpoints").and_then(Value::as_array).map_or(0, |listed| {
