@@ -2,14 +2,18 @@
 
 use std::fmt;
 
-use crate::endpoint::{Endpoint, RejectedEndpoint};
+use smol_str::SmolStr;
+
+use crate::endpoint::RejectedEndpoint;
+use crate::endpoints::Endpoints;
+use crate::rare::{Rare, Usual};
 
 /// The longest backend name, in octets.
 const MAX_NAME: usize = 253;
 
 /// A backend's name: hipache's identifier, the head of its list; 1 to 253 octets without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BackendName(Box<str>);
+pub struct BackendName(SmolStr);
 
 /// Why a text is not a backend name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +48,11 @@ pub struct Backend {
     /// Its name, for logs and metrics.
     pub name: BackendName,
     /// The endpoints, in the order they were written.
-    pub endpoints: Box<[Endpoint]>,
+    pub endpoints: Endpoints,
     /// What stood in the list and could not be used.
-    pub rejected: Box<[RejectedEndpoint]>,
+    pub rejected: Rare<Vec<RejectedEndpoint>>,
+}
+
+impl Usual for Vec<RejectedEndpoint> {
+    const USUAL: &'static Self = &Self::new();
 }

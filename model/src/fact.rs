@@ -27,11 +27,23 @@ pub enum FactKey {
     },
 }
 
+/// A fact's key where it stands: facts are ordered and found by it without a copy of it.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum KeyRef<'a> {
+    Frontend { host: &'a HostPattern, path: &'a PathPrefix },
+}
+
 impl Fact {
     /// The key of this fact.
     pub fn key(&self) -> FactKey {
         match self {
             Self::Frontend(frontend) => frontend.key(),
+        }
+    }
+
+    pub(crate) fn key_ref(&self) -> KeyRef<'_> {
+        match self {
+            Self::Frontend(Frontend { host, path, .. }) => KeyRef::Frontend { host, path },
         }
     }
 }
@@ -51,6 +63,12 @@ pub enum FactKeyError {
 }
 
 impl FactKey {
+    pub(crate) fn key_ref(&self) -> KeyRef<'_> {
+        match self {
+            Self::Frontend { host, path } => KeyRef::Frontend { host, path },
+        }
+    }
+
     /// Parses what `Display` writes.
     ///
     /// # Errors

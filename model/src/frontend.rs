@@ -5,6 +5,7 @@ use crate::fact::FactKey;
 use crate::host_pattern::HostPattern;
 use crate::path_prefix::PathPrefix;
 use crate::policy::Policy;
+use crate::rare::Rare;
 
 /// The most endpoints one frontend may list.
 pub const MAX_ENDPOINTS: usize = 1024;
@@ -19,12 +20,26 @@ pub struct Frontend {
     /// Who answers.
     pub backend: Backend,
     /// How.
-    pub policy: Policy,
+    pub policy: Rare<Policy>,
 }
 
 impl Frontend {
     /// The key under which a registry keeps it.
     pub fn key(&self) -> FactKey {
         FactKey::Frontend { host: self.host.clone(), path: self.path.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frontend_is_small() {
+        assert_eq!(
+            size_of::<Frontend>(),
+            112,
+            "there may be a million of them: 128 octets with their counters"
+        );
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use smol_str::SmolStr;
+
 /// The longest host we accept, in octets (RFC 1035 §2.3.4, without the trailing dot).
 const MAX_HOST: usize = 253;
 /// The longest label of a host, in octets (RFC 1035 §2.3.4).
@@ -10,17 +12,18 @@ const MAX_LABEL: usize = 63;
 
 /// A host pattern, always in canonical form: lower case, no trailing dot, IPv6 literals in RFC 5952 spelling and brackets.
 ///
-/// Sorted by its text, so that snapshots list frontends in a stable order.
+/// Sorted by its text, so that snapshots list frontends in a stable order. A text of up to 23 octets stands in its place; a longer one
+/// is shared by its copies.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostPattern {
     /// `*`: whatever no other pattern matched.
     Any,
     /// `*.example.com`: any name below `example.com`, kept without the `*.`.
-    Suffix(Box<str>),
+    Suffix(SmolStr),
     /// `www.example.com`, `10.0.0.1` or `[::1]`.
-    Exact(Box<str>),
+    Exact(SmolStr),
     /// `www.example.com:8080`, kept with its port: that host where a client names that port, as planb takes it.
-    OnPort(Box<str>),
+    OnPort(SmolStr),
 }
 
 /// Why a text is not a host pattern.
@@ -94,10 +97,10 @@ impl HostPattern {
         let (name, _) = split_port(host);
         match self {
             Self::Any => true,
-            Self::OnPort(on_port) => **on_port == *host,
-            Self::Exact(exact) => **exact == *name,
+            Self::OnPort(on_port) => on_port == host,
+            Self::Exact(exact) => exact == name,
             Self::Suffix(suffix) => {
-                name.strip_suffix(&**suffix).is_some_and(|head| head.len() > 1 && head.ends_with('.'))
+                name.strip_suffix(suffix.as_str()).is_some_and(|head| head.len() > 1 && head.ends_with('.'))
             }
         }
     }

@@ -2,14 +2,16 @@
 
 use std::fmt;
 
+use smol_str::SmolStr;
+
 /// The longest path prefix, in octets.
 const MAX_PREFIX: usize = 1024;
 
 /// A path prefix in canonical form: starts with `/`, no trailing `/` except the root, matched on whole segments.
 ///
-/// `/api` takes `/api`, `/api/` and `/api/x`, not `/apix`.
+/// Behind a pointer, which is empty for the root, since nearly all are the root. `/api` takes `/api`, `/api/` and `/api/x`, not `/apix`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PathPrefix(Box<str>);
+pub struct PathPrefix(Option<Box<SmolStr>>);
 
 /// Why a text is not a path prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +33,7 @@ pub enum PathPrefixError {
 impl PathPrefix {
     /// `/`: every path.
     pub fn root() -> Self {
-        Self("/".into())
+        Self(None)
     }
 
     /// Parses a prefix as operators write it; one trailing `/` is dropped.
@@ -54,24 +56,24 @@ impl PathPrefix {
         if !segments_fine || !percent_encodings_are_canonical(path.as_bytes()) {
             return Err(PathPrefixError::NotCanonical);
         }
-        Ok(Self(trimmed.into()))
+        Ok(Self((!path.is_empty()).then(|| Box::new(trimmed.into()))))
     }
 
     /// The prefix as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_deref().map_or("/", SmolStr::as_str)
     }
 
     /// True for `/`.
     pub fn is_root(&self) -> bool {
-        &*self.0 == "/"
+        self.0.is_none()
     }
 
     /// True when the canonical `path` (without its query) lies below this prefix.
     pub fn covers(&self, path: &[u8]) -> bool {
         self.is_root()
             || path
-                .strip_prefix(self.0.as_bytes())
+                .strip_prefix(self.as_str().as_bytes())
                 .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
     }
 }
@@ -104,7 +106,7 @@ fn hex(digit: u8) -> Option<u8> {
 
 impl fmt::Display for PathPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::check::Check;
+use crate::rare::Usual;
 
 /// How one of a backend's live endpoints is chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -49,6 +50,24 @@ pub struct Policy {
     pub balance: BalanceKind,
     /// Its own times.
     pub timeouts: Timeouts,
-    /// How its endpoints are checked; `None`: by requests alone. Behind a pointer, because few of a million frontends have one.
+    /// How its endpoints are checked; `None`: by requests alone.
     pub check: Option<Box<Check>>,
+}
+
+impl Usual for Policy {
+    const USUAL: &'static Self = &Self {
+        balance: BalanceKind::RandomOfTwo,
+        timeouts: Timeouts { connect: None, response: None, idle: None },
+        check: None,
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_policy_is_the_default() {
+        assert_eq!(*Policy::USUAL, Policy::default());
+    }
 }

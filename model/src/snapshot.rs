@@ -1,13 +1,12 @@
 //! All facts at one revision.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use imbl::ordmap::DiffItem;
 
 use crate::change::Change;
 use crate::fact::{Fact, FactKey, Quarantined, Stated};
+use crate::facts::Facts;
 use crate::frontend::Frontend;
 use crate::revision::Revision;
 
@@ -17,15 +16,15 @@ use crate::revision::Revision;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Snapshot {
     revision: Revision,
-    facts: OrdMap<FactKey, Stated>,
+    facts: Facts,
     quarantine: OrdMap<Box<str>, Quarantined>,
 }
 
 /// How one key differs between two snapshots.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Difference<'a> {
     /// Which fact.
-    pub key: &'a FactKey,
+    pub key: FactKey,
     /// What it said in the older snapshot.
     pub before: Option<&'a Stated>,
     /// What it says in the newer one.
@@ -50,14 +49,11 @@ impl Snapshot {
     pub fn apply(&self, revision: Revision, changes: impl IntoIterator<Item = Change>) -> Self {
         let mut next = self.clone();
         next.revision = next.revision.max(revision);
+        let mut puts = next.facts.puts();
         for change in changes {
             match change {
-                Change::Put(stated) => {
-                    next.facts.insert(stated.fact.key(), stated);
-                }
-                Change::Remove(key) => {
-                    next.facts.remove(&key);
-                }
+                Change::Put(stated) => puts.put(stated),
+                Change::Remove(key) => puts.remove(&key),
                 Change::Quarantine(raw, why) => {
                     next.quarantine.insert(raw, why);
                 }
@@ -66,6 +62,7 @@ impl Snapshot {
                 }
             }
         }
+        drop(puts);
         next
     }
 
@@ -75,23 +72,18 @@ impl Snapshot {
     }
 
     /// All facts, by key.
-    pub fn facts(&self) -> impl ExactSizeIterator<Item = (&FactKey, &Stated)> {
+    pub fn facts(&self) -> impl ExactSizeIterator<Item = &Stated> {
         self.facts.iter()
     }
 
     /// The frontends among the facts, by host and path.
     pub fn frontends(&self) -> impl Iterator<Item = (&Frontend, &Stated)> {
-        self.facts.iter().map(|(_, stated)| match &*stated.fact {
-            Fact::Frontend(frontend) => (frontend, stated),
-        })
+        self.facts.iter().map(frontend)
     }
 
     /// The frontends behind `after` in the order of [`Snapshot::frontends`], `after` itself left out; all without it.
     pub fn frontends_after(&self, after: Option<&FactKey>) -> impl Iterator<Item = (&Frontend, &Stated)> {
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.facts.range::<_, FactKey>((start, Bound::Unbounded)).map(|(_, stated)| match &*stated.fact {
-            Fact::Frontend(frontend) => (frontend, stated),
-        })
+        self.facts.after(after).map(frontend)
     }
 
     /// How many facts there are.
@@ -101,7 +93,7 @@ impl Snapshot {
 
     /// True when there is no fact.
     pub fn is_empty(&self) -> bool {
-        self.facts.is_empty()
+        self.len() == 0
     }
 
     /// The entries that were set aside, by the raw key of the store (lossy text).
@@ -114,14 +106,11 @@ impl Snapshot {
         self.quarantine.get(raw)
     }
 
-    /// What differs in facts from `older` to `self`; costs work in proportion to the difference where they share history.
+    /// What differs in facts from `older` to `self`, by key; costs work in proportion to the difference where they share history.
     pub fn diff<'a>(&'a self, older: &'a Self) -> impl Iterator<Item = Difference<'a>> {
-        older.facts.diff(&self.facts).map(|item| match item {
-            DiffItem::Add(key, after) => Difference { key, before: None, after: Some(after) },
-            DiffItem::Remove(key, before) => Difference { key, before: Some(before), after: None },
-            DiffItem::Update { old: (_, before), new: (key, after) } => {
-                Difference { key, before: Some(before), after: Some(after) }
-            }
+        self.facts.diff(&older.facts).filter_map(|(before, after)| {
+            let key = after.or(before)?.fact.key();
+            Some(Difference { key, before, after })
         })
     }
 
@@ -134,4 +123,9 @@ impl Snapshot {
                 _ => false,
             })
     }
+}
+
+fn frontend(stated: &Stated) -> (&Frontend, &Stated) {
+    let Fact::Frontend(frontend) = &*stated.fact;
+    (frontend, stated)
 }

@@ -7,7 +7,6 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 
 use crate::accept::client::Client;
 use crate::caught::{self, Panicked};
@@ -83,7 +82,7 @@ async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Res
     #[cfg(test)]
     assert_ne!(host, "panic.test", "as the test wants it");
     let port = client.head.port();
-    let found = worker.with_table(|table| table.find_at(host, port, path).map(Arc::clone));
+    let found = worker.with_table(|table| table.find_at(host, port, path).cloned());
     let route = found.ok_or_else(|| no_route(worker))?;
     visit.goes_by(&route);
     match send(worker, client, &route, visit).await? {

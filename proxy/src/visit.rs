@@ -1,7 +1,6 @@
 //! What is remembered of one exchange while it goes on: its log entry, its route, and how much of the request is read.
 
 use std::io;
-use std::sync::Arc;
 
 use crate::accept::client::Client;
 use crate::clock::millis;
@@ -30,7 +29,7 @@ pub(crate) enum Rest {
 #[derive(Debug)]
 pub(crate) struct Visit {
     entry: Entry,
-    route: Option<Arc<Route>>,
+    route: Option<Route>,
     rest: Option<Rest>,
     /// An answer's head is on its way to the client, or one of our own.
     begun: bool,
@@ -67,9 +66,9 @@ impl Visit {
     }
 
     /// The route was found.
-    pub(crate) fn goes_by(&mut self, route: &Arc<Route>) {
+    pub(crate) fn goes_by(&mut self, route: &Route) {
         self.entry.backend(route.frontend().backend.name.as_str());
-        self.route = Some(Arc::clone(route));
+        self.route = Some(route.clone());
     }
 
     /// The endpoint at `index` of the route is tried now.

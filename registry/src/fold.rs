@@ -51,7 +51,7 @@ impl Fold {
             Event::ListBegin => self.listing = Some(Listing::default()),
             Event::List(part) => {
                 if let Some(listing) = &mut self.listing {
-                    listing.add(part);
+                    listing.add(part, &self.snapshot);
                 }
             }
             Event::Listed { revision, follows_by, read_only, lost } => {
@@ -158,7 +158,7 @@ impl Fold {
         }
         let nothing = Snapshot::empty();
         if self.is_held_back(self.snapshot.len()) {
-            let missing = self.snapshot.facts().map(|(key, _)| key.clone()).collect();
+            let missing = self.snapshot.facts().map(|stated| stated.fact.key()).collect();
             let time = (now, self.patience.loss);
             self.hold = Some(Hold::new(nothing, revision, missing, time, None));
             return;
@@ -197,8 +197,8 @@ impl Fold {
     /// Puts the listing in the place of what is served, or holds it.
     fn swap(&mut self, revision: Revision, lost: Option<Lost>, now: Instant) {
         let Some(Listing { staged, .. }) = self.listing.take() else { return };
-        let gone = self.snapshot.facts().filter(|(key, _)| staged.get(key).is_none());
-        let gone: HashSet<FactKey> = gone.map(|(key, _)| key.clone()).collect();
+        let gone = self.snapshot.facts().map(|stated| stated.fact.key());
+        let gone: HashSet<FactKey> = gone.filter(|key| staged.get(key).is_none()).collect();
         let older = lost.map(|lost| taken_back(&self.snapshot, &staged, lost)).unwrap_or_default();
         let is_older = !older.is_empty() && !self.patience.older.is_zero();
         let is_loss = self.is_held_back(gone.len()) || (self.hold.is_some() && !self.patience.loss.is_zero());
@@ -221,9 +221,10 @@ impl Fold {
     /// was removed since, and is no more than the rest of an old copy.
     fn add(&mut self, view: &Snapshot, revision: Revision) {
         let served = &self.snapshot;
-        let is_new = |key, stated: &Stated| served.get(key).is_none() && stated.revision > served.revision();
-        let new = view.facts().filter(|(key, stated)| is_new(key, stated));
-        let new: Vec<Change> = new.map(|(_, stated)| Change::Put(stated.clone())).collect();
+        let is_new = |stated: &&Stated| {
+            stated.revision > served.revision() && served.get(&stated.fact.key()).is_none()
+        };
+        let new: Vec<Change> = view.facts().filter(is_new).cloned().map(Change::Put).collect();
         if !new.is_empty() {
             self.step(revision, new);
         }
@@ -232,12 +233,17 @@ impl Fold {
     /// Compares a view of the store's with what is served and puts it in its place.
     fn believe(&mut self, view: &Snapshot, revision: Revision) {
         let served = &self.snapshot;
-        let mut changes = Vec::new();
-        for (key, stated) in view.facts() {
-            changes.extend(news_of(served.get(key), stated.clone()).map(Change::Put));
+        if served.same_content(&Snapshot::empty()) && !view.same_content(served) {
+            // The first one, which may be large, is not made a second time.
+            self.snapshot = view.apply(revision.max(served.revision().next()), []);
+            return;
         }
-        let gone = served.facts().filter(|(key, _)| view.get(key).is_none());
-        changes.extend(gone.map(|(key, _)| Change::Remove(key.clone())));
+        let mut changes = Vec::new();
+        for stated in view.facts() {
+            changes.extend(news_of(served.get(&stated.fact.key()), stated.clone()).map(Change::Put));
+        }
+        let gone = served.facts().map(|stated| stated.fact.key()).filter(|key| view.get(key).is_none());
+        changes.extend(gone.map(Change::Remove));
         let released = served.quarantine().filter(|(raw, _)| view.quarantined(raw).is_none());
         changes.extend(released.map(|(raw, _)| Change::Release(raw.into())));
         let set_aside = view.quarantine().filter(|(raw, why)| served.quarantined(raw) != Some(why));
@@ -255,29 +261,36 @@ impl Fold {
 
 /// The changes that leave nothing of `view`.
 fn removals(view: &Snapshot) -> impl Iterator<Item = Change> {
-    let facts = view.facts().map(|(key, _)| Change::Remove(key.clone()));
+    let facts = view.facts().map(|stated| Change::Remove(stated.fact.key()));
     facts.chain(view.quarantine().map(|(raw, _)| Change::Release(raw.into())))
 }
 
 /// `stated`, unless just that is `served`.
 fn news_of(served: Option<&Stated>, stated: Stated) -> Option<Stated> {
+    if served == Some(&stated) { None } else { Some(in_place(served, stated)) }
+}
+
+/// `stated`, by the fact that is `served` where that is the same.
+fn in_place(served: Option<&Stated>, stated: Stated) -> Stated {
     match served {
-        Some(served) if *served == stated => None,
-        Some(served) if served.fact == stated.fact => {
-            Some(Stated { fact: Arc::clone(&served.fact), ..stated })
-        }
-        _ => Some(stated),
+        Some(served) if served.fact == stated.fact => Stated { fact: Arc::clone(&served.fact), ..stated },
+        _ => stated,
     }
 }
 
 impl Listing {
-    fn add(&mut self, part: Vec<Change>) {
-        let fresh = part.into_iter().filter(|change| match change {
+    /// Takes a part in. A fact that is `served` already keeps its place in memory, so that a large table is not there twice.
+    fn add(&mut self, part: Vec<Change>, served: &Snapshot) {
+        let fresh = part.into_iter().filter_map(|change| match change {
             Change::Put(stated) => {
-                self.changed.get(&stated.fact.key()).is_none_or(|changed| *changed < stated.revision)
+                let key = stated.fact.key();
+                let is_fresh = self.changed.get(&key).is_none_or(|changed| *changed < stated.revision);
+                is_fresh.then(|| Change::Put(in_place(served.get(&key), stated)))
             }
-            Change::Quarantine(raw, _) => !self.judged.contains(raw),
-            Change::Remove(_) | Change::Release(_) => false,
+            Change::Quarantine(raw, why) => {
+                (!self.judged.contains(&raw)).then_some(Change::Quarantine(raw, why))
+            }
+            Change::Remove(_) | Change::Release(_) => None,
         });
         self.staged = self.staged.apply(Revision::ZERO, fresh);
     }

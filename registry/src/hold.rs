@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use model::{Change, FactKey, Revision, Snapshot};
+use model::{Change, FactKey, Revision, Snapshot, Stated};
 
 use crate::Held;
 use crate::driver::Lost;
@@ -34,15 +34,16 @@ pub(crate) fn is_sudden_loss(served: usize, gone: usize) -> bool {
 
 /// What an older copy of a store would take back: what is served by a revision that it lost, and what was removed by one.
 pub(crate) fn taken_back(served: &Snapshot, view: &Snapshot, lost: Lost) -> HashSet<FactKey> {
-    let newer = served.facts().filter(|(key, now)| {
+    let newer = served.facts().filter(|now| {
         let is_lost = now.revision > lost.after && now.revision < lost.before;
-        is_lost && view.get(key).is_none_or(|then| then.revision <= lost.after && then.fact != now.fact)
+        let is_older = |then: &Stated| then.revision <= lost.after && then.fact != now.fact;
+        is_lost && view.get(&now.fact.key()).is_none_or(is_older)
     });
     let knows_more = served.revision() > lost.after;
     let removed = view
         .facts()
-        .filter(|(key, then)| knows_more && then.revision <= lost.after && served.get(key).is_none());
-    newer.chain(removed).map(|(key, _)| key.clone()).collect()
+        .filter(|then| knows_more && then.revision <= lost.after && served.get(&then.fact.key()).is_none());
+    newer.chain(removed).map(|stated| stated.fact.key()).collect()
 }
 
 /// A view that is held.

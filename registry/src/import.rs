@@ -98,7 +98,7 @@ impl Gathered {
 
     /// Takes in a frontend; what its list has beside endpoints is taken out and noted under `place`.
     pub(crate) fn add(&mut self, place: &str, mut frontend: Frontend) {
-        for entry in std::mem::take(&mut frontend.backend.rejected) {
+        for entry in std::mem::take(&mut *frontend.backend.rejected) {
             self.refused.push(Refused {
                 place: format!("{place}: `{}`", entry.text),
                 reason: entry.reason.into(),

@@ -49,7 +49,7 @@ impl Plan {
 
     /// What has to change in `now` so that its facts are `wanted` and no others.
     pub fn replacing(now: &Snapshot, wanted: impl IntoIterator<Item = Arc<Fact>>) -> Self {
-        let others = now.facts().map(|(key, _)| (key.clone(), None));
+        let others = now.facts().map(|stated| (stated.fact.key(), None));
         let wanted = wanted.into_iter().map(|fact| (fact.key(), Some(fact)));
         Self::towards(now, others.chain(wanted))
     }

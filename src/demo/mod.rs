@@ -10,9 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 
-use model::{
-    Address, Backend, BackendName, Endpoint, Fact, Frontend, HostPattern, PathPrefix, Policy, Weight,
-};
+use model::{Address, Backend, BackendName, Endpoint, Fact, Frontend, HostPattern, PathPrefix, Weight};
 use registry::{Edit, Expected, Write};
 
 use crate::compose;
@@ -116,9 +114,9 @@ fn edits(origins: &[SocketAddr]) -> Result<Vec<Edit>, Failure> {
                 endpoints: endpoints
                     .map(|socket| Endpoint { address: Address::from(*socket), weight: Weight::ONE })
                     .collect(),
-                rejected: Box::default(),
+                rejected: model::Rare::default(),
             },
-            policy: Policy::default(),
+            policy: model::Rare::default(),
         };
         edits.push(Edit {
             key: frontend.key(),

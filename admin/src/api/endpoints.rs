@@ -129,17 +129,19 @@ fn merge(subject: &Subject, present: Option<&Fact>, addition: &Addition) -> Resu
     if addition.backend.is_some() {
         merged.backend.name = wanted.backend.name.clone();
     }
+    let mut policy = model::Policy::clone(&merged.policy);
     if addition.balance.is_some() {
-        merged.policy.balance = wanted.policy.balance.clone();
+        policy.balance = wanted.policy.balance.clone();
     }
     if addition.check.is_some() {
-        merged.policy.check = wanted.policy.check.clone();
+        policy.check = wanted.policy.check.clone();
     }
-    let (times, said) = (&mut merged.policy.timeouts, wanted.policy.timeouts);
+    let (times, said) = (&mut policy.timeouts, wanted.policy.timeouts);
     times.connect = said.connect.or(times.connect);
     times.response = said.response.or(times.response);
     times.idle = said.idle.or(times.idle);
-    let mut endpoints = merged.backend.endpoints.into_vec();
+    merged.policy = policy.into();
+    let mut endpoints = merged.backend.endpoints.to_vec();
     for added in &wanted.backend.endpoints {
         match endpoints.iter_mut().find(|there| there.address == added.address) {
             Some(there) if has_weight(addition, added) => there.weight = added.weight,
@@ -178,7 +180,7 @@ mod tests {
         };
         let mut frontend = merge(&subject, None, &addition("http://a")).expect("made");
         frontend.backend.rejected =
-            [RejectedEndpoint { text: "ftp://b".into(), reason: "not http".into() }].into();
+            vec![RejectedEndpoint { text: "ftp://b".into(), reason: "not http".into() }].into();
 
         let refused = merge(&subject, Some(&Fact::Frontend(frontend)), &addition("http://c"));
 

@@ -50,9 +50,9 @@ fn frontend(n: usize, endpoints: usize, balance: BalanceKind) -> Frontend {
         backend: Backend {
             name: BackendName::parse("web").unwrap(),
             endpoints: (0..endpoints).map(endpoint).collect(),
-            rejected: Box::default(),
+            rejected: model::Rare::default(),
         },
-        policy: Policy { balance, ..Policy::default() },
+        policy: Policy { balance, ..Policy::default() }.into(),
     }
 }
 

@@ -53,10 +53,6 @@ impl Balance {
         key: RequestKey,
         dice: &mut fastrand::Rng,
     ) -> Option<usize> {
-        // Most frontends have one endpoint: nothing to choose.
-        if candidates.len() == 1 {
-            return candidates.is_eligible(0).then_some(0);
-        }
         match self {
             Self::RandomOfTwo(draw) => random_of_two::pick(*draw, candidates, dice),
             Self::RoundRobin(turn) => turn.pick(candidates),

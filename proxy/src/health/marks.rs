@@ -43,7 +43,7 @@ impl States {
     }
 
     /// Applies marks again where the frontends under `changed` may have taken hosts over or let them go.
-    pub(crate) fn settle_changed(&self, table: &RouteTable, changed: &[&FactKey]) {
+    pub(crate) fn settle_changed(&self, table: &RouteTable, changed: &[FactKey]) {
         {
             let inner = self.lock();
             if inner.marks.by_host.is_empty() && inner.resolved.is_empty() {

@@ -122,7 +122,7 @@ impl Explanation {
         let suffixes = suffixes(host).map(|suffix| HostPattern::Suffix(suffix.into()));
         let on_port = port.map(|_| HostPattern::OnPort(asked.into()));
         for pattern in on_port.into_iter().chain([exact]).chain(suffixes).chain([HostPattern::Any]) {
-            consider(table, pattern, path, taken.map(|route| &**route), &mut considered);
+            consider(table, pattern, path, taken, &mut considered);
         }
         Self {
             host: asked.into(),
@@ -158,7 +158,7 @@ fn consider(
     let mut not_covered = 0;
     for (route, prefix) in prefixes {
         let outcome = match taken {
-            Some(taken) if std::ptr::eq(taken, &**route) => Outcome::Taken,
+            Some(taken) if taken.is(route) => Outcome::Taken,
             _ if prefix.covers(path) => Outcome::LessSpecific,
             _ => Outcome::PathNotCovered,
         };
@@ -196,7 +196,7 @@ impl Match {
             balance: frontend.policy.balance.clone(),
             timeouts: frontend.policy.timeouts,
             endpoints: (0..route.endpoints().len()).filter_map(view).collect(),
-            rejected: frontend.backend.rejected.clone(),
+            rejected: frontend.backend.rejected.as_slice().into(),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 use imbl::shared_ptr::DefaultSharedPtr;
@@ -26,12 +25,12 @@ pub(super) struct Index {
 impl Index {
     /// The route that takes `path` (canonical, without query) among those of the pattern with this text.
     #[inline]
-    pub(super) fn find(&self, text: &str, path: &[u8]) -> Option<&Arc<Route>> {
+    pub(super) fn find(&self, text: &str, path: &[u8]) -> Option<&Route> {
         self.find_below_root(text, path).or_else(|| self.roots.get(text))
     }
 
     /// The route with exactly this path prefix.
-    pub(super) fn get(&self, text: &str, path: &PathPrefix) -> Option<&Arc<Route>> {
+    pub(super) fn get(&self, text: &str, path: &PathPrefix) -> Option<&Route> {
         if path.is_root() {
             self.roots.get(text)
         } else {
@@ -40,14 +39,14 @@ impl Index {
     }
 
     /// All routes of the pattern with this text, the root path last.
-    pub(super) fn all(&self, text: &str) -> impl Iterator<Item = &Arc<Route>> {
+    pub(super) fn all(&self, text: &str) -> impl Iterator<Item = &Route> {
         let below_root =
             self.paths.get(text).into_iter().flat_map(|paths| paths.by_path.iter().map(|by| &by.0));
         below_root.chain(self.roots.get(text))
     }
 
     /// The route takes the place of the one with the same pattern and path.
-    pub(super) fn insert(&mut self, route: Arc<Route>) {
+    pub(super) fn insert(&mut self, route: Route) {
         if route.frontend().path.is_root() {
             self.roots.insert(route);
             return;
@@ -73,7 +72,7 @@ impl Index {
         }
     }
 
-    fn find_below_root(&self, text: &str, path: &[u8]) -> Option<&Arc<Route>> {
+    fn find_below_root(&self, text: &str, path: &[u8]) -> Option<&Route> {
         if self.paths.is_empty() {
             return None;
         }
@@ -98,12 +97,12 @@ struct Paths {
 }
 
 impl Paths {
-    fn get(&self, prefix: &[u8]) -> Option<&Arc<Route>> {
+    fn get(&self, prefix: &[u8]) -> Option<&Route> {
         self.by_path.get(prefix).map(|by_path| &by_path.0)
     }
 
     /// The longest prefix that covers `path`: asks for every beginning of it that ends at a segment's end.
-    fn find(&self, path: &[u8]) -> Option<&Arc<Route>> {
+    fn find(&self, path: &[u8]) -> Option<&Route> {
         let mut end =
             if path.len() <= self.longest { path.len() } else { memrchr(b'/', path.get(..=self.longest)?)? };
         while end > 0 {
@@ -119,7 +118,7 @@ impl Paths {
 
 /// A route, filed under its path prefix.
 #[derive(Debug, Clone)]
-struct ByPath(Arc<Route>);
+struct ByPath(Route);
 
 impl Borrow<[u8]> for ByPath {
     fn borrow(&self) -> &[u8] {

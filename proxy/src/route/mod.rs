@@ -32,22 +32,28 @@ pub use candidate::{Candidate, Candidates, Tried};
 pub use explain::{Considered, EndpointView, Explanation, Match, Outcome};
 pub use table::RouteTable;
 
-/// A frontend made ready to serve: the fact itself, and beside each endpoint its state.
+/// A frontend made ready to serve: the fact itself, and beside each endpoint its state. A copy shares both.
 ///
-/// Memory: 56 octets, and one pointer an endpoint where there are several; names, addresses, weights and policy are the fact's own.
-#[derive(Debug)]
+/// Memory: 24 octets, and what several endpoints take; names, addresses, weights and policy are the fact's own.
+#[derive(Debug, Clone)]
 pub struct Route {
     fact: Arc<Fact>,
-    /// In the order of the fact's endpoints.
-    states: EndpointStates,
-    balance: Balance,
+    choice: Choice,
 }
 
-/// The state of each endpoint. Most frontends have one, whose state then is a step nearer.
-#[derive(Debug)]
-enum EndpointStates {
+/// What is chosen from. Most frontends have one endpoint: there is nothing to choose, and its state is a step nearer.
+#[derive(Debug, Clone)]
+enum Choice {
     One(Arc<EndpointState>),
-    Many(Box<[Arc<EndpointState>]>),
+    Many(Arc<Many>),
+}
+
+/// None or several endpoints.
+#[derive(Debug)]
+struct Many {
+    /// In the order of the fact's endpoints.
+    states: Box<[Arc<EndpointState>]>,
+    balance: Balance,
 }
 
 impl Route {
@@ -56,12 +62,28 @@ impl Route {
     pub(crate) fn new(fact: Arc<Fact>, before: Option<&Self>, states: &States) -> Self {
         let Fact::Frontend(frontend) = &*fact;
         let mut known = states.adopt(frontend, before);
-        let known = match known.pop() {
-            Some(only) if known.is_empty() => EndpointStates::One(only),
-            last => EndpointStates::Many(known.into_iter().chain(last).collect()),
+        let choice = match known.pop() {
+            Some(only) if known.is_empty() => Choice::One(only),
+            last => {
+                known.extend(last);
+                let before = before.and_then(|route| match &route.choice {
+                    Choice::One(_) => None,
+                    Choice::Many(many) => Some(&many.balance),
+                });
+                Choice::Many(Arc::new(Many { states: known.into(), balance: Balance::new(frontend, before) }))
+            }
         };
-        let balance = Balance::new(frontend, before.map(|route| &route.balance));
-        Self { fact, states: known, balance }
+        Self { fact, choice }
+    }
+
+    /// True when both are one: made once, perhaps handed from table to table since.
+    pub fn is(&self, other: &Self) -> bool {
+        let same_choice = match (&self.choice, &other.choice) {
+            (Choice::One(one), Choice::One(other)) => Arc::ptr_eq(one, other),
+            (Choice::Many(one), Choice::Many(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        };
+        same_choice && Arc::ptr_eq(&self.fact, &other.fact)
     }
 
     /// The frontend: host, path, backend, policy.
@@ -87,9 +109,9 @@ impl Route {
 
     /// The state of each endpoint, in the same order.
     pub(crate) fn states(&self) -> &[Arc<EndpointState>] {
-        match &self.states {
-            EndpointStates::One(only) => std::slice::from_ref(only),
-            EndpointStates::Many(states) => states,
+        match &self.choice {
+            Choice::One(only) => std::slice::from_ref(only),
+            Choice::Many(many) => &many.states,
         }
     }
 
@@ -120,8 +142,12 @@ impl Route {
         dice: &mut fastrand::Rng,
         now_ms: u64,
     ) -> Option<Candidate<'_>> {
-        let index = self.balance.pick(&Candidates::of(self, tried, now_ms), key, dice)?;
-        self.candidate(index)
+        let candidates = Candidates::of(self, tried, now_ms);
+        let index = match &self.choice {
+            Choice::One(_) => candidates.is_eligible(0).then_some(0),
+            Choice::Many(many) => many.balance.pick(&candidates, key, dice),
+        };
+        self.candidate(index?)
     }
 }
 
@@ -131,6 +157,6 @@ mod tests {
 
     #[test]
     fn a_route_is_small() {
-        assert_eq!(size_of::<Route>(), 40, "there may be a million of them");
+        assert_eq!(size_of::<Route>(), 24, "there may be a million of them");
     }
 }

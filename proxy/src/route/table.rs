@@ -35,8 +35,8 @@ impl RouteTable {
     /// The table of `snapshot`, from nothing. Marks that `states` holds are applied.
     pub fn from_snapshot(snapshot: Arc<Snapshot>, states: &States) -> Self {
         let mut table = Self::default();
-        for (_, stated) in snapshot.facts() {
-            table.insert(Arc::new(Route::new(Arc::clone(&stated.fact), None, states)));
+        for stated in snapshot.facts() {
+            table.insert(Route::new(Arc::clone(&stated.fact), None, states));
         }
         table.snapshot = snapshot;
         states.settle_all(&table);
@@ -52,6 +52,9 @@ impl RouteTable {
         if snapshot.is_empty() {
             return self.emptied(snapshot, states);
         }
+        if self.snapshot.is_empty() {
+            return Self::from_snapshot(snapshot, states);
+        }
         let mut table = Self {
             snapshot: Arc::clone(&snapshot),
             exact: self.exact.clone(),
@@ -61,7 +64,7 @@ impl RouteTable {
         };
         let mut changed = Vec::new();
         for difference in snapshot.diff(&self.snapshot) {
-            let before = self.get(difference.key);
+            let before = self.get(&difference.key);
             let after = difference.after.map(|stated| &stated.fact);
             // The same fact at another revision: what is served does not change.
             if let (Some(before), Some(after)) = (before, after)
@@ -69,14 +72,13 @@ impl RouteTable {
             {
                 continue;
             }
-            let after =
-                after.map(|fact| Arc::new(Route::new(Arc::clone(fact), before.map(|b| &**b), states)));
+            let after = after.map(|fact| Route::new(Arc::clone(fact), before, states));
             if let Some(before) = before {
-                states.leave(before, after.as_deref());
+                states.leave(before, after.as_ref());
             }
             match after {
                 Some(route) => table.insert(route),
-                None => table.remove(difference.key),
+                None => table.remove(&difference.key),
             }
             changed.push(difference.key);
         }
@@ -86,8 +88,8 @@ impl RouteTable {
 
     /// The table of an empty snapshot: nothing has to be taken out piece by piece, which costs several times as much.
     fn emptied(&self, snapshot: Arc<Snapshot>, states: &States) -> Self {
-        for (key, _) in self.snapshot.facts() {
-            if let Some(route) = self.get(key) {
+        for stated in self.snapshot.facts() {
+            if let Some(route) = self.get(&stated.fact.key()) {
                 states.leave(route, None);
             }
         }
@@ -108,7 +110,7 @@ impl RouteTable {
 
     /// The route of the canonical `host` (no port) and the canonical `path` (no query). No lock, no allocation.
     #[inline]
-    pub fn find(&self, host: &str, path: &[u8]) -> Option<&Arc<Route>> {
+    pub fn find(&self, host: &str, path: &[u8]) -> Option<&Route> {
         if let Some(route) = self.exact.find(host, path) {
             return Some(route);
         }
@@ -119,7 +121,7 @@ impl RouteTable {
 
     /// As [`RouteTable::find`] for a client that named `port`: what is for that port alone comes first, as in planb.
     #[inline]
-    pub fn find_at(&self, host: &str, port: Option<u16>, path: &[u8]) -> Option<&Arc<Route>> {
+    pub fn find_at(&self, host: &str, port: Option<u16>, path: &[u8]) -> Option<&Route> {
         match port {
             Some(port) if self.on_ports > 0 => {
                 self.find_on_port(host, port, path).or_else(|| self.find(host, path))
@@ -129,7 +131,7 @@ impl RouteTable {
     }
 
     /// The route of `host` on `port` alone.
-    fn find_on_port(&self, host: &str, port: u16, path: &[u8]) -> Option<&Arc<Route>> {
+    fn find_on_port(&self, host: &str, port: u16, path: &[u8]) -> Option<&Route> {
         use std::io::Write as _;
         let mut text = [0; MAX_AUTHORITY];
         let mut rest = text.as_mut_slice();
@@ -140,7 +142,7 @@ impl RouteTable {
     }
 
     /// The route for whose endpoints the dead marks of `host` (which may name a port) hold: whoever serves its path `/`.
-    pub(crate) fn find_marked(&self, host: &str) -> Option<&Arc<Route>> {
+    pub(crate) fn find_marked(&self, host: &str) -> Option<&Route> {
         match split_port(host) {
             (name, Some(port)) => self.find_on_port(name, port, b"/"),
             (name, None) => self.find(name, b"/"),
@@ -148,7 +150,7 @@ impl RouteTable {
     }
 
     /// The route made of the fact under `key`.
-    pub fn get(&self, key: &FactKey) -> Option<&Arc<Route>> {
+    pub fn get(&self, key: &FactKey) -> Option<&Route> {
         let FactKey::Frontend { host, path } = key;
         self.index(host).get(text(host), path)
     }
@@ -159,7 +161,7 @@ impl RouteTable {
     }
 
     /// All routes under one host pattern; the root path last.
-    pub(super) fn all(&self, pattern: &HostPattern) -> impl Iterator<Item = &Arc<Route>> {
+    pub(super) fn all(&self, pattern: &HostPattern) -> impl Iterator<Item = &Route> {
         self.index(pattern).all(text(pattern))
     }
 
@@ -179,7 +181,7 @@ impl RouteTable {
         }
     }
 
-    fn insert(&mut self, route: Arc<Route>) {
+    fn insert(&mut self, route: Route) {
         let Fact::Frontend(frontend) = &*Arc::clone(route.fact());
         if matches!(frontend.host, HostPattern::OnPort(_)) && self.get(&frontend.key()).is_none() {
             self.on_ports += 1;

@@ -1,7 +1,5 @@
 //! A request to one endpoint after the other, until one answers or no further one may be tried.
 
-use std::sync::Arc;
-
 use super::ask::{Fault, HEADROOM, Patience, ask};
 use super::connect::{ConnectError, Connection, connect, reuse};
 use super::gate::{Place, Refusal, enter};
@@ -70,7 +68,7 @@ enum Remedy {
 pub(crate) async fn send(
     worker: &Worker,
     client: &mut Client,
-    route: &Arc<Route>,
+    route: &Route,
     visit: &mut Visit,
 ) -> Result<Option<Begun>, LocalReply> {
     let most = worker.settings().config.client.body_bytes.unwrap_or(u64::MAX);
@@ -94,7 +92,7 @@ pub(crate) async fn send(
 async fn try_endpoints(
     worker: &Worker,
     client: &mut Client,
-    route: &Arc<Route>,
+    route: &Route,
     (pump, visit): (&mut Pump, &mut Visit),
 ) -> Result<Option<Begun>, LocalReply> {
     let retries = worker.settings().config.upstream.retries;
@@ -162,7 +160,7 @@ fn refusal(worker: &Worker, reply: LocalReply, why: NoRetry, retries: usize) -> 
 }
 
 /// Counts a failure, and marks the endpoint where it is to blame.
-fn blame(worker: &Worker, client: &Client, route: &Arc<Route>, candidate: Candidate<'_>, failed: &Failed) {
+fn blame(worker: &Worker, client: &Client, route: &Route, candidate: Candidate<'_>, failed: &Failed) {
     if let Some(failure) = failed.failure {
         worker.counters.upstream_failure(failure);
     }
@@ -178,7 +176,7 @@ fn blame(worker: &Worker, client: &Client, route: &Arc<Route>, candidate: Candid
 async fn attempt(
     worker: &Worker,
     client: &mut Client,
-    route: &Arc<Route>,
+    route: &Route,
     candidate: Candidate<'_>,
     (pump, visit): (&mut Pump, &mut Visit),
     may_reuse: bool,

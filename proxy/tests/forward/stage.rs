@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use model::{
     Address, Alarm, Backend, BackendName, Change, DeadMarks, Endpoint, Fact, Frontend, HealthReport,
-    HostPattern, Origin, PathPrefix, Policy, Revision, Snapshot, Stated, Weight,
+    HostPattern, Origin, PathPrefix, Revision, Snapshot, Stated, Weight,
 };
 use proxy::config::{Config, LogTarget};
 use proxy::{Inputs, Proxy};
@@ -240,8 +240,12 @@ pub(crate) fn frontend(host: &str, endpoints: &[SocketAddr]) -> Frontend {
     Frontend {
         host: HostPattern::parse(host).unwrap(),
         path: PathPrefix::root(),
-        backend: Backend { name: BackendName::parse("web").unwrap(), endpoints, rejected: Box::default() },
-        policy: Policy::default(),
+        backend: Backend {
+            name: BackendName::parse("web").unwrap(),
+            endpoints,
+            rejected: model::Rare::default(),
+        },
+        policy: model::Rare::default(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! What every balancer promises, and what each one adds.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use model::{BalanceKind, HashKey};
 use proptest::prelude::*;
@@ -189,7 +188,7 @@ proptest! {
 }
 
 /// Puts `load` requests in flight at each endpoint.
-fn load(route: &Arc<Route>, load: &[usize]) -> Vec<InFlight> {
+fn load(route: &Route, load: &[usize]) -> Vec<InFlight> {
     let each = load.iter().enumerate();
     each.flat_map(|(index, &n)| (0..n).map(move |_| route.candidate(index).unwrap().enter())).collect()
 }

@@ -1,7 +1,6 @@
 //! Active checks: who is on the agenda, what results do to endpoints. Simulated, with the time and chance in hand.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use model::{Address, BalanceKind, Check, CheckKind, ExpectedStatus, Fact, Frontend, HttpCheck};
 use proptest::prelude::*;
@@ -14,7 +13,7 @@ use crate::world::{World, frontend, key, nth_address, weighted};
 
 const TTL: u64 = 30_000;
 
-fn three() -> (World, Arc<Route>) {
+fn three() -> (World, Route) {
     let world = World::with([frontend("a.b", &["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"])]);
     let route = world.route("a.b");
     (world, route)

@@ -15,7 +15,7 @@ fn at(host: &str, path: &str) -> Fact {
 }
 
 /// Looks `asked` up, a host that may name a port.
-pub(crate) fn find<'t>(table: &'t RouteTable, asked: &str, path: &str) -> Option<&'t Arc<Route>> {
+pub(crate) fn find<'t>(table: &'t RouteTable, asked: &str, path: &str) -> Option<&'t Route> {
     let (host, port) = split_port(asked);
     table.find_at(host, port, path.as_bytes())
 }

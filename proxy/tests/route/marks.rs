@@ -214,7 +214,7 @@ proptest! {
                 for index in 0..route.endpoints().len() {
                     let candidate = route.candidate(index).unwrap();
                     let named = last.by_host.iter().any(|(host, list)| {
-                        let serves = world.table.find(host, b"/").is_some_and(|found| Arc::ptr_eq(found, route));
+                        let serves = world.table.find(host, b"/").is_some_and(|found| found.is(route));
                         serves && list.contains(candidate.address())
                     });
                     prop_assert_eq!(candidate.state.is_marked_by_others(), named, "{} {}", route.key(), candidate.address());

@@ -124,12 +124,12 @@ fn one_change_costs_little_however_large_the_table() {
     );
 
     // when
-    let before = Arc::clone(world.table.find("h7.example.com", b"/").unwrap());
+    let before = world.table.find("h7.example.com", b"/").unwrap().clone();
     let cost = allocation_counter::measure(|| world.table = world.table.update(next, &world.states));
 
     // then
     assert!(cost.count_total < 100, "{} allocations", cost.count_total);
-    assert!(Arc::ptr_eq(world.table.find("h7.example.com", b"/").unwrap(), &before));
+    assert!(world.table.find("h7.example.com", b"/").unwrap().is(&before));
     assert!(world.table.find("new.example.com", b"/").is_some());
 }
 
@@ -229,7 +229,7 @@ proptest! {
                 if let (Some(was), Some(is)) = (old.get(key), followed)
                     && Arc::ptr_eq(was.fact(), is.fact())
                 {
-                    prop_assert!(Arc::ptr_eq(was, is));
+                    prop_assert!(was.is(is));
                 }
                 let model::FactKey::Frontend { host, path } = key;
                 let below = host.to_string().replace('*', "a");

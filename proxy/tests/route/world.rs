@@ -35,9 +35,9 @@ pub(crate) fn weighted(host: &str, path: &str, balance: BalanceKind, endpoints: 
         backend: Backend {
             name: BackendName::parse("web").unwrap(),
             endpoints: endpoints.collect(),
-            rejected: Box::default(),
+            rejected: model::Rare::default(),
         },
-        policy: Policy { balance, ..Policy::default() },
+        policy: Policy { balance, ..Policy::default() }.into(),
     })
 }
 
@@ -89,7 +89,7 @@ impl World {
     }
 
     /// The route of `host`, path `/`.
-    pub(crate) fn route(&self, host: &str) -> Arc<Route> {
-        Arc::clone(self.table.find(host, b"/").expect("a route"))
+    pub(crate) fn route(&self, host: &str) -> Route {
+        self.table.find(host, b"/").expect("a route").clone()
     }
 }

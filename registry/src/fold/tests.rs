@@ -58,11 +58,11 @@ impl Fold {
 
     /// What is served, as text: `revision: host@revision…, !quarantined…`.
     pub(super) fn text(&self) -> String {
-        let facts = self.snapshot.facts().map(|(key, stated)| {
+        let facts = self.snapshot.facts().map(|stated| {
             let Fact::Frontend(frontend) = &*stated.fact;
             let endpoint = &frontend.backend.endpoints[0].address;
             let model::Address::Name { name, .. } = endpoint else { panic!("names only") };
-            format!(" {}={name}@{}", key.to_string().replace("frontend:", ""), stated.revision)
+            format!(" {}={name}@{}", stated.fact.key().to_string().replace("frontend:", ""), stated.revision)
         });
         let raws = self.snapshot.quarantine().map(|(raw, why)| format!(" !{raw}={}", why.reason));
         format!("{}:{}", self.snapshot.revision(), facts.chain(raws).collect::<String>())

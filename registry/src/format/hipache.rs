@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use model::{
     Address, Backend, BackendName, Endpoint, Frontend, HostPattern, MAX_ENDPOINTS, PathPrefix, Policy,
-    Quarantined, RejectedEndpoint, Weight,
+    Quarantined, Rare, RejectedEndpoint, Weight,
 };
 
 use super::plain;
@@ -55,7 +55,7 @@ pub fn read_list(host: &HostPattern, list: &[Vec<u8>]) -> Result<Frontend, Quara
         host: host.clone(),
         path: PathPrefix::root(),
         backend: Backend { name, endpoints: endpoints.into(), rejected: rejected.into() },
-        policy: Policy::default(),
+        policy: Rare::default(),
     })
 }
 
@@ -109,7 +109,7 @@ pub fn href(entry: &str) -> String {
 pub fn write_list(frontend: &Frontend) -> Option<Vec<String>> {
     let Frontend { host: _, path, backend, policy } = frontend;
     let plain = path.is_root()
-        && *policy == Policy::default()
+        && **policy == Policy::default()
         && backend.endpoints.len() <= MAX_ENDPOINTS
         && backend.endpoints.iter().all(|endpoint| endpoint.weight == Weight::ONE);
     plain.then(|| {

@@ -7,8 +7,8 @@ use std::fmt;
 use std::time::Duration;
 
 use model::{
-    Address, Backend, BackendName, BalanceKind, Check, Endpoint, Frontend, HashKey, HostPattern,
-    MAX_ENDPOINTS, PathPrefix, Policy, Timeouts, Weight,
+    Address, Backend, BackendName, BalanceKind, Check, Endpoint, Endpoints, Frontend, HashKey, HostPattern,
+    MAX_ENDPOINTS, PathPrefix, Policy, Rare, Timeouts, Weight,
 };
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
@@ -153,12 +153,12 @@ impl TryFrom<FrontendDoc> for Frontend {
         let balance = doc.balance.map(BalanceKind::try_from).transpose()?.unwrap_or_default();
         let timeouts = doc.timeouts.map(Timeouts::try_from).transpose()?.unwrap_or_default();
         let check = doc.check.map(Check::try_from).transpose()?.map(Box::new);
-        let backend = Backend { name, endpoints, rejected: Box::default() };
-        Ok(Self { host, path, backend, policy: Policy { balance, timeouts, check } })
+        let backend = Backend { name, endpoints, rejected: Rare::default() };
+        Ok(Self { host, path, backend, policy: Policy { balance, timeouts, check }.into() })
     }
 }
 
-fn endpoints(docs: Vec<EndpointDoc>) -> Result<Box<[Endpoint]>, FormatError> {
+fn endpoints(docs: Vec<EndpointDoc>) -> Result<Endpoints, FormatError> {
     if docs.len() > MAX_ENDPOINTS {
         let reason = format!("{} endpoints are more than {MAX_ENDPOINTS}", docs.len());
         return Err(FormatError::at("endpoints", reason, "spread them over several frontends"));
@@ -242,7 +242,7 @@ impl From<&Frontend> for FrontendDoc {
     fn from(frontend: &Frontend) -> Self {
         let host = frontend.host.to_string();
         let name = frontend.backend.name.as_str();
-        let Policy { balance, timeouts, check } = &frontend.policy;
+        let Policy { balance, timeouts, check } = &*frontend.policy;
         Self {
             path: (!frontend.path.is_root()).then(|| frontend.path.to_string()),
             backend: (name != host).then(|| name.to_owned()),

@@ -71,12 +71,12 @@ fn list(octets: &[u8]) -> bool {
         "{frontend:?}"
     );
     assert!(backend.endpoints.len() <= MAX_ENDPOINTS);
-    for rejected in &backend.rejected {
+    for rejected in backend.rejected.iter() {
         said(&rejected.reason);
         assert!(rejected.text.chars().count() <= 200 && !rejected.text.contains(char::is_control));
     }
     let mut usable = frontend.clone();
-    usable.backend.rejected = Box::default();
+    usable.backend.rejected = model::Rare::default();
     if let Some(written) = hipache::write_list(&usable) {
         let written: Vec<Vec<u8>> = written.into_iter().map(String::into_bytes).collect();
         assert_eq!(hipache::read_list(&usable.host, &written).as_ref(), Ok(&usable));

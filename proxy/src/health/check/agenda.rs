@@ -169,7 +169,7 @@ impl Agenda {
 fn target(frontend: &Frontend, address: &Address, check: &Check) -> Target {
     let host = match (&check.kind, &frontend.host) {
         (CheckKind::Tcp, _) => Box::default(),
-        (CheckKind::Http(_), HostPattern::Exact(host) | HostPattern::OnPort(host)) => host.clone(),
+        (CheckKind::Http(_), HostPattern::Exact(host) | HostPattern::OnPort(host)) => host.as_str().into(),
         (CheckKind::Http(_), HostPattern::Any | HostPattern::Suffix(_)) => address.to_string().into(),
     };
     Target { address: address.clone(), host, check: check.clone() }

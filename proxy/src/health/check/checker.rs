@@ -166,12 +166,12 @@ impl Checker {
                         // New ones are spread over an interval: a start does not ask everybody at once.
                         agenda.put(frontend, || now_ms() + dice.u64(0..=millis(interval)))
                     }
-                    None => agenda.remove(difference.key),
+                    None => agenda.remove(&difference.key),
                 },
-                None => agenda.remove(difference.key),
+                None => agenda.remove(&difference.key),
             };
             if !gone.is_empty() {
-                ended.push((difference.key.clone(), gone));
+                ended.push((difference.key, gone));
             }
         }
         let table = self.shared.table.load();
@@ -305,7 +305,7 @@ impl Hand<'_> {
             return true;
         }
         let report = HealthReport {
-            host: host.clone(),
+            host: host.as_str().into(),
             frontend: route.key(),
             address: candidate.address().clone(),
             verdict,
@@ -322,7 +322,7 @@ impl Hand<'_> {
 mod tests {
     use model::{
         Backend, BackendName, Check, CheckKind, Endpoint, ExpectedStatus, Frontend, HttpCheck, PathPrefix,
-        Policy, Weight,
+        Policy, Rare, Weight,
     };
 
     use super::*;
@@ -336,13 +336,13 @@ mod tests {
         let (interval, kind) = (Some(Duration::ZERO), CheckKind::Http(check));
         let check = Some(Check { kind, interval, timeout: None, rise: None, fall: None }.into());
         let address = Address::parse_url("http://127.0.0.1:9").expect("an address");
-        let endpoints = [Endpoint { address, weight: Weight::ONE }].into();
+        let endpoints = vec![Endpoint { address, weight: Weight::ONE }].into();
         let name = BackendName::parse("web").expect("a name");
         Frontend {
             host: HostPattern::parse("panic.test").expect("a host"),
             path: PathPrefix::root(),
-            backend: Backend { name, endpoints, rejected: Box::default() },
-            policy: Policy { check, ..Policy::default() },
+            backend: Backend { name, endpoints, rejected: Rare::default() },
+            policy: Policy { check, ..Policy::default() }.into(),
         }
     }
 

@@ -17,8 +17,8 @@ use super::tables::{
 use crate::driver::LIST_BATCH;
 use crate::{HistoryQuery, PublishError, Write};
 
-/// Memory for pages of the store, in octets.
-const PAGE_CACHE: usize = 64 << 20;
+/// Memory for pages of the store, in octets. Little: what was read once to list it is not read again, and the system keeps pages, too.
+const PAGE_CACHE: usize = 16 << 20;
 
 /// An open store.
 #[derive(Debug)]

@@ -112,7 +112,7 @@ fn too_many_endpoints_are_refused() {
 fn the_documented_example_is_read() {
     let example = include_bytes!("../../../../config/frontend.example.json");
     let frontend = read_frontend(example).expect("the example");
-    assert_ne!(frontend.policy, Policy::default(), "the example shows every field");
+    assert_ne!(*frontend.policy, Policy::default(), "the example shows every field");
 }
 
 fn host() -> impl Strategy<Value = String> {
@@ -174,9 +174,9 @@ prop_compose! {
             backend: Backend {
                 name: BackendName::parse(&name).expect("name"),
                 endpoints: ports.into_iter().map(endpoint).collect(),
-                rejected: Box::default(),
+                rejected: model::Rare::default(),
             },
-            policy: Policy { balance, timeouts: Timeouts { connect, response, idle }, check: check.map(Box::new) },
+            policy: Policy { balance, timeouts: Timeouts { connect, response, idle }, check: check.map(Box::new) }.into(),
         }
     }
 }

@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Address, Backend, BackendName, Endpoint, Frontend, HostPattern, MAX_ENDPOINTS, PathPrefix, Policy,
-    Quarantined, RejectedEndpoint, Weight,
+    Address, Backend, BackendName, Endpoint, Frontend, HostPattern, MAX_ENDPOINTS, PathPrefix, Quarantined,
+    Rare, RejectedEndpoint, Weight,
 };
 
 use crate::import::Gathered;
@@ -138,7 +138,7 @@ fn router(
         let host = host.map_err(|error| why(&format!("its rule {rule}: {error}"), remedy))?;
         let path = PathPrefix::parse(pair.path.as_deref().unwrap_or("/"));
         let path = path.map_err(|error| why(&format!("its rule {rule}: {error}"), remedy))?;
-        frontends.push(Frontend { host, path, backend: backend.clone(), policy: Policy::default() });
+        frontends.push(Frontend { host, path, backend: backend.clone(), policy: Rare::default() });
     }
     Ok(frontends)
 }
