@@ -128,34 +128,50 @@ pub fn canonical_host(raw: &[u8], out: &mut String) -> Result<Option<u16>, HostE
     if raw.first() == Some(&b'[') {
         return canonical_ipv6(raw, out);
     }
-    let (host, port) = match raw.iter().position(|&b| b == b':') {
-        Some(colon) => (&raw[..colon], parse_port(&raw[colon + 1..])?),
-        None => (raw, None),
+    let end = read_labels(raw)?;
+    let port = match raw.get(end) {
+        Some(_colon) => parse_port(&raw[end + 1..])?,
+        None => None,
     };
-    let host = host.strip_suffix(b".").unwrap_or(host);
-    if host.is_empty() {
-        return Err(HostError::Empty);
+    let host = raw[..end].strip_suffix(b".").unwrap_or(&raw[..end]);
+    match host.len() {
+        0 => return Err(HostError::Empty),
+        1..=MAX_HOST => {}
+        _ => return Err(HostError::TooLong),
     }
-    if host.len() > MAX_HOST {
-        return Err(HostError::TooLong);
+    // It is ASCII.
+    out.push_str(std::str::from_utf8(host).map_err(|_| HostError::Character)?);
+    out.make_ascii_lowercase();
+    Ok(port)
+}
+
+/// What a label is made of: letters and digits (RFC 1123 §2.1), hyphens, and underscores, which names of containers have.
+static IN_LABELS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut octet = 0;
+    while octet < table.len() {
+        table[octet] = matches!(octet as u8, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_');
+        octet += 1;
     }
+    table
+};
+
+/// How far a name goes, up to a colon or to the end. Its last dot may end it.
+fn read_labels(raw: &[u8]) -> Result<usize, HostError> {
     let mut label = 0;
-    for &octet in host {
-        match octet {
-            b'.' if label == 0 => return Err(HostError::EmptyLabel),
-            b'.' => label = 0,
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => label += 1,
+    for (at, &octet) in raw.iter().enumerate() {
+        if IN_LABELS[usize::from(octet)] {
+            continue;
+        }
+        match (octet, at - label) {
+            (b':', ..=MAX_LABEL) => return Ok(at),
+            (b'.', 1..=MAX_LABEL) => label = at + 1,
+            (b'.', 0) => return Err(HostError::EmptyLabel),
+            (b'.' | b':', _) => return Err(HostError::TooLong),
             _ => return Err(HostError::Character),
         }
-        if label > MAX_LABEL {
-            return Err(HostError::TooLong);
-        }
-        out.push(char::from(octet.to_ascii_lowercase()));
     }
-    if label == 0 {
-        return Err(HostError::EmptyLabel);
-    }
-    Ok(port)
+    if raw.len() - label > MAX_LABEL { Err(HostError::TooLong) } else { Ok(raw.len()) }
 }
 
 /// Splits canonical `host:port` where it is; a host without a port stays whole.
