@@ -9,7 +9,7 @@ use model::Address;
 
 use super::line::{Asked, End, Line};
 use super::sink::Sink;
-use crate::config::{MAX_LOGGED_FIELD, MAX_LOGGED_TARGET};
+use crate::config::{LogFormat, MAX_LOGGED_FIELD, MAX_LOGGED_TARGET};
 use crate::http::Version;
 use crate::metrics::Outcome;
 use crate::middleware::{IpText, Peer};
@@ -38,7 +38,7 @@ pub struct Request<'a> {
 /// waits. Texts are copied only while a log is written.
 pub struct Entry {
     sink: Sink,
-    logged: bool,
+    logged: Option<LogFormat>,
     peer: IpText,
     started: Instant,
     attempt: Option<Instant>,
@@ -54,7 +54,13 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(sink: Sink, peer: &Peer, started: Instant, logged: bool, memory: Vec<u8>) -> Self {
+    pub(super) fn new(
+        sink: Sink,
+        peer: &Peer,
+        started: Instant,
+        logged: Option<LogFormat>,
+        memory: Vec<u8>,
+    ) -> Self {
         Self {
             sink,
             logged,
@@ -76,7 +82,7 @@ impl Entry {
     /// The request was understood.
     pub fn request(&mut self, request: Request<'_>) {
         self.version = Some(request.version);
-        if self.logged {
+        if self.logged.is_some() {
             self.texts.set(Text::Method, request.method, MAX_LOGGED_FIELD);
             self.texts.set(Text::Target, request.target, MAX_LOGGED_TARGET);
             self.texts.set(Text::Host, request.host.as_bytes(), MAX_LOGGED_FIELD);
@@ -87,7 +93,7 @@ impl Entry {
 
     /// The request was not understood: its first line, of what came, is logged as it is.
     pub fn malformed(&mut self, head: &[u8]) {
-        if self.logged {
+        if self.logged.is_some() {
             let end = memchr::memchr2(b'\r', b'\n', head).unwrap_or(head.len());
             self.texts.set(Text::Target, &head[..end], MAX_LOGGED_TARGET);
         }
@@ -95,24 +101,26 @@ impl Entry {
 
     /// What a trusted peer says of its client (`X-Real-IP`); ignored unless it is an IP address.
     pub fn client(&mut self, address: &[u8]) {
-        if self.logged && IpText::parse(address).is_some() {
+        if self.logged.is_some() && IpText::parse(address).is_some() {
             self.texts.set(Text::Client, address, MAX_LOGGED_FIELD);
         }
     }
 
     /// The request goes to this backend, also when none of its endpoints can be tried.
     pub fn backend(&mut self, name: &str) {
-        if self.logged {
+        if self.logged.is_some() {
             self.texts.set(Text::Backend, name.as_bytes(), MAX_LOGGED_FIELD);
         }
     }
 
     /// The exchange goes to this endpoint now; called again for each further one.
     pub fn attempt(&mut self, endpoint: &Address) {
-        self.attempt = Some(Instant::now());
+        // Nothing is waited for before the first.
+        self.attempt = Some(if self.attempts == 0 { self.started } else { Instant::now() });
         self.answered = None;
         self.attempts = self.attempts.saturating_add(1);
-        if self.logged {
+        // hipache's line does not name it.
+        if self.logged == Some(LogFormat::Json) {
             self.texts.set_display(Text::Endpoint, endpoint);
         }
     }
@@ -160,7 +168,7 @@ impl Entry {
 
     fn line(&self, total_us: u64, upstream_us: Option<u64>, upstream_head_us: Option<u64>) -> Line<'_> {
         let text = |of| self.texts.get(of);
-        let peer = self.peer.as_str().as_bytes();
+        let peer = self.peer.as_bytes();
         let client = text(Text::Client);
         let asked = match self.version {
             Some(version) => {
@@ -209,7 +217,7 @@ impl Drop for Entry {
             total_us,
             upstream_us: head_us,
         });
-        if self.logged {
+        if self.logged.is_some() {
             let upstream_us = self.attempt.map(since);
             self.sink.write(&self.line(total_us, upstream_us, head_us));
             self.sink.give_back(std::mem::take(&mut self.texts.octets));

@@ -12,13 +12,27 @@ const fn is_plain(octet: u8) -> bool {
     (octet.wrapping_sub(0x20) < 0x5f) & (octet != b'"') & (octet != b'\\')
 }
 
-/// How many octets at the start are plain; nearly always all of them.
+/// How many octets at the start are plain; nearly always all of them, and of most texts there are few.
 fn plain_run(text: &[u8]) -> usize {
-    let blocks = text.chunks_exact(16);
-    let plain =
-        blocks.take_while(|block| block.iter().fold(true, |all, octet| all & is_plain(*octet))).count() * 16;
-    plain + text[plain..].iter().take_while(|octet| is_plain(**octet)).count()
+    let mut plain = 0;
+    for block in text.chunks_exact(16) {
+        if !block.iter().fold(true, |all, octet| all & is_plain(*octet)) {
+            break;
+        }
+        plain += 16;
+    }
+    plain + text[plain..].iter().position(|octet| !PLAIN[usize::from(*octet)]).unwrap_or(text.len() - plain)
 }
+
+static PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut octet = 0;
+    while octet < table.len() {
+        table[octet] = is_plain(octet as u8);
+        octet += 1;
+    }
+    table
+};
 
 /// Appends `text` for a quoted field of the plain line: `\x22` for each octet that is not plain, as nginx does.
 ///

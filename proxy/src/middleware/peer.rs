@@ -1,8 +1,8 @@
 //! The other side of a client connection, asked once and written often.
 
 use std::fmt;
-use std::io::{Cursor, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::io::{self, Cursor, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -22,7 +22,10 @@ impl IpText {
         let mut octets = [0; LONGEST];
         let mut cursor = Cursor::new(octets.as_mut_slice());
         // The longest address fits; should one not, it is cut.
-        let _ = write!(cursor, "{ip}");
+        let _ = match ip {
+            IpAddr::V4(ip) => write_v4(ip, &mut cursor),
+            IpAddr::V6(ip) => write!(cursor, "{ip}"),
+        };
         let length = u8::try_from(cursor.position()).unwrap_or(0);
         Self { octets, length }
     }
@@ -34,9 +37,24 @@ impl IpText {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        let used = self.octets.get(..usize::from(self.length)).unwrap_or_default();
-        std::str::from_utf8(used).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
+
+    /// Its octets, which are ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+/// Most clients have such an address, and each connection is one more to be written: several times as fast as [`fmt::Display`].
+fn write_v4(ip: Ipv4Addr, out: &mut impl Write) -> io::Result<()> {
+    for (place, octet) in ip.octets().into_iter().enumerate() {
+        if place > 0 {
+            out.write_all(b".")?;
+        }
+        out.write_all(itoa::Buffer::new().format(octet).as_bytes())?;
+    }
+    Ok(())
 }
 
 impl fmt::Debug for IpText {
