@@ -100,9 +100,9 @@ impl Exchange {
     /// Writes it as the endpoint shall see it, and returns how many octets that took.
     pub(crate) fn rewrite(&mut self, octets: &[u8]) -> usize {
         self.out.clear();
-        let mut edits = self.forwarded.before(&self.head, octets, false).edits;
-        edits.added.push(self.via.field(self.head.version()));
-        write_request(&self.head, octets, edits.replaced, &edits.added, &mut self.out);
+        let edits = self.forwarded.before(&self.head, octets, false).edits;
+        let via = self.via.line(self.head.version());
+        write_request(&self.head, octets, edits.replaced, &[edits.lines, via], &mut self.out);
         self.out.len()
     }
 

@@ -193,11 +193,9 @@ impl Client {
         let Self { head, buffer, forwarded, .. } = self;
         let octets = buffer.as_ref().map_or(&[][..], Buffer::filled);
         let settings = worker.settings();
-        let mut edits = forwarded.before(head, octets, settings.config.forwarded).edits;
-        if settings.config.via {
-            edits.added.push(worker.shared.via.field(head.version()));
-        }
-        write_request(head, octets, edits.replaced, &edits.added, out);
+        let edits = forwarded.before(head, octets, settings.config.forwarded).edits;
+        let via = if settings.config.via { worker.shared.via.line(head.version()) } else { b"" };
+        write_request(head, octets, edits.replaced, &[edits.lines, via], out);
     }
 
     /// The client's address as a trusted peer says, or the peer's own.
@@ -208,7 +206,7 @@ impl Client {
 
     /// Closes so that what was written still arrives: octets that were sent to us and not read would turn the close into a
     /// reset, and the reset would overtake our answer. They are read and thrown away, so many and so long as is allowed.
-    pub(crate) async fn linger(mut self, worker: &Worker) {
+    pub(crate) async fn linger(&mut self, worker: &Worker) {
         self.transport.finish();
         self.deadline.arm(worker.after(LINGER_MS));
         let mut allowed = worker.settings().config.client.drain_bytes;
@@ -223,7 +221,7 @@ impl Client {
     }
 
     /// Closes a connection whose last request was read whole.
-    pub(crate) async fn close(self, worker: &Worker) {
+    pub(crate) async fn close(&mut self, worker: &Worker) {
         // Who asked for the end has said all, but for the empty line that old clients send behind a body (RFC 9112 §2.2).
         let may_say_more = self.head.keep_alive() || self.head.framing() != Framing::None;
         if self.buffer.is_some() || (may_say_more && self.transport.stirred()) {

@@ -18,20 +18,27 @@ pub struct Added<'a> {
     pub value: &'a [u8],
 }
 
+impl Added<'_> {
+    /// Appends its line.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        debug_assert!(
+            memchr::memchr3(b'\r', b'\n', 0, self.value).is_none(),
+            "a value of ours breaks the line: {self:?}"
+        );
+        push_field(self.name.as_bytes(), self.value, out);
+    }
+}
+
 /// Appends the request as the origin shall see it to `out`.
 ///
 /// Always HTTP/1.1 in origin-form, the canonical host first. Dropped are fields that end at this hop and those
 /// in `replaced` (lower-case names; `_` for `-` counts as the same name, since origins cannot tell them apart).
-/// Framing is written anew, `added` stands last. `buf` is the buffer `head` was parsed from.
-pub fn write_request(
-    head: &RequestHead,
-    buf: &[u8],
-    replaced: &[&str],
-    added: &[Added<'_>],
-    out: &mut Vec<u8>,
-) {
+/// Framing is written anew; `lines` stand last, each of them any number of fields as [`Added::write`] makes them. `buf` is the
+/// buffer `head` was parsed from.
+pub fn write_request(head: &RequestHead, buf: &[u8], replaced: &[&str], lines: &[&[u8]], out: &mut Vec<u8>) {
     let target = head.target(buf);
-    out.reserve(head.len() + target.len() + head.host().len() + 128 + added_len(added));
+    let added: usize = lines.iter().map(|lines| lines.len()).sum();
+    out.reserve(head.len() + target.len() + head.host().len() + 128 + added);
     out.extend_from_slice(head.method_text(buf));
     out.push(b' ');
     out.extend_from_slice(target);
@@ -59,7 +66,9 @@ pub fn write_request(
         out.extend_from_slice(b"Connection: upgrade\r\n");
         push_field(b"Upgrade", protocol, out);
     }
-    push_added(added, out);
+    for lines in lines {
+        out.extend_from_slice(lines);
+    }
     out.extend_from_slice(b"\r\n");
 }
 
@@ -110,7 +119,9 @@ pub fn write_response(
             out.extend_from_slice(b"Connection: keep-alive\r\n");
         }
     }
-    push_added(added, out);
+    for field in added {
+        field.write(out);
+    }
     out.extend_from_slice(b"\r\n");
 }
 
@@ -164,16 +175,6 @@ fn added_len(added: &[Added<'_>]) -> usize {
     added.iter().map(|a| a.name.len() + a.value.len() + 4).sum()
 }
 
-fn push_added(added: &[Added<'_>], out: &mut Vec<u8>) {
-    for field in added {
-        debug_assert!(
-            memchr::memchr3(b'\r', b'\n', 0, field.value).is_none(),
-            "a value of ours breaks the line: {field:?}"
-        );
-        push_field(field.name.as_bytes(), field.value, out);
-    }
-}
-
 fn push_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
@@ -198,11 +199,11 @@ mod tests {
 
     const LIMITS: Limits = Limits { request_line: 1024, head: 8192, headers: 64 };
 
-    fn request(input: &str, replaced: &[&str], added: &[Added<'_>], expected: &str) {
+    fn request(input: &str, replaced: &[&str], lines: &str, expected: &str) {
         let mut head = RequestHead::new();
         assert_eq!(head.parse(input.as_bytes(), &LIMITS), Ok(Parsed::Complete), "{input:?}");
         let mut out = Vec::new();
-        write_request(&head, input.as_bytes(), replaced, added, &mut out);
+        write_request(&head, input.as_bytes(), replaced, &[lines.as_bytes()], &mut out);
         assert_eq!(String::from_utf8_lossy(&out), expected, "{input:?}");
     }
 
@@ -220,7 +221,7 @@ mod tests {
         request(
             "GET /a/../b?c HTTP/1.1\r\naccept: */*\r\nHost: WWW.Example.com.:080\r\nX-A:  1 \r\n\r\n",
             &[],
-            &[Added { name: "X-Real-IP", value: b"1.2.3.4" }],
+            "X-Real-IP: 1.2.3.4\r\n",
             "GET /b?c HTTP/1.1\r\nHost: www.example.com:80\r\naccept: */*\r\nX-A: 1\r\nX-Real-IP: 1.2.3.4\r\n\r\n",
         );
     }
@@ -232,7 +233,7 @@ mod tests {
              X-Hop: 1\r\nTE: trailers\r\nProxy-Connection: close\r\nContent-Length: 003\r\nTrailer: x\r\n\
              X_Forwarded-For: 6.6.6.6\r\nx-forwarded-for: 6.6.6.6\r\nX-Hope: 1\r\n\r\n",
             &["x-forwarded-for"],
-            &[Added { name: "X-Forwarded-For", value: b"1.2.3.4" }],
+            "X-Forwarded-For: 1.2.3.4\r\n",
             "POST / HTTP/1.1\r\nHost: a\r\nTrailer: x\r\nX-Hope: 1\r\nContent-Length: 3\r\n\
              X-Forwarded-For: 1.2.3.4\r\n\r\n",
         );
@@ -243,19 +244,19 @@ mod tests {
         request(
             "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\r\n",
             &[],
-            &[],
+            "",
             "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
         );
         request(
             "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
             &[],
-            &[],
+            "",
             "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
         );
         request(
             "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\nConnection: upgrade, http2-settings\r\n\r\n",
             &[],
-            &[],
+            "",
             "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
         );
     }

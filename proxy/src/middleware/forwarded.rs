@@ -24,7 +24,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use ipnet::IpNet;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use super::element::{Told, is_host, parse_proto, trusts, write_element};
 use super::{Edits, IpText, Peer};
@@ -65,8 +65,25 @@ pub struct Forwarded {
     trusted: Box<[IpNet]>,
     scheme: &'static str,
     port: SmallVec<[u8; 8]>,
+    /// What is made of the request; it takes none where the host alone will do.
     memory: Vec<u8>,
+    /// The fields, as they are written.
+    lines: Vec<u8>,
+    /// Whom an untrusted peer asked for when they were written.
+    written: Option<Written>,
 }
+
+/// What the lines of an untrusted peer depend on.
+#[derive(Debug)]
+struct Written {
+    /// Where the host's name, without its port, stands among them.
+    host: Range<usize>,
+    port: Option<u16>,
+    always: bool,
+}
+
+/// Octets that the usual lines take beside the host.
+const ROOM: usize = 224;
 
 /// The fields of a request, and who its client is.
 #[derive(Debug)]
@@ -154,48 +171,105 @@ impl Forwarded {
         let mut number = itoa::Buffer::new();
         let port = SmallVec::from_slice(number.format(port).as_bytes());
         let trusted = if peer.is_trusted() { trusted.into() } else { Box::default() };
-        Self { peer, trusted, scheme: scheme.name(), port, memory: Vec::new() }
+        Self {
+            peer,
+            trusted,
+            scheme: scheme.name(),
+            port,
+            memory: Vec::new(),
+            lines: Vec::new(),
+            written: None,
+        }
     }
 
     /// The fields of this request; `buf` is the buffer `head` was parsed from. `always`: with `Forwarded`, whoever the peer is.
     pub fn before<'a>(&'a mut self, head: &'a RequestHead, buf: &'a [u8], always: bool) -> Before<'a> {
-        self.memory.clear();
-        let host = self.write_host(head);
-        let (mut said, mut lists) = (Said::default(), Lists::default());
         if self.peer.is_trusted() {
-            said = Said::read(head, buf);
-            lists = self.extend_lists(head, buf, &said, &host, always);
-        } else if always {
-            lists.forwarded = Some(self.write_own(self.memory.len(), &host));
+            return self.before_trusted(head, buf, always);
         }
-        let this = &*self;
-        let at = |range: Range<usize>| this.at(&range);
+        // All but the host is the connection's: while that stays the same, so do the lines.
+        if !self.is_written_for(head, always) {
+            self.write_afresh(head, always);
+        }
+        Before {
+            edits: Edits { replaced: UNTRUSTED, lines: &self.lines },
+            client: self.peer.ip(),
+            real_ip: self.peer.text().as_bytes(),
+        }
+    }
+
+    fn is_written_for(&self, head: &RequestHead, always: bool) -> bool {
+        self.written.as_ref().is_some_and(|written| {
+            self.lines.get(written.host.clone()) == Some(head.host().as_bytes())
+                && (written.port, written.always) == (head.port(), always)
+        })
+    }
+
+    fn write_afresh(&mut self, head: &RequestHead, always: bool) {
+        self.memory.clear();
+        self.lines.clear();
+        let written = (always || head.port().is_some()).then(|| self.write_host(head));
+        let forwarded =
+            written.clone().filter(|_| always).map(|host| self.write_own(self.memory.len(), &host));
+        let Self { peer, scheme, port, memory, lines, .. } = self;
+        let (peer, scheme) = (peer.text().as_bytes(), scheme.as_bytes());
+        let at = |range: Range<usize>| memory.get(range).unwrap_or_default();
+        let host = written.map_or(head.host().as_bytes(), at);
+        lines.reserve(ROOM + host.len());
+        for (name, value) in [
+            ("X-Forwarded-For", peer),
+            ("X-Real-IP", peer),
+            ("X-Forwarded-Proto", scheme),
+            ("X-Forwarded-Protocol", scheme),
+            ("X-Forwarded-Port", port.as_slice()),
+        ] {
+            Added { name, value }.write(lines);
+        }
+        const HOST: &str = "X-Forwarded-Host";
+        let start = lines.len() + HOST.len() + ": ".len();
+        Added { name: HOST, value: host }.write(lines);
+        if let Some(forwarded) = forwarded {
+            Added { name: "Forwarded", value: at(forwarded) }.write(lines);
+        }
+        let host = start..start + head.host().len();
+        self.written = Some(Written { host, port: head.port(), always });
+    }
+
+    fn before_trusted<'a>(&'a mut self, head: &'a RequestHead, buf: &'a [u8], always: bool) -> Before<'a> {
+        self.memory.clear();
+        self.lines.clear();
+        let host = self.write_host(head);
+        let said = Said::read(head, buf);
+        let lists = self.extend_lists(head, buf, &said, &host, always);
+        let Self { peer, scheme, port, memory, lines, .. } = self;
+        let memory: &'a [u8] = memory;
+        let at = |range: Range<usize>| memory.get(range).unwrap_or_default();
         let came = said.proto.get().or(said.protocol.get()).or(lists.proto.map(str::as_bytes));
-        let proto = came.unwrap_or(this.scheme.as_bytes());
+        let proto = came.unwrap_or(scheme.as_bytes());
         let port = match (said.port.get(), came) {
             (Some(port), _) => port,
             (None, Some(b"https")) => b"443",
             (None, Some(b"http")) => b"80",
-            (None, _) => this.port.as_slice(),
+            (None, _) => port.as_slice(),
         };
-        let peer = this.peer.text().as_str().as_bytes();
+        let text = peer.text().as_bytes();
         let stated = said.real_ip.get().and_then(|value| Some((value, parse_ip(value)?)));
         let seen = lists.client.map(|(range, ip)| (at(range), ip));
-        let (real_ip, client) = stated.or(seen).unwrap_or((peer, this.peer.ip()));
-        let add = |name, value| Added { name, value };
-        let mut added = smallvec![
-            add("X-Forwarded-For", lists.hops.map_or(peer, at)),
-            add("X-Real-IP", real_ip),
-            add("X-Forwarded-Proto", proto),
-            add("X-Forwarded-Protocol", said.protocol.get().unwrap_or(proto)),
-            add("X-Forwarded-Port", port),
-            add("X-Forwarded-Host", said.host.get().unwrap_or(at(lists.host.unwrap_or(host)))),
-        ];
-        if let Some(forwarded) = lists.forwarded {
-            added.push(add("Forwarded", at(forwarded)));
+        let (real_ip, client) = stated.or(seen).unwrap_or((text, peer.ip()));
+        for (name, value) in [
+            ("X-Forwarded-For", lists.hops.map_or(text, at)),
+            ("X-Real-IP", real_ip),
+            ("X-Forwarded-Proto", proto),
+            ("X-Forwarded-Protocol", said.protocol.get().unwrap_or(proto)),
+            ("X-Forwarded-Port", port),
+            ("X-Forwarded-Host", said.host.get().unwrap_or(at(lists.host.unwrap_or(host)))),
+        ] {
+            Added { name, value }.write(lines);
         }
-        let replaced = if this.peer.is_trusted() { &UNTRUSTED[..OURS] } else { UNTRUSTED };
-        Before { edits: Edits { replaced, added }, client, real_ip }
+        if let Some(forwarded) = lists.forwarded {
+            Added { name: "Forwarded", value: at(forwarded) }.write(lines);
+        }
+        Before { edits: Edits { replaced: &UNTRUSTED[..OURS], lines }, client, real_ip }
     }
 
     fn at(&self, range: &Range<usize>) -> &[u8] {
@@ -294,7 +368,7 @@ impl Forwarded {
 
     fn write_ip(&mut self, ip: IpAddr) -> Range<usize> {
         let start = self.memory.len();
-        self.memory.extend_from_slice(IpText::new(ip).as_str().as_bytes());
+        self.memory.extend_from_slice(IpText::new(ip).as_bytes());
         start..self.memory.len()
     }
 

@@ -15,20 +15,16 @@ mod forwarded;
 mod peer;
 mod via;
 
-use smallvec::SmallVec;
-
-use crate::http::Added;
-
 pub use debug::{DebugFields, Debugged, debug_wanted};
 pub use forwarded::{Before, Forwarded, Scheme};
 pub use peer::{IpText, Peer};
 pub use via::Via;
 
-/// Changes to a head, for [`crate::http::write_request`] and [`crate::http::write_response`].
-#[derive(Debug, Clone)]
+/// Changes to a request's head, for [`crate::http::write_request`].
+#[derive(Debug, Clone, Copy)]
 pub struct Edits<'a> {
     /// Lower-case names of fields that are dropped, in any spelling an origin could take for them.
     pub replaced: &'static [&'static str],
-    /// Fields that are added.
-    pub added: SmallVec<[Added<'a>; 8]>,
+    /// The lines of fields that are added, each with its end.
+    pub lines: &'a [u8],
 }

@@ -1,8 +1,8 @@
 //! `Via`: that a request went through this node, for others and for ourselves when it comes back.
 
-use crate::http::{Added, Version};
+use crate::http::Version;
 
-/// The name of this node in `Via`, and the field for each version a client may speak.
+/// The name of this node in `Via`, and the line for each version a client may speak.
 #[derive(Debug, Clone)]
 pub struct Via {
     name: Box<str>,
@@ -13,7 +13,8 @@ pub struct Via {
 impl Via {
     /// For a node that calls itself `name`, a token that no other node has (RFC 9110 §7.6.3: a pseudonym).
     pub fn new(name: &str) -> Self {
-        Self { name: name.into(), old: format!("1.0 {name}").into(), new: format!("1.1 {name}").into() }
+        let line = |version| format!("Via: {version} {name}\r\n").into();
+        Self { name: name.into(), old: line("1.0"), new: line("1.1") }
     }
 
     /// A name by chance: a host's would tell origins more than they need.
@@ -26,13 +27,13 @@ impl Via {
         &self.name
     }
 
-    /// The field for a request that came in this version. It stands behind those that came: together they are one list.
-    pub fn field(&self, received: Version) -> Added<'_> {
-        let value = match received {
+    /// The field's line for a request that came in this version. It stands behind those that came: together they are one list.
+    pub fn line(&self, received: Version) -> &[u8] {
+        let line = match received {
             Version::Http10 => &self.old,
             Version::Http11 => &self.new,
         };
-        Added { name: "Via", value: value.as_bytes() }
+        line.as_bytes()
     }
 }
 
@@ -44,7 +45,7 @@ mod tests {
     fn via_says_what_the_client_spoke() {
         let via = Via::by_chance(0xab);
         assert_eq!(via.name(), "portico-00000000000000ab");
-        assert_eq!(via.field(Version::Http10).value, b"1.0 portico-00000000000000ab");
-        assert_eq!(via.field(Version::Http11).value, b"1.1 portico-00000000000000ab");
+        assert_eq!(via.line(Version::Http10), b"Via: 1.0 portico-00000000000000ab\r\n");
+        assert_eq!(via.line(Version::Http11), b"Via: 1.1 portico-00000000000000ab\r\n");
     }
 }

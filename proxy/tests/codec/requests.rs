@@ -94,7 +94,9 @@ fn hops_counted(request: &Request, fields: Vec<Pair>) -> Vec<Pair> {
 /// What is written says the same, and nothing else, to a reader that shares no code with the writer.
 fn assert_written(head: &RequestHead, buf: &[u8], expected: &Request) {
     let mut out = b"kept".to_vec();
-    write_request(head, buf, &REPLACED, &ADDED, &mut out);
+    let mut lines = Vec::new();
+    ADDED.iter().for_each(|field| field.write(&mut lines));
+    write_request(head, buf, &REPLACED, &[&lines], &mut out);
     let out = out.strip_prefix(b"kept").unwrap();
     let context = format!("{}\nbecame {}", show(buf), show(out));
     let read = naive::request(out, &WIDE).unwrap_or_else(|stop| panic!("{stop:?}: {context}"));

@@ -23,12 +23,12 @@ fn forward_as(always: bool, peer: &str, trusted: &[&str], fields: &str) -> Outco
     let peer = Peer::new(peer.parse().unwrap(), &networks);
     let mut forwarded = Forwarded::new(peer, &networks, 8080, Scheme::Http);
     // Twice: what the memory held must not show.
-    drop(forwarded.before(&head, request.as_bytes(), always));
+    let _first = forwarded.before(&head, request.as_bytes(), always);
     let before = forwarded.before(&head, request.as_bytes(), always);
     let (client, real_ip) = (before.client.to_string(), String::from_utf8(before.real_ip.to_vec()).unwrap());
-    let Edits { replaced, added } = before.edits;
+    let Edits { replaced, lines } = before.edits;
     let mut out = Vec::new();
-    crate::http::write_request(&head, request.as_bytes(), replaced, &added, &mut out);
+    crate::http::write_request(&head, request.as_bytes(), replaced, &[lines], &mut out);
     let text = String::from_utf8(out).unwrap();
     let (_, written) = text.split_once("Host: www.example.com:81\r\n").unwrap();
     Outcome { written: written.trim_end().replace("\r\n", "\n"), client, real_ip }
@@ -49,6 +49,32 @@ fn for_an_untrusted_peer_all_is_set_afresh() {
             assert_eq!(outcome.written, AFRESH, "{fields}");
             assert_eq!((outcome.client.as_str(), outcome.real_ip.as_str()), ("10.0.0.9", "10.0.0.9"));
         }
+    }
+}
+
+#[test]
+fn what_is_written_for_one_host_is_not_kept_for_another() {
+    let peer = Peer::new("10.0.0.9:4000".parse().unwrap(), &[]);
+    let mut forwarded = Forwarded::new(peer, &[], 8080, Scheme::Http);
+    for (host, always) in [
+        ("a.b", false),
+        ("a.b", false),
+        ("a.b", true),
+        ("a.bc", false),
+        ("a.b:81", false),
+        ("a.b:81", true),
+        ("c.b", false),
+    ] {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let mut head = RequestHead::new();
+        assert_eq!(head.parse(request.as_bytes(), &LIMITS), Ok(Parsed::Complete));
+
+        let lines = forwarded.before(&head, request.as_bytes(), always).edits.lines;
+
+        let text = std::str::from_utf8(lines).unwrap();
+        assert!(text.contains(&format!("\r\nX-Forwarded-Host: {host}\r\n")), "{host}: {text}");
+        assert_eq!(text.contains("\r\nForwarded: for=10.0.0.9;host="), always, "{host}: {text}");
+        assert_eq!(text.lines().count(), if always { 7 } else { 6 });
     }
 }
 
