@@ -67,28 +67,28 @@ pub(super) struct Summary {
 }
 
 impl FieldName {
-    /// One comparison for most names: length and first letter leave one candidate.
+    /// One comparison for most names: length and first letter leave one candidate, whose usual spelling is looked for first.
     pub(super) fn classify(name: &[u8]) -> Self {
         let first = name.first().map_or(0, u8::to_ascii_lowercase);
-        let (candidate, spelling): (Self, &[u8]) = match (name.len(), first) {
-            (3, b'v') => (Self::Via, b"via"),
-            (2, b't') => (Self::HopByHop, b"te"),
-            (4, b'h') => (Self::Host, b"host"),
-            (6, b'e') => (Self::Expect, b"expect"),
-            (7, b'u') => (Self::Upgrade, b"upgrade"),
-            (10, b'c') => (Self::Connection, b"connection"),
-            (10, b'k') => (Self::HopByHop, b"keep-alive"),
-            (11, b'r') => (Self::RetryAfter, b"retry-after"),
-            (12, b'm') => (Self::MaxForwards, b"max-forwards"),
-            (14, b'c') => (Self::ContentLength, b"content-length"),
-            (14, b'h') => (Self::HopByHop, b"http2-settings"),
-            (16, b'p') => (Self::HopByHop, b"proxy-connection"),
-            (17, b't') => (Self::TransferEncoding, b"transfer-encoding"),
-            (18, b'p') => (Self::HopByHop, b"proxy-authenticate"),
-            (19, b'p') => (Self::HopByHop, b"proxy-authorization"),
+        let (candidate, usual): (Self, &[u8]) = match (name.len(), first) {
+            (3, b'v') => (Self::Via, b"Via"),
+            (2, b't') => (Self::HopByHop, b"TE"),
+            (4, b'h') => (Self::Host, b"Host"),
+            (6, b'e') => (Self::Expect, b"Expect"),
+            (7, b'u') => (Self::Upgrade, b"Upgrade"),
+            (10, b'c') => (Self::Connection, b"Connection"),
+            (10, b'k') => (Self::HopByHop, b"Keep-Alive"),
+            (11, b'r') => (Self::RetryAfter, b"Retry-After"),
+            (12, b'm') => (Self::MaxForwards, b"Max-Forwards"),
+            (14, b'c') => (Self::ContentLength, b"Content-Length"),
+            (14, b'h') => (Self::HopByHop, b"HTTP2-Settings"),
+            (16, b'p') => (Self::HopByHop, b"Proxy-Connection"),
+            (17, b't') => (Self::TransferEncoding, b"Transfer-Encoding"),
+            (18, b'p') => (Self::HopByHop, b"Proxy-Authenticate"),
+            (19, b'p') => (Self::HopByHop, b"Proxy-Authorization"),
             _ => return Self::Other,
         };
-        if name.eq_ignore_ascii_case(spelling) { candidate } else { Self::Other }
+        if name == usual || name.eq_ignore_ascii_case(usual) { candidate } else { Self::Other }
     }
 
     fn is_end_to_end(self) -> bool {
@@ -127,6 +127,7 @@ impl Fields {
         if !buf[..end].ends_with(b"\r\n\r\n") {
             return Err("a line ends with LF alone");
         }
+        self.list.reserve(headers.len());
         for header in headers {
             let name = Span::of(header.name.as_bytes(), buf);
             if name.start() < 2 || buf[name.start() - 2] != b'\r' {
