@@ -15,6 +15,7 @@ use crate::http::{BodyReader, Framing, Method};
 use crate::metrics::Limit;
 use crate::respond::LocalReply;
 use crate::upstream::deliver::deliver;
+use crate::upstream::pump::Pump;
 use crate::upstream::send::send;
 use crate::visit::{Rest, Visit};
 use crate::worker::Worker;
@@ -85,8 +86,10 @@ async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Res
     let found = worker.with_table(|table| table.find_at(host, port, path).cloned());
     let route = found.ok_or_else(|| no_route(worker))?;
     visit.goes_by(&route);
-    match send(worker, client, &route, visit).await? {
-        Some(begun) => deliver(worker, client, begun, visit).await,
+    let most = worker.settings().config.client.body_bytes.unwrap_or(u64::MAX);
+    let mut pump = Pump::new(&client.head, most);
+    match send(worker, client, &route, (&mut pump, visit)).await? {
+        Some(begun) => deliver(worker, client, begun, (&mut pump, visit)).await,
         // The client left: there is nobody to answer.
         None => Ok(Then::Abort),
     }

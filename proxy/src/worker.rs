@@ -33,8 +33,9 @@ use crate::upstream::splice::Pipes;
 const REQUEST_BUFFER: usize = 16 << 10;
 /// Octets of what a request waits in for its answer, where they are enough for it.
 const SNUG_BUFFER: usize = 1 << 10;
-/// Octets of a buffer for responses: the larger, the fewer system calls a body takes.
-pub(crate) const RESPONSE_BUFFER: usize = 64 << 10;
+/// Octets of a buffer for responses: the larger, the fewer system calls a body takes. A body of 64 KiB, which many are, comes
+/// and goes with its head in one call each.
+pub(crate) const RESPONSE_BUFFER: usize = 72 << 10;
 /// Unused buffers of a kind that a thread keeps.
 const KEPT_BUFFERS: usize = 256;
 /// The same of the small ones.
@@ -95,7 +96,8 @@ pub(crate) struct Worker {
     pub(crate) snug: Rc<Shelf>,
     pub(crate) responses: Rc<Shelf>,
     scratch: RefCell<Vec<Vec<u8>>>,
-    heads: RefCell<Vec<ResponseHead>>,
+    #[expect(clippy::vec_box, reason = "a head passes through many hands: what moves is where it is")]
+    heads: RefCell<Vec<Box<ResponseHead>>>,
     pub(crate) deadlines: Deadlines,
     pub(crate) pool: Pool,
     /// What large bodies go through.
@@ -200,12 +202,12 @@ impl Worker {
     }
 
     /// A response head with memory of its own; give it back with [`Worker::give_head`].
-    pub(crate) fn take_head(&self) -> ResponseHead {
+    pub(crate) fn take_head(&self) -> Box<ResponseHead> {
         self.heads.borrow_mut().pop().unwrap_or_default()
     }
 
     /// Memory for the next response head.
-    pub(crate) fn give_head(&self, head: ResponseHead) {
+    pub(crate) fn give_head(&self, head: Box<ResponseHead>) {
         let mut kept = self.heads.borrow_mut();
         if kept.len() < KEPT_BUFFERS {
             kept.push(head);

@@ -142,7 +142,7 @@ async fn serve(
     }
     let _place = match admit(&worker, &client, listener) {
         Ok(place) => place,
-        Err(kept_out) => return turn_away(&worker, client, kept_out).await,
+        Err(kept_out) => return Box::pin(turn_away(&worker, client, kept_out)).await,
     };
     drop(settings);
     loop {

@@ -2,6 +2,7 @@
 
 use super::connect::Connection;
 use super::pool::Room;
+use super::pump::Pump;
 use super::relay::{Answer, End, relay};
 use super::send::Begun;
 use super::tunnel::{TunnelEnd, tunnel};
@@ -17,7 +18,7 @@ use crate::respond::LocalReply;
 use crate::visit::Visit;
 use crate::worker::Worker;
 
-/// Delivers `begun` to the client.
+/// Delivers `begun` to the client, while `pump` moves what is left of the request.
 ///
 /// # Errors
 /// A reply, when nothing was sent to the client yet and nothing of the answer can be.
@@ -25,18 +26,19 @@ pub(crate) async fn deliver(
     worker: &Worker,
     client: &mut Client,
     mut begun: Begun,
-    visit: &mut Visit,
+    (pump, visit): (&mut Pump, &mut Visit),
 ) -> Result<Then, LocalReply> {
     judge(worker, client, &begun, visit);
     let version = client.head.version();
-    let close = ends_connection(worker, client, &begun);
+    let close = ends_connection(worker, client, &begun, pump);
     let mut head = worker.take_scratch();
     visit.answered(begun.head.status());
     let debug = visit.debug_fields(begun.index, client);
     let added = debug.as_ref().map(DebugFields::added).unwrap_or_default();
     write_response(&begun.head, begun.buffer.filled(), version, close, &added, &mut head);
     if begun.head.is_upgrade() {
-        return Ok(switch_protocols(worker, client, begun, head, visit).await);
+        // In a box: a tunnel is seldom, and large.
+        return Ok(Box::pin(switch_protocols(worker, client, begun, head, (pump, visit))).await);
     }
     let decode = version == Version::Http10 && begun.head.framing() == Framing::Chunked;
     let reader = BodyReader::new(begun.head.framing());
@@ -46,9 +48,8 @@ pub(crate) async fn deliver(
         worker.counters.upstream_failure(UpstreamFailure::Malformed);
         return Err(LocalReply::BadAnswer("the answer's body is malformed"));
     };
-    let end =
-        relay(worker, client, &mut begun.pump, &mut begun.connection, &mut answer, begun.patience).await;
-    visit.moved(begun.pump.received(), answer.sent);
+    let end = relay(worker, client, pump, &mut begun.connection, &mut answer, begun.patience).await;
+    visit.moved(pump.received(), answer.sent);
     answer.give_back(worker);
     let ended = match end {
         End::Whole { .. } => Ended::Complete,
@@ -66,26 +67,26 @@ pub(crate) async fn deliver(
     };
     visit.ended(ended);
     let End::Whole { clean } = end else { return Ok(Then::Abort) };
-    client.consume(begun.pump.parsed());
-    let then = match (begun.pump.is_received(), close) {
+    client.consume(pump.parsed());
+    let then = match (pump.is_received(), close) {
         (false, _) => Then::Linger,
         (true, true) => Then::Close,
         (true, false) => Then::Next,
     };
-    keep(worker, begun.head, begun.connection, clean && begun.pump.is_done());
+    keep(worker, begun.head, begun.connection, clean && pump.is_done());
     Ok(then)
 }
 
 /// True when the client's connection ends with this answer.
-fn ends_connection(worker: &Worker, client: &Client, begun: &Begun) -> bool {
+fn ends_connection(worker: &Worker, client: &Client, begun: &Begun, pump: &Pump) -> bool {
     begun.head.needs_close(client.head.version())
         || !client.goes_on(worker)
-        || !begun.pump.is_received()
-        || client.speaks_on(begun.pump.parsed())
+        || !pump.is_received()
+        || client.speaks_on(pump.parsed())
 }
 
 /// Keeps what the next exchange can use: the head's memory, and the connection if both sides are at rest.
-fn keep(worker: &Worker, head: ResponseHead, connection: Connection, at_rest: bool) {
+fn keep(worker: &Worker, head: Box<ResponseHead>, connection: Connection, at_rest: bool) {
     if at_rest && head.reusable() && !worker.is_draining() {
         let settings = worker.settings();
         let limits = &settings.config.upstream;
@@ -120,9 +121,9 @@ async fn switch_protocols(
     client: &mut Client,
     begun: Begun,
     head: Vec<u8>,
-    visit: &mut Visit,
+    (pump, visit): (&mut Pump, &mut Visit),
 ) -> Then {
-    let Begun { head: old, buffer: mut down, mut connection, pump, patience, in_flight, place, .. } = begun;
+    let Begun { head: old, buffer: mut down, mut connection, patience, in_flight, place, .. } = begun;
     client.deadline.arm(worker.after(patience.client_idle));
     let written = client.transport.write_all(&head, &client.deadline).await;
     visit.moved(pump.received(), head.len() as u64);

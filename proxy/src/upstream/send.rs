@@ -8,7 +8,7 @@ use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
 use crate::clock::millis;
 use crate::health::{Attempt, DeadReason, InFlight, NoRetry, RequestBody, Sent, may_retry};
-use crate::http::{BodyError, RequestHead, ResponseError, ResponseHead, Version, write_response};
+use crate::http::{BodyError, ResponseError, ResponseHead, Version, write_response};
 use crate::log::End;
 use crate::metrics::{Limit, UpstreamFailure};
 use crate::respond::LocalReply;
@@ -19,11 +19,10 @@ use crate::worker::Worker;
 /// An answer that has begun: its final head is here.
 #[derive(Debug)]
 pub(crate) struct Begun {
-    pub(crate) head: ResponseHead,
+    pub(crate) head: Box<ResponseHead>,
     /// The head's octets, and what came behind them.
     pub(crate) buffer: Buffer,
     pub(crate) connection: Connection,
-    pub(crate) pump: Pump,
     pub(crate) patience: Patience,
     /// Which of the route's endpoints answered.
     pub(crate) index: usize,
@@ -61,7 +60,7 @@ enum Remedy {
     Nothing,
 }
 
-/// Sends the client's request by `route`. `None`: the client left before there was an answer.
+/// Sends the client's request, which `pump` moves, by `route`. `None`: the client left before there was an answer.
 ///
 /// # Errors
 /// The reply that stands for the failure, after as many attempts as are allowed.
@@ -69,22 +68,20 @@ pub(crate) async fn send(
     worker: &Worker,
     client: &mut Client,
     route: &Route,
-    visit: &mut Visit,
+    (pump, visit): (&mut Pump, &mut Visit),
 ) -> Result<Option<Begun>, LocalReply> {
-    let most = worker.settings().config.client.body_bytes.unwrap_or(u64::MAX);
-    let mut pump = Pump::new(&client.head, most);
     // What is malformed on arrival costs no connection.
     let begun = match pump.parse(client.octets()) {
-        Ok(()) => try_endpoints(worker, client, route, (&mut pump, visit)).await,
+        Ok(()) => try_endpoints(worker, client, route, (pump, visit)).await,
         Err(error) => Err(reply_to(error)),
     };
     match begun {
         Ok(Some(_)) => {}
         Ok(None) => {
-            visit.failed(&pump);
+            visit.failed(pump);
             visit.ended(End::ClientGone);
         }
-        Err(_) => visit.failed(&pump),
+        Err(_) => visit.failed(pump),
     }
     begun
 }
@@ -202,7 +199,9 @@ async fn attempt(
         }
         None => {
             let patience = millis(times.connect.unwrap_or(limits.connect_timeout));
-            let connected = connect(worker, client, candidate.address(), patience, may_stop).await;
+            // In a box: most requests find a connection, and none of them shall carry what opening one takes.
+            let connecting = Box::pin(connect(worker, client, candidate.address(), patience, may_stop));
+            let connected = connecting.await;
             let connection = connected.map_err(Failed::connecting)?;
             worker.counters.upstream_connect();
             connection
@@ -228,9 +227,8 @@ async fn attempt(
             if let Some(scratch) = pump.reclaim() {
                 worker.give_scratch(scratch);
             }
-            let pump = std::mem::replace(pump, Pump::new(&RequestHead::new(), 0));
             let index = candidate.index;
-            return Ok(Begun { head, buffer, connection, pump, patience, index, in_flight, place });
+            return Ok(Begun { head, buffer, connection, patience, index, in_flight, place });
         }
         interim += 1;
         if interim > limits.informational {
