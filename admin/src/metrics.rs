@@ -68,6 +68,7 @@ fn expose(app: &App) -> prometheus::Result<String> {
         of_memory(&mut out, proxy.memory());
         of_proxy(&mut out, &proxy.totals());
         of_durations(&mut out, &proxy.totals());
+        of_workers(&mut out, &proxy.by_worker());
     }
     out.text()
 }
@@ -147,6 +148,9 @@ fn of_memory(out: &mut Exposition, memory: Memory) {
 fn of_proxy(out: &mut Exposition, t: &Totals) {
     out.counter("portico_connections_total", "Client connections accepted.", t.connections_accepted);
     out.gauge("portico_connections_open", "Client connections open now.", t.connections_open() as f64);
+    let help =
+        "Client connections that went from a thread with more than its share at work to one with less.";
+    out.counter("portico_connections_moved_total", help, t.connections_taken);
     out.gauge("portico_requests_in_flight", "Requests in flight now.", t.in_flight() as f64);
     let classes = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
     let help = "Requests that ended, by class of the status that was sent; none: the client was gone before.";
@@ -188,6 +192,18 @@ fn of_proxy(out: &mut Exposition, t: &Totals) {
     let help = "Connections that a listener's policy kept out before their first request.";
     let rejected = Rejected::ALL.into_iter().map(Rejected::name).zip(t.rejected);
     out.counters("portico_connections_rejected_total", help, "why", rejected);
+}
+
+/// By thread, so that one that starves, or has it all, can be seen.
+fn of_workers(out: &mut Exposition, workers: &[Totals]) {
+    let numbers: Vec<String> = (0..workers.len()).map(|number| number.to_string()).collect();
+    let each = || numbers.iter().map(String::as_str).zip(workers);
+    let help = "Client connections open now, by the thread that serves them.";
+    let open = each().map(|(number, t)| (vec![number], t.connections_open() as f64));
+    out.gauges("portico_worker_connections_open", help, &["worker"], open);
+    let help = "Requests that ended, by the thread that served them.";
+    let ended = each().map(|(number, t)| (number, t.requests()));
+    out.counters("portico_worker_requests_total", help, "worker", ended);
 }
 
 fn of_durations(out: &mut Exposition, t: &Totals) {

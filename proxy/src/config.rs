@@ -14,6 +14,9 @@ pub use crate::middleware::Scheme;
 /// has 107 at most, as the protocol says.
 pub const MAX_PROXY_HEADER: usize = 4 << 10;
 
+/// Client connections on their way to a thread that has fewer than the one that gives them; further ones stay where they are.
+pub const MAX_MOVED: usize = 1 << 10;
+
 /// The largest error page, in octets; pages are kept in memory.
 pub const MAX_ERROR_PAGE: usize = 256 << 10;
 

@@ -14,7 +14,7 @@ use crate::accept::descriptors::Descriptors;
 use crate::accept::{Addresses, BindError, listen};
 use crate::caught::watched;
 use crate::clock::now_ms;
-use crate::config::Config;
+use crate::config::{Config, MAX_MOVED};
 use crate::follow::{self, Follower};
 use crate::health::States;
 use crate::health::check::{Checker, Checks, Counts};
@@ -25,6 +25,7 @@ use crate::middleware::Via;
 use crate::respond::PagesError;
 use crate::route::{Explanation, RouteTable};
 use crate::settings::{Settings, open_files};
+use crate::spread::Loads;
 use crate::thread_main;
 use crate::upstream::gate::Gates;
 use crate::upstream::guard::{Guard, Refusal};
@@ -170,6 +171,7 @@ impl Bound {
         let table = Arc::new(ArcSwap::from_pointee(RouteTable::from_snapshot(known, &states)));
         let (report, reports) = watch::channel(Arc::new(Report::default()));
         let (active, active_checker) = watch::channel(false);
+        let (doors, given): (Vec<_>, Vec<_>) = self.threads.iter().map(|_| mpsc::channel(MAX_MOVED)).unzip();
         let shared = Arc::new(Shared {
             table: Arc::clone(&table),
             settings: Arc::clone(&settings),
@@ -180,6 +182,8 @@ impl Bound {
             memory: Arc::default(),
             descriptors: Descriptors::new(open_files()),
             gates: settings.load().config.upstream.connections.map(|most| Arc::new(Gates::new(most))),
+            loads: Loads::new(doors.len()),
+            doors: doors.into(),
             cut_off: AtomicUsize::new(0),
             retries: Arc::default(),
             via: Via::by_chance(fastrand::u64(..)),
@@ -188,9 +192,7 @@ impl Bound {
             known: inputs.known,
             active_checker,
         });
-        let configured = Arc::clone(&settings);
-        let gauging = memory::watch(Arc::clone(&shared.memory), move || configured.load().config.memory);
-        tokio::spawn(watched(alarm.watch("the watch over memory"), gauging));
+        watch_memory(&shared, &alarm);
         let (served, serves) = watch::channel(table.load().revision());
         let checks = Arc::new(Counts::default());
         let follower = Follower {
@@ -213,13 +215,15 @@ impl Bound {
             tokio::spawn(watched(alarm.watch("the checker"), checking));
         }
         let (alive, ended) = mpsc::channel(1);
-        for (number, listeners) in self.threads.into_iter().enumerate() {
+        for (number, (listeners, given)) in self.threads.into_iter().zip(given).enumerate() {
             let start = thread_main::Start {
+                number,
                 shared: Arc::clone(&shared),
                 resolver: resolver.clone(),
                 metrics: Arc::clone(&metrics),
                 writer: writer.clone(),
                 listeners,
+                given,
                 draining: draining.clone(),
                 alarm: alarm.clone(),
                 alive: alive.clone(),
@@ -231,6 +235,13 @@ impl Bound {
         let drain = Arc::new(drain);
         Ok(Proxy { shared, metrics, reports, writer, drain, ended, addresses, resolver, checks })
     }
+}
+
+/// Keeps the gauge of `shared` true, by what the settings say of the limit.
+fn watch_memory(shared: &Shared, alarm: &Alarm) {
+    let configured = Arc::clone(&shared.settings);
+    let gauging = memory::watch(Arc::clone(&shared.memory), move || configured.load().config.memory);
+    tokio::spawn(watched(alarm.watch("the watch over memory"), gauging));
 }
 
 /// A running proxy.
@@ -264,6 +275,11 @@ impl Proxy {
         let mut totals = self.metrics.totals();
         totals.panics += self.checks.panicked() + self.resolver.panicked();
         totals
+    }
+
+    /// What each of its threads counted so far.
+    pub fn by_worker(&self) -> Vec<Totals> {
+        self.metrics.by_worker()
     }
 
     /// What its active checks counted so far.

@@ -26,6 +26,7 @@ pub mod proxy_protocol;
 pub mod respond;
 pub mod route;
 mod settings;
+mod spread;
 mod thread_main;
 mod upstream;
 mod visit;

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::accept::connection::accept;
 use crate::accept::deadline::SWEEP_MS;
+use crate::accept::handover::{Moved, take};
 use crate::caught::watched;
 use crate::clock::millis;
 use crate::log::Writer;
@@ -25,11 +26,15 @@ const FAREWELL_MS: u64 = 200;
 /// What a thread starts with.
 #[derive(Debug)]
 pub(crate) struct Start {
+    /// Which of the threads it is.
+    pub(crate) number: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) resolver: Resolver,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) writer: Writer,
     pub(crate) listeners: Vec<TcpListener>,
+    /// What other threads give this one.
+    pub(crate) given: mpsc::Receiver<Moved>,
     pub(crate) draining: watch::Receiver<bool>,
     /// Told when the thread, or one of its listeners, ends by a panic.
     pub(crate) alarm: Alarm,
@@ -52,13 +57,15 @@ pub(crate) fn run(start: Start) {
 }
 
 async fn serve(start: Start) {
-    let counters = start.metrics.counters();
+    let counters = start.metrics.of_worker(start.number);
     let sink = start.writer.sink(counters.clone());
-    let worker = Rc::new(Worker::new(start.shared, start.resolver, counters, sink));
+    let worker = Rc::new(Worker::new(start.number, start.shared, start.resolver, counters, sink));
     for (place, listener) in start.listeners.into_iter().enumerate() {
         let accepting = accept(Rc::clone(&worker), listener, place, start.draining.clone());
         tokio::task::spawn_local(watched(start.alarm.watch("a listener of the proxy"), accepting));
     }
+    let taking = take(Rc::clone(&worker), start.given, start.draining.clone());
+    let taking = tokio::task::spawn_local(watched(start.alarm.watch("a thread's way in"), taking));
     let mut draining = start.draining;
     let mut sweep = tokio::time::interval(Duration::from_millis(SWEEP_MS));
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -69,6 +76,8 @@ async fn serve(start: Start) {
         }
     }
     worker.start_draining();
+    // What others gave before is here, and nothing more comes. A panic there was told.
+    let _ended = taking.await;
     let deadline = worker.after(millis(worker.settings().config.drain));
     while worker.has_connections() && worker.now() < deadline {
         sweep.tick().await;

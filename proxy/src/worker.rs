@@ -13,6 +13,7 @@ use crate::accept::Addresses;
 use crate::accept::buffer::Shelf;
 use crate::accept::deadline::{Deadline, Deadlines};
 use crate::accept::descriptors::Descriptors;
+use crate::accept::handover::Moved;
 use crate::clock::{Millis, millis, now_ms};
 use crate::config::UpstreamLimits;
 use crate::health::{DeadReason, Marked, Recent, RetryBudget, States};
@@ -23,6 +24,7 @@ use crate::metrics::{Counters, Limit};
 use crate::middleware::Via;
 use crate::route::{Route, RouteTable};
 use crate::settings::Settings;
+use crate::spread::{Loads, Spread};
 use crate::upstream::gate::{Gates, Used};
 use crate::upstream::guard::Guard;
 use crate::upstream::pool::Pool;
@@ -60,6 +62,10 @@ pub(crate) struct Shared {
     pub(crate) descriptors: Descriptors,
     /// Where connections to an endpoint are limited: who may have one.
     pub(crate) gates: Option<Arc<Gates>>,
+    /// How many connections each thread has at work.
+    pub(crate) loads: Loads,
+    /// The way to each thread, for connections that another one has too many of.
+    pub(crate) doors: Box<[mpsc::Sender<Moved>]>,
     /// Exchanges that the drain's deadline cut off, over all threads.
     pub(crate) cut_off: AtomicUsize,
     /// Retries of the last second.
@@ -117,6 +123,7 @@ pub(crate) struct Worker {
     refusals: Cell<usize>,
     /// When memory was last given back because it is short.
     relieved: Cell<Millis>,
+    spread: Spread,
 }
 
 /// Where a thread stands on its way out.
@@ -130,8 +137,14 @@ enum Phase {
 }
 
 impl Worker {
-    /// A thread's state; `log` and `counters` are its own.
-    pub(crate) fn new(shared: Arc<Shared>, resolver: Resolver, counters: Counters, log: Sink) -> Self {
+    /// The state of the thread with this `number`; `log` and `counters` are its own.
+    pub(crate) fn new(
+        number: usize,
+        shared: Arc<Shared>,
+        resolver: Resolver,
+        counters: Counters,
+        log: Sink,
+    ) -> Self {
         let settings = shared.settings.load_full();
         let upstream = &settings.config.upstream;
         let budget = budget(upstream, &shared);
@@ -158,6 +171,7 @@ impl Worker {
             busy: Cell::new(0),
             refusals: Cell::new(0),
             relieved: Cell::new(0),
+            spread: Spread::new(number),
             shared,
         }
     }
@@ -243,6 +257,24 @@ impl Worker {
         }
     }
 
+    /// One more client connection is open at this thread.
+    pub(crate) fn has_one_more(&self) {
+        self.open.set(self.open.get() + 1);
+    }
+
+    /// One of them ended, or went to another thread.
+    pub(crate) fn has_one_less(&self) {
+        self.open.set(self.open.get().saturating_sub(1));
+    }
+
+    /// Where the connection in hand goes, because this thread has more than its share at work; `None`: it stays.
+    pub(crate) fn next_door(&self) -> Option<mpsc::Permit<'_, Moved>> {
+        let to = self.spread.next(&self.shared.loads)?;
+        let door = self.shared.doors.get(to).filter(|_| !self.is_draining())?;
+        // One that has many waiting already, or takes its leave, is given no more.
+        door.try_reserve().ok()
+    }
+
     /// True while this thread has client connections.
     pub(crate) fn has_connections(&self) -> bool {
         self.open.get() > 0
@@ -302,14 +334,15 @@ impl Worker {
         self.deadlines.end_all();
     }
 
-    /// The coarse sweep: deadlines, unused connections, the log's buffer, new settings; and the table is loaded, so that an
-    /// idle thread holds no old one.
+    /// The coarse sweep: deadlines, unused connections, what there is to give, the log's buffer, new settings; and the table is
+    /// loaded, so that an idle thread holds no old one.
     pub(crate) fn sweep(&self) {
         let now = self.now();
         let slow = self.deadlines.sweep(now, self.settings.borrow().min_rate);
         if slow > 0 {
             self.counters.limits(Limit::ClientRate, slow);
         }
+        self.spread.sweep(&self.shared.loads, self.deadlines.at_work());
         self.pool.sweep(now);
         if let Some(gates) = &self.gates {
             gates.sweep();
@@ -382,6 +415,8 @@ impl Worker {
             memory: Arc::default(),
             descriptors: Descriptors::new(crate::settings::open_files()),
             gates: None,
+            loads: Loads::new(1),
+            doors: Box::default(),
             cut_off: AtomicUsize::new(0),
             retries: Arc::default(),
             via: Via::by_chance(0),
@@ -392,7 +427,7 @@ impl Worker {
         };
         let counters = metrics.counters();
         let sink = writer.sink(counters.clone());
-        Self::new(Arc::new(shared), resolver, counters, sink)
+        Self::new(0, Arc::new(shared), resolver, counters, sink)
     }
 }
 
@@ -413,46 +448,5 @@ pub(crate) struct Refusing<'a>(&'a Worker);
 impl Drop for Refusing<'_> {
     fn drop(&mut self) {
         self.0.refusals.set(self.0.refusals.get().saturating_sub(1));
-    }
-}
-
-/// Counts a client connection for as long as it lives.
-#[derive(Debug)]
-pub(crate) struct Counted {
-    worker: Rc<Worker>,
-    /// Which listener it came to.
-    place: usize,
-    /// That listener has a limit of its own.
-    limited: bool,
-}
-
-impl Counted {
-    /// One more, at the listener at `place` of the list.
-    pub(crate) fn new(worker: &Rc<Worker>, place: usize) -> Self {
-        worker.open.set(worker.open.get() + 1);
-        worker.shared.connections.fetch_add(1, Ordering::Relaxed);
-        let settings = worker.settings.borrow();
-        let limited =
-            settings.config.listen.get(place).is_some_and(|listener| listener.connections.is_some());
-        if let Some(open) = worker.shared.listeners.get(place).filter(|_| limited) {
-            open.fetch_add(1, Ordering::Relaxed);
-        }
-        Self { worker: Rc::clone(worker), place, limited }
-    }
-
-    /// Which listener it came to: its place in the list.
-    pub(crate) fn place(&self) -> usize {
-        self.place
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let Self { worker, place, limited } = self;
-        worker.open.set(worker.open.get().saturating_sub(1));
-        worker.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        if let Some(open) = worker.shared.listeners.get(*place).filter(|_| *limited) {
-            open.fetch_sub(1, Ordering::Relaxed);
-        }
     }
 }

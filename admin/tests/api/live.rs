@@ -77,4 +77,10 @@ async fn an_endpoint_that_is_out_shows_in_explain_verify_status_and_metrics() {
     assert!(samples["portico_upstream_failures_total{why=\"refused\"}"] >= 1.0);
     assert_eq!(samples["portico_dead_endpoints"], found.len() as f64);
     assert_eq!(samples["portico_proxy_serving_revision"], 1.0);
+    let by_worker = |name: &str| -> f64 {
+        samples.iter().filter(|(key, _)| key.starts_with(&format!("{name}{{worker="))).map(|(_, n)| n).sum()
+    };
+    assert_eq!(by_worker("portico_worker_requests_total"), 1.0, "each thread's part, all together");
+    assert_eq!(by_worker("portico_worker_connections_open"), samples["portico_connections_open"]);
+    assert_eq!(samples["portico_connections_moved_total"], 0.0);
 }

@@ -25,6 +25,18 @@ pub(crate) struct Place {
     ip: Option<IpAddr>,
 }
 
+impl Place {
+    /// The connection goes to another thread, and its place with it: what is to be given back for it, at its end.
+    pub(crate) fn leave(mut self) -> Option<IpAddr> {
+        self.ip.take()
+    }
+
+    /// It came to this thread.
+    pub(crate) fn arrive(worker: &Rc<Worker>, ip: Option<IpAddr>) -> Self {
+        Self { worker: Rc::clone(worker), ip }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(ip) = self.ip {

@@ -28,8 +28,8 @@ pub(crate) struct Client {
     pub(crate) buffer: Option<Buffer>,
     pub(crate) head: RequestHead,
     /// Requests so far, the one in hand included.
-    requests: usize,
-    forwarded: Forwarded,
+    pub(super) requests: usize,
+    pub(super) forwarded: Forwarded,
 }
 
 /// What came of waiting for a request.

@@ -1,8 +1,9 @@
 //! A connection's life: requests one after the other, until one side has had enough.
 
+use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,7 +14,9 @@ use tokio::sync::watch::Receiver;
 
 use super::admission::{admit, turn_away};
 use super::client::{Client, Next};
+use super::counted::{Counted, Seat};
 use super::deadline::SWEEP_MS;
+use super::handover::{give, give_fresh};
 use super::passed_on::is_introduced;
 use super::socket::{Socket, watch};
 use super::transport::Transport;
@@ -23,7 +26,7 @@ use crate::metrics::Limit;
 use crate::proxy_protocol::Ends;
 use crate::respond::LocalReply;
 use crate::upstream::connect::is_exhausted;
-use crate::worker::{Counted, Worker};
+use crate::worker::Worker;
 
 /// Accepts connections until `draining` says so; then the listener is closed. Its policy is the one at `place` of the list.
 pub(crate) async fn accept(
@@ -68,11 +71,15 @@ pub(crate) async fn accept(
                 }
                 // Counted here, so that the limit sees it before the next one is accepted.
                 let counted = Counted::new(&worker, place);
-                // In a box: a task is moved more than once on its way, and this one is large.
-                let mut serving = Box::pin(serve(Rc::clone(&worker), counted, socket, (peer, local)));
-                let worker = Rc::clone(&worker);
-                // What panics there was counted, and its connection is closed.
-                tokio::task::spawn_local(async move { caught(&worker, serving.as_mut()).await });
+                match worker.next_door() {
+                    Some(door) => give_fresh(door, socket, (peer, local), counted),
+                    None => {
+                        start(
+                            &worker,
+                            Box::pin(serve(Rc::clone(&worker), Came::Fresh(counted, socket, (peer, local)))),
+                        );
+                    }
+                }
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -84,6 +91,13 @@ pub(crate) async fn accept(
             }
         }
     }
+}
+
+/// Serves a connection beside the others. In a box: a task is moved more than once on its way, and this one is large.
+pub(super) fn start(worker: &Rc<Worker>, mut serving: Pin<Box<impl Future<Output = ()> + 'static>>) {
+    let worker = Rc::clone(worker);
+    // What panics there was counted, and its connection is closed.
+    tokio::task::spawn_local(async move { caught(&worker, serving.as_mut()).await });
 }
 
 /// The next connection, as quiet as [`listen`](super::listener::listen) made its listener: without a call to say that it must
@@ -126,25 +140,35 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(code, Some(ECONNABORTED | EHOSTUNREACH | EINTR | ENETDOWN | ENETUNREACH | EPROTO))
 }
 
-/// Serves one connection to its end.
-async fn serve(
-    worker: Rc<Worker>,
-    counted: Counted,
-    socket: Socket,
-    (peer, local): (SocketAddr, SocketAddr),
-) {
-    let _metered = worker.counters.connection();
-    let settings = worker.settings();
-    let Some(listener) = settings.config.listen.get(counted.place()) else { return };
-    let mut client = Client::new(&worker, Transport::Plain(socket), listener, Ends { client: peer, local });
-    if !is_introduced(&worker, &mut client, listener, peer).await {
-        return;
+/// How a connection came to this thread.
+pub(super) enum Came {
+    /// It was just accepted. Its ends: the client's, and ours.
+    Fresh(Counted, Socket, (SocketAddr, SocketAddr)),
+    /// Another thread gave it, between two requests.
+    AtRest(Box<(Seat, Client)>),
+}
+
+/// Serves one connection to its end, or until another thread does.
+pub(super) async fn serve(worker: Rc<Worker>, came: Came) {
+    let (seat, mut client);
+    match came {
+        Came::Fresh(counted, socket, (peer, local)) => {
+            let metered = worker.counters.connection();
+            let settings = worker.settings();
+            let Some(listener) = settings.config.listen.get(counted.place()) else { return };
+            let ends = Ends { client: peer, local };
+            client = Client::new(&worker, Transport::Plain(socket), listener, ends);
+            if !is_introduced(&worker, &mut client, listener, peer).await {
+                return;
+            }
+            let place = match admit(&worker, &client, listener) {
+                Ok(place) => place,
+                Err(kept_out) => return Box::pin(turn_away(&worker, client, kept_out)).await,
+            };
+            seat = Seat { place, metered, counted };
+        }
+        Came::AtRest(given) => (seat, client) = *given,
     }
-    let _place = match admit(&worker, &client, listener) {
-        Ok(place) => place,
-        Err(kept_out) => return Box::pin(turn_away(&worker, client, kept_out)).await,
-    };
-    drop(settings);
     loop {
         let next = caught(&worker, pin!(client.next(&worker))).await;
         let then = match next {
@@ -158,6 +182,12 @@ async fn serve(
         }
         match then {
             Then::Next if client.has_had_its_turn() => tokio::task::yield_now().await,
+            Then::Next if client.buffer.is_none() => {
+                // It is at rest.
+                if let Some(door) = worker.next_door() {
+                    return give(door, client, seat);
+                }
+            }
             Then::Next => {}
             Then::Close => return client.close(&worker).await,
             Then::Linger => return client.linger(&worker).await,

@@ -12,6 +12,10 @@ pub(crate) const SWEEP_MS: u64 = 100;
 /// Sweeps that a wait must have seen to be told of by [`Deadline::has_waited`]: a whole interval lies between two.
 const WAITED: u8 = 2;
 
+/// Sweeps for which a connection is at work once something went on at it. So many that it is so too where it waits in vain: the
+/// connections of a thread that does not keep up must not look like few.
+const AT_WORK: u8 = 10;
+
 /// The most that one sweep adds to a wait, in milliseconds: while the whole process stood still nobody was slow.
 const LONGEST_SWEEP_MS: u64 = 10 * SWEEP_MS;
 
@@ -29,6 +33,8 @@ pub(crate) struct MinimumRate {
 pub(crate) struct Deadline {
     at: Cell<Millis>,
     fired: Cell<bool>,
+    /// For so many sweeps more it is at work: something went on since the last.
+    at_work: Cell<u8>,
     /// It fired because its time is over.
     passed: Cell<bool>,
     idle: Cell<Idle>,
@@ -66,6 +72,7 @@ impl Deadline {
     pub(crate) fn arm(&self, at: Millis) {
         self.at.set(at);
         self.fired.set(false);
+        self.at_work.set(AT_WORK);
         self.passed.set(false);
         self.idle.set(Idle::Busy);
         self.pace.owing.set(false);
@@ -130,6 +137,13 @@ impl Deadline {
         }
     }
 
+    /// One more sweep asks whether something goes on here.
+    fn is_at_work(&self) -> bool {
+        let left = self.at_work.get();
+        self.at_work.set(left.saturating_sub(1));
+        left > 0
+    }
+
     /// One more sweep has seen it.
     fn seen(&self) {
         if let Some(sweeps @ ..WAITED) = self.watched.get() {
@@ -160,6 +174,7 @@ impl Pace {
 pub(crate) struct Deadlines {
     all: RefCell<Vec<Rc<Deadline>>>,
     swept: Cell<Millis>,
+    at_work: Cell<usize>,
 }
 
 impl Deadlines {
@@ -168,6 +183,7 @@ impl Deadlines {
         let deadline = Rc::new(Deadline {
             at: Cell::new(Millis::MAX),
             fired: Cell::new(false),
+            at_work: Cell::new(0),
             passed: Cell::new(false),
             idle: Cell::new(Idle::Busy),
             waker: RefCell::new(None),
@@ -182,7 +198,7 @@ impl Deadlines {
     /// those are.
     pub(crate) fn sweep(&self, now: Millis, minimum: MinimumRate) -> u64 {
         let elapsed = now.saturating_sub(self.swept.replace(now)).min(LONGEST_SWEEP_MS);
-        let mut slow = 0;
+        let (mut slow, mut at_work) = (0, 0);
         self.all.borrow_mut().retain(|deadline| {
             if deadline.at.get() <= now {
                 deadline.passed.set(true);
@@ -192,9 +208,17 @@ impl Deadlines {
                 deadline.fire();
             }
             deadline.seen();
-            Rc::strong_count(deadline) > 1
+            let lives = Rc::strong_count(deadline) > 1;
+            at_work += usize::from(lives && deadline.is_at_work());
+            lives
         });
+        self.at_work.set(at_work);
         slow
+    }
+
+    /// How many connections something went on at, in the second before the last sweep.
+    pub(crate) fn at_work(&self) -> usize {
+        self.at_work.get()
     }
 
     /// Ends every wait for a request.
@@ -272,6 +296,27 @@ mod tests {
 
         deadline.begin();
         assert!(!deadline.has_waited(), "another exchange");
+    }
+
+    #[test]
+    fn a_connection_is_at_work_for_a_second_after_something_went_on() {
+        let deadlines = Deadlines::default();
+        let (one, _silent, gone) = (deadlines.add(), deadlines.add(), deadlines.add());
+        let sweeps_at_work = || {
+            (0..3 * AT_WORK)
+                .map(|_| {
+                    deadlines.sweep(0, ANY);
+                    deadlines.at_work()
+                })
+                .sum::<usize>()
+        };
+        one.arm(1_000);
+        gone.arm(1_000);
+        drop(gone);
+        assert_eq!(sweeps_at_work(), usize::from(AT_WORK));
+
+        one.arm_idle(1_000, false);
+        assert_eq!(sweeps_at_work(), usize::from(AT_WORK));
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl Socket {
         self.watch.as_ref().ok_or_else(|| ErrorKind::NotConnected.into())
     }
 
+    /// The reactor forgets it: another thread's is to know it.
+    pub(crate) fn unwatch(&mut self) {
+        self.watch = None;
+    }
+
     /// Reads what is there; 0 is the peer's end. A short read spares the next, fruitless system call.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
         self.poll(cx, Interest::READABLE, space.len(), |mut socket| socket.read(space))

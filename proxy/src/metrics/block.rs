@@ -16,6 +16,8 @@ use crate::respond::LocalReply;
 pub(super) struct Block {
     connections_accepted: Cell,
     connections_closed: Cell,
+    connections_given: Cell,
+    connections_taken: Cell,
     requests_began: Cell,
     requests_by_class: [Cell; 6],
     local_replies: Cells<{ LocalReply::NAMES.len() }>,
@@ -87,7 +89,9 @@ impl Block {
         Totals {
             // What ends is read before what begins, so that a request that does both meanwhile is not "minus one in flight".
             connections_closed: self.connections_closed.get(),
+            connections_given: self.connections_given.get(),
             connections_accepted: self.connections_accepted.get(),
+            connections_taken: self.connections_taken.get(),
             requests_by_class: array::from_fn(|class| self.requests_by_class[class].get()),
             requests_began: self.requests_began.get(),
             local_replies: self.local_replies.get(),
@@ -142,7 +146,13 @@ impl Counters {
     /// A client connection was accepted; it is open as long as the guard lives.
     pub fn connection(&self) -> Connection {
         self.block.connections_accepted.add(1);
-        Connection(self.clone())
+        Connection { counters: self.clone(), given: false }
+    }
+
+    /// As [`Counters::connection`], for one that another thread accepted and gave to this one.
+    pub fn connection_taken(&self) -> Connection {
+        self.block.connections_taken.add(1);
+        Connection { counters: self.clone(), given: false }
     }
 
     /// A request began.
@@ -234,10 +244,22 @@ impl Counters {
 
 /// An open client connection; dropping it closes it, for the counters.
 #[derive(Debug)]
-pub struct Connection(Counters);
+pub struct Connection {
+    counters: Counters,
+    given: bool,
+}
+
+impl Connection {
+    /// It goes to another thread, which counts it from now on.
+    pub fn give(mut self) {
+        self.given = true;
+    }
+}
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.0.block.connections_closed.add(1);
+        let block = &self.counters.block;
+        let ended = if self.given { &block.connections_given } else { &block.connections_closed };
+        ended.add(1);
     }
 }

@@ -83,8 +83,8 @@ impl UpstreamFailure {
 /// The blocks of all threads of a proxy.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Taken when a thread starts and on a scrape, never on the request path.
-    blocks: Mutex<Vec<Arc<Block>>>,
+    /// Taken when a thread starts and on a scrape, never on the request path. With the numbers of those that serve.
+    blocks: Mutex<Vec<(Option<usize>, Arc<Block>)>>,
 }
 
 impl Metrics {
@@ -97,8 +97,17 @@ impl Metrics {
     ///
     /// What a thread counted stays in the totals after its end.
     pub fn counters(&self) -> Counters {
+        self.block(None)
+    }
+
+    /// As [`Metrics::counters`], for the thread with this number among those that serve.
+    pub fn of_worker(&self, number: usize) -> Counters {
+        self.block(Some(number))
+    }
+
+    fn block(&self, worker: Option<usize>) -> Counters {
         let block = Arc::<Block>::default();
-        self.blocks.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&block));
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner).push((worker, Arc::clone(&block)));
         Counters::new(block)
     }
 
@@ -106,10 +115,19 @@ impl Metrics {
     pub fn totals(&self) -> Totals {
         let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         let mut totals = Totals::default();
-        for block in blocks.iter() {
+        for (_, block) in blocks.iter() {
             totals.merge(&block.read());
         }
         totals
+    }
+
+    /// What each thread that serves counted, in the order of their numbers.
+    pub fn by_worker(&self) -> Vec<Totals> {
+        let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let serving = blocks.iter().filter_map(|(number, block)| Some(((*number)?, block)));
+        let mut workers: Vec<_> = serving.map(|(number, block)| (number, block.read())).collect();
+        workers.sort_unstable_by_key(|(number, _)| *number);
+        workers.into_iter().map(|(_, totals)| totals).collect()
     }
 }
 
@@ -168,6 +186,34 @@ mod tests {
         drop(connection);
         assert_eq!(metrics.totals().connections_open(), 0);
         assert_eq!(metrics.totals().connections_accepted, 1);
+    }
+
+    #[test]
+    fn a_connection_that_changes_threads_is_one_connection() {
+        let metrics = Metrics::new();
+        let (giver, taker) = (metrics.of_worker(0), metrics.of_worker(1));
+        let open = || metrics.by_worker().iter().map(Totals::connections_open).collect::<Vec<_>>();
+
+        giver.connection().give();
+        let connection = taker.connection_taken();
+        assert_eq!(open(), [0, 1]);
+
+        drop(connection);
+        assert_eq!(open(), [0, 0]);
+        assert_eq!((metrics.totals().connections_accepted, metrics.totals().connections_open()), (1, 0));
+    }
+
+    #[test]
+    fn each_thread_that_serves_is_told_apart_whichever_starts_first() {
+        let metrics = Metrics::new();
+        let (second, other, first) = (metrics.of_worker(1), metrics.counters(), metrics.of_worker(0));
+        let _connections = [second.connection(), second.connection(), first.connection()];
+        other.panic();
+
+        let open: Vec<_> = metrics.by_worker().iter().map(Totals::connections_open).collect();
+
+        assert_eq!(open, [1, 2]);
+        assert_eq!(metrics.totals().connections_open(), 3);
     }
 
     #[test]

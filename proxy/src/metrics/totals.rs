@@ -10,6 +10,10 @@ pub struct Totals {
     pub connections_accepted: u64,
     /// Client connections closed, of those accepted.
     pub connections_closed: u64,
+    /// Client connections that went to another thread, because this one had more than its share at work.
+    pub connections_given: u64,
+    /// Client connections that came from another thread.
+    pub connections_taken: u64,
     /// Requests that began; the counts below are of those that ended.
     pub requests_began: u64,
     /// Requests that ended, by the hundreds of the status that was sent; index 0: none was sent.
@@ -61,7 +65,8 @@ impl Totals {
 
     /// Client connections open.
     pub fn connections_open(&self) -> u64 {
-        self.connections_accepted.saturating_sub(self.connections_closed)
+        let came = self.connections_accepted + self.connections_taken;
+        came.saturating_sub(self.connections_closed + self.connections_given)
     }
 
     /// Adds all of another's.
@@ -70,6 +75,8 @@ impl Totals {
         let Self {
             connections_accepted,
             connections_closed,
+            connections_given,
+            connections_taken,
             requests_began,
             requests_by_class,
             local_replies,
@@ -91,6 +98,8 @@ impl Totals {
         } = self;
         *connections_accepted += other.connections_accepted;
         *connections_closed += other.connections_closed;
+        *connections_given += other.connections_given;
+        *connections_taken += other.connections_taken;
         *requests_began += other.requests_began;
         add(requests_by_class, &other.requests_by_class);
         add(local_replies, &other.local_replies);

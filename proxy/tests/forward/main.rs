@@ -14,6 +14,7 @@ mod limits;
 mod listeners;
 mod once;
 mod origins;
+mod spread;
 mod stage;
 mod unix;
 mod upgrades;
