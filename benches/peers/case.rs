@@ -14,13 +14,16 @@ pub(crate) struct Case {
 }
 
 /// How much CPU time portico may take at most, as a share of what a peer takes.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Goal {
     /// Of the better one of nginx-tuned and haproxy.
     Best(f64),
     /// Of nginx.
     Nginx(f64),
 }
+
+/// How much memory an idle connection may take at most, in KiB.
+pub(crate) const IDLE_KIB: f64 = 20.0;
 
 /// Every case.
 pub(crate) const CASES: [Case; 5] = [
@@ -54,8 +57,7 @@ pub(crate) const CASES: [Case; 5] = [
 
 impl Case {
     /// The case with this letter.
-    pub(crate) fn named(letter: char) -> &'static Self {
-        let found = CASES.iter().find(|case| case.letter == letter.to_ascii_uppercase());
-        found.unwrap_or_else(|| panic!("no case {letter}; there are A, B, C, F and L"))
+    pub(crate) fn named(letter: char) -> Option<&'static Self> {
+        CASES.iter().find(|case| case.letter == letter.to_ascii_uppercase())
     }
 }

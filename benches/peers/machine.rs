@@ -2,6 +2,12 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
+
+/// Where load and origin run …
+pub(crate) const LOAD_CORE: usize = 0;
+/// … and where the proxy does.
+pub(crate) const PROXY_CORE: usize = 1;
 
 /// What processes have taken so far.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,13 +37,57 @@ pub(crate) fn taken(process: u32) -> Taken {
     taken
 }
 
-/// How long `core` has been busy and idle so far, in ticks.
-pub(crate) fn ticks(core: usize) -> (u64, u64) {
-    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let line = stat.lines().find_map(|line| line.strip_prefix(&format!("cpu{core} "))).unwrap_or_default();
-    let fields: Vec<u64> = line.split_whitespace().filter_map(|n| n.parse().ok()).collect();
-    let idle: u64 = fields.iter().skip(3).take(2).sum();
-    (fields.iter().take(8).sum::<u64>() - idle, idle)
+/// How long a core has been busy and idle so far, in ticks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CoreTime {
+    busy: u64,
+    idle: u64,
+}
+
+impl CoreTime {
+    /// So far.
+    pub(crate) fn of(core: usize) -> Self {
+        let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let line =
+            stat.lines().find_map(|line| line.strip_prefix(&format!("cpu{core} "))).unwrap_or_default();
+        let fields: Vec<u64> = line.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+        let idle: u64 = fields.iter().skip(3).take(2).sum();
+        Self { busy: fields.iter().take(8).sum::<u64>() - idle, idle }
+    }
+
+    /// Of the time since `before`, how much it was busy: 1 is all.
+    pub(crate) fn busy_since(self, before: Self) -> f64 {
+        let (busy, idle) = (self.busy - before.busy, self.idle - before.idle);
+        busy as f64 / (busy + idle).max(1) as f64
+    }
+}
+
+/// How busy the busier one of both cores is while we do nothing.
+pub(crate) fn noise() -> f64 {
+    let cores = [LOAD_CORE, PROXY_CORE];
+    let before = cores.map(CoreTime::of);
+    std::thread::sleep(Duration::from_secs(1));
+    cores.into_iter().zip(before).map(|(core, then)| CoreTime::of(core).busy_since(then)).fold(0.0, f64::max)
+}
+
+/// More of the cores than other work on the machine gets, for us and whatever we start, until dropped. Who may not, does without.
+#[derive(Debug)]
+pub(crate) struct Priority;
+
+impl Priority {
+    /// Asks for it: of this process, and of its session, by which Linux may share first (sched(7), autogroup).
+    pub(crate) fn ask() -> Self {
+        let this = std::process::id().to_string();
+        let _may_not = Command::new("renice").args(["-n", "-15", "-p", &this]).output();
+        let _may_not = fs::write("/proc/self/autogroup", "-15");
+        Self
+    }
+}
+
+impl Drop for Priority {
+    fn drop(&mut self) {
+        let _may_not = fs::write("/proc/self/autogroup", "0");
+    }
 }
 
 /// The machine, in a line.
@@ -55,7 +105,10 @@ pub(crate) fn version(command: &str, argument: &str) -> Option<String> {
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     let line = said.lines().find(|line| line.contains(|c: char| c.is_ascii_digit()))?;
-    Some(line.split_whitespace().take(4).collect::<Vec<_>>().join(" "))
+    let line = line.trim_start_matches("nginx version: ").trim_start_matches("HAProxy version ");
+    line.split_whitespace()
+        .find(|word| word.contains(|c: char| c.is_ascii_digit()))
+        .map(|word| word.trim_start_matches("nginx/").to_owned())
 }
 
 /// Today, in UTC.
@@ -69,4 +122,17 @@ pub(crate) fn on_core(core: usize, command: &str, arguments: &[&str]) -> Command
     let mut bound = Command::new("taskset");
     bound.args(["-c", &core.to_string(), command]).args(arguments);
     bound
+}
+
+/// What is missing of these commands, in a sentence; each with the package (Debian's name) it comes in.
+pub(crate) fn missing(commands: &[(&str, &str)]) -> Option<String> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let is_there =
+        |command: &str| path.split(':').any(|folder| fs::metadata(format!("{folder}/{command}")).is_ok());
+    let missing: Vec<_> = commands.iter().filter(|(command, _)| !is_there(command)).collect();
+    let named = missing.iter().map(|(command, _)| *command).collect::<Vec<_>>().join(", ");
+    let mut packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
+    packages.dedup();
+    (!missing.is_empty())
+        .then(|| format!("{named} cannot be found; install it (apt-get install {})", packages.join(" ")))
 }

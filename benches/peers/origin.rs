@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use crate::machine::on_core;
+use crate::machine::{LOAD_CORE, on_core};
 use crate::peer::wait_for;
 
 /// A running origin; ended when dropped.
@@ -33,8 +33,8 @@ impl Origin {
             .replace("{address}", &address.to_string())
             .replace("{small}", &small);
         std::fs::write(&configuration, text).unwrap();
-        let mut command = on_core(0, "nginx", &["-c", &configuration.display().to_string()]);
-        let child = command.stderr(Stdio::null()).spawn().expect("nginx and taskset are installed");
+        let mut command = on_core(LOAD_CORE, "nginx", &["-c", &configuration.display().to_string()]);
+        let child = command.stderr(Stdio::null()).spawn().unwrap();
         wait_for(address, "the origin");
         Self { child, address }
     }

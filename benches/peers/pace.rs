@@ -1,14 +1,22 @@
-//! Latency at equal load: requests at a fixed rate, whoever answers them, each counted from when it was due.
+//! Latency at equal load: requests at a fixed rate, whoever answers them.
+//!
+//! A metronome says when a request is due, evenly; the connection that has waited longest takes it. An answer's time counts from then:
+//! when every connection still waits for its last answer, from when the request was due, because it is the proxy who is late.
 
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::LocalSet;
 
 use crate::case::Case;
+use crate::machine::{CoreTime, LOAD_CORE};
 use crate::peer::{HOST, Running};
 
 /// What one measurement says.
@@ -19,112 +27,193 @@ pub(crate) struct Paced {
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) errors: u64,
+    /// Of the load's core, how much was used.
+    pub(crate) load_busy: f64,
 }
 
 /// How long an answer may take before it counts as an error.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// So many requests may be due that nobody was told of.
+const AHEAD: usize = 1 << 16;
+
 /// Asks `running` `rate` times a second for `time`.
 pub(crate) fn measure(running: &Running, case: &'static Case, rate: u64, time: Duration) -> Paced {
-    let (http, taken, errors) = (running.http, Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU64::new(0)));
-    let (all, failed) = (Arc::clone(&taken), Arc::clone(&errors));
+    let http = running.http;
     let load = std::thread::spawn(move || {
-        let mut core = nix::sched::CpuSet::new();
-        core.set(0).unwrap();
-        nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &core).unwrap();
+        stay_on_load_core();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let every = Duration::from_secs_f64(case.connections as f64 / rate as f64);
-            let start = Instant::now() + Duration::from_millis(500);
-            let clients: Vec<_> = (0..case.connections)
-                .map(|n| {
-                    let first = start + every.mul_f64(n as f64 / case.connections as f64);
-                    let (all, failed) = (Arc::clone(&all), Arc::clone(&failed));
-                    tokio::spawn(client(http, case, (first, every, start + time), all, failed))
-                })
-                .collect();
-            for client in clients {
-                client.await.unwrap();
-            }
-        });
+        LocalSet::new().block_on(&runtime, Load::run(http, case, rate, time))
     });
-    load.join().unwrap();
-    let mut taken = std::mem::take(&mut *taken.lock().unwrap());
-    taken.sort_unstable();
-    let at = |share: f64| {
-        let place = (taken.len().saturating_sub(1)) as f64 * share;
-        taken.get(place as usize).map_or(f64::NAN, |took: &Duration| took.as_secs_f64() * 1e3)
-    };
-    Paced { rate, p50_ms: at(0.5), p99_ms: at(0.99), errors: errors.load(Ordering::Relaxed) }
+    load.join().unwrap()
 }
 
-/// One connection after the other, or one for all, asked whenever it is due.
-async fn client(
+/// What the metronome and the connections share.
+struct Load {
     http: SocketAddr,
-    case: &Case,
-    (mut due, every, end): (Instant, Duration, Instant),
-    all: Arc<Mutex<Vec<Duration>>>,
-    failed: Arc<AtomicU64>,
-) {
-    let closing = if case.close { "Connection: close\r\n" } else { "" };
-    let request = format!("GET {} HTTP/1.1\r\nHost: {HOST}\r\n{closing}\r\n", case.path);
-    let (mut kept, mut took, mut buffer) = (None, Vec::new(), vec![0; 256 << 10]);
-    while due < end {
-        let early = Instant::now() < due;
-        tokio::time::sleep_until(due.into()).await;
-        // A clock that wakes us late is no fault of the proxy's; an answer that made us late is.
-        let since = if early { Instant::now() } else { due };
-        let asked = tokio::time::timeout(PATIENCE, ask(http, &mut kept, &request, &mut buffer)).await;
-        match asked {
-            Ok(Ok(())) => took.push(since.elapsed()),
-            Ok(Err(_)) | Err(_) => {
-                failed.fetch_add(1, Ordering::Relaxed);
+    case: &'static Case,
+    request: String,
+    /// When requests were due that nobody has taken yet; a permit for each.
+    due: RefCell<VecDeque<Instant>>,
+    is_due: Semaphore,
+    /// So many connections may come at once, and a permit for each that is here.
+    door: Semaphore,
+    here: Semaphore,
+    taken: RefCell<Vec<Duration>>,
+    errors: Cell<u64>,
+    scratch: RefCell<Vec<u8>>,
+}
+
+impl Load {
+    async fn run(http: SocketAddr, case: &'static Case, rate: u64, time: Duration) -> Paced {
+        let closing = if case.close { "Connection: close\r\n" } else { "" };
+        let load = Rc::new(Self {
+            http,
+            case,
+            request: format!("GET {} HTTP/1.1\r\nHost: {HOST}\r\n{closing}\r\n", case.path),
+            due: RefCell::default(),
+            is_due: Semaphore::new(0),
+            door: Semaphore::new(50),
+            here: Semaphore::new(0),
+            taken: RefCell::default(),
+            errors: Cell::new(0),
+            scratch: RefCell::new(vec![0; 256 << 10]),
+        });
+        let clients: Vec<_> = (0..case.connections)
+            .map(|_| {
+                let load = Rc::clone(&load);
+                tokio::task::spawn_local(async move {
+                    let kept = load.come().await;
+                    load.client(kept).await;
+                })
+            })
+            .collect();
+        // Every connection is there, and has had an answer, before time is taken.
+        let all = u32::try_from(case.connections).unwrap();
+        load.here.acquire_many(all).await.unwrap().forget();
+        let before = CoreTime::of(LOAD_CORE);
+        load.beat(rate, time).await;
+        let load_busy = CoreTime::of(LOAD_CORE).busy_since(before);
+        let patience = Instant::now() + PATIENCE;
+        while !load.due.borrow().is_empty() && Instant::now() < patience {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        load.is_due.close();
+        for client in clients {
+            client.await.unwrap();
+        }
+        let mut taken = load.taken.take();
+        taken.sort_unstable();
+        let at = |share: f64| {
+            let place = (taken.len().saturating_sub(1)) as f64 * share;
+            taken.get(place as usize).map_or(f64::NAN, |took: &Duration| took.as_secs_f64() * 1e3)
+        };
+        let errors = load.errors.get() + load.due.borrow().len() as u64;
+        Paced { rate, p50_ms: at(0.5), p99_ms: at(0.99), errors, load_busy }
+    }
+
+    /// Comes before time is taken, unless every request has a connection of its own.
+    async fn come(&self) -> Option<TcpStream> {
+        let mut kept = None;
+        let turn = self.door.acquire().await;
+        if !self.case.close && self.ask(&mut kept).await.is_err() {
+            self.errors.set(self.errors.get() + 1);
+            kept = None;
+        }
+        drop(turn);
+        self.here.add_permits(1);
+        kept
+    }
+
+    /// Hands on what the metronome says is due.
+    async fn beat(&self, rate: u64, time: Duration) {
+        let (beat, mut beats) = mpsc::channel(AHEAD);
+        let metronome = std::thread::spawn(move || metronome(rate, time, &beat));
+        while let Some(due) = beats.recv().await {
+            self.due.borrow_mut().push_back(due);
+            self.is_due.add_permits(1);
+        }
+        metronome.join().unwrap();
+    }
+
+    /// Asks whenever it is its turn, over the connection that is kept or a new one.
+    async fn client(&self, mut kept: Option<TcpStream>) {
+        loop {
+            let idle = Instant::now();
+            let Ok(turn) = self.is_due.acquire().await else { return };
+            turn.forget();
+            let Some(due) = self.due.borrow_mut().pop_front() else { return };
+            // A clock that wakes us late is no fault of the proxy's; an answer that made us late is.
+            let since = if due > idle { Instant::now() } else { due };
+            match tokio::time::timeout(PATIENCE, self.ask(&mut kept)).await {
+                Ok(Ok(())) => self.taken.borrow_mut().push(since.elapsed()),
+                Ok(Err(_)) | Err(_) => {
+                    self.errors.set(self.errors.get() + 1);
+                    kept = None;
+                }
+            }
+            if self.case.close {
                 kept = None;
             }
         }
-        if case.close {
-            kept = None;
-        }
-        due += every;
     }
-    all.lock().unwrap().extend(took);
+
+    async fn ask(&self, kept: &mut Option<TcpStream>) -> Result<()> {
+        let stream = match kept {
+            Some(stream) => stream,
+            None => kept.insert(TcpStream::connect(self.http).await?),
+        };
+        stream.write_all(self.request.as_bytes()).await?;
+        let (mut head, mut missing) = (Vec::new(), None);
+        while missing != Some(0) {
+            stream.readable().await?;
+            let mut scratch = self.scratch.borrow_mut();
+            let read = match stream.try_read(&mut scratch) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error),
+            };
+            missing = match missing {
+                Some(missing) => Some(usize::saturating_sub(missing, read)),
+                None => {
+                    head.extend_from_slice(&scratch[..read]);
+                    body(&head)?.map(|(start, length)| (start + length).saturating_sub(head.len()))
+                }
+            };
+        }
+        Ok(())
+    }
 }
 
-/// One request over the connection that is kept, or a new one; its answer read to the end.
-async fn ask(
-    http: SocketAddr,
-    kept: &mut Option<TcpStream>,
-    request: &str,
-    buffer: &mut [u8],
-) -> std::io::Result<()> {
-    let stream = match kept {
-        Some(stream) => stream,
-        None => kept.insert(TcpStream::connect(http).await?),
-    };
-    stream.write_all(request.as_bytes()).await?;
-    let mut read = 0;
-    let body = loop {
-        let n = stream.read(&mut buffer[read..]).await?;
-        if n == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        read += n;
-        if let Some(end) = buffer[..read].windows(4).position(|four| four == b"\r\n\r\n") {
-            break end + 4;
-        }
-    };
-    let head = String::from_utf8_lossy(&buffer[..body]).to_lowercase();
-    let length =
-        head.split_once("content-length: ").and_then(|(_, rest)| rest.lines().next()?.parse::<usize>().ok());
-    let mut missing = match length {
-        Some(length) if head.starts_with("http/1.1 200 ") => length.saturating_sub(read - body),
-        _ => return Err(std::io::ErrorKind::InvalidData.into()),
-    };
-    while missing > 0 {
-        match stream.read(buffer).await? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            n => missing = missing.saturating_sub(n),
+/// Says when requests are due. A thread that sleeps, because timers of the runtime are as coarse as a millisecond.
+fn metronome(rate: u64, time: Duration, beat: &mpsc::Sender<Instant>) {
+    stay_on_load_core();
+    nix::sys::prctl::set_timerslack(1).unwrap();
+    let (every, start) = (Duration::from_secs_f64(1.0 / rate as f64), Instant::now());
+    for n in 0.. {
+        let due = start + every.mul_f64(f64::from(n));
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        if due >= start + time || beat.blocking_send(due).is_err() {
+            return;
         }
     }
-    Ok(())
+}
+
+fn stay_on_load_core() {
+    let mut core = nix::sched::CpuSet::new();
+    core.set(LOAD_CORE).unwrap();
+    nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &core).unwrap();
+}
+
+/// Where the body begins and how long it is, when `octets` have the whole head of a 200.
+fn body(octets: &[u8]) -> Result<Option<(usize, usize)>> {
+    let Some(end) = octets.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
+    let head = String::from_utf8_lossy(&octets[..end]).to_lowercase();
+    let length =
+        head.split_once("content-length: ").and_then(|(_, rest)| rest.lines().next()?.trim().parse().ok());
+    match length {
+        Some(length) if head.starts_with("http/1.1 200 ") => Ok(Some((end + 4, length))),
+        _ => Err(Error::from(ErrorKind::InvalidData)),
+    }
 }

@@ -2,14 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::machine::on_core;
+use crate::machine::{PROXY_CORE, on_core};
 use crate::origin::free_address;
 
 /// The host that is asked for.
@@ -18,8 +18,8 @@ pub(crate) const HOST: &str = "bench.local";
 /// How long a start may take: a table of many frontends is written first.
 const START: Duration = Duration::from_secs(60);
 
-/// Whom to measure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whom to measure, in the order of the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Peer {
     Portico,
     Nginx,
@@ -30,19 +30,17 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
+    /// Every one.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Portico, Self::Nginx, Self::NginxTuned, Self::Haproxy, Self::Caddy];
+
     /// The peer with this name.
-    pub(crate) fn named(name: &str) -> Self {
-        match name {
-            "nginx" => Self::Nginx,
-            "nginx-tuned" => Self::NginxTuned,
-            "haproxy" => Self::Haproxy,
-            "caddy" => Self::Caddy,
-            _ => panic!("no peer {name}; there are nginx, nginx-tuned, haproxy and caddy"),
-        }
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|peer| peer.name() == name)
     }
 
     /// Its name.
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Portico => "portico",
             Self::Nginx => "nginx",
@@ -53,7 +51,7 @@ impl Peer {
     }
 
     /// The command that runs it, and how that is asked for its version.
-    pub(crate) fn command(self) -> (&'static str, &'static str) {
+    pub(crate) const fn command(self) -> (&'static str, &'static str) {
         match self {
             Self::Portico => (env!("CARGO_BIN_EXE_portico"), "--version"),
             Self::Nginx | Self::NginxTuned => ("nginx", "-v"),
@@ -61,71 +59,69 @@ impl Peer {
             Self::Caddy => ("caddy", "version"),
         }
     }
+}
 
-    /// True when its command is there.
-    pub(crate) fn is_installed(self) -> bool {
-        let (command, argument) = self.command();
-        Command::new(command).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-    }
+/// What a proxy is started with.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// For files of all kinds.
+    pub(crate) folder: PathBuf,
+    pub(crate) origin: SocketAddr,
+    /// portico.
+    pub(crate) binary: PathBuf,
+    /// In portico's table.
+    pub(crate) frontends: usize,
 }
 
 /// A running proxy; ended when dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
+    folder: PathBuf,
     pub(crate) http: SocketAddr,
 }
 
 impl Running {
-    /// Starts `peer` before `origin` and waits until it serves.
-    pub(crate) fn start(peer: Peer, folder: &Path, origin: SocketAddr, frontends: usize) -> Self {
-        let own = tempfile::tempdir_in(folder).unwrap().keep();
-        let (http, admin) = (free_address(), free_address());
+    /// Starts `peer` and waits until it serves.
+    pub(crate) fn start(peer: Peer, stage: &Stage) -> Self {
+        let own = tempfile::tempdir_in(&stage.folder).unwrap().keep();
+        let (http, admin, origin) = (free_address(), free_address(), stage.origin);
         let path = |name: &str| own.join(name).display().to_string();
-        let (program, _) = peer.command();
+        let binary = stage.binary.display().to_string();
         let write = |text: String| {
             std::fs::write(own.join("conf"), text).unwrap();
             path("conf")
         };
-        let arguments: Vec<String> = match peer {
-            Peer::Portico => vec![
-                "run".into(),
-                "--workers=1".into(),
-                format!("--http={http}"),
-                format!("--admin={admin}"),
-                "--registry=memory:".into(),
-                format!("--data={}", own.display()),
-                format!("--access-log={}", path("access.log")),
-                "--active-checks=on".into(),
-            ],
-            Peer::Nginx => vec!["-c".into(), write(nginx(&own, http, origin, ""))],
-            Peer::NginxTuned => vec!["-c".into(), write(nginx(&own, http, origin, TUNED))],
-            Peer::Haproxy => vec!["-db".into(), "-f".into(), write(haproxy(http, origin))],
+        let (program, arguments): (_, Vec<String>) = match peer {
+            Peer::Portico => (binary.as_str(), portico(&own, http, admin)),
+            Peer::Nginx => ("nginx", vec!["-c".into(), write(nginx(&own, http, origin, ""))]),
+            Peer::NginxTuned => ("nginx", vec!["-c".into(), write(nginx(&own, http, origin, TUNED))]),
+            Peer::Haproxy => ("haproxy", vec!["-db".into(), "-f".into(), write(haproxy(http, origin))]),
             Peer::Caddy => {
                 let file = write(caddy(http, origin));
-                vec!["run".into(), "--adapter".into(), "caddyfile".into(), "--config".into(), file]
+                ("caddy", ["run", "--adapter", "caddyfile", "--config", &file].map(str::to_owned).into())
             }
         };
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let log = std::fs::File::create(own.join("log")).unwrap();
-        let mut command = on_core(1, program, &arguments);
+        let mut command = on_core(PROXY_CORE, program, &arguments);
         // Go's runtime follows the number of cores it may use; this says it once more.
         command.env("GOMAXPROCS", "1").stdout(log.try_clone().unwrap()).stderr(log);
-        let running = Self { child: command.spawn().expect("taskset is installed"), http };
+        let running = Self { child: command.spawn().unwrap(), folder: own.clone(), http };
         if peer == Peer::Portico {
             wait_for(admin, "portico's admin listener");
             let facts = path("facts.json");
-            std::fs::write(&facts, frontend_facts(origin, frontends)).unwrap();
-            let imported = Command::new(program)
-                .args(["--server", &format!("http://{admin}"), "import", &facts])
-                .output()
-                .unwrap();
+            std::fs::write(&facts, frontend_facts(origin, stage.frontends)).unwrap();
+            let mut import = Command::new(&stage.binary);
+            let imported =
+                import.args(["--server", &format!("http://{admin}"), "import", &facts]).output().unwrap();
             let said = String::from_utf8_lossy(&imported.stderr);
             assert!(imported.status.success(), "the frontends cannot be written: {said}");
         }
         let began = Instant::now();
         while !answers(http) {
-            assert!(began.elapsed() < START, "{} does not answer; see {}", peer.name(), path("log"));
+            let said = std::fs::read_to_string(own.join("log")).unwrap_or_default();
+            assert!(began.elapsed() < START, "{} does not answer; it says:\n{said}", peer.name());
             std::thread::sleep(Duration::from_millis(50));
         }
         running
@@ -135,11 +131,18 @@ impl Running {
     pub(crate) fn process(&self) -> u32 {
         self.child.id()
     }
+
+    /// Octets of the access log that it wrote so far.
+    pub(crate) fn logged(&self) -> u64 {
+        std::fs::metadata(self.folder.join("access.log")).map_or(0, |log| log.len())
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         end(&mut self.child);
+        // The whole folder is removed at the end; an access log is worth removing before.
+        let _no_log = std::fs::remove_file(self.folder.join("access.log"));
     }
 }
 
@@ -186,9 +189,24 @@ fn frontend_facts(origin: SocketAddr, frontends: usize) -> String {
     let asked = serde_json::json!({
         "host": HOST,
         "endpoints": [format!("http://{origin}")],
+        "check": { "kind": "http", "path": "/small", "interval_ms": 1000 },
     });
     let all: Vec<_> = others.chain([asked]).collect();
     serde_json::json!({ "format": "portico.facts", "version": 1, "frontends": all }).to_string()
+}
+
+/// Everything on: the access log to a file, metrics, active checks.
+fn portico(folder: &Path, http: SocketAddr, admin: SocketAddr) -> Vec<String> {
+    vec![
+        "run".into(),
+        "--workers=1".into(),
+        format!("--http={http}"),
+        format!("--admin={admin}"),
+        "--registry=memory:".into(),
+        format!("--data={}", folder.display()),
+        format!("--access-log={}", folder.join("access.log").display()),
+        "--active-checks=on".into(),
+    ]
 }
 
 const TUNED: &str = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;";

@@ -1,0 +1,241 @@
+//! What many measurements say together: medians, and whether the goals are reached.
+
+use serde_json::{Value, json};
+
+use crate::case::{Case, Goal, IDLE_KIB};
+use crate::load::Figures;
+use crate::pace::Paced;
+use crate::peer::Peer;
+
+/// Everything that was measured, one entry a round.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    pub(crate) loaded: Vec<(Peer, &'static Case, Figures)>,
+    pub(crate) paced: Vec<(Peer, &'static Case, Paced)>,
+    /// KiB of memory for each idle connection.
+    pub(crate) idle: Vec<(Peer, f64)>,
+}
+
+/// The middle one, and the ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
+}
+
+/// One proxy in one case.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) peer: Peer,
+    pub(crate) cpu_us: Spread,
+    /// Medians of every figure; errors are added up, those at equal load too.
+    pub(crate) figures: Figures,
+    pub(crate) p50_ms: Option<Spread>,
+    pub(crate) p99_ms: Option<Spread>,
+}
+
+/// Every proxy in one case.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) case: &'static Case,
+    pub(crate) lines: Vec<Line>,
+    /// Requests a second at equal load, and how busy that kept the load's core at most.
+    pub(crate) paced: Option<(u64, f64)>,
+}
+
+/// A goal, and what came out.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) what: String,
+    pub(crate) found: String,
+    pub(crate) goal: String,
+    pub(crate) is_reached: bool,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    pub(crate) groups: Vec<Group>,
+    pub(crate) idle_kib: Vec<(Peer, Spread)>,
+}
+
+impl Spread {
+    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<f64> = values.collect();
+        values.sort_by(f64::total_cmp);
+        let (least, most) = (*values.first()?, *values.last()?);
+        let middle = values.len() / 2;
+        let median = match values.len() % 2 {
+            1 => values[middle],
+            _ => f64::midpoint(values[middle - 1], values[middle]),
+        };
+        Some(Self { median, least, most })
+    }
+
+    fn json(self) -> Value {
+        json!({ "median": self.median, "least": self.least, "most": self.most })
+    }
+}
+
+/// Half of what the slowest proxy but Caddy managed in `case`, to two digits: a load that all can bear.
+pub(crate) fn equal_rate(measured: &Measured, case: &Case) -> u64 {
+    let of = |peer: Peer| Spread::of(measured.rates(peer, case)).map(|rate| rate.median);
+    let compared = [Peer::Portico, Peer::Nginx, Peer::NginxTuned, Peer::Haproxy];
+    let rate = compared.into_iter().filter_map(of).fold(f64::MAX, f64::min) / 2.0;
+    let step = 10_f64.powf((rate.max(10.0).log10().floor() - 1.0).max(0.0));
+    ((rate / step).floor() * step).max(10.0) as u64
+}
+
+impl Measured {
+    fn rates(&self, peer: Peer, case: &Case) -> impl Iterator<Item = f64> {
+        self.figures(peer, case).map(|figures| figures.requests_per_second)
+    }
+
+    fn figures(&self, peer: Peer, case: &Case) -> impl Iterator<Item = &Figures> {
+        let rows = self.loaded.iter().filter(move |row| row.0 == peer && row.1.letter == case.letter);
+        rows.map(|row| &row.2)
+    }
+
+    fn paces(&self, peer: Peer, case: &Case) -> impl Iterator<Item = &Paced> {
+        let rows = self.paced.iter().filter(move |row| row.0 == peer && row.1.letter == case.letter);
+        rows.map(|row| &row.2)
+    }
+
+    fn line(&self, peer: Peer, case: &Case) -> Option<Line> {
+        let middle = |value: fn(&Figures) -> f64| {
+            Spread::of(self.figures(peer, case).map(value)).map(|spread| spread.median)
+        };
+        let paced = |value: fn(&Paced) -> f64| Spread::of(self.paces(peer, case).map(value));
+        let errors = self.figures(peer, case).map(|figures| figures.errors);
+        Some(Line {
+            peer,
+            cpu_us: Spread::of(self.figures(peer, case).map(|figures| figures.cpu_us))?,
+            figures: Figures {
+                cpu_us: middle(|f| f.cpu_us)?,
+                requests_per_second: middle(|f| f.requests_per_second)?,
+                proxy_busy: middle(|f| f.proxy_busy)?,
+                others: middle(|f| f.others)?,
+                load_busy: middle(|f| f.load_busy)?,
+                resident_mb: middle(|f| f.resident_mb)?,
+                errors: errors.sum::<u64>() + self.paces(peer, case).map(|p| p.errors).sum::<u64>(),
+            },
+            p50_ms: paced(|p| p.p50_ms),
+            p99_ms: paced(|p| p.p99_ms),
+        })
+    }
+}
+
+impl Summary {
+    /// What `measured` says.
+    pub(crate) fn of(measured: &Measured, cases: &[&'static Case]) -> Self {
+        let group = |&case: &&'static Case| {
+            let paced = measured.paced.iter().filter(|row| row.1.letter == case.letter);
+            Group {
+                case,
+                lines: Peer::ALL.iter().filter_map(|&peer| measured.line(peer, case)).collect(),
+                paced: paced.map(|row| (row.2.rate, row.2.load_busy)).reduce(|a, b| (a.0, a.1.max(b.1))),
+            }
+        };
+        let idle = |&peer: &Peer| {
+            let of_peer = measured.idle.iter().filter(|row| row.0 == peer).map(|row| row.1);
+            Some((peer, Spread::of(of_peer)?))
+        };
+        Self {
+            groups: cases.iter().map(group).collect(),
+            idle_kib: Peer::ALL.iter().filter_map(idle).collect(),
+        }
+    }
+
+    /// Each goal whose peers were measured.
+    pub(crate) fn verdicts(&self) -> Vec<Verdict> {
+        let mut all: Vec<Verdict> = self.groups.iter().filter_map(cpu_verdict).collect();
+        all.extend(self.groups.iter().filter_map(latency_verdict));
+        let ours = self.idle_kib.iter().find(|(peer, _)| *peer == Peer::Portico);
+        all.extend(ours.map(|(_, kib)| Verdict {
+            what: "memory of an idle connection".into(),
+            found: format!("{:.1} KiB", kib.median),
+            goal: format!("at most {IDLE_KIB} KiB"),
+            is_reached: kib.median <= IDLE_KIB,
+        }));
+        let lines = || self.groups.iter().flat_map(|group| &group.lines);
+        let errors: u64 =
+            lines().filter(|line| line.peer == Peer::Portico).map(|line| line.figures.errors).sum();
+        if lines().count() > 0 {
+            all.push(Verdict {
+                what: "errors".into(),
+                found: errors.to_string(),
+                goal: "none".into(),
+                is_reached: errors == 0,
+            });
+        }
+        all
+    }
+
+    /// For programs.
+    pub(crate) fn json(&self) -> Value {
+        let line = |line: &Line| {
+            json!({
+                "proxy": line.peer.name(),
+                "cpu_us": line.cpu_us.json(),
+                "requests_per_second": line.figures.requests_per_second,
+                "proxy_core": { "proxy": line.figures.proxy_busy, "others": line.figures.others },
+                "load_core": line.figures.load_busy,
+                "resident_mb": line.figures.resident_mb,
+                "errors": line.figures.errors,
+                "p50_ms": line.p50_ms.map(Spread::json),
+                "p99_ms": line.p99_ms.map(Spread::json),
+            })
+        };
+        let group = |group: &Group| {
+            json!({
+                "case": group.case.letter.to_string(),
+                "equal_rate": group.paced.map(|paced| paced.0),
+                "load_core_at_equal_rate": group.paced.map(|paced| paced.1),
+                "proxies": group.lines.iter().map(line).collect::<Vec<_>>(),
+            })
+        };
+        let verdict = |one: &Verdict| json!({ "what": one.what, "found": one.found, "goal": one.goal, "reached": one.is_reached });
+        let idle = self.idle_kib.iter().map(|(peer, kib)| (peer.name().to_owned(), kib.json()));
+        json!({
+            "cases": self.groups.iter().map(group).collect::<Vec<_>>(),
+            "idle_connection_kib": idle.collect::<serde_json::Map<_, _>>(),
+            "goals": self.verdicts().iter().map(verdict).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Group {
+    fn line(&self, peer: Peer) -> Option<&Line> {
+        self.lines.iter().find(|line| line.peer == peer)
+    }
+}
+
+fn cpu_verdict(group: &Group) -> Option<Verdict> {
+    let (goal, peers, whom): (f64, &[Peer], &str) = match group.case.goal {
+        Goal::Best(goal) => {
+            (goal, &[Peer::NginxTuned, Peer::Haproxy], "the better of nginx-tuned and haproxy")
+        }
+        Goal::Nginx(goal) => (goal, &[Peer::Nginx], "nginx"),
+    };
+    let theirs = peers.iter().filter_map(|peer| group.line(*peer)).map(|line| line.cpu_us.median);
+    let ratio = group.line(Peer::Portico)?.cpu_us.median / theirs.reduce(f64::min)?;
+    Some(Verdict {
+        what: format!("{} CPU time", group.case.letter),
+        found: format!("{ratio:.2} of {whom}"),
+        goal: format!("at most {goal:.2}"),
+        is_reached: ratio <= goal,
+    })
+}
+
+fn latency_verdict(group: &Group) -> Option<Verdict> {
+    let p99 = |peer: Peer| group.line(peer)?.p99_ms.map(|p99| p99.median);
+    let best = [Peer::NginxTuned, Peer::Haproxy].into_iter().filter_map(p99).reduce(f64::min)?;
+    let ours = p99(Peer::Portico)?;
+    Some(Verdict {
+        what: format!("{} p99 at equal load", group.case.letter),
+        found: format!("{ours:.2} ms, the better of nginx-tuned and haproxy {best:.2} ms"),
+        goal: "no worse".into(),
+        is_reached: ours <= best,
+    })
+}
