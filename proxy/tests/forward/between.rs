@@ -8,7 +8,7 @@ use fault::Way::{Down, Up};
 use fault::{Fault, FaultProxy, Way};
 use proxy::config::{Config, LogFormat};
 
-use crate::stage::{Call, GET, OK, OriginServer, Stage, eventually};
+use crate::stage::{Call, GET, OK, Stage, eventually};
 
 /// 57 octets of a head, ten of a body.
 const POST: &str = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\n0123456789";
@@ -80,8 +80,7 @@ fn serve(mut call: Call) {
 
 /// Plays a row on a stage of its own; says what was not as it should be.
 fn play(Row(name, request, way, fault, ends): Row) -> Option<String> {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], hasty);
+    let (origin, stage) = Stage::before_origin(hasty);
     let between = FaultProxy::start(stage.address).unwrap();
     std::thread::spawn(move || {
         while let Some(call) = origin.next_call() {

@@ -1,11 +1,10 @@
 //! Bodies, both ways.
 
-use crate::stage::{OK, OriginServer, Stage};
+use crate::stage::{OK, Stage};
 
 #[test]
 fn a_body_of_any_size_streams_both_ways() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let body: Vec<u8> = (0..3_000_000u32).map(|i| (i % 251) as u8).collect();
     let mut client = stage.client();
 
@@ -28,8 +27,7 @@ fn a_body_of_any_size_streams_both_ways() {
 
 #[test]
 fn chunks_and_trailers_pass_in_both_directions() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
     let chunked = "5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n";
 
@@ -47,13 +45,11 @@ fn chunks_and_trailers_pass_in_both_directions() {
 
 #[test]
 fn an_http_1_0_client_gets_chunks_decoded_and_a_close() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
-    client.say("GET / HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\n\r\n");
-    let mut call = origin.call();
-    call.head();
+    let mut call =
+        origin.asked(&mut client, "GET / HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\n\r\n");
     call.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
 
     let (answer, reset) = client.rest();
@@ -64,13 +60,10 @@ fn an_http_1_0_client_gets_chunks_decoded_and_a_close() {
 
 #[test]
 fn answers_without_a_body_end_with_their_head() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
-    client.say("HEAD / HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, "HEAD / HTTP/1.1\r\nHost: a.test\r\n\r\n");
     call.say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
     assert!(client.head().contains("Content-Length: 100"));
     for status in ["204 No Content", "304 Not Modified"] {
@@ -83,8 +76,7 @@ fn answers_without_a_body_end_with_their_head() {
 
 #[test]
 fn the_client_waits_for_100_continue_and_gets_it() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
     client.say("POST / HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
@@ -101,13 +93,11 @@ fn the_client_waits_for_100_continue_and_gets_it() {
 
 #[test]
 fn an_answer_that_comes_before_the_body_ends_the_connection_and_arrives() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
-    client.say("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\nbegin");
-    let mut call = origin.call();
-    call.head();
+    let mut call =
+        origin.asked(&mut client, "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\nbegin");
     call.say("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
 
     let (answer, reset) = client.rest();
@@ -120,8 +110,7 @@ fn an_answer_that_comes_before_the_body_ends_the_connection_and_arrives() {
 
 #[test]
 fn a_request_that_is_answered_before_it_has_left_still_leaves_whole() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| config.client.head_bytes = 16 << 20);
+    let (origin, stage) = Stage::before_origin(|config| config.client.head_bytes = 16 << 20);
     let mut client = stage.client();
     // More than the kernel takes while the origin does not read.
     let large = "x".repeat(12 << 20);
@@ -141,16 +130,13 @@ fn a_request_that_is_answered_before_it_has_left_still_leaves_whole() {
 
 #[test]
 fn a_small_unread_body_is_drained_after_an_answer_of_ours() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
     client.say("POST / HTTP/1.1\r\nHost: nobody.test\r\nContent-Length: 10\r\n\r\n01234");
     assert!(client.head().starts_with("HTTP/1.1 400 "));
     client.expect("frontend not found");
-    client.say("56789GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, "56789GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
     call.say(OK);
 
     client.expect("\r\n\r\nok");
@@ -158,14 +144,14 @@ fn a_small_unread_body_is_drained_after_an_answer_of_ours() {
 
 #[test]
 fn chunks_do_not_count_for_the_limit_of_a_body() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| config.client.body_bytes = Some(10));
+    let (origin, stage) = Stage::before_origin(|config| config.client.body_bytes = Some(10));
     let mut client = stage.client();
 
     let chunked = format!("{}0\r\n\r\n", "1;a=b\r\nx\r\n".repeat(10));
-    client.say(format!("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}"));
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(
+        &mut client,
+        format!("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}"),
+    );
     assert_eq!(call.expect("0\r\n\r\n"), chunked);
     call.say(OK);
 
@@ -174,8 +160,7 @@ fn chunks_do_not_count_for_the_limit_of_a_body() {
 
 #[test]
 fn a_body_over_the_limit_is_413() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| config.client.body_bytes = Some(10));
+    let (_origin, stage) = Stage::before_origin(|config| config.client.body_bytes = Some(10));
 
     let known = stage
         .ask("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 11\r\nConnection: close\r\n\r\n01234567890");

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use crate::stage::{GET, OK, OriginServer, Stage, eventually};
+use crate::stage::{GET, OK, Stage, eventually};
 
 #[test]
 fn a_request_goes_through_and_both_connections_are_kept() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
     client.say(GET);
@@ -17,8 +16,7 @@ fn a_request_goes_through_and_both_connections_are_kept() {
     assert!(client.expect("\r\n\r\nok").starts_with("HTTP/1.1 200 OK\r\n"));
     client.say(GET);
     call.head();
-    call.say(OK);
-    client.expect("\r\n\r\nok");
+    call.answers(&mut client);
 
     assert!(head.starts_with("GET / HTTP/1.1\r\nHost: a.test\r\n"), "{head}");
     assert!(
@@ -31,8 +29,7 @@ fn a_request_goes_through_and_both_connections_are_kept() {
 
 #[test]
 fn an_origin_sees_one_form_of_target_and_host() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
     let mut call = None;
     for (line, host, expected) in [
@@ -49,15 +46,13 @@ fn an_origin_sees_one_form_of_target_and_host() {
         let call = call.get_or_insert_with(|| origin.call());
         let head = call.head();
         assert!(head.starts_with(expected), "{line}: {head}");
-        call.say(OK);
-        client.expect("\r\n\r\nok");
+        call.answers(&mut client);
     }
 }
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
     let requests: String = (0..5).map(|i| format!("GET /{i} HTTP/1.1\r\nHost: a.test\r\n\r\n")).collect();
@@ -75,8 +70,7 @@ fn pipelined_requests_are_answered_in_order() {
 
 #[test]
 fn a_client_that_asks_for_close_gets_it() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
     client.say("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
@@ -93,14 +87,10 @@ fn a_client_that_asks_for_close_gets_it() {
 
 #[test]
 fn an_endpoint_that_closed_an_unused_connection_costs_no_request() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
-    client.say(GET);
-    let mut call = origin.call();
-    call.head();
-    call.say(OK);
-    client.expect("\r\n\r\nok");
+    let mut call = origin.asked(&mut client, GET);
+    call.answers(&mut client);
 
     drop(call);
     client.say("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi");
@@ -108,14 +98,12 @@ fn an_endpoint_that_closed_an_unused_connection_costs_no_request() {
     let mut call = origin.call();
     assert!(call.head().starts_with("POST / "));
     assert_eq!(call.take(2), b"hi");
-    call.say(OK);
-    client.expect("\r\n\r\nok");
+    call.answers(&mut client);
 }
 
 #[test]
 fn an_idle_connection_ends_by_itself_and_a_slow_head_gets_408() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| {
+    let (_origin, stage) = Stage::before_origin(|config| {
         config.client.keep_alive_timeout = Duration::from_millis(300);
         config.client.head_timeout = Duration::from_millis(300);
     });
@@ -130,13 +118,10 @@ fn an_idle_connection_ends_by_itself_and_a_slow_head_gets_408() {
 
 #[test]
 fn a_drain_finishes_what_is_in_flight_and_ends_what_is_idle() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut idle = stage.client();
     let mut busy = stage.client();
-    busy.say(GET);
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut busy, GET);
     eventually("both connections are open", || stage.proxy.connections() == 2);
 
     let drained = std::thread::scope(|scope| {

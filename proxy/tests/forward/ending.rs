@@ -19,9 +19,7 @@ fn hasty(config: &mut Config) {
 /// A tunnel: the client's end and the origin's.
 fn tunnel(stage: &Stage, origin: &OriginServer) -> (Call, Call) {
     let mut client = stage.client();
-    client.say(UPGRADE);
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, UPGRADE);
     call.say(SWITCHED);
     client.head();
     (client, call)
@@ -29,8 +27,7 @@ fn tunnel(stage: &Stage, origin: &OriginServer) -> (Call, Call) {
 
 #[test]
 fn the_last_octets_of_a_tunnel_arrive() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let (mut client, mut call) = tunnel(&stage, &origin);
 
     // More than the client's side of the kernel takes, less than the proxy's side does.
@@ -47,8 +44,7 @@ fn the_last_octets_of_a_tunnel_arrive() {
 
 #[test]
 fn a_tunnel_ends_at_the_drains_deadline_and_is_logged() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], hasty);
+    let (origin, stage) = Stage::before_origin(hasty);
     let (mut client, mut call) = tunnel(&stage, &origin);
     call.say("news");
     client.expect("news");
@@ -64,12 +60,9 @@ fn a_tunnel_ends_at_the_drains_deadline_and_is_logged() {
 
 #[test]
 fn an_answer_cut_off_by_the_drains_deadline_never_looks_whole() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], hasty);
+    let (origin, stage) = Stage::before_origin(hasty);
     let mut client = stage.client();
-    client.say("GET / HTTP/1.0\r\nHost: a.test\r\n\r\n");
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, "GET / HTTP/1.0\r\nHost: a.test\r\n\r\n");
     call.say("HTTP/1.1 200 OK\r\n\r\nhello");
     client.expect("hello");
 
@@ -100,14 +93,11 @@ fn who_still_waits_at_the_drains_deadline_is_told() {
 
 #[test]
 fn a_protocol_does_not_change_before_the_request_is_whole() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
     let fields = "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 10\r\n";
-    client.say(format!("POST / HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n01234"));
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, format!("POST / HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n01234"));
     call.take(5);
     call.say(SWITCHED);
 

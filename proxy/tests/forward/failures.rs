@@ -18,8 +18,7 @@ fn a_dead_endpoint_is_marked_and_the_next_one_answers() {
         let call = calls.last_mut().unwrap();
         call.head();
         call.take(2);
-        call.say(OK);
-        client.expect("\r\n\r\nok");
+        call.answers(&mut client);
     }
 
     let report = stage.health_report();
@@ -74,12 +73,9 @@ fn a_get_is_sent_again_after_a_reset() {
 
 #[test]
 fn an_http_1_0_client_sees_a_truncated_answer_too() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
-    client.say("GET / HTTP/1.0\r\nHost: a.test\r\n\r\n");
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, "GET / HTTP/1.0\r\nHost: a.test\r\n\r\n");
     call.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
     client.expect("hello");
     drop(call);
@@ -88,12 +84,9 @@ fn an_http_1_0_client_sees_a_truncated_answer_too() {
 
 #[test]
 fn a_client_that_leaves_takes_its_endpoint_connection_with_it() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
-    client.say(GET);
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, GET);
     call.say("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
     client.head();
     client.reset();
@@ -129,8 +122,7 @@ fn marks_of_others_are_honoured_and_so_is_their_end() {
 
 #[test]
 fn until_the_routes_are_known_an_unknown_host_is_503() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (_origin, stage) = Stage::before_origin(|_| {});
     let ask = || stage.ask("GET / HTTP/1.1\r\nHost: b.test\r\nConnection: close\r\n\r\n");
 
     stage.known.send_replace(false);

@@ -69,8 +69,7 @@ fn one_that_is_refused_is_out_and_the_others_serve_but_no_other_node_is_told() {
         client.say(GET);
         let call = call.get_or_insert_with(|| origin.call());
         call.head();
-        call.say(OK);
-        client.expect("\r\n\r\nok");
+        call.answers(&mut client);
     }
 
     assert_eq!((forbidden(&stage), stage.proxy.totals().dead_marks), (1, 1));
@@ -100,11 +99,8 @@ fn a_connection_that_is_kept_is_not_used_once_its_address_is_denied() {
     let mut config = None;
     let stage = Stage::with(&[origin.address], |changed| config = Some(changed.clone()));
     let mut client = stage.client();
-    client.say(GET);
-    let mut call = origin.call();
-    call.head();
-    call.say(OK);
-    client.expect("\r\n\r\nok");
+    let mut call = origin.asked(&mut client, GET);
+    call.answers(&mut client);
 
     let mut config = config.unwrap();
     config.upstream.deny = vec!["127.0.0.1/32".parse().unwrap()];
@@ -125,8 +121,7 @@ fn a_connection_that_is_kept_is_not_used_once_its_address_is_denied() {
 
 #[test]
 fn each_request_tells_the_origin_which_node_it_went_through() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let via = |request: &str| {
         let mut client = stage.client();
         client.say(request);
@@ -164,15 +159,13 @@ fn a_request_that_leads_in_a_circle_ends() {
 
     assert!(back.expect("\r\n\r\n").starts_with("HTTP/1.1 508 Loop Detected\r\n"));
     back.expect("the request leads back to this proxy");
-    call.say(OK);
-    client.expect("\r\n\r\nok");
+    call.answers(&mut client);
     assert!(relay.is_left_alone());
 }
 
 #[test]
 fn without_via_there_is_neither_the_field_nor_the_check() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| config.via = false);
+    let (origin, stage) = Stage::before_origin(|config| config.via = false);
     let mut client = stage.client();
     client.say(GET);
     assert!(!origin.call().head().contains("Via:"));
@@ -180,8 +173,7 @@ fn without_via_there_is_neither_the_field_nor_the_check() {
 
 #[test]
 fn an_options_or_trace_goes_as_many_hops_as_it_may() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let ask = |method, hops| {
         stage.ask(&format!(
             "{method} / HTTP/1.1\r\nHost: a.test\r\nMax-Forwards: {hops}\r\nConnection: close\r\n\r\n"
@@ -201,8 +193,7 @@ fn an_options_or_trace_goes_as_many_hops_as_it_may() {
 
 /// What the origin is told of a client at `ip`, of a proxy that listens on all addresses.
 fn forwarded_for(dual_stack: bool, ip: &str) -> Option<String> {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| {
+    let (origin, stage) = Stage::before_origin(|config| {
         config.listen = vec!["[::]:0".parse().unwrap()];
         config.dual_stack = dual_stack;
     });

@@ -81,13 +81,10 @@ fn a_client_that_leaves_while_its_endpoint_is_connected_to_is_not_waited_for() {
 
 #[test]
 fn a_client_that_leaves_in_the_middle_of_a_quiet_answer_frees_the_endpoint() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
-    client.say(GET);
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, GET);
     call.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
     client.expect("hello");
     drop(client);
@@ -97,8 +94,7 @@ fn a_client_that_leaves_in_the_middle_of_a_quiet_answer_frees_the_endpoint() {
 
 #[test]
 fn a_client_that_announced_its_last_request_may_close_its_side() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     for request in [
         "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n",
         "GET / HTTP/1.0\r\nHost: a.test\r\n\r\n",
@@ -110,25 +106,20 @@ fn a_client_that_announced_its_last_request_may_close_its_side() {
         let mut call = origin.call();
         call.head();
         assert!(call.is_quiet_for(Duration::from_millis(50)), "{request}");
-        call.say(OK);
-        client.expect("\r\n\r\nok");
+        call.answers(&mut client);
     }
 }
 
 #[test]
 fn a_client_that_sent_more_before_it_closed_its_side_is_answered() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
-    client.say(GET);
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, GET);
     client.say("GET /2 HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
     client.finish();
     assert!(call.is_quiet_for(Duration::from_millis(50)));
-    call.say(OK);
-    client.expect("\r\n\r\nok");
+    call.answers(&mut client);
     call.head();
     call.say(OK);
 
@@ -148,8 +139,7 @@ fn a_route_without_another_endpoint_spends_no_retries() {
 
 #[test]
 fn a_body_that_is_malformed_on_arrival_costs_no_connection() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let answer =
         stage.ask("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n");
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
@@ -158,8 +148,7 @@ fn a_body_that_is_malformed_on_arrival_costs_no_connection() {
 
 #[test]
 fn what_follows_a_refused_connect_is_no_request() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     // RFC 9931: an impatient client sends what it means for the tunnel, and that may look like a request.
     let answer = stage.ask(&format!("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test\r\n\r\n{GET}"));
     assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("connection: close"), "{answer}");
@@ -168,8 +157,7 @@ fn what_follows_a_refused_connect_is_no_request() {
 
 #[test]
 fn a_client_that_ends_inside_a_body_nobody_needs_still_gets_its_answer() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (_origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
     client.say(HALF.replace("a.test", "nobody.test"));
@@ -181,8 +169,7 @@ fn a_client_that_ends_inside_a_body_nobody_needs_still_gets_its_answer() {
 
 #[test]
 fn no_more_connections_than_configured_are_taken_on() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| config.client.connections = Some(2));
+    let (_origin, stage) = Stage::before_origin(|config| config.client.connections = Some(2));
     let mut clients: Vec<_> = (0..40).map(|_| stage.client()).collect();
     for client in &mut clients {
         client.say("GET / HTTP/1.1\r\nHost: __ping__\r\n\r\n");
@@ -200,12 +187,9 @@ fn no_more_connections_than_configured_are_taken_on() {
 
 #[test]
 fn a_full_house_closes_its_door_when_it_drains() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| config.client.connections = Some(1));
+    let (origin, stage) = Stage::before_origin(|config| config.client.connections = Some(1));
     let mut client = stage.client();
-    client.say(GET);
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, GET);
 
     std::thread::scope(|scope| {
         let drain = scope.spawn(|| stage.drain());
@@ -218,14 +202,11 @@ fn a_full_house_closes_its_door_when_it_drains() {
 
 #[test]
 fn octets_are_counted_once_each_way() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| config.access_log.format = LogFormat::Json);
+    let (origin, stage) = Stage::before_origin(|config| config.access_log.format = LogFormat::Json);
     let mut client = stage.client();
 
     let request = "POST / HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
-    client.say(request);
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, request);
     call.say("HTTP/1.1 100 Continue\r\n\r\n");
     let mut received = client.head().len();
     client.say("hello");
@@ -266,17 +247,15 @@ fn an_endpoint_that_ignores_an_expectation_is_late_and_not_the_client() {
 
 #[test]
 fn an_empty_line_behind_a_body_is_no_slow_request() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| {
+    let (origin, stage) = Stage::before_origin(|config| {
         config.client.head_timeout = Duration::from_millis(100);
         config.client.keep_alive_timeout = Duration::from_millis(400);
     });
     for wait in [false, true] {
         let mut client = stage.client();
         let (request, line) = ("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi", "\r\n");
-        client.say(if wait { request.to_owned() } else { format!("{request}{line}") });
-        let mut call = origin.call();
-        call.head();
+        let mut call =
+            origin.asked(&mut client, if wait { request.to_owned() } else { format!("{request}{line}") });
         call.say("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
         client.expect("\r\n\r\nok");
         if wait {

@@ -14,13 +14,10 @@ fn reached(stage: &Stage, limit: Limit) -> u64 {
 
 #[test]
 fn a_connection_ends_with_the_last_request_it_may_have() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| config.client.requests_per_connection = Some(2));
+    let (origin, stage) = Stage::before_origin(|config| config.client.requests_per_connection = Some(2));
     let mut client = stage.client();
 
-    client.say(GET);
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, GET);
     call.say(OK);
     let first = client.expect("\r\n\r\nok");
     client.say("GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n");
@@ -86,13 +83,11 @@ fn paced(config: &mut Config) {
 
 #[test]
 fn a_client_that_sends_its_body_too_slowly_gets_408() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], paced);
+    let (origin, stage) = Stage::before_origin(paced);
     let mut client = stage.client();
 
-    client.say("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\nx");
-    let mut call = origin.call();
-    call.head();
+    let _call =
+        origin.asked(&mut client, "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\nx");
     // One octet after the other: it is never silent for long.
     while client.is_quiet_for(Duration::from_millis(20)) {
         client.say("x");
@@ -107,13 +102,10 @@ fn a_client_that_sends_its_body_too_slowly_gets_408() {
 
 #[test]
 fn a_client_that_takes_its_answer_too_slowly_is_cut_off() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], paced);
+    let (origin, stage) = Stage::before_origin(paced);
     let mut client = stage.client();
 
-    client.say(GET);
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, GET);
     let sending = std::thread::spawn(move || {
         call.say("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
         let octets = vec![b'x'; 1 << 20];
@@ -129,13 +121,11 @@ fn a_client_that_takes_its_answer_too_slowly_is_cut_off() {
 
 #[test]
 fn a_client_that_waits_for_a_slow_endpoint_is_not_slow() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], paced);
+    let (origin, stage) = Stage::before_origin(paced);
     let mut client = stage.client();
 
-    client.say("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi");
-    let mut call = origin.call();
-    call.head();
+    let mut call =
+        origin.asked(&mut client, "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi");
     call.take(2);
     assert!(client.is_quiet_for(Duration::from_millis(1_300)), "several windows");
     call.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
@@ -150,8 +140,7 @@ fn a_client_that_waits_for_a_slow_endpoint_is_not_slow() {
 
 #[test]
 fn an_endpoint_has_only_so_many_connections_and_who_waits_is_served_in_turn() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| {
+    let (origin, stage) = Stage::before_origin(|config| {
         config.upstream.connections = Some(1);
         config.workers = 2;
     });
@@ -189,16 +178,13 @@ fn an_endpoint_has_only_so_many_connections_and_who_waits_is_served_in_turn() {
 
 #[test]
 fn a_full_queue_is_503_and_so_is_a_wait_that_takes_too_long() {
-    let origin = OriginServer::start();
-    let mut stage = Stage::with(&[origin.address], |config| {
+    let (origin, mut stage) = Stage::before_origin(|config| {
         config.upstream.connections = Some(1);
         config.upstream.queue = 1;
         config.upstream.queue_timeout = Duration::from_millis(500);
     });
     let (mut first, mut second, mut third) = (stage.client(), stage.client(), stage.client());
-    first.say(GET);
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut first, GET);
     second.say(GET);
     eventually("the second waits", || reached(&stage, Limit::UpstreamConnections) == 1);
 
@@ -209,12 +195,10 @@ fn a_full_queue_is_503_and_so_is_a_wait_that_takes_too_long() {
     let late = second.head();
     assert!(late.starts_with("HTTP/1.1 503 ") && late.to_lowercase().contains("retry-after: "), "{late}");
     assert_eq!(reached(&stage, Limit::UpstreamQueueTimeout), 1);
-    call.say(OK);
-    first.expect("\r\n\r\nok");
+    call.answers(&mut first);
     first.say(GET);
     call.head();
-    call.say(OK);
-    first.expect("\r\n\r\nok");
+    call.answers(&mut first);
     assert!(origin.is_left_alone() && stage.health.try_recv().is_err(), "nobody is blamed");
 }
 
@@ -235,22 +219,18 @@ fn an_endpoint_with_room_takes_what_a_full_one_cannot() {
     }
 
     for (client, call) in clients.iter_mut().zip(&mut calls) {
-        call.say(OK);
-        client.expect("\r\n\r\nok");
+        call.answers(client);
     }
 }
 
 #[test]
 fn who_leaves_while_waiting_gives_its_place_in_the_queue_back() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| {
+    let (origin, stage) = Stage::before_origin(|config| {
         config.upstream.connections = Some(1);
         config.upstream.queue = 1;
     });
     let (mut first, mut second, mut third) = (stage.client(), stage.client(), stage.client());
-    first.say(GET);
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut first, GET);
     second.say(GET);
     eventually("the second waits", || reached(&stage, Limit::UpstreamConnections) == 1);
 
@@ -258,8 +238,7 @@ fn who_leaves_while_waiting_gives_its_place_in_the_queue_back() {
     eventually("it is gone", || stage.proxy.totals().in_flight() == 1);
     third.say(GET);
     eventually("the third waits", || reached(&stage, Limit::UpstreamConnections) == 2);
-    call.say(OK);
-    first.expect("\r\n\r\nok");
+    call.answers(&mut first);
     call.head();
     call.say(OK);
 
@@ -276,9 +255,7 @@ fn near_the_memory_limit_connections_end_then_none_is_let_in_and_who_is_in_fligh
     let (mut busy, mut idle) = (stage.client(), stage.client());
     idle.say("GET / HTTP/1.1\r\nHost: __ping__\r\n\r\n");
     idle.expect("\r\n\r\nok");
-    busy.say(GET);
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut busy, GET);
 
     // A limit that is reached in any case.
     config.memory = Some(1);
@@ -298,11 +275,8 @@ fn near_the_memory_limit_connections_end_then_none_is_let_in_and_who_is_in_fligh
     stage.proxy.reload(&config).unwrap();
     eventually("there is room again", || stage.proxy.memory().pressure == Pressure::None);
     let mut client = stage.client();
-    client.say(GET);
-    let mut call = origin.call();
-    call.head();
-    call.say(OK);
-    client.expect("\r\n\r\nok");
+    let mut call = origin.asked(&mut client, GET);
+    call.answers(&mut client);
 }
 
 #[test]
@@ -359,8 +333,7 @@ fn a_head_beyond_a_limit_is_counted_by_which_one() {
 
 #[test]
 fn who_is_silent_in_a_body_or_a_tunnel_for_too_long_is_counted() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| {
+    let (origin, stage) = Stage::before_origin(|config| {
         config.client.idle_timeout = Duration::from_millis(300);
         config.client.tunnel_timeout = Duration::from_millis(300);
     });
@@ -371,9 +344,8 @@ fn who_is_silent_in_a_body_or_a_tunnel_for_too_long_is_counted() {
     assert_eq!(reached(&stage, Limit::ClientIdleTimeout), 1);
 
     drop(origin.call());
-    tunnel.say("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin
+        .asked(&mut tunnel, "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
     call.say("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
     assert!(tunnel.head().starts_with("HTTP/1.1 101 "));
     tunnel.rest();
@@ -383,15 +355,12 @@ fn who_is_silent_in_a_body_or_a_tunnel_for_too_long_is_counted() {
 
 #[test]
 fn a_client_that_stops_reading_is_counted() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| {
+    let (origin, stage) = Stage::before_origin(|config| {
         config.client.idle_timeout = Duration::from_millis(500);
     });
     let mut client = stage.client();
 
-    client.say(GET);
-    let mut call = origin.call();
-    call.head();
+    let mut call = origin.asked(&mut client, GET);
     let sending = std::thread::spawn(move || {
         call.say("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
         // It ends with an error when the proxy has had enough.
@@ -431,8 +400,7 @@ fn who_waits_because_there_are_as_many_connections_as_may_be_is_counted_once() {
 
 #[test]
 fn an_answer_beyond_a_limit_is_counted_by_which_one() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| {
+    let (origin, stage) = Stage::before_origin(|config| {
         config.upstream.head_bytes = 1_000;
         config.upstream.headers = 4;
         config.upstream.informational = 1;
@@ -443,9 +411,7 @@ fn an_answer_beyond_a_limit_is_counted_by_which_one() {
         ("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(2), Limit::UpstreamInformational),
     ] {
         let mut client = stage.client();
-        client.say(GET);
-        let mut call = origin.call();
-        call.head();
+        let mut call = origin.asked(&mut client, GET);
         call.say(answer);
 
         client.expect("HTTP/1.1 502 ");

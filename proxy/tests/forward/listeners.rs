@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proxy::config::{Config, Listener, Scheme};
 use proxy::metrics::{Limit, Rejected};
 
-use crate::stage::{Call, GET, OK, OriginServer, Stage, eventually};
+use crate::stage::{Call, GET, OriginServer, Stage, eventually};
 
 const V1: &str = "PROXY TCP4 203.0.113.5 192.0.2.1 56324 8443\r\n";
 
@@ -57,8 +57,7 @@ fn a_header_tells_the_client_of_the_connection_and_what_follows_is_the_request()
             assert_eq!(field(&head, "X-Real-IP"), "203.0.113.5");
             assert_eq!(field(&head, "X-Forwarded-Port"), "8443");
             assert_eq!(field(&head, "X-Forwarded-Proto"), "http");
-            call.say(OK);
-            client.expect("\r\n\r\nok");
+            call.answers(&mut client);
         }
     }
     eventually("the log has the client", || {
@@ -79,8 +78,7 @@ fn a_header_may_come_octet_by_octet() {
         client.say(GET);
         let mut call = origin.call();
         assert_eq!(field(&call.head(), "X-Forwarded-For"), "203.0.113.5");
-        call.say(OK);
-        client.expect("\r\n\r\nok");
+        call.answers(&mut client);
     }
 }
 
@@ -95,8 +93,7 @@ fn a_header_that_tells_no_client_leaves_the_connections_own() {
         let head = call.head();
         assert_eq!(field(&head, "X-Forwarded-For"), "127.0.0.1");
         assert_eq!(field(&head, "X-Forwarded-Port"), stage.address.port().to_string());
-        call.say(OK);
-        client.expect("\r\n\r\nok");
+        call.answers(&mut client);
     }
 }
 
@@ -137,8 +134,7 @@ fn who_only_looks_whether_we_are_there_is_not_counted() {
 
 #[test]
 fn a_header_has_as_long_as_a_request_head() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| {
+    let (_origin, stage) = Stage::before_origin(|config| {
         believing(&mut config.listen[0]);
         config.client.head_timeout = Duration::from_millis(300);
     });
@@ -174,8 +170,7 @@ fn where_nobody_sends_headers_one_is_no_request() {
 
 #[test]
 fn trust_and_limits_are_about_the_client_that_the_header_tells() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |config| {
+    let (origin, stage) = Stage::before_origin(|config| {
         believing(&mut config.listen[0]);
         config.trusted = vec!["203.0.113.0/24".parse().unwrap()];
         config.client.connections_per_address = Some(1);
@@ -186,8 +181,7 @@ fn trust_and_limits_are_about_the_client_that_the_header_tells() {
             .say(format!("{header}GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n"));
         let mut call = origin.call();
         let hops = field(&call.head(), "X-Forwarded-For").to_owned();
-        call.say(OK);
-        client.expect("\r\n\r\nok");
+        call.answers(&mut client);
         (client, hops)
     };
 

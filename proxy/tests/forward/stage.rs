@@ -94,6 +94,12 @@ impl Call {
         self.stream.write_all(octets.as_ref()).unwrap();
     }
 
+    /// Says [`OK`], for an origin, until `client` has it all.
+    pub(crate) fn answers(&mut self, client: &mut Self) {
+        self.say(OK);
+        client.expect("\r\n\r\nok");
+    }
+
     /// As [`Call::say`], to somebody who may not listen any more.
     pub(crate) fn try_say(&mut self, octets: impl AsRef<[u8]>) {
         let _gone = self.stream.write_all(octets.as_ref());
@@ -160,6 +166,14 @@ impl OriginServer {
     /// The next connection of the proxy.
     pub(crate) fn call(&self) -> Call {
         call(self.calls.lock().unwrap().recv_timeout(PATIENCE).expect("the proxy connects to the origin"))
+    }
+
+    /// The next connection of the proxy, for what `client` says now, its head read.
+    pub(crate) fn asked(&self, client: &mut Call, request: impl AsRef<[u8]>) -> Call {
+        client.say(request);
+        let mut call = self.call();
+        call.head();
+        call
     }
 
     /// A connection of the proxy, if one has come.
@@ -253,6 +267,13 @@ impl Stage {
     /// A proxy with one frontend, `a.test`, and the default configuration but for `change`.
     pub(crate) fn with(endpoints: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Self {
         Self::with_frontends(vec![frontend("a.test", endpoints)], change)
+    }
+
+    /// The same, before an origin of its own.
+    pub(crate) fn before_origin(change: impl FnOnce(&mut Config)) -> (OriginServer, Self) {
+        let origin = OriginServer::start();
+        let stage = Self::with(&[origin.address], change);
+        (origin, stage)
     }
 
     pub(crate) fn with_frontends(frontends: Vec<Frontend>, change: impl FnOnce(&mut Config)) -> Self {

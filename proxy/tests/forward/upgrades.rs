@@ -2,17 +2,24 @@
 
 use std::time::Duration;
 
-use crate::stage::{OK, OriginServer, Stage, eventually};
+use crate::stage::{Call, OK, OriginServer, Stage, eventually};
 
 const UPGRADE: &str =
     "GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 const SWITCHED: &str =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
+/// The origin's end of a tunnel that `client` asked for and has.
+fn switched(origin: &OriginServer, client: &mut Call) -> Call {
+    let mut call = origin.asked(client, UPGRADE);
+    call.say(SWITCHED);
+    assert!(client.head().starts_with("HTTP/1.1 101 "));
+    call
+}
+
 #[test]
 fn octets_behind_an_upgrade_reach_the_origin_only_after_its_101() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
     client.say(format!("{UPGRADE}early"));
@@ -38,30 +45,23 @@ fn octets_behind_an_upgrade_reach_the_origin_only_after_its_101() {
 
 #[test]
 fn a_refused_upgrade_is_an_ordinary_answer() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
-    client.say(UPGRADE);
-    let mut call = origin.call();
-    call.head();
-    call.say(OK);
-    client.expect("\r\n\r\nok");
+    let mut call = origin.asked(&mut client, UPGRADE);
+    call.answers(&mut client);
     client.say(UPGRADE);
     call.head();
-    call.say(OK);
-    client.expect("\r\n\r\nok");
+    call.answers(&mut client);
 }
 
 #[test]
 fn what_was_meant_for_a_refused_upgrade_is_no_request() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();
 
-    client.say(format!("{UPGRADE}GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n"));
-    let mut call = origin.call();
-    call.head();
+    let mut call =
+        origin.asked(&mut client, format!("{UPGRADE}GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n"));
     call.say(OK);
 
     let (answer, _) = client.rest();
@@ -71,8 +71,7 @@ fn what_was_meant_for_a_refused_upgrade_is_no_request() {
 
 #[test]
 fn what_was_meant_for_an_upgrade_that_found_nobody_is_no_request() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     let early = "GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n";
 
     let answer = stage.ask(&format!("{}{early}", UPGRADE.replace("a.test", "nobody.test")));
@@ -83,8 +82,7 @@ fn what_was_meant_for_an_upgrade_that_found_nobody_is_no_request() {
 
 #[test]
 fn no_tunnel_carries_requests_past_us() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |_| {});
+    let (origin, stage) = Stage::before_origin(|_| {});
     for upgrade in ["h2c", "H2C", "h2c, websocket", "websocket, h2c", "websocket\r\nUpgrade: h2c"] {
         let mut client = stage.client();
         client.say(format!(
@@ -101,14 +99,9 @@ fn no_tunnel_carries_requests_past_us() {
 
 #[test]
 fn a_tunnel_that_one_side_has_left_waits_for_the_other_no_longer_than_a_body_may_be_silent() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |c| c.upstream.idle_timeout = Duration::from_millis(300));
+    let (origin, stage) = Stage::before_origin(|c| c.upstream.idle_timeout = Duration::from_millis(300));
     let mut client = stage.client();
-    client.say(UPGRADE);
-    let mut call = origin.call();
-    call.head();
-    call.say(SWITCHED);
-    client.head();
+    let call = switched(&origin, &mut client);
 
     drop(call);
 
@@ -118,14 +111,9 @@ fn a_tunnel_that_one_side_has_left_waits_for_the_other_no_longer_than_a_body_may
 
 #[test]
 fn a_silent_tunnel_ends() {
-    let origin = OriginServer::start();
-    let stage = Stage::with(&[origin.address], |c| c.client.tunnel_timeout = Duration::from_millis(300));
+    let (origin, stage) = Stage::before_origin(|c| c.client.tunnel_timeout = Duration::from_millis(300));
     let mut client = stage.client();
-    client.say(UPGRADE);
-    let mut call = origin.call();
-    call.head();
-    call.say(SWITCHED);
-    client.head();
+    let mut call = switched(&origin, &mut client);
     client.rest();
     call.rest();
 }
