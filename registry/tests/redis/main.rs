@@ -10,9 +10,10 @@ mod gone;
 mod healthcheck;
 mod hold;
 mod marks;
-mod measure;
 mod past;
 mod places;
+#[path = "../../../tests/spec/world/redis_tls.rs"]
+mod redis_tls;
 mod sentinel;
 mod server;
 mod tls;

@@ -1,41 +1,21 @@
 //! A Redis behind TLS, believed for the authorities that are set.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use registry::{Config, Expected, Link, OpenError, RegistryUrl};
 
+use crate::redis_tls;
 use crate::server::{Server, free_port};
 use crate::world::{BACK, Node, config, put};
 
 const A1: &str = r#"{"host":"a.example","backend":"web","endpoints":["http://10.0.0.1"]}"#;
 
-/// Makes an authority `ca.pem` and a certificate of it for 127.0.0.1.
-fn make_certificates(folder: &Path) {
-    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
-    for command in [
-        format!("req -x509 {key} -subj /CN=authority -keyout ca.key -out ca.pem"),
-        format!("req {key} -subj /CN=redis -keyout key.pem -out asked.pem"),
-        "x509 -req -days 2 -in asked.pem -CA ca.pem -CAkey ca.key -CAcreateserial -extfile names -out cert.pem"
-            .to_owned(),
-    ] {
-        let mut openssl = Command::new("openssl");
-        openssl.current_dir(folder).args(command.split(' ')).stdin(Stdio::null()).stderr(Stdio::null());
-        let made = openssl.stdout(Stdio::null()).status().expect("openssl, which tests/run installs");
-        assert!(made.success(), "openssl {command}");
-    }
-}
-
 /// A server that speaks TLS beside its plain port; with its URL.
 fn server(settings: &[&str]) -> (Server, String) {
-    let folder = tempfile::tempdir().unwrap();
-    make_certificates(folder.path());
-    let port = free_port();
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
     let tls_port = port.to_string();
-    let tls = ["--tls-port", &tls_port, "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem"];
-    let rest = ["--tls-ca-cert-file", "ca.pem", "--tls-auth-clients", "no"];
-    (Server::within(folder, &[&tls[..], &rest, settings].concat()), format!("rediss://127.0.0.1:{port}"))
+    let tls = redis_tls::settings(folder.path(), &tls_port);
+    (Server::within(folder, &[&tls, settings].concat()), format!("rediss://127.0.0.1:{port}"))
 }
 
 fn trusting(server: &Server) -> Config {

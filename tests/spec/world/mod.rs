@@ -12,6 +12,7 @@ mod nginx;
 mod origin;
 mod portico;
 mod redis;
+mod redis_tls;
 mod wait;
 mod wide;
 

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use super::redis_tls;
 use super::wait::{PATIENCE, until};
 
 /// Replication has a user of its own, so that it can be cut off, and every server can be master or replica.
@@ -48,12 +49,8 @@ impl Redis {
     /// Starts one that speaks TLS as well, with a certificate of an authority of its own; with its URL.
     pub(crate) fn start_tls(folder: &Path) -> (Self, String) {
         fs::create_dir_all(folder).unwrap();
-        make_certificates(folder);
         let port = free_port();
-        let tls_port = port.to_string();
-        let tls = ["--tls-port", &tls_port, "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem"];
-        let rest = ["--tls-ca-cert-file", "ca.pem", "--tls-auth-clients", "no"];
-        let redis = Self::start_with(folder, None, &[&tls[..], &rest].concat());
+        let redis = Self::start_with(folder, None, &redis_tls::settings(folder, &port.to_string()));
         (redis, format!("rediss://127.0.0.1:{port}"))
     }
 
@@ -177,23 +174,6 @@ impl Subscription {
 impl Drop for Redis {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// Makes an authority `ca.pem` and a certificate of it for 127.0.0.1.
-fn make_certificates(folder: &Path) {
-    fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
-    for command in [
-        format!("req -x509 {key} -subj /CN=authority -keyout ca.key -out ca.pem"),
-        format!("req {key} -subj /CN=redis -keyout key.pem -out asked.pem"),
-        "x509 -req -days 2 -in asked.pem -CA ca.pem -CAkey ca.key -CAcreateserial -extfile names -out cert.pem"
-            .to_owned(),
-    ] {
-        let mut openssl = Command::new("openssl");
-        openssl.current_dir(folder).args(command.split(' ')).stdin(Stdio::null()).stderr(Stdio::null());
-        let made = openssl.stdout(Stdio::null()).status().expect("openssl, which tests/run installs");
-        assert!(made.success(), "openssl {command}");
     }
 }
 
