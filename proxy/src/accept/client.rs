@@ -125,12 +125,22 @@ impl Client {
         }
         let until = worker.after(millis(worker.settings().config.client.keep_alive_timeout));
         self.deadline.arm_idle(until, self.requests == 0);
-        // A first request is often there when its connection is accepted, another one is seldom there yet.
-        if self.requests > 0 && self.transport.expects_a_wait().is_err() {
-            return false;
-        }
         let mut buffer = worker.requests.take();
-        let came = matches!(self.transport.fill(&mut buffer, &self.deadline).await, Ok(n) if n > 0);
+        let at_once = match self.requests {
+            // A first request is often there when its connection is accepted, another one is seldom there yet.
+            0 => self.transport.try_fill(&mut buffer),
+            _ if self.transport.expects_a_wait().is_ok() => None,
+            _ => return false,
+        };
+        if at_once.is_none() && self.requests == 0 {
+            // Mostly it comes a moment later: the others go first, before the reactor is asked to watch for it.
+            tokio::task::yield_now().await;
+        }
+        let filled = match at_once {
+            Some(filled) => filled,
+            None => self.transport.fill(&mut buffer, &self.deadline).await,
+        };
+        let came = matches!(filled, Ok(1..));
         self.buffer = came.then_some(buffer);
         came
     }

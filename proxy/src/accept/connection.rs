@@ -1,15 +1,17 @@
 //! A connection's life: requests one after the other, until one side has had enough.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::net::{SocketFlags, acceptfrom_with};
 use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::watch::Receiver;
 
 use super::admission::{admit, turn_away};
@@ -35,6 +37,14 @@ pub(crate) async fn accept(
     place: usize,
     mut draining: Receiver<bool>,
 ) {
+    tokio::select! {
+        biased;
+        _ = draining.wait_for(|draining| *draining) => {}
+        () = accept_all(worker, listener, place) => {}
+    }
+}
+
+async fn accept_all(worker: Rc<Worker>, listener: TcpListener, place: usize) {
     let watched = listener.local_addr().and_then(|local| {
         listener.set_nonblocking(true)?;
         Ok((local, watch(listener, Interest::READABLE)?))
@@ -56,14 +66,11 @@ pub(crate) async fn accept(
             worker.counters.limit(Limit::Connections);
         }
         below_limit = !at_limit;
-        let full = tight || !has_room || at_limit;
-        let accepted = tokio::select! {
-            biased;
-            _ = draining.wait_for(|draining| *draining) => return,
-            () = pause(), if full => continue,
-            accepted = listener.async_io(Interest::READABLE, take_next), if !full => accepted,
-        };
-        match accepted {
+        if tight || !has_room || at_limit {
+            pause().await;
+            continue;
+        }
+        match poll_fn(|cx| poll_next(&listener, cx)).await {
             Ok((socket, peer)) => {
                 if worker.shared.descriptors.is_tight(&socket) {
                     tight = true;
@@ -100,8 +107,22 @@ pub(super) fn start(worker: &Rc<Worker>, mut serving: Pin<Box<impl Future<Output
     tokio::task::spawn_local(async move { caught(&worker, serving.as_mut()).await });
 }
 
-/// The next connection, as quiet as [`listen`](super::listener::listen) made its listener: without a call to say that it must
-/// not block, nor one for an option.
+/// The next connection, once there is one.
+fn poll_next(
+    listener: &AsyncFd<TcpListener>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<(Socket, SocketAddr)>> {
+    loop {
+        let mut ready = ready!(listener.poll_read_ready(cx))?;
+        match take_next(listener.get_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+            taken => return Poll::Ready(taken),
+        }
+    }
+}
+
+/// The next connection that waits, as quiet as [`listen`](super::listener::listen) made its listener: without a call to say
+/// that it must not block, nor one for an option.
 fn take_next(listener: &TcpListener) -> io::Result<(Socket, SocketAddr)> {
     let (socket, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
     // Who came by TCP has an address.

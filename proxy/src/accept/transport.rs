@@ -39,6 +39,18 @@ impl Transport {
         Poll::Ready(read)
     }
 
+    /// As [`Transport::poll_fill`], at once; `None`: nothing is there.
+    pub(crate) fn try_fill(&mut self, buffer: &mut Buffer) -> Option<io::Result<usize>> {
+        let Self::Plain(socket) = self;
+        let read = socket.try_read(buffer.space());
+        if matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+            buffer.rest();
+            return None;
+        }
+        buffer.extend(*read.as_ref().unwrap_or(&0));
+        Some(read)
+    }
+
     /// As [`Transport::poll_fill`], waiting for at least one octet, or the end.
     ///
     /// # Errors
