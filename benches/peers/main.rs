@@ -29,7 +29,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use case::Case;
 use origin::Origin;
 use peer::{Peer, Running, Stage};
-use summary::{Measured, Summary, equal_rate};
+use summary::{Measured, Summary, can_bear, equal_rate};
 
 /// CPU time per request of HTTP proxies side by side, their latency at equal load, and what a waiting connection takes of memory.
 ///
@@ -257,6 +257,9 @@ fn equal_load(arguments: &Arguments, peers: &mut [Peer], stage: &Stage, measured
                 for &case in &arguments.cases {
                     progress("equal load", round, peer, case.letter);
                     let rate = equal_rate(measured, case);
+                    if !can_bear(measured, peer, case, rate) {
+                        continue;
+                    }
                     let few = rate * arguments.paced_seconds < 500;
                     let time = Duration::from_secs(arguments.paced_seconds * if few { 2 } else { 1 });
                     measured.paced.push((peer, case, pace::measure(&running, case, rate, time)));

@@ -78,18 +78,24 @@ impl Spread {
     }
 }
 
-/// Half of what the slowest proxy but Caddy managed in `case`, to two digits: a load that all can bear.
+/// Half of what the slowest proxy but Caddy managed in `case`, to two digits.
 pub(crate) fn equal_rate(measured: &Measured, case: &Case) -> u64 {
-    let of = |peer: Peer| Spread::of(measured.rates(peer, case)).map(|rate| rate.median);
-    let compared = [Peer::Portico, Peer::Nginx, Peer::NginxTuned, Peer::Haproxy];
-    let rate = compared.into_iter().filter_map(of).fold(f64::MAX, f64::min) / 2.0;
+    let compared = Peer::ALL.into_iter().filter(|peer| *peer != Peer::Caddy);
+    let rate = compared.filter_map(|peer| measured.rate(peer, case)).fold(f64::MAX, f64::min) / 2.0;
     let step = 10_f64.powf((rate.max(10.0).log10().floor() - 1.0).max(0.0));
     ((rate / step).floor() * step).max(10.0) as u64
 }
 
+/// True when `peer` is not near its end at `rate`.
+pub(crate) fn can_bear(measured: &Measured, peer: Peer, case: &Case, rate: u64) -> bool {
+    measured.rate(peer, case).is_some_and(|most| most > rate as f64 * 1.25)
+}
+
 impl Measured {
-    fn rates(&self, peer: Peer, case: &Case) -> impl Iterator<Item = f64> {
-        self.figures(peer, case).map(|figures| figures.requests_per_second)
+    /// Requests a second under full load.
+    fn rate(&self, peer: Peer, case: &Case) -> Option<f64> {
+        let rates = self.figures(peer, case).map(|figures| figures.requests_per_second);
+        Spread::of(rates).map(|rate| rate.median)
     }
 
     fn figures(&self, peer: Peer, case: &Case) -> impl Iterator<Item = &Figures> {
