@@ -247,15 +247,14 @@ impl Summary {
             if self.options > MAX_CONNECTION_OPTIONS {
                 return Err("Connection names too many options");
             }
-            if !is_token(option) {
-                return Err("Connection is malformed");
-            }
             if option.eq_ignore_ascii_case(b"close") {
                 self.close = true;
             } else if option.eq_ignore_ascii_case(b"keep-alive") {
                 self.keep_alive = true;
             } else if option.eq_ignore_ascii_case(b"upgrade") {
                 self.connection_upgrade = true;
+            } else if !is_token(option) {
+                return Err("Connection is malformed");
             } else if FieldName::classify(option).is_end_to_end() {
                 self.names_fields = true;
             }
