@@ -16,6 +16,7 @@ mod listener;
 mod passed_on;
 pub(crate) mod socket;
 pub(crate) mod transport;
+pub(crate) mod turn;
 
 pub(crate) use addresses::Addresses;
 pub use listener::BindError;

@@ -2,9 +2,9 @@
 
 use std::task::{Context, Poll, ready};
 
-use super::relay::TURN;
 use crate::accept::buffer::Buffer;
 use crate::accept::transport::Transport;
+use crate::accept::turn::{TURN, end_turn};
 use crate::http::{BodyError, BodyReader, RequestHead};
 
 /// Moves one request from the client's buffer and connection to an endpoint.
@@ -185,8 +185,7 @@ impl Pump {
         let start = self.moved;
         loop {
             if self.moved - start > TURN as u64 {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                return end_turn(cx);
             }
             while self.first_sent < self.first.len() {
                 let n = ready!(self.poll_write(cx, endpoint, None))?;

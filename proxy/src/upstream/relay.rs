@@ -10,12 +10,10 @@ use super::splice::{Pipe, WORTHWHILE};
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
 use crate::accept::transport::Transport;
+use crate::accept::turn::{TURN, end_turn};
 use crate::http::BodyReader;
 use crate::metrics::Limit;
 use crate::worker::Worker;
-
-/// Octets that one connection may move before the others get their turn.
-pub(super) const TURN: usize = 512 << 10;
 
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,8 +204,7 @@ impl Answer {
                 return Poll::Ready(End::Whole { clean: !self.dirty });
             }
             if self.sent - start > TURN as u64 {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                return end_turn(cx);
             }
             if self.pipe.is_none() && self.reader.remaining().is_some_and(|left| left >= WORTHWHILE) {
                 self.pipe = worker.pipes.take(&worker.shared.descriptors);

@@ -5,10 +5,10 @@ use std::task::{Context, Poll, ready};
 
 use super::ask::Patience;
 use super::connect::Connection;
-use super::relay::TURN;
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
 use crate::accept::transport::Transport;
+use crate::accept::turn::{TURN, end_turn};
 use crate::metrics::Limit;
 use crate::worker::Worker;
 
@@ -36,8 +36,7 @@ impl Way {
         let start = self.moved;
         loop {
             if self.moved - start > TURN as u64 {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                return end_turn(cx);
             }
             while !self.buffer.is_empty() {
                 match ready!(to.poll_write(cx, self.buffer.filled())) {
