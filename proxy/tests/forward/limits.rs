@@ -145,8 +145,13 @@ fn an_endpoint_has_only_so_many_connections_and_who_waits_is_served_in_turn() {
         config.workers = 2;
     });
     let mut clients: Vec<_> = (0..6).map(|_| stage.client()).collect();
+    let mut calls = Vec::new();
     for (waiting, client) in (0..).zip(&mut clients) {
         client.say(format!("GET /{waiting} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+        if calls.is_empty() {
+            // It began before it was the first to ask for a connection: who comes at another thread could be.
+            calls.push(origin.call());
+        }
         // One after the other, so that their order is known.
         eventually("it arrived", || {
             stage.proxy.totals().in_flight() == waiting + 1
@@ -154,7 +159,6 @@ fn an_endpoint_has_only_so_many_connections_and_who_waits_is_served_in_turn() {
         });
     }
 
-    let mut calls = vec![origin.call()];
     for (turn, client) in clients.iter_mut().enumerate() {
         // The connection that served one may serve the next, if the same thread has it.
         let head = loop {
