@@ -139,16 +139,17 @@ fn columns(heads: &[&str], rows: Vec<Vec<String>>) -> String {
 
 /// As a page.
 pub(crate) fn page(summary: &Summary, told: &Told) -> String {
-    let mut peers: Vec<Peer> =
-        summary.groups.iter().flat_map(|group| &group.lines).map(|line| line.peer).collect();
-    peers.sort_unstable();
-    peers.dedup();
-    let versions = peers.iter().filter(|peer| **peer != Peer::NginxTuned).map(|peer| {
+    let version = |name: &str, command: &str, argument: &str| {
+        format!("{name} {}", machine::version(command, argument).unwrap_or_default())
+    };
+    let is_there = |peer: Peer| summary.groups.iter().any(|group| group.line(peer).is_some());
+    let others = [Peer::Haproxy, Peer::Caddy].into_iter().filter(|peer| is_there(*peer)).map(|peer| {
         let (command, argument) = peer.command();
-        let command =
-            if *peer == Peer::Portico { told.binary.display().to_string() } else { command.to_owned() };
-        format!("{} {}", peer.name(), machine::version(&command, argument).unwrap_or_default())
+        version(peer.name(), command, argument)
     });
+    let ours = version("portico", &told.binary.display().to_string(), Peer::Portico.command().1);
+    // nginx is the origin too.
+    let versions: Vec<_> = [ours, version("nginx", "nginx", "-v")].into_iter().chain(others).collect();
     let quiet = match told.noise {
         noise if noise > QUIET => {
             format!("not quiet: one core was {:.0} % busy before anything began", noise * 100.0)
@@ -170,7 +171,7 @@ pub(crate) fn page(summary: &Summary, told: &Told) -> String {
          ![CPU time per request, and p99 at equal load](results.svg)\n\n{}",
         machine::today(),
         machine::description(),
-        versions.collect::<Vec<_>>().join(" · "),
+        versions.join(" · "),
         told.rounds,
         told.seconds,
         told.frontends,

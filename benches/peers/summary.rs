@@ -212,7 +212,8 @@ impl Summary {
 }
 
 impl Group {
-    fn line(&self, peer: Peer) -> Option<&Line> {
+    /// What was measured of `peer`.
+    pub(crate) fn line(&self, peer: Peer) -> Option<&Line> {
         self.lines.iter().find(|line| line.peer == peer)
     }
 }
