@@ -11,7 +11,8 @@ use model::{Address, Alarm, DeadMarks, HealthReport, Report, Snapshot};
 use tokio::sync::{mpsc, watch};
 
 use crate::accept::descriptors::Descriptors;
-use crate::accept::{Addresses, BindError, listen};
+use crate::accept::{BindError, listen};
+use crate::apart::Apart;
 use crate::caught::watched;
 use crate::clock::now_ms;
 use crate::config::{Config, MAX_MOVED};
@@ -176,9 +177,9 @@ impl Bound {
             table: Arc::clone(&table),
             settings: Arc::clone(&settings),
             states: Arc::clone(&states),
-            connections: AtomicUsize::new(0),
-            listeners: self.addresses.iter().map(|_| AtomicUsize::new(0)).collect(),
-            addresses: Addresses::default(),
+            connections: Apart::default(),
+            listeners: self.addresses.iter().map(|_| Apart::default()).collect(),
+            addresses: Apart::default(),
             memory: Arc::default(),
             descriptors: Descriptors::new(open_files()),
             gates: settings.load().config.upstream.connections.map(|most| Arc::new(Gates::new(most))),

@@ -9,6 +9,7 @@
 //! ```
 
 mod accept;
+mod apart;
 pub mod balance;
 mod caught;
 pub mod clock;

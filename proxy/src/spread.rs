@@ -15,6 +15,8 @@ use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::apart::Apart;
+
 /// What is beyond a thread's share by no more than one in so many is left where it is: that much is chance among many connections,
 /// and not worth a move.
 const SLACK: usize = 8;
@@ -23,11 +25,8 @@ const SLACK: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Loads(Box<[Load]>);
 
-/// Set by its thread at each sweep; between two of them, who gives it a connection counts that. Aligned so that no two threads share
-/// a cache line.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Load(AtomicUsize);
+/// Set by its thread at each sweep; between two of them, who gives it a connection counts that.
+type Load = Apart<AtomicUsize>;
 
 impl Loads {
     /// Of so many threads.
@@ -36,20 +35,20 @@ impl Loads {
     }
 
     fn tell(&self, thread: usize, at_work: usize) {
-        if let Some(Load(load)) = self.0.get(thread) {
+        if let Some(load) = self.0.get(thread) {
             load.store(at_work, Ordering::Relaxed);
         }
     }
 
     /// One goes to the thread `to`: told for it, so that others do not give it what it has already.
     fn gave(&self, to: usize) {
-        if let Some(Load(load)) = self.0.get(to) {
+        if let Some(load) = self.0.get(to) {
             load.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn read(&self) -> Vec<usize> {
-        self.0.iter().map(|Load(load)| load.load(Ordering::Relaxed)).collect()
+        self.0.iter().map(|load| load.load(Ordering::Relaxed)).collect()
     }
 }
 

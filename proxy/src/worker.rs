@@ -14,6 +14,7 @@ use crate::accept::buffer::Shelf;
 use crate::accept::deadline::{Deadline, Deadlines};
 use crate::accept::descriptors::Descriptors;
 use crate::accept::handover::Moved;
+use crate::apart::Apart;
 use crate::clock::{Millis, millis, now_ms};
 use crate::config::UpstreamLimits;
 use crate::health::{DeadReason, Marked, Recent, RetryBudget, States};
@@ -43,7 +44,7 @@ const KEPT_BUFFERS: usize = 256;
 /// The same of the small ones.
 const KEPT_SNUG: usize = 4096;
 
-/// What all threads share. The request path loads from it, and never waits for it.
+/// What all threads share. The request path loads from it, and never waits for it; what it writes stands apart.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) table: Arc<ArcSwap<RouteTable>>,
@@ -51,11 +52,11 @@ pub(crate) struct Shared {
     /// What is known of endpoints, beside the table. Locked to write a mark, which is rare.
     pub(crate) states: Arc<States>,
     /// Client connections open, over all threads.
-    pub(crate) connections: AtomicUsize,
+    pub(crate) connections: Apart<AtomicUsize>,
     /// Client connections of each listener, in the order of the configuration; counted where they are limited.
-    pub(crate) listeners: Box<[AtomicUsize]>,
+    pub(crate) listeners: Box<[Apart<AtomicUsize>]>,
     /// Client connections of each address.
-    pub(crate) addresses: Addresses,
+    pub(crate) addresses: Apart<Addresses>,
     /// How near the limit of memory is.
     pub(crate) memory: Arc<Gauge>,
     /// How near the limit of open files is.
@@ -409,9 +410,9 @@ impl Worker {
             table: Arc::new(ArcSwap::from_pointee(table)),
             settings: Arc::new(ArcSwap::from_pointee(Settings::new(config).expect("no pages"))),
             states,
-            connections: AtomicUsize::new(0),
-            listeners: Box::new([AtomicUsize::new(0)]),
-            addresses: Addresses::default(),
+            connections: Apart::default(),
+            listeners: Box::new([Apart::default()]),
+            addresses: Apart::default(),
             memory: Arc::default(),
             descriptors: Descriptors::new(crate::settings::open_files()),
             gates: None,
