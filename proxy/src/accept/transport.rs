@@ -90,6 +90,14 @@ impl Transport {
         socket.watch().map(drop)
     }
 
+    /// All that came was taken, and a lot is still to come: the kernel shall say so now (tcp(7), `TCP_QUICKACK`), and not wait 20 ms
+    /// for something of ours that it could go along with. After a rest, a peer may have no more than a segment under way.
+    pub(crate) fn acknowledge(&self) {
+        let Self::Plain(socket) = self;
+        // A Unix socket knows no acknowledgements.
+        let _not_tcp = rustix::net::sockopt::set_tcp_quickack(socket, true);
+    }
+
     /// True when something came that nobody read, be it the end. Asks the reactor, and the kernel only where that says yes or
     /// knows nothing; an octet may be lost by it, so what has stirred is to be closed.
     pub(crate) fn stirred(&self) -> bool {

@@ -177,7 +177,11 @@ impl Answer {
                 _ => Err(End::ClientGone),
             });
         }
-        Poll::Ready(match ready!(pipe.poll_fill(cx, endpoint, most)) {
+        let filled = pipe.poll_fill(cx, endpoint, most);
+        if filled.is_pending() {
+            endpoint.acknowledge();
+        }
+        Poll::Ready(match ready!(filled) {
             Ok(n) if n > 0 => {
                 self.received += n as u64;
                 self.reader.skip(n as u64).map_err(|_| End::Truncated)
