@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use model::Address;
 
 use super::line::{Asked, End, Line};
 use super::sink::Sink;
-use crate::config::{LogFormat, MAX_LOGGED_FIELD, MAX_LOGGED_TARGET};
+use crate::config::{MAX_LOGGED_FIELD, MAX_LOGGED_TARGET};
 use crate::http::Version;
 use crate::metrics::Outcome;
 use crate::middleware::{IpText, Peer};
@@ -38,7 +39,7 @@ pub struct Request<'a> {
 /// waits. Texts are copied only while a log is written.
 pub struct Entry {
     sink: Sink,
-    logged: Option<LogFormat>,
+    logged: bool,
     peer: IpText,
     started: Instant,
     attempt: Option<Instant>,
@@ -54,13 +55,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(
-        sink: Sink,
-        peer: &Peer,
-        started: Instant,
-        logged: Option<LogFormat>,
-        memory: Vec<u8>,
-    ) -> Self {
+    pub(super) fn new(sink: Sink, peer: &Peer, started: Instant, logged: bool, memory: Vec<u8>) -> Self {
         Self {
             sink,
             logged,
@@ -82,7 +77,7 @@ impl Entry {
     /// The request was understood.
     pub fn request(&mut self, request: Request<'_>) {
         self.version = Some(request.version);
-        if self.logged.is_some() {
+        if self.logged {
             self.texts.set(Text::Method, request.method, MAX_LOGGED_FIELD);
             self.texts.set(Text::Target, request.target, MAX_LOGGED_TARGET);
             self.texts.set(Text::Host, request.host.as_bytes(), MAX_LOGGED_FIELD);
@@ -93,7 +88,7 @@ impl Entry {
 
     /// The request was not understood: its first line, of what came, is logged as it is.
     pub fn malformed(&mut self, head: &[u8]) {
-        if self.logged.is_some() {
+        if self.logged {
             let end = memchr::memchr2(b'\r', b'\n', head).unwrap_or(head.len());
             self.texts.set(Text::Target, &head[..end], MAX_LOGGED_TARGET);
         }
@@ -101,14 +96,14 @@ impl Entry {
 
     /// What a trusted peer says of its client (`X-Real-IP`); ignored unless it is an IP address.
     pub fn client(&mut self, address: &[u8]) {
-        if self.logged.is_some() && IpText::parse(address).is_some() {
+        if self.logged && IpText::parse(address).is_some() {
             self.texts.set(Text::Client, address, MAX_LOGGED_FIELD);
         }
     }
 
     /// The request goes to this backend, also when none of its endpoints can be tried.
     pub fn backend(&mut self, name: &str) {
-        if self.logged.is_some() {
+        if self.logged {
             self.texts.set(Text::Backend, name.as_bytes(), MAX_LOGGED_FIELD);
         }
     }
@@ -119,9 +114,8 @@ impl Entry {
         self.attempt = Some(if self.attempts == 0 { self.started } else { Instant::now() });
         self.answered = None;
         self.attempts = self.attempts.saturating_add(1);
-        // hipache's line does not name it.
-        if self.logged == Some(LogFormat::Json) {
-            self.texts.set_display(Text::Endpoint, endpoint);
+        if self.logged {
+            self.texts.set_address(endpoint);
         }
     }
 
@@ -217,7 +211,7 @@ impl Drop for Entry {
             total_us,
             upstream_us: head_us,
         });
-        if self.logged.is_some() {
+        if self.logged {
             let upstream_us = self.attempt.map(since);
             self.sink.write(&self.line(total_us, upstream_us, head_us));
             self.sink.give_back(std::mem::take(&mut self.texts.octets));
@@ -265,11 +259,18 @@ impl Texts {
         self.mark(text, start);
     }
 
-    fn set_display(&mut self, text: Text, value: &impl fmt::Display) {
+    /// As it displays itself; an IPv4 address, which most are, in a fraction of the time.
+    fn set_address(&mut self, endpoint: &Address) {
         let start = self.octets.len();
-        // Writing to memory does not fail; an address is far below the limit.
-        let _ = write!(self.octets, "{value}");
-        self.mark(text, start);
+        if let Address::Ip { ip: ip @ IpAddr::V4(_), port } = endpoint {
+            self.octets.extend_from_slice(IpText::new(*ip).as_bytes());
+            self.octets.push(b':');
+            self.octets.extend_from_slice(itoa::Buffer::new().format(port.get()).as_bytes());
+        } else {
+            // Writing to memory does not fail; an address is far below the limit.
+            let _ = write!(self.octets, "{endpoint}");
+        }
+        self.mark(Text::Endpoint, start);
     }
 
     fn mark(&mut self, text: Text, start: usize) {

@@ -96,8 +96,8 @@ impl Sink {
     /// A request began at `started`.
     pub fn open_at(&self, peer: &Peer, started: Instant) -> Entry {
         self.0.counters.exchange_began();
-        let logged = self.0.shared.format();
-        let memory = logged.and_then(|_| self.0.spare.borrow_mut().pop()).unwrap_or_default();
+        let logged = self.0.shared.format().is_some();
+        let memory = if logged { self.0.spare.borrow_mut().pop().unwrap_or_default() } else { Vec::new() };
         Entry::new(self.clone(), peer, started, logged, memory)
     }
 

@@ -341,6 +341,24 @@ fn reload_takes_over_target_and_format_or_nothing() {
 }
 
 #[test]
+fn a_line_that_is_written_in_another_form_than_it_began_in_says_all() {
+    let world = World::new();
+    let writer = world.writer("access.log");
+    let sink = world.sink(&writer);
+    let mut entry = sink.open(&peer());
+    entry.request(request(b"/"));
+    entry.attempt(&Address::parse_url("http://10.0.0.7:80").unwrap());
+
+    writer.reload(&AccessLog { format: LogFormat::Json, ..world.config("access.log") }).unwrap();
+    drop(entry);
+    drop(sink);
+
+    assert!(writer.close(PATIENCE));
+    let line = &world.lines("access.log")[0];
+    assert!(line.contains(r#""endpoint":"10.0.0.7:80","attempts":1"#), "{line}");
+}
+
+#[test]
 fn every_line_of_every_thread_is_written_whole() {
     let world = World::new();
     let writer = Writer::start(&world.config("access.log"), 3, &world.metrics).unwrap();
