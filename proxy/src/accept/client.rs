@@ -170,6 +170,7 @@ impl Client {
             buffer.consume(n);
             if buffer.is_empty() {
                 self.buffer = None;
+                self.forwarded.rest();
             }
         }
     }
@@ -195,7 +196,7 @@ impl Client {
     pub(crate) fn request_key(&mut self, route: &Route) -> RequestKey {
         let Self { head, buffer, forwarded, .. } = self;
         let octets = buffer.as_ref().map_or(&[][..], Buffer::filled);
-        route.request_key(|| forwarded.before(head, octets, false).client, |name| head.header(octets, name))
+        route.request_key(|| forwarded.client(head, octets), |name| head.header(octets, name))
     }
 
     /// Writes the request's head as the endpoint shall see it.

@@ -82,6 +82,9 @@ struct Written {
     always: bool,
 }
 
+/// Octets that a connection keeps for its next request, of each kind.
+const KEPT: usize = 2 << 10;
+
 /// Octets that the usual lines take beside the host.
 const ROOM: usize = 224;
 
@@ -195,6 +198,20 @@ impl Forwarded {
             edits: Edits { replaced: UNTRUSTED, lines: &self.lines },
             client: self.peer.ip(),
             real_ip: self.peer.text().as_bytes(),
+        }
+    }
+
+    /// The client's address: what to balance by.
+    pub fn client(&mut self, head: &RequestHead, buf: &[u8]) -> IpAddr {
+        if self.peer.is_trusted() { self.before_trusted(head, buf, false).client } else { self.peer.ip() }
+    }
+
+    /// Lets go of memory that a large request took: to be called where none may follow for long.
+    pub fn rest(&mut self) {
+        if self.memory.capacity().max(self.lines.capacity()) > KEPT {
+            self.memory = Vec::new();
+            self.lines = Vec::new();
+            self.written = None;
         }
     }
 

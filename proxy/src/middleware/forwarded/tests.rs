@@ -79,6 +79,25 @@ fn what_is_written_for_one_host_is_not_kept_for_another() {
 }
 
 #[test]
+fn what_a_large_request_took_is_not_kept_while_none_is_there() {
+    let networks = ["10.0.0.0/8".parse().unwrap()];
+    let peer = Peer::new("10.0.0.9:4000".parse().unwrap(), &networks);
+    let mut forwarded = Forwarded::new(peer, &networks, 8080, Scheme::Http);
+    for (hops, kept) in [(1, true), (1000, false)] {
+        let hops = vec!["192.0.2.1"; hops].join(", ");
+        let request = format!("GET / HTTP/1.1\r\nHost: a.b\r\nX-Forwarded-For: {hops}\r\n\r\n");
+        let mut head = RequestHead::new();
+        let wide = Limits { head: 100_000, ..LIMITS };
+        assert_eq!(head.parse(request.as_bytes(), &wide), Ok(Parsed::Complete));
+        assert!(forwarded.before(&head, request.as_bytes(), false).edits.lines.len() > hops.len());
+
+        forwarded.rest();
+
+        assert_eq!(forwarded.lines.capacity() > 0, kept, "{} octets", forwarded.lines.capacity());
+    }
+}
+
+#[test]
 fn every_spelling_with_underscores_is_the_same_field() {
     for name in UNTRUSTED {
         let separators: Vec<usize> = name.match_indices('-').map(|(at, _)| at).collect();
