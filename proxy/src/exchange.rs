@@ -89,7 +89,7 @@ async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Res
     let most = worker.settings().config.client.body_bytes.unwrap_or(u64::MAX);
     let mut pump = Pump::new(&client.head, most);
     match send(worker, client, &route, (&mut pump, visit)).await? {
-        Some(begun) => deliver(worker, client, begun, (&mut pump, visit)).await,
+        Some(begun) => deliver(worker, client, &route, begun, (&mut pump, visit)).await,
         // The client left: there is nobody to answer.
         None => Ok(Then::Abort),
     }

@@ -2,9 +2,10 @@
 
 use std::io;
 
+use model::Address;
+
 use crate::accept::client::Client;
 use crate::clock::millis;
-use crate::health::DeadReason;
 use crate::http::{Framing, Method};
 use crate::log::{End, Entry, Request};
 use crate::metrics::Limit;
@@ -29,7 +30,6 @@ pub(crate) enum Rest {
 #[derive(Debug)]
 pub(crate) struct Visit {
     entry: Entry,
-    route: Option<Route>,
     rest: Option<Rest>,
     /// An answer's head is on its way to the client, or one of our own.
     begun: bool,
@@ -54,7 +54,7 @@ impl Visit {
         if client.peer.is_trusted() {
             entry.client(client.real_ip());
         }
-        Self { entry, route: None, rest: None, begun: false, debug }
+        Self { entry, rest: None, begun: false, debug }
     }
 
     /// Something came that is not understood.
@@ -62,22 +62,17 @@ impl Visit {
         let mut entry = worker.log.open(&client.peer);
         entry.malformed(client.octets());
         entry.received(client.octets().len() as u64);
-        Self { entry, route: None, rest: Some(Rest::Unclear), begun: false, debug: false }
+        Self { entry, rest: Some(Rest::Unclear), begun: false, debug: false }
     }
 
     /// The route was found.
     pub(crate) fn goes_by(&mut self, route: &Route) {
         self.entry.backend(route.frontend().backend.name.as_str());
-        self.route = Some(route.clone());
     }
 
-    /// The endpoint at `index` of the route is tried now.
-    pub(crate) fn tries(&mut self, index: usize) {
-        if let Some(route) = &self.route
-            && let Some(candidate) = route.candidate(index)
-        {
-            self.entry.attempt(candidate.address());
-        }
+    /// This endpoint of the route is tried now.
+    pub(crate) fn tries(&mut self, endpoint: &Address) {
+        self.entry.attempt(endpoint);
     }
 
     /// The attempts ended without an answer; `pump` knows how much of the request was read.
@@ -103,11 +98,11 @@ impl Visit {
         !self.begun
     }
 
-    /// The fields that a debugging client is told.
-    pub(crate) fn debug_fields(&self, index: usize, client: &Client) -> Option<DebugFields> {
-        let route = self.route.as_ref().filter(|_| self.debug)?;
+    /// The fields that a debugging client is told of the answer that the endpoint at `index` of the route gave.
+    pub(crate) fn debug_fields(&self, route: &Route, index: usize, client: &Client) -> Option<DebugFields> {
+        let candidate = route.candidate(index).filter(|_| self.debug)?;
         Some(DebugFields::new(Debugged {
-            endpoint: route.candidate(index)?.address(),
+            endpoint: candidate.address(),
             index,
             backend: route.frontend().backend.name.as_str(),
             host: client.head.host(),
@@ -125,18 +120,6 @@ impl Visit {
     /// It ended.
     pub(crate) fn ended(&mut self, end: End) {
         self.entry.ended(end);
-    }
-
-    /// True when its endpoints are checked, so that one that is marked comes back as soon as it passes.
-    pub(crate) fn is_checked(&self) -> bool {
-        self.route.as_ref().is_some_and(|route| route.frontend().policy.check.is_some())
-    }
-
-    /// Marks the endpoint at `index` of the route dead.
-    pub(crate) fn blame(&self, worker: &Worker, client: &Client, index: usize, reason: DeadReason) {
-        if let Some(route) = &self.route {
-            worker.bury(client.head.host(), route, index, reason);
-        }
     }
 
     /// How much of the request was read.

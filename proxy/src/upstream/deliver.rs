@@ -15,25 +15,27 @@ use crate::log::End as Ended;
 use crate::metrics::{Limit, UpstreamFailure};
 use crate::middleware::DebugFields;
 use crate::respond::LocalReply;
+use crate::route::Route;
 use crate::visit::Visit;
 use crate::worker::Worker;
 
-/// Delivers `begun` to the client, while `pump` moves what is left of the request.
+/// Delivers `begun`, an answer by `route`, to the client, while `pump` moves what is left of the request.
 ///
 /// # Errors
 /// A reply, when nothing was sent to the client yet and nothing of the answer can be.
 pub(crate) async fn deliver(
     worker: &Worker,
     client: &mut Client,
+    route: &Route,
     mut begun: Begun,
     (pump, visit): (&mut Pump, &mut Visit),
 ) -> Result<Then, LocalReply> {
-    judge(worker, client, &begun, visit);
+    judge(worker, client, route, &begun);
     let version = client.head.version();
     let close = ends_connection(worker, client, &begun, pump);
     let mut head = worker.take_scratch();
     visit.answered(begun.head.status());
-    let debug = visit.debug_fields(begun.index, client);
+    let debug = visit.debug_fields(route, begun.index, client);
     let added = debug.as_ref().map(DebugFields::added).unwrap_or_default();
     write_response(&begun.head, begun.buffer.filled(), version, close, &added, &mut head);
     if begun.head.is_upgrade() {
@@ -59,7 +61,7 @@ pub(crate) async fn deliver(
         }
         End::Silent => {
             worker.counters.upstream_failure(UpstreamFailure::IdleTimeout);
-            visit.blame(worker, client, begun.index, DeadReason::IdleTimeout);
+            worker.bury(client.head.host(), route, begun.index, DeadReason::IdleTimeout);
             Ended::UpstreamBroken
         }
         End::ClientGone => Ended::ClientGone,
@@ -100,18 +102,19 @@ fn keep(worker: &Worker, head: Box<ResponseHead>, connection: Connection, at_res
 }
 
 /// Marks the endpoint where its status says that it is dead.
-fn judge(worker: &Worker, client: &Client, begun: &Begun, visit: &Visit) {
+fn judge(worker: &Worker, client: &Client, route: &Route, begun: &Begun) {
     let status = begun.head.status();
     if status < 500 {
         return;
     }
     let settings = worker.settings();
     let (method, retry_after) = (client.head.method(), begun.head.has_retry_after());
-    let checked = settings.config.health.active_checks && visit.is_checked();
+    // One that is checked comes back as soon as it passes.
+    let checked = settings.config.health.active_checks && route.frontend().policy.check.is_some();
     let active = checked || *worker.shared.active_checker.borrow();
     if verdict(status, method, retry_after, settings.config.health.dead_on_500, active) {
         worker.counters.upstream_failure(UpstreamFailure::ServerError);
-        visit.blame(worker, client, begun.index, DeadReason::Status(status));
+        worker.bury(client.head.host(), route, begun.index, DeadReason::Status(status));
     }
 }
 

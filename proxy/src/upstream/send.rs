@@ -100,7 +100,7 @@ async fn try_endpoints(
     worker.budget.borrow_mut().deposit(worker.now());
     loop {
         let candidate = next;
-        visit.tries(candidate.index);
+        visit.tries(candidate.address());
         let mut outcome = attempt(worker, client, route, candidate, (pump, visit), true).await;
         if outcome.as_ref().is_err_and(|failed| failed.deserves_fresh(client, pump)) {
             outcome = attempt(worker, client, route, candidate, (pump, visit), false).await;
