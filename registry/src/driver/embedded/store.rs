@@ -18,7 +18,7 @@ use crate::driver::LIST_BATCH;
 use crate::{HistoryQuery, PublishError, Write};
 
 /// Memory for pages of the store, in octets. Little: what was read once to list it is not read again, and the system keeps pages, too.
-const PAGE_CACHE: usize = 16 << 20;
+const PAGE_CACHE: usize = 8 << 20;
 
 /// An open store.
 #[derive(Debug)]

@@ -128,7 +128,7 @@ impl Session<'_> {
         frontend: &FactKey,
         address: &Address,
     ) -> Result<Option<Entries>, RedisError> {
-        let served = self.known.served(frontend).map(|(list, _)| RawKey::clone(list));
+        let served = self.known.served(&self.shared.names, frontend).map(|(list, _)| list);
         let list = served.filter(|list| list.starts_with(&self.shared.names.lists));
         let Some(list) = list.filter(|_| self.writer.is_some()) else { return Ok(None) };
         let read = redis::cmd("LRANGE").arg(&*list).arg(1).arg(MAX_ENTRIES).to_owned();

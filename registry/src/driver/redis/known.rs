@@ -2,16 +2,22 @@
 //!
 //! In: readings. Out: the [`Change`]s they make. Several keys may state one fact: portico's JSON and hipache's list, or spellings of one
 //! host; portico's JSON wins, then the canonical spelling, and the others are set aside as clashes.
+//!
+//! Nearly every entry is the only one of its fact, is served, and says it just as portico would write it: then the fact alone is kept
+//! ([`plain`]), and key and digest are made of it when they are wanted. There may be a million of them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
 use std::sync::Arc;
 
-use model::{Change, Check, Fact, FactKey, Origin, Quarantined, Revision, Stated};
+use model::{Change, Check, Fact, FactKey, Origin, Quarantined, Revision, Snapshot, Stated};
 use tokio::time::Instant;
 
 use super::content::{Digest, Reading};
 use super::names::{Meaning, Names, RawKey, shown};
+
+mod plain;
+
+pub(super) use plain::Cursor;
 
 /// What a key said when it was last read.
 #[derive(Debug, Clone)]
@@ -41,38 +47,53 @@ struct Held {
 /// All that is known.
 #[derive(Debug, Default)]
 pub(super) struct Known {
+    /// What is stated by entries that are plain.
+    plain: Snapshot,
+    /// Keys that were taken in and may be plain.
+    fresh: Vec<RawKey>,
+    /// All other entries.
     entries: BTreeMap<RawKey, Held>,
+    /// Of the facts that they state.
     claims: HashMap<FactKey, Vec<RawKey>>,
     /// How many of the entries are checks: most stores have none.
     checks: usize,
 }
 
 impl Known {
-    pub(super) fn get(&self, raw: &[u8]) -> Option<&Entry> {
-        self.entries.get(raw).map(|held| &held.entry)
+    /// What stood under `raw` when it was last read.
+    pub(super) fn get(&self, names: &Names, raw: &RawKey) -> Option<Entry> {
+        match self.entries.get(raw) {
+            Some(held) => Some(held.entry.clone()),
+            None => Some(plain::entry(self.plain_under(names, raw)?)),
+        }
+    }
+
+    /// Whether anything stood under `raw` when it was last read.
+    pub(super) fn contains(&self, names: &Names, raw: &RawKey) -> bool {
+        self.entries.contains_key(raw) || self.plain_under(names, raw).is_some()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// At most `count` keys behind `after`, in order.
-    pub(super) fn keys_after(&self, after: Option<&RawKey>, count: usize) -> Vec<RawKey> {
-        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(Arc::clone(after)));
-        self.entries.range((from, Bound::Unbounded)).take(count).map(|(raw, _)| Arc::clone(raw)).collect()
+        self.plain.len() + self.entries.len()
     }
 
     /// The fact that is served under `key`, and the raw key that states it.
-    pub(super) fn served(&self, key: &FactKey) -> Option<(&RawKey, &Stated)> {
+    pub(super) fn served(&self, names: &Names, key: &FactKey) -> Option<(RawKey, Stated)> {
+        if let Some(stated) = self.plain.get(key) {
+            return Some((names.spelled(key, stated.origin), stated.clone()));
+        }
         self.claims.get(key)?.iter().find_map(|raw| match &self.entries.get(raw)?.shown {
-            Shown::Served(stated) => Some((raw, stated)),
+            Shown::Served(stated) => Some((Arc::clone(raw), stated.clone())),
             _ => None,
         })
     }
 
     /// All keys that state, or should state, this fact.
-    pub(super) fn claimants(&self, key: &FactKey) -> &[RawKey] {
-        self.claims.get(key).map_or(&[], Vec::as_slice)
+    pub(super) fn claimants(&self, names: &Names, key: &FactKey) -> Vec<RawKey> {
+        match self.plain.get(key) {
+            Some(stated) => vec![names.spelled(key, stated.origin)],
+            None => self.claims.get(key).cloned().unwrap_or_default(),
+        }
     }
 
     /// Takes in what was read under `raw` (`None`: nothing is there) and adds what changes by it to `changes`. `at`: the
@@ -86,6 +107,9 @@ impl Known {
         changes: &mut Vec<Change>,
     ) {
         let meaning = names.meaning(raw);
+        if let Meaning::Frontend { key, .. } | Meaning::Check(key) = &meaning {
+            self.unpack(names, key);
+        }
         let a_check = usize::from(matches!(meaning, Meaning::Check(_)));
         let before = match entry {
             Some(entry) => match self.entries.get_mut(raw) {
@@ -120,6 +144,7 @@ impl Known {
                 {
                     self.show_check(names, &names.check(host), &key, changes);
                 }
+                self.fresh.push(Arc::clone(raw));
             }
             _ => self.show_junk(raw, changes),
         }
@@ -159,7 +184,7 @@ impl Known {
         let claimants = self.claims.get(key).cloned().unwrap_or_default();
         let check = self.check(names, key);
         let winner = claimants.iter().filter_map(|raw| self.rank(names, raw)).min();
-        let served_before = was_served || self.served(key).is_some();
+        let served_before = was_served || self.served(names, key).is_some();
         if served_before && winner.is_none() {
             changes.push(Change::Remove(key.clone()));
         }
@@ -212,7 +237,7 @@ impl Known {
         if self.checks == 0 || !path.is_root() {
             return None;
         }
-        let entry = self.get(&names.check(host))?;
+        let Held { entry, .. } = self.entries.get(&names.check(host))?;
         match &entry.reading {
             Reading::Check(check) => Some((Arc::clone(check), entry.revision)),
             Reading::Fact(_) | Reading::Unusable(_) => None,
@@ -221,8 +246,8 @@ impl Known {
 
     /// Tells of a check that cannot be used, or that belongs to no list because portico's JSON states the frontend.
     fn show_check(&mut self, names: &Names, raw: &RawKey, key: &FactKey, changes: &mut Vec<Change>) {
-        let winner = self.served(key).map(|(winner, _)| winner);
-        let native = winner.filter(|winner| !winner.starts_with(&names.lists)).cloned();
+        let winner = self.served(names, key).map(|(winner, _)| winner);
+        let native = winner.filter(|winner| !winner.starts_with(&names.lists));
         let Some(held) = self.entries.get_mut(raw) else { return };
         let now = match (&held.entry.reading, native) {
             (Reading::Unusable(why), _) => Shown::Aside(why.clone()),
@@ -254,11 +279,12 @@ impl Known {
 
     /// All that is known, as the changes that state it.
     pub(super) fn statement(&self) -> impl Iterator<Item = Change> {
-        self.entries.iter().filter_map(|(raw, held)| match &held.shown {
+        let others = self.entries.iter().filter_map(|(raw, held)| match &held.shown {
             Shown::Served(stated) => Some(Change::Put(stated.clone())),
             Shown::Aside(why) => Some(Change::Quarantine(shown(raw), why.clone())),
             Shown::Nothing => None,
-        })
+        });
+        self.plain.facts().cloned().map(Change::Put).chain(others)
     }
 }
 

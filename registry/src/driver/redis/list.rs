@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::books::Damage;
 use super::connect::{Refusal, Stop, octets};
 use super::follow::{Deadlines, Session};
-use super::known::Known;
+use super::known::{Entry, Known};
 use super::look::look;
-use super::names::{Meaning, RawKey};
+use super::names::{Meaning, Names, RawKey};
 use super::place::Place;
 use super::settle::{BATCH, BEHIND, Gathered};
 use crate::driver::{Event, LIST_BATCH, Lost};
@@ -20,6 +20,35 @@ use crate::driver::{Event, LIST_BATCH, Lost};
 const SCAN: usize = 1000;
 /// How often what changed during the listing is read again before it is told.
 const ROUNDS: usize = 4;
+
+/// What of a listing is read and taken in already, so that a large store is not there twice.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) known: Known,
+    deadlines: Deadlines,
+    /// How many keys changed after what was told before the listing.
+    pub(super) seen: usize,
+    /// The highest revision among them.
+    at: u64,
+}
+
+impl Taken {
+    /// Takes in what was gathered so far. `told`: the revision that was told before the listing.
+    fn take(&mut self, names: &Names, gathered: &mut Gathered, told: u64) {
+        self.at =
+            gathered.found.values().map(|found| found.revision).fold(self.at.max(gathered.at), u64::max);
+        for (key, found) in std::mem::take(&mut gathered.found) {
+            let before = self.known.get(names, &key);
+            let was_seen = before.as_ref().is_some_and(|before| before.revision.number() > told);
+            self.seen =
+                (self.seen + usize::from(found.revision > told)).saturating_sub(usize::from(was_seen));
+            let ends = |entry: Option<&Entry>| entry.and_then(|entry| entry.ends);
+            self.deadlines.moved(&key, ends(before.as_ref()), ends(found.entry.as_ref()));
+            self.known.take(names, &key, found.entry, Revision::new(self.at), &mut Vec::new());
+        }
+        self.known.pack(names);
+    }
+}
 
 impl Session<'_> {
     /// Lists all frontends and dead marks.
@@ -37,32 +66,37 @@ impl Session<'_> {
             gathered.at = gathered.at.max(counted.last);
         }
         self.highest = gathered.at;
-        let keys: Vec<RawKey> = keys.into_iter().collect();
-        for batch in keys.chunks(BATCH) {
-            let again = self.gather(batch.to_vec(), &mut gathered).await?;
-            self.dirty.extend(again);
-        }
+        let mut taken = Taken::default();
+        self.read_all(keys, &mut gathered, &mut taken).await?;
         for _ in 0..ROUNDS {
-            let missed = self.missed(&gathered).await?;
+            let missed = self.missed(&gathered, &taken).await?;
             if missed.is_empty() {
                 break;
             }
-            for batch in missed.chunks(BATCH) {
-                let again = self.gather(batch.to_vec(), &mut gathered).await?;
-                self.dirty.extend(again);
-            }
+            self.read_all(missed, &mut gathered, &mut taken).await?;
         }
-        self.known = Known::default();
-        self.deadlines = Deadlines::default();
-        let at = gathered.found.values().map(|found| found.revision).fold(gathered.at, u64::max);
-        for (key, found) in gathered.found {
-            self.take(&key, found, at, &mut Vec::new());
-        }
-        self.highest = at;
+        self.highest = gathered.at.max(taken.at);
+        (self.known, self.deadlines) = (taken.known, taken.deadlines);
         self.tell_list(lost).await?;
         self.listed = true;
         self.sweep.restart();
         self.list_marks(hosts).await
+    }
+
+    /// Reads `keys`, a batch after the other, and takes in what it finds.
+    async fn read_all(
+        &mut self,
+        keys: impl IntoIterator<Item = RawKey>,
+        gathered: &mut Gathered,
+        taken: &mut Taken,
+    ) -> Result<(), Stop> {
+        let mut keys = keys.into_iter().peekable();
+        while keys.peek().is_some() {
+            let again = self.gather(keys.by_ref().take(BATCH).collect(), gathered).await?;
+            self.dirty.extend(again);
+            taken.take(&self.shared.names, gathered, self.highest);
+        }
+        Ok(())
     }
 
     /// What the master that the sentinels name lost of what this node knows, or of what another node that was here before knew.

@@ -220,16 +220,16 @@ impl Session<'_> {
 
     /// The list that requests for `host` are answered from, by hipache's lookup; `None`: no list, or not one of hipache's.
     fn list_of(&self, host: &str) -> Option<RawKey> {
-        let (raw, _) = self.known.served(&self.served_for(host)?.0)?;
-        Some(Arc::clone(raw)).filter(|raw| raw.starts_with(&self.shared.names.lists))
+        let (raw, _) = self.known.served(&self.shared.names, &self.served_for(host)?.0)?;
+        Some(raw).filter(|raw| raw.starts_with(&self.shared.names.lists))
     }
 
     /// The frontend that requests for `host` are answered from, by hipache's lookup.
     pub(super) fn served_for(&self, host: &str) -> Option<(FactKey, Stated)> {
         lookups(host).find_map(|host| {
             let key = FactKey::Frontend { host, path: PathPrefix::root() };
-            let (_, stated) = self.known.served(&key)?;
-            Some((key, stated.clone()))
+            let (_, stated) = self.known.served(&self.shared.names, &key)?;
+            Some((key, stated))
         })
     }
 }

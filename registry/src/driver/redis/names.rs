@@ -93,6 +93,15 @@ impl Names {
         format!("{}portico:{key}", self.prefix).into_bytes().into()
     }
 
+    /// The key that states a fact in this form, as portico spells it.
+    pub(super) fn spelled(&self, key: &FactKey, origin: Origin) -> RawKey {
+        let FactKey::Frontend { host, .. } = key;
+        match origin {
+            Origin::Hipache => self.list(host),
+            Origin::Native => self.native(key),
+        }
+    }
+
     /// hipache's key of the dead marks of a host.
     pub(super) fn dead(&self, host: &str) -> RawKey {
         format!("{}dead:{host}", self.prefix).into_bytes().into()

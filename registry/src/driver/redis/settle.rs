@@ -16,6 +16,7 @@ use super::connect::{Refusal, Stop, octets};
 use super::content::{Digest, Reading};
 use super::follow::Session;
 use super::known::{Entry, joined};
+use super::list::Taken;
 use super::look::{Look, look};
 use super::names::{Meaning, RawKey};
 use super::number::{NOT_KNOWN, SET_ASIDE, Unnumbered, document, number};
@@ -70,7 +71,7 @@ impl Session<'_> {
         let mut gathered = Gathered { at: self.highest, ..Gathered::default() };
         for _ in 0..ROUNDS {
             let mut again = self.gather(batch, &mut gathered).await?;
-            again.extend(self.missed(&gathered).await?);
+            again.extend(self.missed(&gathered, &Taken::default()).await?);
             if again.is_empty() {
                 return self.tell_unless_flushed(gathered).await;
             }
@@ -186,7 +187,10 @@ impl Session<'_> {
     /// The fact that `key` states, or has a part in: what was `read` just now, else what is known.
     fn stated_by(&self, key: &RawKey, read: &Read) -> Option<Arc<Fact>> {
         let names = &self.shared.names;
-        let now = |key: &RawKey| read.get(key).copied().unwrap_or_else(|| self.known.get(key));
+        let now = |key: &RawKey| match read.get(key) {
+            Some(entry) => entry.cloned(),
+            None => self.known.get(names, key),
+        };
         let (list, check) = match names.meaning(key) {
             Meaning::Check(FactKey::Frontend { host, .. }) => (names.list(&host), Arc::clone(key)),
             Meaning::Frontend { key: FactKey::Frontend { host, .. }, origin: Origin::Hipache, .. } => {
@@ -194,11 +198,11 @@ impl Session<'_> {
             }
             _ => return now(key).and_then(fact),
         };
-        let check = now(&check).and_then(|entry| match &entry.reading {
+        let check = now(&check).and_then(|entry| match entry.reading {
             Reading::Check(check) => Some(check),
             Reading::Fact(_) | Reading::Unusable(_) => None,
         });
-        now(&list).and_then(fact).map(|fact| joined(&fact, check))
+        now(&list).and_then(fact).map(|fact| joined(&fact, check.as_ref()))
     }
 
     /// Has the store number what its books do not have. `None`: it takes no writes from us.
@@ -207,11 +211,11 @@ impl Session<'_> {
         unnumbered: &mut Vec<(RawKey, Digest, Option<Entry>)>,
         gathered: &mut Gathered,
     ) -> Result<Option<Vec<RawKey>>, Stop> {
-        let mut read: Read = gathered.found.iter().map(|(key, found)| (key, found.entry.as_ref())).collect();
+        let mut read = Read { found: &gathered.found, now: BTreeMap::new() };
         let mut changes = Vec::with_capacity(unnumbered.len());
         for (key, _, entry) in unnumbered.iter() {
             let before = self.before(key, &read);
-            read.insert(key, entry.as_ref());
+            read.now.insert(key, entry.as_ref());
             let after = self.after(key, entry.as_ref(), &read);
             changes.push(Unnumbered { key: Arc::clone(key), before, after });
         }
@@ -268,8 +272,8 @@ impl Session<'_> {
     fn number_locally(&mut self, unnumbered: Vec<(RawKey, Digest, Option<Entry>)>, gathered: &mut Gathered) {
         let floor = self.floor();
         for (key, digest, entry) in unnumbered {
-            let known = self.known.get(&key);
-            let same = match known {
+            let known = self.known.get(&self.shared.names, &key);
+            let same = match &known {
                 Some(known) => known.digest == digest,
                 None => digest.is_absent(),
             };
@@ -287,19 +291,21 @@ impl Session<'_> {
 
     /// The revision this node already serves just this fact at, so that a restart of ours changes nothing.
     fn served_revision(&self, key: &RawKey, entry: Option<&Entry>) -> Option<u64> {
-        let fact = self.stated_by(key, &BTreeMap::from([(key, entry)]))?;
+        let read = Read { found: &BTreeMap::new(), now: BTreeMap::from([(key, entry)]) };
+        let fact = self.stated_by(key, &read)?;
         let Meaning::Frontend { key, .. } = self.shared.names.meaning(key) else { return None };
         let snapshot = self.snapshots.borrow();
         let served = snapshot.get(&key)?;
         (served.fact == fact).then(|| served.revision.number())
     }
 
-    /// Keys that others changed between what we served last and what was gathered, and that were not read since.
-    pub(super) async fn missed(&mut self, gathered: &Gathered) -> Result<Vec<RawKey>, Stop> {
+    /// Keys that others changed between what we served last and what was gathered, and that were not read since; some of what was
+    /// gathered may be `taken` in already.
+    pub(super) async fn missed(&mut self, gathered: &Gathered, taken: &Taken) -> Result<Vec<RawKey>, Stop> {
         if self.read_only.is_some() || gathered.at <= self.highest {
             return Ok(Vec::new());
         }
-        let seen = gathered.found.values().filter(|found| found.revision > self.highest).count();
+        let seen = gathered.found.values().filter(|found| found.revision > self.highest).count() + taken.seen;
         if u64::try_from(seen).unwrap_or(u64::MAX) >= gathered.at - self.highest {
             return Ok(Vec::new());
         }
@@ -328,10 +334,13 @@ impl Session<'_> {
             let revision: u64 =
                 record.id.split('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
             let Some(key) = record.map.get("key").cloned().and_then(octets) else { continue };
-            let found = gathered.found.get(&*key);
-            let read_since = found.is_some_and(|found| found.revision.max(found.seen_at) >= revision);
-            if !read_since {
-                missed.push(RawKey::from(key));
+            let key = RawKey::from(key);
+            let read_at = match gathered.found.get(&key) {
+                Some(found) => Some(found.revision.max(found.seen_at)),
+                None => taken.known.get(&self.shared.names, &key).map(|entry| entry.revision.number()),
+            };
+            if read_at.is_none_or(|read_at| read_at < revision) {
+                missed.push(key);
             }
         }
         missed.sort();
@@ -353,6 +362,7 @@ impl Session<'_> {
         for (key, found) in order {
             self.take(&key, found, at, &mut changes);
         }
+        self.known.pack(&self.shared.names);
         self.announce(at, last_of_each(changes), gone).await
     }
 
@@ -389,16 +399,15 @@ impl Session<'_> {
     }
 
     /// Takes in one key.
-    pub(super) fn take(&mut self, key: &RawKey, found: Found, at: u64, changes: &mut Vec<Change>) {
-        let before = self.known.get(key);
-        let (ended, known) = (before.and_then(|known| known.ends), before.map(|known| known.revision));
+    fn take(&mut self, key: &RawKey, found: Found, at: u64, changes: &mut Vec<Change>) {
+        let before = self.known.get(&self.shared.names, key);
         let ends = found.entry.as_ref().and_then(|entry| entry.ends);
-        self.deadlines.moved(key, ended, ends);
+        self.deadlines.moved(key, before.as_ref().and_then(|before| before.ends), ends);
         let mut entry = found.entry;
         if let (Some(entry), Some(before)) = (&mut entry, before) {
             // A fact that came forward when a better one went is served at a later revision than the books say.
             if entry.digest == before.digest {
-                entry.revision = entry.revision.max(known.unwrap_or_default());
+                entry.revision = entry.revision.max(before.revision);
             }
         }
         self.known.take(&self.shared.names, key, entry, Revision::new(at), changes);
@@ -422,7 +431,18 @@ fn last_of_each(changes: Vec<Change>) -> Vec<Change> {
 }
 
 /// Entries that were read, and are not taken in yet.
-type Read<'a> = BTreeMap<&'a RawKey, Option<&'a Entry>>;
+struct Read<'a> {
+    found: &'a BTreeMap<RawKey, Found>,
+    /// Just now.
+    now: BTreeMap<&'a RawKey, Option<&'a Entry>>,
+}
+
+impl Read<'_> {
+    fn get(&self, key: &RawKey) -> Option<Option<&Entry>> {
+        let before = || self.found.get(key).map(|found| found.entry.as_ref());
+        self.now.get(key).copied().or_else(before)
+    }
+}
 
 struct Candidate {
     entry: Option<Entry>,
@@ -434,9 +454,9 @@ fn found(entry: Option<Entry>, revision: u64, seen_at: u64) -> Found {
     Found { entry, revision, seen_at }
 }
 
-fn fact(entry: &Entry) -> Option<Arc<Fact>> {
-    match &entry.reading {
-        Reading::Fact(fact) => Some(Arc::clone(fact)),
+fn fact(entry: Entry) -> Option<Arc<Fact>> {
+    match entry.reading {
+        Reading::Fact(fact) => Some(fact),
         Reading::Check(_) | Reading::Unusable(_) => None,
     }
 }

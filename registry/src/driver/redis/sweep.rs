@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::connect::{Stop, octets};
 use super::content::Digest;
 use super::follow::Session;
+use super::known::Cursor;
 use super::names::{Meaning, RawKey};
 use super::scripts::DIGESTS;
 use super::settle::{Found, Gathered, Gone, refuses};
@@ -37,7 +38,7 @@ pub(super) struct Sweep {
     pause: Duration,
     due: Instant,
     /// The last key compared.
-    compared: Option<RawKey>,
+    compared: Option<Cursor>,
     cursor: u64,
     /// How many keys the store holds, ours or not.
     stored: usize,
@@ -157,14 +158,11 @@ impl Session<'_> {
     /// The walk over what is known.
     async fn compare(&mut self) -> Result<(), Stop> {
         let step = self.sweep.step(self.known.len());
-        let keys = self.known.keys_after(self.sweep.compared.as_ref(), step);
-        if keys.len() < step {
-            self.sweep.compared = None;
-            if let Some(hurry) = &mut self.sweep.hurry {
-                hurry.compared = true;
-            }
-        } else {
-            self.sweep.compared = keys.last().cloned();
+        let names = &self.shared.names;
+        let (keys, cursor) = self.known.keys_after(names, self.sweep.compared.as_ref(), step);
+        self.sweep.compared = cursor.filter(|_| keys.len() == step);
+        if let (None, Some(hurry)) = (&self.sweep.compared, &mut self.sweep.hurry) {
+            hurry.compared = true;
         }
         if !self.sweep.scripted {
             self.dirty.extend(keys);
@@ -188,7 +186,7 @@ impl Session<'_> {
         let counter: u64 = digests.next().and_then(text).and_then(|digits| digits.parse().ok()).unwrap_or(0);
         for key in keys {
             let now = digests.next().and_then(text).map(|digest| Digest::new(&digest));
-            if now.as_ref() != self.known.get(&key).map(|known| &known.digest) {
+            if now != self.known.get(names, &key).map(|known| known.digest) {
                 self.dirty.insert(key);
             }
         }
@@ -207,7 +205,7 @@ impl Session<'_> {
         for key in found {
             match self.shared.names.meaning(&key) {
                 Meaning::Dead(host) if self.marks.knows(&host) => {}
-                _ if self.known.get(&key).is_some() => {}
+                _ if self.known.contains(&self.shared.names, &key) => {}
                 _ => self.touched(key),
             }
         }
@@ -234,15 +232,16 @@ impl Session<'_> {
         hosts.into_iter().for_each(|host| self.marks.touched(host));
         self.marks.touch_all();
         self.sweep.restart();
-        if self.known.len() > 0 && self.dirty.iter().all(|key| self.known.get(key).is_none()) {
+        if self.known.len() > 0 && !self.dirty.iter().any(|key| self.known.contains(&self.shared.names, key))
+        {
             let before = (std::mem::take(&mut self.known), std::mem::take(&mut self.deadlines));
             let told = self.announce(gathered.at, Vec::new(), Gone::All).await;
             // Forgetting takes its time, and nobody waits for it.
             drop(before);
             return told;
         }
-        let known = self.known.keys_after(None, usize::MAX).into_iter();
-        let gone = known.filter(|key| !self.dirty.contains(key));
+        let (known, _) = self.known.keys_after(&self.shared.names, None, usize::MAX);
+        let gone = known.into_iter().filter(|key| !self.dirty.contains(key));
         let nothing = |key| (key, Found { entry: None, revision: 0, seen_at: gathered.at });
         gathered.found = gone.map(nothing).collect();
         self.tell_as(gathered, Gone::AtOnce).await

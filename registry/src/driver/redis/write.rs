@@ -10,6 +10,7 @@ use super::connect::{Refusal, Stop, octets};
 use super::content::{Content, Digest, MAX_OCTETS, Reading};
 use super::follow::Session;
 use super::known::Entry;
+use super::list::Taken;
 use super::names::{Meaning, RawKey};
 use super::number::{document, now_ms};
 use super::scripts::WRITE;
@@ -118,7 +119,7 @@ impl Session<'_> {
     /// The first expectation that does not hold.
     fn conflict(&self, edits: &[Edit]) -> Option<PublishError> {
         edits.iter().find_map(|edit| {
-            let actual = self.known.served(&edit.key).map(|(_, stated)| stated.revision);
+            let actual = self.known.served(&self.shared.names, &edit.key).map(|(_, stated)| stated.revision);
             (!edit.expected.holds(actual)).then(|| PublishError::Conflict { key: edit.key.clone(), actual })
         })
     }
@@ -131,11 +132,11 @@ impl Session<'_> {
         if path.is_root() {
             keys.push(names.list(host));
             let check = names.check(host);
-            keys.extend(self.known.get(&check).is_some().then_some(check));
+            keys.extend(self.known.contains(names, &check).then_some(check));
         }
-        for claimant in self.known.claimants(key) {
-            if !keys.contains(claimant) {
-                keys.push(Arc::clone(claimant));
+        for claimant in self.known.claimants(names, key) {
+            if !keys.contains(&claimant) {
+                keys.push(claimant);
             }
         }
         keys
@@ -144,13 +145,13 @@ impl Session<'_> {
     /// What an edit does; `None`: it removes what is not there.
     fn step(&self, edit: &Edit) -> Option<Step> {
         let mut keys = self.keys_of(&edit.key);
-        let served = self.known.served(&edit.key);
-        let before = served.map(|(_, stated)| document(&stated.fact)).unwrap_or_default();
+        let served = self.known.served(&self.shared.names, &edit.key);
+        let before = served.as_ref().map(|(_, stated)| document(&stated.fact)).unwrap_or_default();
         let Some(fact) = &edit.fact else {
             let (raw, _) = served?;
             // The history names the key that stated the fact.
-            keys.retain(|key| key != raw);
-            keys.insert(0, Arc::clone(raw));
+            keys.retain(|key| *key != raw);
+            keys.insert(0, raw);
             return Some(Step { keys, content: Content::Absent, before, after: String::new() });
         };
         let Fact::Frontend(frontend) = fact;
@@ -201,8 +202,8 @@ impl Session<'_> {
         call.key(&names.revision).key(&names.revisions).key(&names.history);
         call.arg(&names.lists).arg(floor).arg(now_ms()).arg(keep).arg(&names.changes).arg(&write.who);
         for key in &keys {
-            let known = self.known.get(key).map(|known| known.digest.as_str());
-            call.key(&**key).arg(known.unwrap_or_default());
+            let known = self.known.get(names, key).map(|known| known.digest);
+            call.key(&**key).arg(known.as_ref().map_or("", Digest::as_str));
         }
         for step in steps {
             let values: &[Vec<u8>] = match &step.content {
@@ -265,7 +266,7 @@ impl Session<'_> {
                 gathered.found.insert(Arc::clone(key), Found { entry, revision, seen_at: revision });
             }
         }
-        let missed = self.missed(&gathered).await?;
+        let missed = self.missed(&gathered, &Taken::default()).await?;
         if !missed.is_empty() {
             let again = self.gather(missed, &mut gathered).await?;
             self.dirty.extend(again);

@@ -82,8 +82,8 @@ fn a_native_form_that_cannot_be_read_leaves_the_list_serving() {
     world.take("frontend:a", list("one"));
     let junk = Content::Text(b"{".to_vec());
     assert_eq!(world.take("portico:frontend:a", junk), ["aside portico:frontend:a"]);
-    assert_eq!(world.known.claimants(&json_key("a")).len(), 2);
-    assert!(world.known.served(&json_key("a")).is_some());
+    assert_eq!(world.known.claimants(&world.names, &json_key("a")).len(), 2);
+    assert!(world.known.served(&world.names, &json_key("a")).is_some());
 }
 
 #[test]
