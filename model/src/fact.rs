@@ -125,6 +125,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_stated_fits_into_two_words() {
+        assert_eq!(size_of::<Stated>(), 16, "there may be a million of them, more than once");
+    }
+
+    #[test]
     fn keys_read_back_what_they_write() {
         for text in [
             "frontend:www.example.com",

@@ -1,7 +1,7 @@
 //! The persistent ordered map under a snapshot, made for millions of facts.
 //!
 //! A fact is ordered by the key that stands in it, so the key is not kept twice. What is put in ascending order, as a store lists
-//! it, fills the nodes of the tree, which otherwise would be half empty. Together an entry costs some 28 octets beside its fact.
+//! it, fills the nodes of the tree, which otherwise would be half empty. Together an entry costs some 24 octets beside its fact.
 
 use std::cmp::Ordering;
 use std::ops::Bound;

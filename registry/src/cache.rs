@@ -25,7 +25,7 @@ const CONFIRM: Duration = Duration::from_secs(60);
 /// How long to wait before a file that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 /// Memory for pages of the file, in octets.
-const PAGE_CACHE: usize = 8 << 20;
+const PAGE_CACHE: usize = 2 << 20;
 
 /// Whose snapshot it is.
 const SOURCE: TableDefinition<'_, &str, &str> = TableDefinition::new("source");

@@ -6,5 +6,6 @@ mod checks;
 mod health;
 mod lookup;
 mod marks;
+mod size;
 mod update;
 mod world;

@@ -109,3 +109,60 @@ fn json_key(host: &str) -> FactKey {
         path: model::PathPrefix::root(),
     }
 }
+
+#[test]
+fn of_a_plain_entry_only_the_fact_is_kept_and_nothing_is_different_by_it() {
+    // given
+    let mut world = World::new();
+    let take = |world: &mut World| {
+        let list = world.take("frontend:a", list("one"));
+        let json =
+            world.take("portico:frontend:b", Content::Text(br#"{"host":"b","endpoints":[]}"#.to_vec()));
+        [list, json].concat()
+    };
+    assert_eq!(take(&mut world), ["put frontend:a Hipache@1", "put frontend:b Native@2"]);
+    let raws: [RawKey; 2] = [b"frontend:a"[..].into(), b"portico:frontend:b"[..].into()];
+    let before = raws.each_ref().map(|raw| world.known.get(&world.names, raw).expect("an entry"));
+
+    // when
+    world.known.pack(&world.names);
+
+    // then
+    assert!(world.known.entries.is_empty() && world.known.claims.is_empty());
+    let after = raws.each_ref().map(|raw| world.known.get(&world.names, raw).expect("an entry"));
+    let said = |entry: &Entry| (entry.digest.clone(), entry.revision, entry.reading.clone());
+    assert_eq!(after.each_ref().map(said), before.each_ref().map(said));
+    let (keys, end) = world.known.keys_after(&world.names, None, 2);
+    assert_eq!((&*keys, world.known.len()), (&raws[..], 2));
+    assert!(world.known.keys_after(&world.names, end.as_ref(), 2).0.is_empty());
+    assert_eq!(world.take("portico:frontend:a", json("a")), ["aside frontend:a", "put frontend:a Native@3"]);
+    assert_eq!(world.take("portico:frontend:b", Content::Absent), ["remove frontend:b"]);
+}
+
+#[test]
+fn what_is_not_written_as_portico_would_is_kept_whole() {
+    let mut world = World::new();
+    world.take("frontend:a", Content::List([b"one".to_vec(), b"http://10.0.0.1/".to_vec()].into()));
+    world.take("frontend:B", list("one"));
+
+    world.known.pack(&world.names);
+
+    assert_eq!((world.known.plain.len(), world.known.entries.len()), (0, 2));
+}
+
+#[test]
+fn a_million_plain_entries_would_take_less_than_200_octets_each() {
+    let (entries, mut world) = (10_000, World::new());
+    let mut hosts: Vec<String> = (0..entries).map(|n| format!("frontend:host-{n}.example.com")).collect();
+    hosts.sort();
+
+    let taken = allocation_counter::measure(|| {
+        for part in hosts.chunks(250) {
+            part.iter().for_each(|raw| drop(world.take(raw, list("app-1"))));
+            world.known.pack(&world.names);
+        }
+    });
+
+    let each = taken.bytes_current / entries;
+    assert!((128..200).contains(&each), "{each} octets, the fact's own 128 among them");
+}
