@@ -19,6 +19,12 @@ use crate::route::RouteTable;
 /// How often a report goes out when nothing else asks for one.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
+/// Changes within this time of a new table share the next one: the first of many is served at once, and a thousand a second do not
+/// take the processors from requests.
+const REST: Duration = Duration::from_millis(5);
+/// How many old tables may wait to be freed together.
+const RETIRED: usize = 32;
+
 /// What following takes.
 #[derive(Debug)]
 pub(crate) struct Follower {
@@ -43,14 +49,18 @@ pub(crate) async fn follow(
     follower.snapshots.mark_changed();
     follower.marks.mark_changed();
     let mut tick = tokio::time::interval(REPORT_EVERY);
-    let mut retired = Vec::new();
+    let (mut retired, mut rested) = (Vec::new(), tokio::time::Instant::now());
     while registry_open || report.receiver_count() > 0 {
         tokio::select! {
-            changed = follower.snapshots.changed(), if registry_open => {
+            changed = changed_after(rested, &mut follower.snapshots), if registry_open => {
                 registry_open = changed.is_ok();
                 let newest = Arc::clone(&follower.snapshots.borrow_and_update());
                 retired.extend(follower.swap(newest).await);
                 follower.served.send_replace(follower.table.load().revision());
+                rested = tokio::time::Instant::now() + REST;
+                if retired.len() >= RETIRED {
+                    free(&mut retired);
+                }
             }
             changed = follower.marks.changed(), if registry_open => {
                 registry_open = changed.is_ok();
@@ -66,6 +76,15 @@ pub(crate) async fn follow(
         }
         report.send_replace(Arc::new(follower.report()));
     }
+}
+
+/// Waits for a snapshot that is news, and not before `rested`.
+async fn changed_after(
+    rested: tokio::time::Instant,
+    snapshots: &mut watch::Receiver<Arc<Snapshot>>,
+) -> Result<(), watch::error::RecvError> {
+    tokio::time::sleep_until(rested).await;
+    snapshots.changed().await
 }
 
 /// Frees the tables that no thread holds any more, here and not on the way of whoever held one last.
