@@ -55,10 +55,12 @@ fn crowded(stage: &Stage) -> Vec<Call> {
 }
 
 fn over_threads(stage: impl FnOnce(&mut proxy::config::Config)) -> Stage {
-    Stage::with(&[], |config| {
+    let stage = Stage::with(&[], |config| {
         config.workers = WORKERS;
         stage(config);
-    })
+    });
+    eventually("every thread counts", || stage.proxy.by_worker().len() == WORKERS);
+    stage
 }
 
 #[test]
