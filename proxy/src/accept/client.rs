@@ -1,5 +1,6 @@
 //! A client's connection: its octets, the head that was read from them, and what is known of the peer.
 
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -120,29 +121,41 @@ impl Client {
 
     /// Waits for the first octets of a request; false when none come.
     async fn first_octets(&mut self, worker: &Worker) -> bool {
-        if worker.is_draining() {
-            return false;
-        }
         let until = worker.after(millis(worker.settings().config.client.keep_alive_timeout));
         self.deadline.arm_idle(until, self.requests == 0);
         let mut buffer = worker.requests.take();
-        let at_once = match self.requests {
-            // A first request is often there when its connection is accepted, another one is seldom there yet.
-            0 => self.transport.try_fill(&mut buffer),
-            _ if self.transport.expects_a_wait().is_ok() => None,
-            _ => return false,
-        };
-        if at_once.is_none() && self.requests == 0 {
+        let came = matches!(self.fill_first(worker, &mut buffer).await, Ok(1..));
+        self.buffer = came.then_some(buffer);
+        came
+    }
+
+    /// A first request is often there when its connection is accepted, another one is seldom there yet.
+    async fn fill_first(&mut self, worker: &Worker, buffer: &mut Buffer) -> io::Result<usize> {
+        if self.requests > 0 {
+            self.transport.expects_a_wait()?;
+        } else {
+            if let Some(filled) = self.transport.try_fill(buffer) {
+                return filled;
+            }
             // Mostly it comes a moment later: the others go first, before the reactor is asked to watch for it.
             tokio::task::yield_now().await;
         }
-        let filled = match at_once {
-            Some(filled) => filled,
-            None => self.transport.fill(&mut buffer, &self.deadline).await,
-        };
-        let came = matches!(filled, Ok(1..));
-        self.buffer = came.then_some(buffer);
-        came
+        self.fill_idle(worker, buffer).await
+    }
+
+    /// Waits for octets while no request is in hand, until the deadline. In a drain nothing is waited for; but what was sent before
+    /// it is read, also where the reactor has not heard of it yet: its sender would see a reset.
+    ///
+    /// # Errors
+    /// Nothing came in time; the connection is lost.
+    pub(super) async fn fill_idle(&mut self, worker: &Worker, buffer: &mut Buffer) -> io::Result<usize> {
+        if !worker.is_draining() {
+            let filled = self.transport.fill(buffer, &self.deadline).await;
+            if matches!(filled, Ok(1..)) || !worker.is_draining() {
+                return filled;
+            }
+        }
+        self.transport.try_fill(buffer).unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
     }
 
     /// True when another request may follow the one in hand.

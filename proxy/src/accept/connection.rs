@@ -224,6 +224,7 @@ mod tests {
 
     use super::*;
     use crate::config::UpstreamLimits;
+    use crate::settings::Settings;
     use crate::upstream::names::Found;
     use crate::upstream::resolve::Resolver;
 
@@ -236,12 +237,93 @@ mod tests {
         answer
     }
 
-    #[tokio::test]
-    async fn a_panic_costs_one_exchange_and_its_client_is_told() {
+    const PING: &str = "GET / HTTP/1.1\r\nHost: __ping__\r\n\r\n";
+    const V1: &str = "PROXY TCP4 203.0.113.5 192.0.2.1 56324 8443\r\n";
+
+    fn worker() -> Rc<Worker> {
         let resolver = Resolver::with(&UpstreamLimits::default(), &model::Alarm::default(), |_| {
             std::future::ready(Found::Nothing)
         });
-        let worker = Rc::new(Worker::alone(resolver));
+        Rc::new(Worker::alone(resolver))
+    }
+
+    /// All that a client is told that said `early` a while before a drain, which begins when `late` was just sent.
+    async fn told(is_passed_on: bool, early: Option<&str>, late: &str) -> String {
+        let worker = worker();
+        if is_passed_on {
+            let mut config = worker.settings().config.clone();
+            config.listen[0].proxy_protocol = vec!["127.0.0.0/8".parse().expect("a network")];
+            worker.shared.settings.store(Settings::new(config).expect("no pages").into());
+            worker.sweep();
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let local = listener.local_addr().expect("bound");
+        let mut client = TcpStream::connect(local).await.expect("it listens");
+        let (socket, peer) = take_next(&listener).expect("it came");
+        let came = Came::Fresh(Counted::new(&worker, 0), socket, (peer, local));
+        start(&worker, Box::pin(serve(Rc::clone(&worker), came)));
+        if let Some(early) = early {
+            client.write_all(early.as_bytes()).await.expect("it reads");
+            let requests = early.matches("GET ").count() as u64;
+            // The worker is a task of this very thread: each turn of it comes to a wait.
+            for turn in 0.. {
+                if turn > 20 && worker.counters.totals().requests() == requests {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+
+        // Nothing comes between these two, the reactor's look at the socket neither.
+        let sent = client.try_write(late.as_bytes());
+        worker.start_draining();
+
+        assert_eq!(sent.expect("there is room"), late.len());
+        let mut told = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(10), client.read_to_end(&mut told)).await;
+        let told = String::from_utf8_lossy(&told).into_owned();
+        assert!(matches!(ended, Ok(Ok(_))), "no clean end: {ended:?} after {told:?}");
+        told
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_sent_before_a_drain_is_answered_wherever_its_connection_stands() {
+        let passed_on = [V1, PING].concat();
+        for (what, is_passed_on, early, late) in [
+            ("just accepted", false, None, PING),
+            ("waits for its first request", false, Some(""), PING),
+            ("waits for another one", false, Some(PING), PING),
+            ("just accepted, and passed on", true, None, &passed_on),
+            ("waits to be introduced", true, Some(""), &passed_on),
+            ("was introduced", true, Some(V1), PING),
+        ] {
+            let told = tokio::task::LocalSet::new().run_until(told(is_passed_on, early, late)).await;
+
+            let asked = 1 + early.map_or(0, |early| early.matches("GET ").count());
+            assert_eq!(told.matches("HTTP/1.1 200 ").count(), asked, "{what}: {told}");
+            assert_eq!(told.matches("\r\nconnection: close").count(), 1, "{what}: {told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_drain_waits_for_no_request_and_for_no_rest_of_an_introduction() {
+        for (what, is_passed_on, early, late) in [
+            ("just accepted", false, None, ""),
+            ("waits for its first request", false, Some(""), ""),
+            ("between two lines", false, None, "\r\n"),
+            ("just accepted, and passed on", true, None, ""),
+            ("is being introduced", true, None, "PROXY TCP4 203."),
+            ("was introduced", true, None, V1),
+        ] {
+            let told = tokio::task::LocalSet::new().run_until(told(is_passed_on, early, late)).await;
+
+            assert_eq!(told, "", "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_one_exchange_and_its_client_is_told() {
+        let worker = worker();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (_serving, draining) = tokio::sync::watch::channel(false);

@@ -95,22 +95,9 @@ fn arrive(worker: &Rc<Worker>, moved: Moved) {
             let LetIn { peer, forwarded, requests } = *let_in;
             let seat = Seat { place, metered: worker.counters.connection_taken(), counted };
             let (deadline, head) = (worker.deadlines.add(), RequestHead::new());
-            let mut client = Client { transport, peer, deadline, buffer: None, head, requests, forwarded };
-            if worker.is_draining() {
-                read_what_came(worker, &mut client);
-            }
+            let client = Client { transport, peer, deadline, buffer: None, head, requests, forwarded };
             start(worker, Box::pin(serve(Rc::clone(worker), Came::AtRest(Box::new((seat, client))))));
         }
-    }
-}
-
-/// Nothing is waited for any more; but a request that was sent meanwhile is answered, as where it would have been read at once.
-fn read_what_came(worker: &Worker, client: &mut Client) {
-    let Transport::Plain(socket) = &client.transport;
-    let mut buffer = worker.requests.take();
-    if let Ok(n @ 1..) = socket.try_read(buffer.space()) {
-        buffer.extend(n);
-        client.buffer = Some(buffer);
     }
 }
 
@@ -119,14 +106,17 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::{IpAddr, TcpListener, TcpStream};
     use std::sync::atomic::Ordering;
+    use std::time::Duration;
 
     use tokio::sync::mpsc;
     use tokio::task::LocalSet;
 
     use super::*;
     use crate::accept::admission::Place;
-    use crate::config::UpstreamLimits;
+    use crate::config::{Listener, UpstreamLimits};
+    use crate::metrics::Rejected;
     use crate::proxy_protocol::Ends;
+    use crate::settings::Settings;
     use crate::upstream::names::Found;
     use crate::upstream::resolve::Resolver;
 
@@ -153,6 +143,80 @@ mod tests {
         let place = Place::arrive(worker, Some(from.ip()));
         let seat = Seat { place, metered: worker.counters.connection(), counted: Counted::new(worker, 0) };
         (peer, client, seat)
+    }
+
+    /// What a client is told that says `said` to a listener with this policy, is given as it is accepted, and arrives when the
+    /// taker serves, or drains already.
+    async fn told_when_given(
+        worker: &Rc<Worker>,
+        policy: fn(&mut Listener),
+        said: &str,
+        drains: bool,
+    ) -> String {
+        let mut config = worker.settings().config.clone();
+        policy(&mut config.listen[0]);
+        worker.shared.settings.store(Settings::new(config).expect("no pages").into());
+        worker.sweep();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let local = listener.local_addr().expect("bound");
+        let mut client = TcpStream::connect(local).expect("it listens");
+        client.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+        client.write_all(said.as_bytes()).expect("it is open");
+        let (stream, from) = listener.accept().expect("it came");
+        stream.set_nonblocking(true).expect("a socket");
+        let (door, given) = mpsc::channel(2);
+        let permit = door.try_reserve().expect("room");
+        give_fresh(permit, Socket::new(stream.into()), (from, local), Counted::new(worker, 0));
+        assert!(!worker.has_connections() && worker.shared.connections.load(Ordering::Relaxed) == 1);
+
+        drop(door);
+        if drains {
+            worker.start_draining();
+        }
+        let (_drain, draining) = watch::channel(drains);
+        take(Rc::clone(worker), given, draining).await;
+        let told = tokio::task::spawn_blocking(move || {
+            let mut told = String::new();
+            client.read_to_string(&mut told).map(|_| told)
+        });
+        told.await.expect("no panic").expect("a clean end")
+    }
+
+    #[tokio::test]
+    async fn a_connection_given_as_it_is_accepted_is_let_in_and_served_as_its_listener_says() {
+        const PING: &str = "GET / HTTP/1.1\r\nHost: __ping__\r\nConnection: close\r\n\r\n";
+        let passed_on = ["PROXY TCP4 203.0.113.5 192.0.2.1 56324 8443\r\n", PING].concat();
+        for (what, policy, said, status) in [
+            ("plain", (|_| {}) as fn(&mut Listener), PING, "200"),
+            (
+                "passed on, and its client is who is let in",
+                |listener| {
+                    listener.proxy_protocol = vec!["127.0.0.0/8".parse().expect("a network")];
+                    listener.allow = vec!["203.0.113.5/32".parse().expect("a network")];
+                },
+                &passed_on,
+                "200",
+            ),
+            (
+                "kept out",
+                |listener| listener.deny = vec!["127.0.0.0/8".parse().expect("a network")],
+                PING,
+                "403",
+            ),
+        ] {
+            for drains in [false, true] {
+                let worker = thread();
+                let serving = told_when_given(&worker, policy, said, drains);
+                let told = LocalSet::new().run_until(serving).await;
+
+                let what = format!("{what}, drains: {drains}: {told}");
+                assert!(told.starts_with(&format!("HTTP/1.1 {status} ")), "{what}");
+                let totals = worker.counters.totals();
+                assert_eq!((totals.connections_open(), totals.requests()), (0, 1), "{what}");
+                assert_eq!(totals.rejected[Rejected::Denied as usize], u64::from(status == "403"), "{what}");
+                assert_eq!(counted(&worker, IpAddr::from([127, 0, 0, 1])), (0, true), "{what}");
+            }
+        }
     }
 
     /// What the limits count of the connections of `worker`: in all, and whether its address has room.

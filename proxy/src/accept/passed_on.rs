@@ -46,9 +46,6 @@ pub(crate) async fn is_introduced(
 /// # Errors
 /// Why there is none; `None`: the sender left without an octet, as those do who only look whether we are there, or we end.
 async fn read(worker: &Worker, client: &mut Client) -> Result<Header, Option<Rejected>> {
-    if worker.is_draining() {
-        return Err(None);
-    }
     // No request has begun: an end of the house ends the wait.
     client.deadline.arm_idle(worker.after(millis(worker.settings().config.client.head_timeout)), true);
     let mut buffer = worker.requests.take();
@@ -56,7 +53,7 @@ async fn read(worker: &Worker, client: &mut Client) -> Result<Header, Option<Rej
         if !buffer.make_space(1, MAX_PROXY_HEADER) {
             return Err(Some(Rejected::ProxyMalformed));
         }
-        match client.transport.fill(&mut buffer, &client.deadline).await {
+        match client.fill_idle(worker, &mut buffer).await {
             Ok(n) if n > 0 => {}
             Ok(_) | Err(_) if worker.is_draining() => return Err(None),
             Err(error) if error.kind() == ErrorKind::TimedOut => return Err(Some(Rejected::ProxyIncomplete)),

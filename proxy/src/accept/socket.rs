@@ -99,8 +99,18 @@ impl Socket {
     pub(crate) fn try_read(&self, space: &mut [u8]) -> io::Result<usize> {
         match &self.watch {
             // Not by a poll: a task that has done much in this turn would be told "no" (tokio's budget).
-            Some(watch) => watch.try_io(Interest::READABLE, |_| (&self.socket).read(space)),
-            None => (&self.socket).read(space),
+            Some(watch) => watch.try_io(Interest::READABLE, |_| self.read_now(space)),
+            None => self.read_now(space),
+        }
+    }
+
+    /// Reads at once, whatever the reactor knows.
+    pub(crate) fn read_now(&self, space: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match (&self.socket).read(space) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                done => return done,
+            }
         }
     }
 

@@ -39,10 +39,10 @@ impl Transport {
         Poll::Ready(read)
     }
 
-    /// As [`Transport::poll_fill`], at once; `None`: nothing is there.
+    /// As [`Transport::poll_fill`], at once; `None`: nothing is there. Asks the kernel, whatever the reactor knows.
     pub(crate) fn try_fill(&mut self, buffer: &mut Buffer) -> Option<io::Result<usize>> {
         let Self::Plain(socket) = self;
-        let read = socket.try_read(buffer.space());
+        let read = socket.read_now(buffer.space());
         if matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
             buffer.rest();
             return None;
