@@ -190,6 +190,7 @@ fn run(arguments: &Arguments, mut peers: Vec<Peer>) -> ExitCode {
 
     let summary = Summary::of(&measured, &arguments.cases);
     let told = report::Told {
+        asked: asked(std::env::args().skip(1)),
         rounds: arguments.rounds.into(),
         seconds: arguments.seconds,
         frontends: arguments.frontends,
@@ -203,6 +204,20 @@ fn run(arguments: &Arguments, mut peers: Vec<Peer>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The command line as it was given, but for what says where on this machine something lies.
+fn asked(mut given: impl Iterator<Item = String>) -> String {
+    let mut asked = String::new();
+    while let Some(argument) = given.next() {
+        match argument.as_str() {
+            "--bench" => {}
+            "--binary" => drop(given.next()),
+            _ if argument.starts_with("--binary=") => {}
+            _ => asked += &format!(" {argument}"),
+        }
+    }
+    if asked.is_empty() { asked } else { format!(" --{asked}") }
 }
 
 fn say(arguments: &Arguments, summary: &Summary, told: &report::Told) -> std::io::Result<()> {

@@ -16,6 +16,8 @@ pub(crate) const QUIET: f64 = 0.05;
 /// How it was measured.
 #[derive(Debug)]
 pub(crate) struct Told {
+    /// What was asked for on the command line.
+    pub(crate) asked: String,
     pub(crate) rounds: usize,
     pub(crate) seconds: u64,
     pub(crate) frontends: usize,
@@ -158,17 +160,18 @@ pub(crate) fn page(summary: &Summary, told: &Told) -> String {
     };
     format!(
         "# Side by side\n\n\
-         Written by `cargo bench --bench peers -- --write benches` on {}; the machine ({}) was {quiet}.\n\
+         Written by `cargo bench --bench peers{}` on {}; the machine ({}) was {quiet}.\n\
          {}.\n\n\
          Rounds: {}, interleaved, with {} s of load for each figure; medians and ranges. The proxy with one worker on one core; load and origin\n\
-         (nginx) on the other. portico with its access log to a file, metrics, active checks and {} frontends; the peers log nothing\n\
-         and know one frontend. nginx-tuned has buffers of 64 KiB.\n\n\
+         (nginx) on the other. portico with its access log to a file, metrics, one of {} frontends checked each second; the peers log\n\
+         nothing and know one frontend. nginx-tuned has buffers of 64 KiB.\n\n\
          - *CPU us/request*: what the kernel counted for the proxy's own processes under as much load as wrk makes on one core.\n\
          - *proxy*, *load*: how busy the proxy kept its core, and how busy the load's core was. Where that is full, requests a second are\n\
          \x20 the load's limit and not the proxy's.\n\
          - *p50*, *p99*: at one rate for all, half of what the slowest but Caddy managed, each answer counted from when it was due; a proxy\n\
          \x20 that this rate brings near its end is not asked.\n\n\
          ![CPU time per request, and p99 at equal load](results.svg)\n\n{}",
+        told.asked,
         machine::today(),
         machine::description(),
         versions.join(" · "),
