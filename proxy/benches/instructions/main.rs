@@ -86,6 +86,8 @@ fn guard(accept: bool) -> ExitCode {
             ));
         }
     }
+    let gone = before.rows.iter().filter(|row| now.count(&row.name).is_none());
+    grown.extend(gone.map(|row| format!("{} is committed, and counted no more", row.name)));
     println!("\n{}", cost_of_telling(&now));
     if accept {
         now.write();
@@ -106,7 +108,7 @@ fn verdict(before: &Committed, now: &Committed, grown: &[String]) -> ExitCode {
     if grown.is_empty() {
         return ExitCode::SUCCESS;
     }
-    eprintln!("instructions: more than was committed:");
+    eprintln!("instructions: not what was committed:");
     for one in grown {
         eprintln!("  {one}");
     }
