@@ -1,10 +1,14 @@
 //! Long connections over several threads: wherever the system puts them, none of the threads has too many for long.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::stage::{Call, PATIENCE, Stage, eventually};
+use proxy::config::Config;
+
+use crate::stage::{Call, GET, OriginServer, PATIENCE, Stage, eventually};
 
 /// What the proxy answers by itself, and lets the connection go on.
 const PING: &str = "GET / HTTP/1.1\r\nHost: __ping__\r\n\r\n";
@@ -38,10 +42,16 @@ fn answered(client: &mut Call) {
 
 /// `FEW` connections that have had a request each, all of them at one thread.
 fn crowded(stage: &Stage) -> Vec<Call> {
+    crowded_as(stage, |_| String::new())
+}
+
+/// The same, each connection beginning with what `introduces` it, by its number.
+fn crowded_as(stage: &Stage, introduces: impl Fn(usize) -> String) -> Vec<Call> {
     let mut crowd: Vec<Vec<Call>> = (0..WORKERS).map(|_| Vec::new()).collect();
-    loop {
+    for number in 0.. {
         let before = stage.proxy.by_worker();
         let mut client = stage.client();
+        client.say(introduces(number));
         client.say(PING);
         answered(&mut client);
         let after = stage.proxy.by_worker();
@@ -52,12 +62,47 @@ fn crowded(stage: &Stage) -> Vec<Call> {
             return crowd.swap_remove(at);
         }
     }
+    unreachable!("one of them has as many before numbers end")
 }
 
-fn over_threads(stage: impl FnOnce(&mut proxy::config::Config)) -> Stage {
-    let stage = Stage::with(&[], |config| {
+/// An origin that answers each request with what it was told of the client: address and port.
+fn telling() -> SocketAddr {
+    let origin = OriginServer::start();
+    let address = origin.address;
+    thread::spawn(move || {
+        while let Some(mut call) = origin.next_call() {
+            thread::spawn(move || {
+                loop {
+                    let (head, ended) = call.take_until("\r\n\r\n");
+                    if ended {
+                        return;
+                    }
+                    let told = |name| head.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("-");
+                    let told = format!("{} {}", told("X-Forwarded-For: "), told("X-Forwarded-Port: "));
+                    let length = told.len();
+                    call.try_say(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{told}"));
+                }
+            });
+        }
+    });
+    address
+}
+
+/// What such an origin is told of this client.
+fn told(client: &mut Call) -> String {
+    client.say(GET);
+    let head = client.head();
+    String::from_utf8(client.take(length(&head))).unwrap()
+}
+
+fn over_threads(change: impl FnOnce(&mut Config)) -> Stage {
+    before_endpoints(&[], change)
+}
+
+fn before_endpoints(endpoints: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Stage {
+    let stage = Stage::with(endpoints, |config| {
         config.workers = WORKERS;
-        stage(config);
+        change(config);
     });
     eventually("every thread counts", || stage.proxy.by_worker().len() == WORKERS);
     stage
@@ -122,6 +167,38 @@ fn a_connection_that_changes_threads_loses_no_octet_and_no_request() {
 
     eventually("all are counted", || stage.proxy.totals().requests() == before + asked as u64);
     eventually("all are gone", || stage.proxy.connections() == 0 && open(&stage) == [0, 0, 0]);
+}
+
+#[test]
+fn origins_are_told_the_same_client_before_and_after_its_connection_changes_threads() {
+    for is_passed_on in [false, true] {
+        let stage = before_endpoints(&[telling()], |config| {
+            if is_passed_on {
+                config.listen[0].proxy_protocol = vec!["127.0.0.0/8".parse().unwrap()];
+            }
+        });
+        let mut clients = crowded_as(&stage, |number| match is_passed_on {
+            true => format!("PROXY TCP4 203.0.113.{number} 192.0.2.1 56324 {}\r\n", 8000 + number),
+            false => String::new(),
+        });
+        let before: Vec<_> = clients.iter_mut().map(told).collect();
+        match is_passed_on {
+            true => {
+                assert!(before.iter().all(|told| told.starts_with("203.0.113.")), "{before:?}");
+                assert_eq!(before.iter().collect::<BTreeSet<_>>().len(), FEW, "each is somebody else");
+            }
+            false => assert_eq!(before, vec![format!("127.0.0.1 {}", stage.address.port()); FEW]),
+        }
+
+        eventually("no thread has too many", || {
+            let now: Vec<_> = clients.iter_mut().map(told).collect();
+            assert_eq!(now, before);
+            open(&stage) == [2, 3, 3]
+        });
+
+        assert!(stage.proxy.totals().connections_taken >= 5);
+        assert_eq!(clients.iter_mut().map(told).collect::<Vec<_>>(), before, "after the last one moved");
+    }
 }
 
 #[test]
