@@ -147,7 +147,9 @@ fn of_memory(out: &mut Exposition, memory: Memory) {
 
 fn of_proxy(out: &mut Exposition, t: &Totals) {
     out.counter("portico_connections_total", "Client connections accepted.", t.connections_accepted);
-    out.gauge("portico_connections_open", "Client connections open now.", t.connections_open() as f64);
+    let help = "Client connections open now; read thread by thread: one that changes threads meanwhile may count \
+                twice or not at all.";
+    out.gauge("portico_connections_open", help, t.connections_open() as f64);
     let help =
         "Client connections that went from a thread with more than its share at work to one with less.";
     out.counter("portico_connections_moved_total", help, t.connections_taken);
