@@ -96,19 +96,20 @@ impl Spread {
         *self.gifts.borrow_mut() = gifts;
     }
 
-    /// To whom the connection in hand goes; `None`: it stays.
-    pub(crate) fn next(&self, loads: &Loads) -> Option<usize> {
+    /// Gives the connection in hand to the thread that `reserve` finds room at, and returns what it reserved. `None`: the connection
+    /// stays; where there was no room nothing was given, and nothing is told.
+    pub(crate) fn give<T>(&self, loads: &Loads, reserve: impl FnOnce(usize) -> Option<T>) -> Option<T> {
         let left = self.due.get().checked_sub(1)?;
-        self.due.set(left);
         let mut gifts = self.gifts.borrow_mut();
         let gift = gifts.last_mut()?;
-        let to = gift.to;
+        let reserved = reserve(gift.to)?;
+        self.due.set(left);
+        loads.gave(gift.to);
         gift.connections = gift.connections.saturating_sub(1);
         if gift.connections == 0 {
             gifts.pop();
         }
-        loads.gave(to);
-        Some(to)
+        Some(reserved)
     }
 }
 
@@ -202,7 +203,7 @@ mod tests {
         let (loads, spread) = (Loads::new(3), Spread::new(0));
         let given = |at_work| {
             spread.sweep(&loads, at_work);
-            std::iter::from_fn(|| spread.next(&loads)).count()
+            std::iter::from_fn(|| spread.give(&loads, Some)).count()
         };
 
         assert_eq!([given(6), given(0), given(6)], [0, 0, 0]);
@@ -216,8 +217,20 @@ mod tests {
         let (loads, spread) = (Loads::new(1), Spread::new(0));
         for _ in 0..3 {
             spread.sweep(&loads, 100);
-            assert_eq!(spread.next(&loads), None);
+            assert_eq!(spread.give(&loads, Some), None);
         }
+    }
+
+    #[test]
+    fn what_a_thread_has_no_room_for_is_not_given_and_not_told() {
+        let (loads, spread) = (Loads::new(2), Spread::new(0));
+        (0..2).for_each(|_| spread.sweep(&loads, 4));
+
+        let refused = spread.give(&loads, |_| None::<()>);
+        assert_eq!((refused, loads.read()), (None, vec![4, 0]));
+
+        let given: Vec<_> = std::iter::from_fn(|| spread.give(&loads, Some)).collect();
+        assert_eq!((given, loads.read()), (vec![1, 1], vec![4, 2]));
     }
 
     proptest! {

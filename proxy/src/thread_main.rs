@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::accept::connection::accept;
 use crate::accept::deadline::SWEEP_MS;
-use crate::accept::handover::{Moved, take};
+use crate::accept::handover::{Given, take};
 use crate::caught::watched;
 use crate::clock::millis;
 use crate::log::Writer;
@@ -34,7 +34,7 @@ pub(crate) struct Start {
     pub(crate) writer: Writer,
     pub(crate) listeners: Vec<TcpListener>,
     /// What other threads give this one.
-    pub(crate) given: mpsc::Receiver<Moved>,
+    pub(crate) given: mpsc::Receiver<Given>,
     pub(crate) draining: watch::Receiver<bool>,
     /// Told when the thread, or one of its listeners, ends by a panic.
     pub(crate) alarm: Alarm,

@@ -13,7 +13,7 @@ use crate::accept::Addresses;
 use crate::accept::buffer::Shelf;
 use crate::accept::deadline::{Deadline, Deadlines};
 use crate::accept::descriptors::Descriptors;
-use crate::accept::handover::Moved;
+use crate::accept::handover::Given;
 use crate::apart::Apart;
 use crate::clock::{Millis, millis, now_ms};
 use crate::config::UpstreamLimits;
@@ -66,7 +66,7 @@ pub(crate) struct Shared {
     /// How many connections each thread has at work.
     pub(crate) loads: Loads,
     /// The way to each thread, for connections that another one has too many of.
-    pub(crate) doors: Box<[mpsc::Sender<Moved>]>,
+    pub(crate) doors: Box<[mpsc::Sender<Given>]>,
     /// Exchanges that the drain's deadline cut off, over all threads.
     pub(crate) cut_off: AtomicUsize,
     /// Retries of the last second.
@@ -269,11 +269,12 @@ impl Worker {
     }
 
     /// Where the connection in hand goes, because this thread has more than its share at work; `None`: it stays.
-    pub(crate) fn next_door(&self) -> Option<mpsc::Permit<'_, Moved>> {
-        let to = self.spread.next(&self.shared.loads)?;
-        let door = self.shared.doors.get(to).filter(|_| !self.is_draining())?;
-        // One that has many waiting already, or takes its leave, is given no more.
-        door.try_reserve().ok()
+    pub(crate) fn next_door(&self) -> Option<mpsc::Permit<'_, Given>> {
+        self.spread.give(&self.shared.loads, |to| {
+            let door = self.shared.doors.get(to).filter(|_| !self.is_draining())?;
+            // One that has many waiting already, or takes its leave, is given no more.
+            door.try_reserve().ok()
+        })
     }
 
     /// True while this thread has client connections.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::buffer::Buffer;
 use super::deadline::Deadline;
 use super::transport::Transport;
+use super::turn::TURN_REQUESTS;
 use crate::balance::RequestKey;
 use crate::clock::millis;
 use crate::config::Listener;
@@ -174,7 +175,7 @@ impl Client {
 
     /// True when other connections deserve a turn: so many requests came at once that answering them would never wait.
     pub(crate) fn has_had_its_turn(&self) -> bool {
-        self.buffer.is_some() && self.requests.is_multiple_of(TURN)
+        self.buffer.is_some() && self.requests.is_multiple_of(TURN_REQUESTS)
     }
 
     /// The first `n` octets are done with; the buffer goes back when nothing is left.
@@ -262,7 +263,5 @@ fn known(worker: &Worker, listener: &Listener, address: SocketAddr, port: u16) -
     (peer, Forwarded::new(peer, trusted, port, scheme))
 }
 
-/// Requests sent at once that a connection has answered before the others get their turn.
-const TURN: usize = 16;
 /// How long a closing connection is read from, in milliseconds.
 const LINGER_MS: u64 = 2_000;

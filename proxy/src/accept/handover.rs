@@ -18,7 +18,7 @@ use crate::worker::Worker;
 
 /// A connection between two threads. Who drops it closes it, and all its counts are right.
 #[derive(Debug)]
-pub(crate) struct Moved {
+pub(crate) struct Given {
     transport: Transport,
     on_its_way: OnItsWay,
     known: Known,
@@ -42,48 +42,48 @@ struct LetIn {
 
 /// Gives a connection that was just accepted through this door.
 pub(super) fn give_fresh(
-    door: Permit<'_, Moved>,
+    door: Permit<'_, Given>,
     socket: Socket,
     (peer, local): (SocketAddr, SocketAddr),
     counted: Counted,
 ) {
     let (transport, known) = (Transport::Plain(socket), Known::Ends(peer, local));
-    door.send(Moved { transport, on_its_way: counted.leave(None), known });
+    door.send(Given { transport, on_its_way: counted.leave(None), known });
 }
 
 /// Gives a connection between two requests through this door.
-pub(super) fn give(door: Permit<'_, Moved>, client: Client, seat: Seat) {
+pub(super) fn give(door: Permit<'_, Given>, client: Client, seat: Seat) {
     let Client { mut transport, peer, forwarded, requests, .. } = client;
     let Transport::Plain(socket) = &mut transport;
     socket.unwatch();
     let Seat { place, metered, counted } = seat;
     metered.give();
     let known = Known::Client(Box::new(LetIn { peer, forwarded, requests }));
-    door.send(Moved { transport, on_its_way: counted.leave(place.leave()), known });
+    door.send(Given { transport, on_its_way: counted.leave(place.leave()), known });
 }
 
 /// Serves what other threads give, until `draining` says so; then what is on its way already, and no more.
 pub(crate) async fn take(
     worker: Rc<Worker>,
-    mut given: Receiver<Moved>,
+    mut given: Receiver<Given>,
     mut draining: watch::Receiver<bool>,
 ) {
     loop {
-        let moved = tokio::select! {
+        let next = tokio::select! {
             biased;
             _ = draining.wait_for(|draining| *draining), if !given.is_closed() => {
                 given.close();
                 continue;
             }
-            moved = given.recv() => moved,
+            next = given.recv() => next,
         };
-        let Some(moved) = moved else { return };
-        arrive(&worker, moved);
+        let Some(next) = next else { return };
+        arrive(&worker, next);
     }
 }
 
-fn arrive(worker: &Rc<Worker>, moved: Moved) {
-    let Moved { transport, on_its_way, known } = moved;
+fn arrive(worker: &Rc<Worker>, given: Given) {
+    let Given { transport, on_its_way, known } = given;
     let (counted, place) = on_its_way.arrive(worker);
     match known {
         Known::Ends(peer, local) => {

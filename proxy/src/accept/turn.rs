@@ -11,6 +11,9 @@ use std::task::{Context, Poll};
 /// Octets that a connection may move in a turn; what is on its way through a pipe is let through.
 pub(crate) const TURN: usize = 512 << 10;
 
+/// Requests sent at once that a connection may have answered in a turn.
+pub(crate) const TURN_REQUESTS: usize = 16;
+
 /// Ends the turn of a task that could go on.
 ///
 /// It comes behind all that is ready, and behind what the reactor finds to be ready then. Were it woken at once, the reactor would look
