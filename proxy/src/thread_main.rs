@@ -71,7 +71,7 @@ async fn serve(start: Start) {
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = sweep.tick() => worker.sweep(),
+            _ = sweep.tick() => worker.sweep().await,
             _ = draining.wait_for(|draining| *draining) => break,
         }
     }
@@ -81,7 +81,7 @@ async fn serve(start: Start) {
     let deadline = worker.after(millis(worker.settings().config.drain));
     while worker.has_connections() && worker.now() < deadline {
         sweep.tick().await;
-        worker.sweep();
+        worker.sweep().await;
     }
     worker.shared.cut_off.fetch_add(worker.exchanges(), Ordering::Relaxed);
     let last = worker.after(FAREWELL_MS);
@@ -89,5 +89,5 @@ async fn serve(start: Start) {
         worker.give_up();
         sweep.tick().await;
     }
-    worker.sweep();
+    worker.sweep().await;
 }

@@ -338,11 +338,14 @@ impl Worker {
 
     /// The coarse sweep: deadlines, unused connections, what there is to give, the log's buffer, new settings; and the table is
     /// loaded, so that an idle thread holds no old one.
-    pub(crate) fn sweep(&self) {
+    pub(crate) async fn sweep(&self) {
         let now = self.now();
-        let slow = self.deadlines.sweep(now, self.settings.borrow().min_rate);
-        if slow > 0 {
-            self.counters.limits(Limit::ClientRate, slow);
+        let mut sweep = self.deadlines.begin_sweep(now, self.settings().min_rate);
+        while !self.deadlines.go_on(&mut sweep) {
+            tokio::task::yield_now().await;
+        }
+        if sweep.slow > 0 {
+            self.counters.limits(Limit::ClientRate, sweep.slow);
         }
         self.spread.sweep(&self.shared.loads, self.deadlines.at_work());
         self.pool.sweep(now);

@@ -254,7 +254,7 @@ mod tests {
             let mut config = worker.settings().config.clone();
             config.listen[0].proxy_protocol = vec!["127.0.0.0/8".parse().expect("a network")];
             worker.shared.settings.store(Settings::new(config).expect("no pages").into());
-            worker.sweep();
+            worker.sweep().await;
         }
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let local = listener.local_addr().expect("bound");

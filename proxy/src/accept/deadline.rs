@@ -169,6 +169,23 @@ impl Pace {
     }
 }
 
+/// One look at all deadlines, in slices.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    now: Millis,
+    /// Milliseconds since the last one.
+    elapsed: u64,
+    minimum: MinimumRate,
+    /// The next to be looked at.
+    at: usize,
+    at_work: usize,
+    /// How many clients were found too slow.
+    pub(crate) slow: u64,
+}
+
+/// Deadlines that are looked at before others get their turn.
+const SLICE: usize = 256;
+
 /// All deadlines of a thread.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
@@ -194,26 +211,38 @@ impl Deadlines {
         deadline
     }
 
-    /// Wakes what is past its deadline, and what waits for a client that is slower than the minimum; returns how many
-    /// those are.
-    pub(crate) fn sweep(&self, now: Millis, minimum: MinimumRate) -> u64 {
+    /// Begins a sweep, which [`Deadlines::go_on`] does.
+    pub(crate) fn begin_sweep(&self, now: Millis, minimum: MinimumRate) -> Sweep {
         let elapsed = now.saturating_sub(self.swept.replace(now)).min(LONGEST_SWEEP_MS);
-        let (mut slow, mut at_work) = (0, 0);
-        self.all.borrow_mut().retain(|deadline| {
-            if deadline.at.get() <= now {
+        Sweep { now, elapsed, minimum, at: 0, at_work: 0, slow: 0 }
+    }
+
+    /// Wakes what is past its deadline, and what waits for a client that is slower than the minimum. A few hundred at once, so
+    /// that no request waits for thousands; true once all were seen.
+    pub(crate) fn go_on(&self, sweep: &mut Sweep) -> bool {
+        let mut all = self.all.borrow_mut();
+        for _ in 0..SLICE {
+            let Some(deadline) = all.get(sweep.at) else { break };
+            if Rc::strong_count(deadline) == 1 {
+                all.swap_remove(sweep.at);
+                continue;
+            }
+            if deadline.at.get() <= sweep.now {
                 deadline.passed.set(true);
                 deadline.fire();
-            } else if deadline.pace.owing.get() && deadline.pace.is_too_slow(elapsed, minimum) {
-                slow += 1;
+            } else if deadline.pace.owing.get() && deadline.pace.is_too_slow(sweep.elapsed, sweep.minimum) {
+                sweep.slow += 1;
                 deadline.fire();
             }
             deadline.seen();
-            let lives = Rc::strong_count(deadline) > 1;
-            at_work += usize::from(lives && deadline.is_at_work());
-            lives
-        });
-        self.at_work.set(at_work);
-        slow
+            sweep.at_work += usize::from(deadline.is_at_work());
+            sweep.at += 1;
+        }
+        let is_over = sweep.at >= all.len();
+        if is_over {
+            self.at_work.set(sweep.at_work);
+        }
+        is_over
     }
 
     /// How many connections something went on at, in the second before the last sweep.
@@ -248,6 +277,15 @@ mod tests {
     use super::*;
 
     const ANY: MinimumRate = MinimumRate { octets: 0, window: 0 };
+
+    impl Deadlines {
+        /// A whole sweep; returns how many clients were too slow.
+        pub(crate) fn sweep(&self, now: Millis, minimum: MinimumRate) -> u64 {
+            let mut sweep = self.begin_sweep(now, minimum);
+            while !self.go_on(&mut sweep) {}
+            sweep.slow
+        }
+    }
 
     fn expired(deadline: &Deadline) -> bool {
         deadline.poll_expired(&Context::from_waker(Waker::noop()))
@@ -317,6 +355,23 @@ mod tests {
 
         one.arm_idle(1_000, false);
         assert_eq!(sweeps_at_work(), usize::from(AT_WORK));
+    }
+
+    #[test]
+    fn a_sweep_comes_in_slices_and_leaves_none_out() {
+        let deadlines = Deadlines::default();
+        let kept: Vec<_> = (0..3 * SLICE).map(|at| (at % 3 > 0).then_some(deadlines.add())).collect();
+        kept.iter().flatten().for_each(|deadline| deadline.arm(50));
+
+        let mut sweep = deadlines.begin_sweep(50, ANY);
+        let mut slices = 1;
+        while !deadlines.go_on(&mut sweep) {
+            slices += 1;
+        }
+
+        assert_eq!(slices, 3);
+        assert!(kept.iter().flatten().all(|deadline| expired(deadline)));
+        assert_eq!(deadlines.all.borrow().len(), 2 * SLICE, "those that nobody holds are gone");
     }
 
     #[test]

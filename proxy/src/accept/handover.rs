@@ -156,7 +156,7 @@ mod tests {
         let mut config = worker.settings().config.clone();
         policy(&mut config.listen[0]);
         worker.shared.settings.store(Settings::new(config).expect("no pages").into());
-        worker.sweep();
+        worker.sweep().await;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let local = listener.local_addr().expect("bound");
         let mut client = TcpStream::connect(local).expect("it listens");

@@ -31,7 +31,12 @@ pub(crate) struct Pool {
     idle: RefCell<HashMap<Remote, Vec<Idle>, foldhash::fast::RandomState>>,
     /// All of them.
     count: Cell<usize>,
+    /// Which part the next sweep looks at.
+    part: Cell<usize>,
 }
+
+/// Sweeps that it takes to look at every connection: at ten a second a connection is closed a second late at most.
+const PARTS: usize = 10;
 
 /// How many unused connections may be kept.
 #[derive(Debug, Clone, Copy)]
@@ -71,11 +76,18 @@ impl Pool {
         fits
     }
 
-    /// Closes what was unused for too long, and what the endpoint closed.
+    /// Closes what was unused for too long, and what the endpoint closed: of each address one connection in [`PARTS`], so that no
+    /// request waits for thousands. All were looked at after as many calls.
     pub(crate) fn sweep(&self, now: Millis) {
+        let part = self.part.get();
+        self.part.set((part + 1) % PARTS);
         let mut left = 0;
         self.idle.borrow_mut().retain(|_, list| {
-            list.retain(|idle| idle.until > now && !idle.transport.stirred());
+            let mut at = part;
+            list.retain(|idle| {
+                at += 1;
+                !at.is_multiple_of(PARTS) || (idle.until > now && !idle.transport.stirred())
+            });
             left += list.len();
             !list.is_empty()
         });

@@ -15,6 +15,9 @@ use crate::http::BodyReader;
 use crate::metrics::Limit;
 use crate::worker::Worker;
 
+/// While no more octets of an answer came, the endpoint may have little under way, and wait for what came to be acknowledged.
+const HASTY: u64 = 1 << 20;
+
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -178,7 +181,7 @@ impl Answer {
             });
         }
         let filled = pipe.poll_fill(cx, endpoint, most);
-        if filled.is_pending() {
+        if filled.is_pending() && self.received < HASTY {
             endpoint.acknowledge();
         }
         Poll::Ready(match ready!(filled) {
