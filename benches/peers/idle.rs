@@ -20,6 +20,8 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// # Errors
 /// A connection broke.
 pub(crate) fn measure(running: &Running) -> std::io::Result<f64> {
+    // So that what the start took is not given back meanwhile.
+    std::thread::sleep(SETTLE);
     let before = taken(running.process()).resident_kib;
     let mut waiting = Vec::with_capacity(CONNECTIONS);
     while waiting.len() < CONNECTIONS {

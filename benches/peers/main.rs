@@ -110,7 +110,7 @@ fn main() -> ExitCode {
     let asks = |what: What| arguments.measure.contains(&what);
     if asks(What::Latency) && !asks(What::Cpu) {
         eprintln!(
-            "peers: latency needs cpu: the rate that all can bear is half of what the slowest managed (--measure cpu,latency)"
+            "peers: latency needs cpu: the rate that all can bear is a third of what the slowest managed (--measure cpu,latency)"
         );
         return ExitCode::from(2);
     }

@@ -78,10 +78,10 @@ impl Spread {
     }
 }
 
-/// Half of what the slowest proxy but Caddy managed in `case`, to two digits.
+/// A third of what the slowest proxy but Caddy managed in `case`, to two digits: more would fill the load's core.
 pub(crate) fn equal_rate(measured: &Measured, case: &Case) -> u64 {
     let compared = Peer::ALL.into_iter().filter(|peer| *peer != Peer::Caddy);
-    let rate = compared.filter_map(|peer| measured.rate(peer, case)).fold(f64::MAX, f64::min) / 2.0;
+    let rate = compared.filter_map(|peer| measured.rate(peer, case)).fold(f64::MAX, f64::min) / 3.0;
     let step = 10_f64.powf((rate.max(10.0).log10().floor() - 1.0).max(0.0));
     ((rate / step).floor() * step).max(10.0) as u64
 }
