@@ -124,24 +124,14 @@ impl Client {
     async fn first_octets(&mut self, worker: &Worker) -> bool {
         let until = worker.after(millis(worker.settings().config.client.keep_alive_timeout));
         self.deadline.arm_idle(until, self.requests == 0);
+        // A first request is often there when its connection is accepted, another one is seldom there yet.
+        if self.requests > 0 && self.transport.expects_a_wait().is_err() {
+            return false;
+        }
         let mut buffer = worker.requests.take();
-        let came = matches!(self.fill_first(worker, &mut buffer).await, Ok(1..));
+        let came = matches!(self.fill_idle(worker, &mut buffer).await, Ok(1..));
         self.buffer = came.then_some(buffer);
         came
-    }
-
-    /// A first request is often there when its connection is accepted, another one is seldom there yet.
-    async fn fill_first(&mut self, worker: &Worker, buffer: &mut Buffer) -> io::Result<usize> {
-        if self.requests > 0 {
-            self.transport.expects_a_wait()?;
-        } else {
-            if let Some(filled) = self.transport.try_fill(buffer) {
-                return filled;
-            }
-            // Mostly it comes a moment later: the others go first, before the reactor is asked to watch for it.
-            tokio::task::yield_now().await;
-        }
-        self.fill_idle(worker, buffer).await
     }
 
     /// Waits for octets while no request is in hand, until the deadline. In a drain nothing is waited for; but what was sent before
