@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 /// Octets that a connection may move in a turn; what is on its way through a pipe is let through.
-pub(crate) const TURN: usize = 512 << 10;
+pub(crate) const TURN_OCTETS: usize = 512 << 10;
 
 /// Requests sent at once that a connection may have answered in a turn.
 pub(crate) const TURN_REQUESTS: usize = 16;

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::accept::buffer::Buffer;
 use crate::accept::transport::Transport;
-use crate::accept::turn::{TURN, end_turn};
+use crate::accept::turn::{TURN_OCTETS, end_turn};
 use crate::http::{BodyError, BodyReader, RequestHead};
 
 /// Moves one request from the client's buffer and connection to an endpoint.
@@ -184,7 +184,7 @@ impl Pump {
     ) -> Poll<Result<(), PumpError>> {
         let start = self.moved;
         loop {
-            if self.moved - start > TURN as u64 {
+            if self.moved - start > TURN_OCTETS as u64 {
                 return end_turn(cx);
             }
             while self.first_sent < self.first.len() {

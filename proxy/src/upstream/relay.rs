@@ -10,7 +10,7 @@ use super::splice::{Pipe, WORTHWHILE};
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
 use crate::accept::transport::Transport;
-use crate::accept::turn::{TURN, end_turn};
+use crate::accept::turn::{TURN_OCTETS, end_turn};
 use crate::http::BodyReader;
 use crate::metrics::Limit;
 use crate::worker::Worker;
@@ -210,7 +210,7 @@ impl Answer {
             if !passing && (self.ended || self.reader.is_complete()) {
                 return Poll::Ready(End::Whole { clean: !self.dirty });
             }
-            if self.sent - start > TURN as u64 {
+            if self.sent - start > TURN_OCTETS as u64 {
                 return end_turn(cx);
             }
             if self.pipe.is_none() && self.reader.remaining().is_some_and(|left| left >= WORTHWHILE) {

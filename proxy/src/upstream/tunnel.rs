@@ -8,7 +8,7 @@ use super::connect::Connection;
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
 use crate::accept::transport::Transport;
-use crate::accept::turn::{TURN, end_turn};
+use crate::accept::turn::{TURN_OCTETS, end_turn};
 use crate::metrics::Limit;
 use crate::worker::Worker;
 
@@ -35,7 +35,7 @@ impl Way {
     ) -> Poll<Result<(), Broken>> {
         let start = self.moved;
         loop {
-            if self.moved - start > TURN as u64 {
+            if self.moved - start > TURN_OCTETS as u64 {
                 return end_turn(cx);
             }
             while !self.buffer.is_empty() {
