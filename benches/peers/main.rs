@@ -4,7 +4,8 @@
 //! ```text
 //! core 0: load (wrk, or a paced one of ours) and the origin (nginx)      core 1: the proxy, one worker
 //! each round: every proxy in turn (the first one rotates), every case: CPU time by the kernel's own count
-//! each round again: memory of connections that wait, and every case: p99 at a rate that is the same for all
+//! each round again: memory of connections that wait
+//! three times a round: every proxy in turn, every case: p99 at a rate that is the same for all
 //! ```
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a bench")]
 
@@ -38,7 +39,7 @@ use summary::{Measured, Summary, can_bear, equal_rate};
 /// kernel counted for the proxy's own processes. Where the load's core is the busy one, requests a second say nothing of the
 /// proxy; CPU time per request does. Compare within one run only: absolute figures drift by a tenth from run to run.
 ///
-/// Takes about eight minutes, on a machine that should do nothing else; who may (root) asks for priority over other work. Needs nginx
+/// Takes about ten minutes, on a machine that should do nothing else; who may (root) asks for priority over other work. Needs nginx
 /// (which is the origin too), haproxy, wrk and taskset; caddy is measured where it is installed.
 #[derive(Debug, Parser)]
 #[command(
@@ -67,8 +68,8 @@ struct Arguments {
     /// Seconds of full load for each figure, after one that does not count.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// Seconds of equal load for each figure; twice as many where few requests fit.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+    /// Seconds of equal load for each figure, of which a round has three; twice as many where few requests fit.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     paced_seconds: u64,
     /// Frontends in portico's table.
     #[arg(long, default_value_t = 10_000)]
@@ -110,7 +111,7 @@ fn main() -> ExitCode {
     let asks = |what: What| arguments.measure.contains(&what);
     if asks(What::Latency) && !asks(What::Cpu) {
         eprintln!(
-            "peers: latency needs cpu: the rate that all can bear is a third of what the slowest managed (--measure cpu,latency)"
+            "peers: latency needs cpu: the rate that all can bear follows from what the slowest managed (--measure cpu,latency)"
         );
         return ExitCode::from(2);
     }
@@ -257,18 +258,23 @@ fn full_load(arguments: &Arguments, peers: &mut [Peer], stage: &Stage, measured:
     }
 }
 
+/// How often latency is measured in a round: one disturbance of the machine spoils a p99, and many short ones are spoilt less.
+const PACED_IN_A_ROUND: u8 = 3;
+
 /// Memory of connections that wait, and latency at a rate that is the same for all.
 fn equal_load(arguments: &Arguments, peers: &mut [Peer], stage: &Stage, measured: &mut Measured) {
-    for round in 0..arguments.rounds {
+    let asks = |what: What| arguments.measure.contains(&what);
+    let rounds = arguments.rounds.saturating_mul(if asks(What::Latency) { PACED_IN_A_ROUND } else { 1 });
+    for round in 0..rounds {
         peers.rotate_left(1);
         for &peer in &*peers {
             let running = Running::start(peer, stage);
-            if arguments.measure.contains(&What::Memory) {
+            if asks(What::Memory) && round < arguments.rounds {
                 progress("memory", round, peer, ' ');
                 let kib = idle::measure(&running);
                 measured.idle.push((peer, kib.unwrap_or_else(|error| panic!("{}: {error}", peer.name()))));
             }
-            if arguments.measure.contains(&What::Latency) {
+            if asks(What::Latency) {
                 for &case in &arguments.cases {
                     progress("equal load", round, peer, case.letter);
                     let rate = equal_rate(measured, case);

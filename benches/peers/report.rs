@@ -168,8 +168,8 @@ pub(crate) fn page(summary: &Summary, told: &Told) -> String {
          - *CPU us/request*: what the kernel counted for the proxy's own processes under as much load as wrk makes on one core.\n\
          - *proxy*, *load*: how busy the proxy kept its core, and how busy the load's core was. Where that is full, requests a second are\n\
          \x20 the load's limit and not the proxy's.\n\
-         - *p50*, *p99*: at one rate for all, a third of what the slowest but Caddy managed, each answer counted from when it was due; a proxy\n\
-         \x20 that this rate brings near its end is not asked.\n\n\
+         - *p50*, *p99*: at one rate for all, a third of what the slowest but Caddy managed and no more than leaves the load's core time, in\n\
+         \x20 short runs, three to a round; each answer counted from when it was due; a proxy that this rate brings near its end is not asked.\n\n\
          ![CPU time per request, and p99 at equal load](results.svg)\n\n{}",
         told.asked,
         machine::today(),

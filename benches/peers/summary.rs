@@ -78,10 +78,14 @@ impl Spread {
     }
 }
 
-/// A third of what the slowest proxy but Caddy managed in `case`, to two digits: more would fill the load's core.
+/// The most requests a second at which our load's core is little more than half busy: beyond it, what waits is the load.
+const CALM: f64 = 10_000.0;
+
+/// A third of what the slowest proxy but Caddy managed in `case`, to two digits, and no more than is calm.
 pub(crate) fn equal_rate(measured: &Measured, case: &Case) -> u64 {
     let compared = Peer::ALL.into_iter().filter(|peer| *peer != Peer::Caddy);
     let rate = compared.filter_map(|peer| measured.rate(peer, case)).fold(f64::MAX, f64::min) / 3.0;
+    let rate = rate.min(CALM);
     let step = 10_f64.powf((rate.max(10.0).log10().floor() - 1.0).max(0.0));
     ((rate / step).floor() * step).max(10.0) as u64
 }
