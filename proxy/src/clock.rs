@@ -22,8 +22,21 @@ pub fn now_ms() -> Millis {
 /// Milliseconds since the machine started.
 fn coarse_ms() -> u64 {
     let now = clock_gettime(ClockId::MonotonicCoarse);
-    let part = |value: i64| u64::try_from(value).unwrap_or(0);
     part(now.tv_sec).saturating_mul(1000).saturating_add(part(now.tv_nsec) / 1_000_000)
+}
+
+/// The kernel's clocks that only grow say nothing negative.
+fn part(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// A moment, in microseconds since the machine started.
+pub type Micros = u64;
+
+/// The moment: precise, for what is told to people; unaffected by changes of the wall clock.
+pub fn now_us() -> Micros {
+    let now = clock_gettime(ClockId::Monotonic);
+    part(now.tv_sec).saturating_mul(1_000_000).saturating_add(part(now.tv_nsec) / 1000)
 }
 
 /// A duration in whole milliseconds, the largest `u64` at most.

@@ -2,14 +2,17 @@
 //! there when it is accepted, costs no call to watch it and none to forget it.
 
 use std::future::Future;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker, ready};
 
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{Interest, Ready};
+
+use super::buffer::Buffer;
 
 /// Both ways.
 const ANY: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -51,45 +54,52 @@ impl Socket {
         self.watch = None;
     }
 
-    /// Reads what is there; 0 is the peer's end. A short read spares the next, fruitless system call.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll(cx, Interest::READABLE, space.len(), |mut socket| socket.read(space))
+    /// Reads what is there; 0 is the peer's end. The buffer takes memory only where something is there.
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+        self.poll(cx, Interest::READABLE, |socket| read(socket, buffer.space()))
     }
 
     /// Writes as much as the peer takes now.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll(cx, Interest::WRITABLE, octets.len(), |mut socket| socket.write(octets))
+        self.poll(cx, Interest::WRITABLE, |socket| write(socket, octets))
     }
 
-    /// Does `io`, which moves `most` octets at most, now or once the socket is ready for it.
+    /// Does `io`, now or once the socket is ready for it. It returns how many octets it moved, and whether it knows that no more can
+    /// be moved now, which spares the next, fruitless call.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         interest: Interest,
-        most: usize,
-        mut io: impl FnMut(&socket2::Socket) -> io::Result<usize>,
+        mut io: impl FnMut(&socket2::Socket) -> io::Result<(usize, bool)>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            let Some(watch) = &self.watch else {
-                match io(&self.socket) {
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => self.watch().map(drop)?,
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    done => return Poll::Ready(done),
-                }
-                continue;
+            let done = match &self.watch {
+                // Mostly it is ready, and this asks no more of the reactor than that.
+                Some(watch) => watch.try_io(interest, |_| io(&self.socket)),
+                None => io(&self.socket),
             };
-            let ready =
-                if interest.is_readable() { watch.poll_read_ready(cx) } else { watch.poll_write_ready(cx) };
-            let mut ready = ready!(ready)?;
-            match io(&self.socket) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                done => {
+            match (done, &self.watch) {
+                (Err(error), None) if error.kind() == ErrorKind::WouldBlock => self.watch().map(drop)?,
+                (Err(error), Some(watch)) if error.kind() == ErrorKind::WouldBlock => {
+                    let ready = if interest.is_readable() {
+                        watch.poll_read_ready(cx)
+                    } else {
+                        watch.poll_write_ready(cx)
+                    };
+                    let _ready = ready!(ready)?;
+                }
+                (Err(error), _) if error.kind() == ErrorKind::Interrupted => {}
+                (Err(error), _) => return Poll::Ready(Err(error)),
+                (Ok((moved, was_all)), watch) => {
                     // All that was there, or all that there was room for: an edge will tell of more.
-                    if matches!(done, Ok(n) if n > 0 && n < most) {
-                        ready.clear_ready();
+                    if was_all
+                        && moved > 0
+                        && let Some(watch) = watch
+                    {
+                        let blocks = |_: &RawFd| Err::<(), _>(ErrorKind::WouldBlock.into());
+                        let _is_known_now = watch.try_io(interest, blocks);
                     }
-                    return Poll::Ready(done);
+                    return Poll::Ready(Ok(moved));
                 }
             }
         }
@@ -107,9 +117,9 @@ impl Socket {
     /// Reads at once, whatever the reactor knows.
     pub(crate) fn read_now(&self, space: &mut [u8]) -> io::Result<usize> {
         loop {
-            match (&self.socket).read(space) {
+            match read(&self.socket, space) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                done => return done,
+                done => return done.map(|(read, _)| read),
             }
         }
     }
@@ -135,6 +145,19 @@ impl Socket {
     pub(crate) fn peek(&self) -> io::Result<usize> {
         self.socket.peek(&mut [MaybeUninit::uninit()])
     }
+}
+
+/// As recv(2), and whether that was all. Not by way of libc, where each call is a place to cancel a thread at, which costs as
+/// much again as the call itself.
+fn read(socket: &socket2::Socket, space: &mut [u8]) -> io::Result<(usize, bool)> {
+    let (read, _) = recv(socket, &mut *space, RecvFlags::empty())?;
+    Ok((read, read < space.len()))
+}
+
+/// As send(2), and whether there was room for no more. A peer that is gone is an error, and no signal.
+fn write(socket: &socket2::Socket, octets: &[u8]) -> io::Result<(usize, bool)> {
+    let sent = send(socket, octets, SendFlags::NOSIGNAL)?;
+    Ok((sent, sent < octets.len()))
 }
 
 /// Makes a descriptor known to the reactor of this thread. It must stay open for as long as what is returned lives.

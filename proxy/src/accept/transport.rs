@@ -17,26 +17,22 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// Reads what is there into `space`; 0 is the peer's end.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
-        let Self::Plain(socket) = self;
-        socket.poll_read(cx, space)
-    }
-
     /// Writes as much of `octets` as the peer takes now.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         let Self::Plain(socket) = self;
         socket.poll_write(cx, octets)
     }
 
-    /// Reads what is there into `buffer`; 0 is the peer's end. An empty buffer has no memory while nothing is there.
+    /// Reads what is there to `buffer`; 0 is the peer's end. An empty buffer has no memory while nothing is there.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
-        let Poll::Ready(read) = self.poll_read(cx, buffer.space()) else {
-            buffer.rest();
-            return Poll::Pending;
-        };
-        buffer.extend(*read.as_ref().unwrap_or(&0));
-        Poll::Ready(read)
+        let Self::Plain(socket) = self;
+        let read = socket.poll_fill(cx, buffer);
+        match &read {
+            Poll::Ready(Ok(read)) => buffer.extend(*read),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => buffer.rest(),
+        }
+        read
     }
 
     /// As [`Transport::poll_fill`], at once; `None`: nothing is there. Asks the kernel, whatever the reactor knows.

@@ -4,12 +4,13 @@ use std::fmt;
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::Address;
 
 use super::line::{Asked, End, Line};
 use super::sink::Sink;
+use crate::clock::{Micros, now_us};
 use crate::config::{MAX_LOGGED_FIELD, MAX_LOGGED_TARGET};
 use crate::http::Version;
 use crate::metrics::Outcome;
@@ -41,9 +42,9 @@ pub struct Entry {
     sink: Sink,
     logged: bool,
     peer: IpText,
-    started: Instant,
-    attempt: Option<Instant>,
-    answered: Option<Instant>,
+    started: Micros,
+    attempt: Option<Micros>,
+    answered: Option<Micros>,
     attempts: u32,
     version: Option<Version>,
     texts: Texts,
@@ -55,7 +56,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(sink: Sink, peer: &Peer, started: Instant, logged: bool, memory: Vec<u8>) -> Self {
+    pub(super) fn new(sink: Sink, peer: &Peer, started: Micros, logged: bool, memory: Vec<u8>) -> Self {
         Self {
             sink,
             logged,
@@ -111,7 +112,7 @@ impl Entry {
     /// The exchange goes to this endpoint now; called again for each further one.
     pub fn attempt(&mut self, endpoint: &Address) {
         // Nothing is waited for before the first.
-        self.attempt = Some(if self.attempts == 0 { self.started } else { Instant::now() });
+        self.attempt = Some(if self.attempts == 0 { self.started } else { now_us() });
         self.answered = None;
         self.attempts = self.attempts.saturating_add(1);
         if self.logged {
@@ -121,7 +122,7 @@ impl Entry {
 
     /// The head of the endpoint's answer is here.
     pub fn answered(&mut self) {
-        self.answered = Some(Instant::now());
+        self.answered = Some(now_us());
     }
 
     /// This status of the endpoint goes to the client.
@@ -152,12 +153,12 @@ impl Entry {
 
     /// Since the exchange began.
     pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        Duration::from_micros(now_us().saturating_sub(self.started))
     }
 
     /// Since the last attempt began; zero before the first.
     pub fn attempt_elapsed(&self) -> Duration {
-        self.attempt.map_or(Duration::ZERO, |attempt| attempt.elapsed())
+        self.attempt.map_or(Duration::ZERO, |attempt| Duration::from_micros(now_us().saturating_sub(attempt)))
     }
 
     fn line(&self, total_us: u64, upstream_us: Option<u64>, upstream_head_us: Option<u64>) -> Line<'_> {
@@ -195,14 +196,12 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let now = Instant::now();
+        let now = now_us();
         if self.end == End::Abandoned && thread::panicking() {
             self.end = End::Panicked;
         }
-        let since = |then: Instant| micros(now.saturating_duration_since(then));
-        let total_us = since(self.started);
-        let head_us =
-            self.attempt.zip(self.answered).map(|(from, to)| micros(to.saturating_duration_since(from)));
+        let total_us = now.saturating_sub(self.started);
+        let head_us = self.attempt.zip(self.answered).map(|(from, to)| to.saturating_sub(from));
         self.sink.count(&Outcome {
             status: self.status,
             reply: self.reply,
@@ -212,7 +211,7 @@ impl Drop for Entry {
             upstream_us: head_us,
         });
         if self.logged {
-            let upstream_us = self.attempt.map(since);
+            let upstream_us = self.attempt.map(|from| now.saturating_sub(from));
             self.sink.write(&self.line(total_us, upstream_us, head_us));
             self.sink.give_back(std::mem::take(&mut self.texts.octets));
         }
@@ -226,10 +225,6 @@ impl fmt::Debug for Entry {
             .field("status", &self.status)
             .finish_non_exhaustive()
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[derive(Debug, Clone, Copy)]

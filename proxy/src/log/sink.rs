@@ -8,13 +8,14 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::entry::Entry;
 use super::line::Line;
 use super::time::SecondText;
 use super::writer::{Chunk, Message, Shared};
 use super::{hipache, json};
+use crate::clock::{Micros, now_us};
 use crate::config::{LogFormat, MAX_LOGGED_FIELD, MAX_LOGGED_TARGET};
 use crate::metrics::{Counters, Outcome};
 use crate::middleware::Peer;
@@ -43,7 +44,7 @@ struct Inner {
 /// One moment by both clocks: lines take the wall clock's time without asking for it.
 #[derive(Clone, Copy)]
 struct Clock {
-    at: Instant,
+    at: Micros,
     unix_us: i64,
 }
 
@@ -90,15 +91,10 @@ impl Sink {
 
     /// A request began: its first octet was read now.
     pub fn open(&self, peer: &Peer) -> Entry {
-        self.open_at(peer, Instant::now())
-    }
-
-    /// A request began at `started`.
-    pub fn open_at(&self, peer: &Peer, started: Instant) -> Entry {
         self.0.counters.exchange_began();
         let logged = self.0.shared.format().is_some();
         let memory = if logged { self.0.spare.borrow_mut().pop().unwrap_or_default() } else { Vec::new() };
-        Entry::new(self.clone(), peer, started, logged, memory)
+        Entry::new(self.clone(), peer, now_us(), logged, memory)
     }
 
     /// The thread's counters.
@@ -134,13 +130,10 @@ impl Sink {
         }
     }
 
-    pub(super) fn unix_us(&self, moment: Instant) -> i64 {
+    pub(super) fn unix_us(&self, moment: Micros) -> i64 {
         let Clock { at, unix_us } = self.0.clock.get();
-        let us = |duration: std::time::Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        match moment.checked_duration_since(at) {
-            Some(later) => unix_us.saturating_add(us(later)),
-            None => unix_us.saturating_sub(us(at.saturating_duration_since(moment))),
-        }
+        let us = |us: Micros| i64::try_from(us).unwrap_or(i64::MAX);
+        unix_us.saturating_add(us(moment)).saturating_sub(us(at))
     }
 
     pub(super) fn count(&self, outcome: &Outcome) {
@@ -254,7 +247,7 @@ impl Lines {
 impl Clock {
     fn read() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { at: Instant::now(), unix_us: i64::try_from(since.as_micros()).unwrap_or(i64::MAX) }
+        Self { at: now_us(), unix_us: i64::try_from(since.as_micros()).unwrap_or(i64::MAX) }
     }
 }
 

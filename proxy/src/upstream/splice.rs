@@ -68,8 +68,9 @@ impl Pipe {
     ) -> Poll<io::Result<usize>> {
         let Transport::Plain(socket) = from;
         let most = usize::try_from(most).unwrap_or(ROOM).min(ROOM);
-        // It may hold fewer octets than there are: so a short one says nothing of the socket, hence "at most 0".
-        let moved = socket.poll(cx, Interest::READABLE, 0, |socket| pass(socket, &self.entry, most));
+        // It may hold fewer octets than there are: so a short one says nothing of the socket.
+        let moved =
+            socket.poll(cx, Interest::READABLE, |socket| Ok((pass(socket, &self.entry, most)?, false)));
         if let Poll::Ready(Ok(n)) = moved {
             self.held += n;
         }
@@ -80,7 +81,10 @@ impl Pipe {
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>, to: &mut Transport) -> Poll<io::Result<usize>> {
         let Transport::Plain(socket) = to;
         let held = self.held;
-        let moved = socket.poll(cx, Interest::WRITABLE, held, |socket| pass(&self.exit, socket, held));
+        let moved = socket.poll(cx, Interest::WRITABLE, |socket| {
+            let passed = pass(&self.exit, socket, held)?;
+            Ok((passed, passed < held))
+        });
         if let Poll::Ready(Ok(n)) = moved {
             self.held = held.saturating_sub(n);
         }
