@@ -109,7 +109,8 @@ pub(crate) async fn ask(
             deadline.arm(worker.after(patience.with(awaited)));
         }
         loop {
-            if !answer.make_space(1, HEADROOM + limits.head.max(RESPONSE_BUFFER)) {
+            // One without an octet takes memory when there is something to be read.
+            if !answer.is_empty() && !answer.make_space(1, HEADROOM + limits.head.max(RESPONSE_BUFFER)) {
                 return Poll::Ready(Err(Fault::Malformed(ResponseError::HeadTooLarge)));
             }
             match connection.transport.poll_fill(cx, answer) {
