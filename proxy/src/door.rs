@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -167,16 +167,17 @@ impl Bound {
         let (metrics, writer, alarm) = (self.metrics, self.writer, inputs.alarm);
         let settings = Arc::new(ArcSwap::from_pointee(Settings::new(self.config)?));
         let states = Arc::new(States::default());
-        // What the registry knows already is there before the first request, also when that waited in the backlog.
-        let known = Arc::clone(&inputs.snapshots.borrow());
-        let table = Arc::new(ArcSwap::from_pointee(RouteTable::from_snapshot(known, &states)));
+        // What the registry knows already is there before the first request, also when that waited in the backlog; whether it does
+        // is asked before what.
+        let known = AtomicBool::new(*inputs.known.borrow());
+        let snapshot = Arc::clone(&inputs.snapshots.borrow());
+        let table = Arc::new(ArcSwap::from_pointee(RouteTable::from_snapshot(snapshot, &states)));
         let (report, reports) = watch::channel(Arc::new(Report::default()));
-        let (active, active_checker) = watch::channel(false);
         let (doors, given): (Vec<_>, Vec<_>) = self.threads.iter().map(|_| mpsc::channel(MAX_MOVED)).unzip();
         let shared = Arc::new(Shared {
-            table: Arc::clone(&table),
+            table,
             settings: Arc::clone(&settings),
-            states: Arc::clone(&states),
+            states,
             connections: Apart::default(),
             listeners: self.addresses.iter().map(|_| Apart::default()).collect(),
             addresses: Apart::default(),
@@ -190,23 +191,23 @@ impl Bound {
             via: Via::by_chance(fastrand::u64(..)),
             guard: Guard::new(self.own),
             health: inputs.health,
-            known: inputs.known,
-            active_checker,
+            known,
+            active_checker: AtomicBool::new(false),
         });
         watch_memory(&shared, &alarm);
-        let (served, serves) = watch::channel(table.load().revision());
+        let (served, serves) = watch::channel(shared.table.load().revision());
         let checks = Arc::new(Counts::default());
         let follower = Follower {
+            shared: Arc::clone(&shared),
             served,
             checks: Arc::clone(&checks),
-            table,
-            states,
             metrics: Arc::clone(&metrics),
             writer: writer.clone(),
             snapshots: inputs.snapshots,
             marks: inputs.marks,
+            known: inputs.known,
         };
-        let following = follow::follow(follower, report, active);
+        let following = follow::follow(follower, report);
         tokio::spawn(watched(alarm.watch("what follows the registry"), following));
         let resolver = Resolver::start(&settings.load().config.upstream, &alarm);
         let (drain, draining) = watch::channel(false);

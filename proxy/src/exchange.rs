@@ -7,6 +7,7 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering;
 
 use crate::accept::client::Client;
 use crate::caught::{self, Panicked};
@@ -83,8 +84,9 @@ async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Res
     #[cfg(test)]
     assert_ne!(host, "panic.test", "as the test wants it");
     let port = client.head.port();
+    let known = worker.shared.known.load(Ordering::Acquire);
     let found = worker.with_table(|table| table.find_at(host, port, path).cloned());
-    let route = found.ok_or_else(|| no_route(worker))?;
+    let route = found.ok_or_else(|| no_route(known))?;
     visit.goes_by(&route);
     let most = worker.settings().config.client.body_bytes.unwrap_or(u64::MAX);
     let mut pump = Pump::new(&client.head, most);
@@ -96,8 +98,8 @@ async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Res
 }
 
 /// Nobody has the host and path; or nobody knows yet, because the registry was never reached.
-fn no_route(worker: &Worker) -> LocalReply {
-    if *worker.shared.known.borrow() { LocalReply::FrontendNotFound } else { LocalReply::Unavailable }
+fn no_route(known: bool) -> LocalReply {
+    if known { LocalReply::FrontendNotFound } else { LocalReply::Unavailable }
 }
 
 /// What needs no route to be answered.

@@ -3,11 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwap, Cache};
 use model::{Address, HealthReport, HealthVerdict, HostPattern};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::accept::Addresses;
 use crate::accept::buffer::Shelf;
@@ -76,10 +76,10 @@ pub(crate) struct Shared {
     /// Our own listeners, which no endpoint may be.
     pub(crate) guard: Guard,
     pub(crate) health: mpsc::Sender<HealthReport>,
-    /// False until the routes are known.
-    pub(crate) known: watch::Receiver<bool>,
+    /// False until the routes are known and in the table. Whoever asks does so before it looks into the table.
+    pub(crate) known: AtomicBool,
     /// True while an active checker proves itself alive: a 500 then counts as death, as in hipache.
-    pub(crate) active_checker: watch::Receiver<bool>,
+    pub(crate) active_checker: AtomicBool,
 }
 
 impl Shared {
@@ -427,8 +427,8 @@ impl Worker {
             via: Via::by_chance(0),
             guard: Guard::default(),
             health: mpsc::channel(1).0,
-            known: watch::channel(true).1,
-            active_checker: watch::channel(false).1,
+            known: AtomicBool::new(true),
+            active_checker: AtomicBool::new(false),
         };
         let counters = metrics.counters();
         let sink = writer.sink(counters.clone());

@@ -1,5 +1,7 @@
 //! An answer that has begun, to its end: head and body to the client, the connection back to the pool.
 
+use std::sync::atomic::Ordering;
+
 use super::connect::Connection;
 use super::pool::Room;
 use super::pump::Pump;
@@ -111,7 +113,7 @@ fn judge(worker: &Worker, client: &Client, route: &Route, begun: &Begun) {
     let (method, retry_after) = (client.head.method(), begun.head.has_retry_after());
     // One that is checked comes back as soon as it passes.
     let checked = settings.config.health.active_checks && route.frontend().policy.check.is_some();
-    let active = checked || *worker.shared.active_checker.borrow();
+    let active = checked || worker.shared.active_checker.load(Ordering::Relaxed);
     if verdict(status, method, retry_after, settings.config.health.dead_on_500, active) {
         worker.counters.upstream_failure(UpstreamFailure::ServerError);
         worker.bury(client.head.host(), route, begun.index, DeadReason::Status(status));

@@ -305,6 +305,19 @@ impl Stage {
 
     /// Publishes these frontends beside the earlier ones, and waits until they are served.
     pub(crate) fn publish(&self, revision: u64, frontends: Vec<Frontend>) {
+        let next = self.with_these(revision, frontends);
+        let revision = next.revision();
+        self.announce(next);
+        let mut reports = self.proxy.reports();
+        let served = async { reports.wait_for(|r| r.serving == revision).await.map(drop) };
+        self.runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, served).await })
+            .expect("served in time")
+            .unwrap();
+    }
+
+    /// What there is so far, and these frontends.
+    pub(crate) fn with_these(&self, revision: u64, frontends: Vec<Frontend>) -> Snapshot {
         let revision = Revision::new(revision);
         let changes: Vec<Change> = frontends
             .into_iter()
@@ -312,14 +325,12 @@ impl Stage {
                 Change::Put(Stated { fact: Arc::new(Fact::Frontend(f)), revision, origin: Origin::Native })
             })
             .collect();
-        let next = self.snapshots.borrow().apply(revision, changes);
+        self.snapshots.borrow().apply(revision, changes)
+    }
+
+    /// Publishes this, and waits for nothing.
+    pub(crate) fn announce(&self, next: Snapshot) {
         self.snapshots.send_replace(Arc::new(next));
-        let mut reports = self.proxy.reports();
-        let served = async { reports.wait_for(|r| r.serving == revision).await.map(drop) };
-        self.runtime
-            .block_on(async { tokio::time::timeout(PATIENCE, served).await })
-            .expect("served in time")
-            .unwrap();
     }
 
     pub(crate) fn client(&self) -> Call {
