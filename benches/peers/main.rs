@@ -11,6 +11,7 @@
 
 mod case;
 mod chart;
+mod goals;
 mod idle;
 mod load;
 mod machine;
@@ -165,7 +166,7 @@ fn run(arguments: &Arguments, mut peers: Vec<Peer>) -> ExitCode {
     // The origin's workers are another user, when root starts them.
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let noise = machine::noise();
-    if noise > report::QUIET {
+    if noise > goals::QUIET {
         eprintln!(
             "the machine is not quiet: one core is {:.0} % busy; expect worse figures, of latency above all",
             noise * 100.0

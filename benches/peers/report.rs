@@ -3,15 +3,10 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use crate::goals::{self, FULL, Spread, columns, range};
 use crate::machine;
 use crate::peer::Peer;
-use crate::summary::{Group, Line, Spread, Summary};
-
-/// A core that is busier than this is full: nobody gets all of one.
-const FULL: f64 = 0.93;
-
-/// Where a core is busier than this without us, the machine is not quiet.
-pub(crate) const QUIET: f64 = 0.05;
+use crate::summary::{Group, Line, Summary};
 
 /// How it was measured.
 #[derive(Debug)]
@@ -28,15 +23,7 @@ pub(crate) struct Told {
 
 /// As tables; read as it is on a terminal, and drawn where Markdown is.
 pub(crate) fn tables(summary: &Summary) -> String {
-    let verdicts = summary.verdicts();
-    let rows = verdicts.iter().map(|verdict| {
-        let reached = if verdict.is_reached { "reached" } else { "MISSED" };
-        [&verdict.what, &verdict.found, &verdict.goal, reached].map(str::to_owned).to_vec()
-    });
-    let mut text = String::new();
-    if !verdicts.is_empty() {
-        let _ = writeln!(text, "{}", columns(&["goal", "found", "wanted", ""], rows.collect()));
-    }
+    let mut text = goals::table(&summary.verdicts());
     for group in &summary.groups {
         let _ = writeln!(text, "## {}: {}\n\n{}", group.case.letter, group.case.name, table(group));
     }
@@ -116,29 +103,6 @@ fn saturated(lines: &[Line]) -> String {
     said.trim_end().to_owned()
 }
 
-fn range(spread: &Spread, digits: usize) -> String {
-    format!("{:.digits$} ({:.digits$}-{:.digits$})", spread.median, spread.least, spread.most)
-}
-
-/// A table whose columns stand below one another; the first is text, the rest are figures, or text again where the head is empty.
-fn columns(heads: &[&str], rows: Vec<Vec<String>>) -> String {
-    let width = |at: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
-        cells.chain([heads[at].len(), 3]).max().unwrap_or_default()
-    };
-    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-    let line = |cells: Vec<&str>| {
-        let cells = cells.iter().zip(&widths).map(|(cell, width)| format!(" {cell:<width$} |"));
-        format!("|{}\n", cells.collect::<String>())
-    };
-    let rules: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
-    let mut text = line(heads.to_vec()) + &line(rules.iter().map(String::as_str).collect());
-    for row in &rows {
-        text += &line(row.iter().map(String::as_str).collect());
-    }
-    text
-}
-
 /// As a page.
 pub(crate) fn page(summary: &Summary, told: &Told) -> String {
     let version = |name: &str, command: &str, argument: &str| {
@@ -152,12 +116,7 @@ pub(crate) fn page(summary: &Summary, told: &Told) -> String {
     let ours = version("portico", &told.binary.display().to_string(), Peer::Portico.command().1);
     // nginx is the origin too.
     let versions: Vec<_> = [ours, version("nginx", "nginx", "-v")].into_iter().chain(others).collect();
-    let quiet = match told.noise {
-        noise if noise > QUIET => {
-            format!("not quiet: one core was {:.0} % busy before anything began", noise * 100.0)
-        }
-        _ => "quiet".to_owned(),
-    };
+    let quiet = goals::quiet(told.noise);
     format!(
         "# Side by side\n\n\
          Written by `cargo bench --bench peers{}` on {}; the machine ({}) was {quiet}.\n\

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::case::{Case, Goal, IDLE_KIB};
+use crate::goals::{Spread, Verdict};
 use crate::load::Figures;
 use crate::pace::Paced;
 use crate::peer::Peer;
@@ -14,14 +15,6 @@ pub(crate) struct Measured {
     pub(crate) paced: Vec<(Peer, &'static Case, Paced)>,
     /// KiB of memory for each idle connection.
     pub(crate) idle: Vec<(Peer, f64)>,
-}
-
-/// The middle one, and the ends.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) least: f64,
-    pub(crate) most: f64,
 }
 
 /// One proxy in one case.
@@ -44,38 +37,11 @@ pub(crate) struct Group {
     pub(crate) paced: Option<(u64, f64)>,
 }
 
-/// A goal, and what came out.
-#[derive(Debug)]
-pub(crate) struct Verdict {
-    pub(crate) what: String,
-    pub(crate) found: String,
-    pub(crate) goal: String,
-    pub(crate) is_reached: bool,
-}
-
 /// All of it.
 #[derive(Debug)]
 pub(crate) struct Summary {
     pub(crate) groups: Vec<Group>,
     pub(crate) idle_kib: Vec<(Peer, Spread)>,
-}
-
-impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_by(f64::total_cmp);
-        let (least, most) = (*values.first()?, *values.last()?);
-        let middle = values.len() / 2;
-        let median = match values.len() % 2 {
-            1 => values[middle],
-            _ => f64::midpoint(values[middle - 1], values[middle]),
-        };
-        Some(Self { median, least, most })
-    }
-
-    fn json(self) -> Value {
-        json!({ "median": self.median, "least": self.least, "most": self.most })
-    }
 }
 
 /// The most requests a second at which our load's core is little more than half busy: beyond it, what waits is the load.
@@ -205,12 +171,11 @@ impl Summary {
                 "proxies": group.lines.iter().map(line).collect::<Vec<_>>(),
             })
         };
-        let verdict = |one: &Verdict| json!({ "what": one.what, "found": one.found, "goal": one.goal, "reached": one.is_reached });
         let idle = self.idle_kib.iter().map(|(peer, kib)| (peer.name().to_owned(), kib.json()));
         json!({
             "cases": self.groups.iter().map(group).collect::<Vec<_>>(),
             "idle_connection_kib": idle.collect::<serde_json::Map<_, _>>(),
-            "goals": self.verdicts().iter().map(verdict).collect::<Vec<_>>(),
+            "goals": self.verdicts().iter().map(Verdict::json).collect::<Vec<_>>(),
         })
     }
 }
