@@ -7,23 +7,46 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::cores;
+use crate::machine::{CoreTime, LOAD_CORE, PROXY_CORE, taken};
 use crate::store;
+use crate::world::Portico;
 
 /// How many connections take turns.
 const CONNECTIONS: u64 = 16;
 
-/// What a time of load says, in milliseconds.
-#[derive(Debug)]
+/// What a time of load says.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Latency {
+    /// Milliseconds.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
     pub(crate) max: f64,
     /// Answers that were none, or no 200.
     pub(crate) errors: u64,
+    /// How busy the load's core was: 1 is all of it …
+    pub(crate) load_core: f64,
+    /// … how much of the proxy's core portico took, and how much others did.
+    pub(crate) proxy_core: f64,
+    pub(crate) others: f64,
 }
 
-/// Asks `rate` times a second for `time`.
-pub(crate) fn measure(http: SocketAddr, frontends: usize, rate: u64, time: Duration) -> Latency {
+/// Asks `portico` `rate` times a second for `time`, from the load's core.
+pub(crate) fn measure(portico: &Portico, frontends: usize, rate: u64, time: Duration) -> Latency {
+    let http = portico.http();
+    let cores = [LOAD_CORE, PROXY_CORE].map(CoreTime::of);
+    let (before, began) = (taken(portico.pid()).cpu_ns, Instant::now());
+    let (mut took, errors) = cores::on(LOAD_CORE, || ask_all(http, frontends, rate, time));
+    let elapsed = began.elapsed().as_secs_f64();
+    let proxy_core = (taken(portico.pid()).cpu_ns - before) as f64 / 1e9 / elapsed;
+    let load_core = CoreTime::of(LOAD_CORE).busy_since(cores[0]);
+    let others = (CoreTime::of(PROXY_CORE).busy_since(cores[1]) - proxy_core).max(0.0);
+    took.sort_unstable();
+    let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    Latency { p50: at(0.5), p99: at(0.99), max: at(1.0), errors, load_core, proxy_core, others }
+}
+
+fn ask_all(http: SocketAddr, frontends: usize, rate: u64, time: Duration) -> (Vec<Duration>, u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let tasks = tokio::task::LocalSet::new();
     let taken = Rc::new(std::cell::RefCell::new((Vec::new(), 0)));
@@ -55,10 +78,7 @@ pub(crate) fn measure(http: SocketAddr, frontends: usize, rate: u64, time: Durat
             client.await.unwrap();
         }
     });
-    let (mut took, errors) = taken.take();
-    took.sort_unstable();
-    let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-    Latency { p50: at(0.5), p99: at(0.99), max: at(1.0), errors }
+    taken.take()
 }
 
 async fn connect(http: SocketAddr) -> TcpStream {
