@@ -133,7 +133,9 @@ fn is_missing(arguments: &Arguments) -> Option<String> {
     }
     let one = std::thread::available_parallelism().map_or(1, usize::from) < 2;
     let one = one.then(|| "two cores are needed, one for portico, one for load and origin".to_owned());
-    machine::missing(&commands).or(one)
+    let folder = arguments.write.as_ref().filter(|folder| !folder.is_dir());
+    let folder = folder.map(|folder| format!("there is no folder {} to write TABLE.md to", folder.display()));
+    machine::missing(&commands).or(one).or(folder)
 }
 
 fn run(arguments: &Arguments) -> ExitCode {
