@@ -15,7 +15,7 @@ use crate::clock::millis;
 use crate::http::{BodyReader, Framing, Method};
 use crate::metrics::Limit;
 use crate::respond::LocalReply;
-use crate::upstream::deliver::deliver;
+use crate::upstream::deliver::{deliver, keep};
 use crate::upstream::pump::Pump;
 use crate::upstream::send::send;
 use crate::visit::{Rest, Visit};
@@ -90,11 +90,13 @@ async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Res
     visit.goes_by(&route);
     let most = worker.settings().config.client.body_bytes.unwrap_or(u64::MAX);
     let mut pump = Pump::new(&client.head, most);
-    match send(worker, client, &route, (&mut pump, visit)).await? {
-        Some(begun) => deliver(worker, client, &route, begun, (&mut pump, visit)).await,
+    let Some(mut begun) = send(worker, client, &route, (&mut pump, visit)).await? else {
         // The client left: there is nobody to answer.
-        None => Ok(Then::Abort),
-    }
+        return Ok(Then::Abort);
+    };
+    let then = deliver(worker, client, &route, &mut begun, (&mut pump, visit)).await;
+    keep(worker, begun);
+    then
 }
 
 /// Nobody has the host and path; or nobody knows yet, because the registry was never reached.

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use super::connect::Connection;
 use super::pool::Room;
 use super::pump::Pump;
 use super::relay::{Answer, End, relay};
@@ -12,7 +11,7 @@ use crate::accept::client::Client;
 use crate::clock::millis;
 use crate::exchange::Then;
 use crate::health::{DeadReason, verdict};
-use crate::http::{BodyReader, Framing, ResponseHead, Version, write_response};
+use crate::http::{BodyReader, Framing, Version, write_response};
 use crate::log::End as Ended;
 use crate::metrics::{Limit, UpstreamFailure};
 use crate::middleware::DebugFields;
@@ -29,29 +28,25 @@ pub(crate) async fn deliver(
     worker: &Worker,
     client: &mut Client,
     route: &Route,
-    mut begun: Begun,
+    begun: &mut Begun,
     (pump, visit): (&mut Pump, &mut Visit),
 ) -> Result<Then, LocalReply> {
-    judge(worker, client, route, &begun);
-    let version = client.head.version();
-    let close = ends_connection(worker, client, &begun, pump);
-    let mut head = worker.take_scratch();
+    judge(worker, client, route, begun);
+    let close = ends_connection(worker, client, begun, pump);
     visit.answered(begun.head.status());
-    let debug = visit.debug_fields(route, begun.index, client);
-    let added = debug.as_ref().map(DebugFields::added).unwrap_or_default();
-    write_response(&begun.head, begun.buffer.filled(), version, close, &added, &mut head);
+    let head = write_head(worker, client, route, (begun, close), visit);
     if begun.head.is_upgrade() {
         // In a box: a tunnel is seldom, and large.
         return Ok(Box::pin(switch_protocols(worker, client, begun, head, (pump, visit))).await);
     }
-    let decode = version == Version::Http10 && begun.head.framing() == Framing::Chunked;
-    let reader = BodyReader::new(begun.head.framing());
-    let answer = Answer::new(begun.buffer, begun.head.len(), &head, reader, decode);
+    let decode = client.head.version() == Version::Http10 && begun.head.framing() == Framing::Chunked;
+    let mut answer = Answer::new(&mut begun.buffer, BodyReader::new(begun.head.framing()));
+    let begins = answer.begin(begun.head.len(), &head, decode);
     worker.give_scratch(head);
-    let Ok(mut answer) = answer else {
+    if begins.is_err() {
         worker.counters.upstream_failure(UpstreamFailure::Malformed);
         return Err(LocalReply::BadAnswer("the answer's body is malformed"));
-    };
+    }
     let end = relay(worker, client, pump, &mut begun.connection, &mut answer, begun.patience).await;
     visit.moved(pump.received(), answer.sent);
     answer.give_back(worker);
@@ -77,8 +72,23 @@ pub(crate) async fn deliver(
         (true, true) => Then::Close,
         (true, false) => Then::Next,
     };
-    keep(worker, begun.head, begun.connection, clean && pump.is_done());
+    begun.is_at_rest = clean && pump.is_done();
     Ok(then)
+}
+
+/// The head of the answer as the client shall see it.
+fn write_head(
+    worker: &Worker,
+    client: &Client,
+    route: &Route,
+    (begun, close): (&Begun, bool),
+    visit: &Visit,
+) -> Vec<u8> {
+    let mut head = worker.take_scratch();
+    let debug = visit.debug_fields(route, begun.index, client);
+    let added = debug.as_ref().map(DebugFields::added).unwrap_or_default();
+    write_response(&begun.head, begun.buffer.filled(), client.head.version(), close, &added, &mut head);
+    head
 }
 
 /// True when the client's connection ends with this answer.
@@ -89,9 +99,12 @@ fn ends_connection(worker: &Worker, client: &Client, begun: &Begun, pump: &Pump)
         || client.speaks_on(pump.parsed())
 }
 
-/// Keeps what the next exchange can use: the head's memory, and the connection if both sides are at rest.
-fn keep(worker: &Worker, head: Box<ResponseHead>, connection: Connection, at_rest: bool) {
-    if at_rest && head.reusable() && !worker.is_draining() {
+/// The exchange has ended at its endpoint. Keeps what the next one can use: the head's memory, and the connection if both sides
+/// are at rest.
+pub(crate) fn keep(worker: &Worker, begun: Begun) {
+    let Begun { head, connection, is_at_rest, in_flight, place, .. } = begun;
+    drop((in_flight, place));
+    if is_at_rest && head.reusable() && !worker.is_draining() {
         let settings = worker.settings();
         let limits = &settings.config.upstream;
         let until = worker.after(millis(limits.keep_alive_timeout));
@@ -124,11 +137,12 @@ fn judge(worker: &Worker, client: &Client, route: &Route, begun: &Begun) {
 async fn switch_protocols(
     worker: &Worker,
     client: &mut Client,
-    begun: Begun,
+    begun: &mut Begun,
     head: Vec<u8>,
     (pump, visit): (&mut Pump, &mut Visit),
 ) -> Then {
-    let Begun { head: old, buffer: mut down, mut connection, patience, in_flight, place, .. } = begun;
+    let Begun { head: old, buffer, connection, patience, .. } = begun;
+    let (mut down, patience) = (std::mem::replace(buffer, worker.responses.take()), *patience);
     client.deadline.arm(worker.after(patience.client_idle));
     let written = client.transport.write_all(&head, &client.deadline).await;
     visit.moved(pump.received(), head.len() as u64);
@@ -141,7 +155,7 @@ async fn switch_protocols(
     down.consume(old.len());
     client.consume(pump.parsed());
     let up = client.buffer.take().unwrap_or_else(|| worker.requests.take());
-    let (moved, end) = tunnel(worker, client, &mut connection, (up, down), patience).await;
+    let (moved, end) = tunnel(worker, client, connection, (up, down), patience).await;
     visit.moved(moved.up, moved.down);
     visit.ended(match end {
         TunnelEnd::Ended | TunnelEnd::Silent => Ended::Complete,
@@ -149,7 +163,6 @@ async fn switch_protocols(
         TunnelEnd::EndpointGone => Ended::UpstreamBroken,
         TunnelEnd::GivenUp => Ended::Abandoned,
     });
-    drop((in_flight, place));
     match end {
         // What the endpoint said last may still be on its way.
         TunnelEnd::Ended => Then::Close,

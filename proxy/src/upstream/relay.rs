@@ -38,8 +38,8 @@ pub(crate) enum End {
 
 /// An answer's octets between the endpoint and the client.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    buffer: Buffer,
+pub(crate) struct Answer<'a> {
+    buffer: &'a mut Buffer,
     /// How many octets in front of the buffer may be sent to the client.
     ready: usize,
     reader: BodyReader,
@@ -58,39 +58,42 @@ pub(crate) struct Answer {
     pub(crate) received: u64,
 }
 
-impl Answer {
-    /// `buffer` holds the endpoint's head (`old` octets) and what came behind it; `head` is sent to the client in its place.
-    ///
-    /// `Err` when the body octets that are here already break their framing: nothing was sent then.
-    pub(crate) fn new(
-        mut buffer: Buffer,
-        old: usize,
-        head: &[u8],
-        reader: BodyReader,
-        decode: bool,
-    ) -> Result<Self, crate::http::BodyError> {
+impl<'a> Answer<'a> {
+    /// `buffer` holds the endpoint's head, and what came behind it, which `reader` shall read.
+    pub(crate) fn new(buffer: &'a mut Buffer, reader: BodyReader) -> Self {
         let received = buffer.len() as u64;
-        let (ready, decoded) = if decode {
-            buffer.consume(old);
-            (0, Some(head.to_vec()))
-        } else {
-            buffer.replace_front(old, head);
-            (head.len(), None)
-        };
-        let mut answer = Self {
+        Self {
             buffer,
-            ready,
+            ready: 0,
             reader,
             pipe: None,
-            decoded,
+            decoded: None,
             decoded_sent: 0,
             dirty: false,
             ended: false,
             sent: 0,
             received,
-        };
-        answer.parse()?;
-        Ok(answer)
+        }
+    }
+
+    /// Puts `head` in the place of the endpoint's, which is `old` octets long. `decode`: the client does not know chunks.
+    ///
+    /// # Errors
+    /// The body octets that are here already break their framing: nothing was sent then.
+    pub(crate) fn begin(
+        &mut self,
+        old: usize,
+        head: &[u8],
+        decode: bool,
+    ) -> Result<(), crate::http::BodyError> {
+        if decode {
+            self.buffer.consume(old);
+            self.decoded = Some(head.to_vec());
+        } else {
+            self.buffer.replace_front(old, head);
+            self.ready = head.len();
+        }
+        self.parse()
     }
 
     /// Checks what was read last.
@@ -147,7 +150,7 @@ impl Answer {
     fn poll_fill(&mut self, cx: &mut Context<'_>, endpoint: &mut Transport) -> Poll<Result<(), End>> {
         self.buffer.truncate(0);
         self.buffer.consume(0);
-        match ready!(endpoint.poll_fill(cx, &mut self.buffer)) {
+        match ready!(endpoint.poll_fill(cx, self.buffer)) {
             Ok(n) if n > 0 => {
                 self.received += n as u64;
                 Poll::Ready(self.parse().map_err(|_| End::Truncated))
@@ -248,7 +251,7 @@ pub(crate) async fn relay(
     client: &mut Client,
     pump: &mut Pump,
     connection: &mut Connection,
-    answer: &mut Answer,
+    answer: &mut Answer<'_>,
     patience: Patience,
 ) -> End {
     let is_last = !client.head.keep_alive();

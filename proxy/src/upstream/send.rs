@@ -29,6 +29,8 @@ pub(crate) struct Begun {
     pub(crate) in_flight: InFlight,
     /// Among the connections to the endpoint, until the exchange has ended.
     pub(crate) place: Option<Place>,
+    /// The exchange has ended so that the connection may serve another.
+    pub(crate) is_at_rest: bool,
 }
 
 /// A failed attempt.
@@ -101,17 +103,23 @@ async fn try_endpoints(
     loop {
         let candidate = next;
         visit.tries(candidate.address());
-        let mut outcome = attempt(worker, client, route, candidate, (pump, visit), true).await;
-        if outcome.as_ref().is_err_and(|failed| failed.deserves_fresh(client, pump)) {
-            outcome = attempt(worker, client, route, candidate, (pump, visit), false).await;
-        }
-        let failed = match outcome {
+        let mut failed = match attempt(worker, client, route, candidate, (pump, visit), true).await {
             Ok(begun) => return Ok(Some(begun)),
-            Err(Failed { remedy: Remedy::Nothing, .. }) => return Ok(None),
-            // Not the endpoint's fault, and no time for another.
-            Err(_) if worker.is_over() => return Err(LocalReply::Unavailable),
             Err(failed) => failed,
         };
+        if failed.deserves_fresh(client, pump) {
+            failed = match attempt(worker, client, route, candidate, (pump, visit), false).await {
+                Ok(begun) => return Ok(Some(begun)),
+                Err(failed) => failed,
+            };
+        }
+        if failed.remedy == Remedy::Nothing {
+            return Ok(None);
+        }
+        if worker.is_over() {
+            // Not the endpoint's fault, and no time for another.
+            return Err(LocalReply::Unavailable);
+        }
         blame(worker, client, route, candidate, &failed);
         if failed.remedy == Remedy::Answer {
             return Err(failed.reply);
@@ -228,7 +236,8 @@ async fn attempt(
                 worker.give_scratch(scratch);
             }
             let index = candidate.index;
-            return Ok(Begun { head, buffer, connection, patience, index, in_flight, place });
+            let is_at_rest = false;
+            return Ok(Begun { head, buffer, connection, patience, index, in_flight, place, is_at_rest });
         }
         interim += 1;
         if interim > limits.informational {
