@@ -1,6 +1,7 @@
 //! What is known of a name, and the order in which a request tries its addresses.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -13,7 +14,7 @@ const AVOID_MS: u64 = 10_000;
 
 /// What is known of a name. The moments are changed in place, the addresses never: who walks them keeps them.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(crate) struct Known {
     pub(super) ips: Box<[IpAddr]>,
     /// For each address, until when the others of the name are tried before it.
     avoid: Box<[AtomicU64]>,
@@ -45,15 +46,15 @@ impl Known {
     }
 }
 
-/// The socket addresses of an endpoint, in the order in which they are to be tried.
+/// The socket addresses of an endpoint, in the order in which they are to be tried; `K` keeps what is known of its name for as long.
 #[derive(Debug)]
-pub(crate) struct Addresses(Inner);
+pub(crate) struct Addresses<K = Arc<Known>>(Inner<K>);
 
 #[derive(Debug)]
-enum Inner {
+enum Inner<K> {
     Literal(Option<SocketAddr>),
     Named {
-        known: Arc<Known>,
+        known: K,
         port: u16,
         /// Where in the list to begin.
         first: usize,
@@ -64,13 +65,16 @@ enum Inner {
     },
 }
 
-impl Addresses {
+impl<K: Deref<Target = Known>> Addresses<K> {
     pub(super) fn literal(socket: Option<SocketAddr>) -> Self {
         Self(Inner::Literal(socket))
     }
 
-    pub(super) fn of(known: Arc<Known>, port: u16, dice: usize, now: Millis) -> Self {
-        known.asked.store(now, Ordering::Relaxed);
+    pub(super) fn of(known: K, port: u16, dice: usize, now: Millis) -> Self {
+        // All threads read it: it is written once a millisecond at most.
+        if known.asked.load(Ordering::Relaxed) != now {
+            known.asked.store(now, Ordering::Relaxed);
+        }
         let avoided = known.avoid.iter().enumerate().filter(|(_, until)| until.load(Ordering::Relaxed) > now);
         let last = avoided.fold(0, |mask, (place, _)| mask | 1 << place);
         let first = dice.checked_rem(known.ips.len()).unwrap_or(0);
@@ -106,7 +110,7 @@ fn is_due(step: usize, first: usize, count: usize, last: u64) -> bool {
     (last >> ((first + step) % count) & 1 == 1) == (step >= count)
 }
 
-impl Iterator for Addresses {
+impl<K: Deref<Target = Known>> Iterator for Addresses<K> {
     type Item = SocketAddr;
 
     fn next(&mut self) -> Option<SocketAddr> {

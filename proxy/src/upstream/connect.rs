@@ -53,15 +53,11 @@ pub(crate) fn reuse(worker: &Worker, address: &Address, sure: bool) -> Option<Co
         let allowed = unix::judge(path, limits).is_ok();
         return if allowed { unused(worker, Remote::Unix(path.clone()), sure) } else { None };
     }
-    for socket in worker.resolver.known(address, worker.roll()) {
+    worker.resolver.find(address, worker.roll(), |socket| {
         // It was judged when it was connected; since then the settings may have changed.
-        if judge_range(socket.ip(), limits).is_ok()
-            && let Some(connection) = unused(worker, Remote::Tcp(socket), sure)
-        {
-            return Some(connection);
-        }
-    }
-    None
+        judge_range(socket.ip(), limits).ok()?;
+        unused(worker, Remote::Tcp(socket), sure)
+    })
 }
 
 fn unused(worker: &Worker, remote: Remote, sure: bool) -> Option<Connection> {

@@ -99,16 +99,20 @@ impl Resolver {
         self.panicked.load(Ordering::Relaxed)
     }
 
-    /// The addresses of an endpoint, without waiting; none for a name that was never looked up. `dice` says which of
-    /// several comes first.
-    pub(crate) fn known(&self, address: &Address, dice: usize) -> Addresses {
+    /// The first thing that `look` finds at one of the endpoint's addresses, without waiting; nothing for a name that was never
+    /// looked up. `dice` says which of several comes first. They are borrowed: a count of who reads them would be written by all
+    /// threads for each request.
+    pub(crate) fn find<T>(
+        &self,
+        address: &Address,
+        dice: usize,
+        mut look: impl FnMut(SocketAddr) -> Option<T>,
+    ) -> Option<T> {
         let Address::Name { name, port } = address else {
-            return Addresses::literal(address.socket_addr());
+            return address.socket_addr().and_then(look);
         };
-        match self.known.load().get(name) {
-            Some(known) => Addresses::of(Arc::clone(known), port.get(), dice, now_ms()),
-            None => Addresses::literal(None),
-        }
+        let known = self.known.load();
+        Addresses::of(&**known.get(name)?, port.get(), dice, now_ms()).find_map(&mut look)
     }
 
     /// What the name last resolved to, without asking for it; for operators.
@@ -125,21 +129,21 @@ impl Resolver {
     ///
     /// Waits only when the name was never looked up before; the caller bounds the wait.
     pub(crate) async fn resolve(&self, address: &Address, dice: usize) -> Addresses {
-        if let Address::Name { name, .. } = address {
-            let mut news = self.news.clone();
-            loop {
-                news.mark_unchanged();
-                if self.known.load().contains_key(name) {
-                    break;
-                }
-                // A full queue is no loss: this request asks again when the next name was answered.
-                let _full = self.wanted.try_send(name.clone());
-                if news.changed().await.is_err() {
-                    break;
-                }
+        let Address::Name { name, port } = address else {
+            return Addresses::literal(address.socket_addr());
+        };
+        let mut news = self.news.clone();
+        loop {
+            news.mark_unchanged();
+            if let Some(known) = self.known.load().get(name) {
+                return Addresses::of(Arc::clone(known), port.get(), dice, now_ms());
+            }
+            // A full queue is no loss: this request asks again when the next name was answered.
+            let _full = self.wanted.try_send(name.clone());
+            if news.changed().await.is_err() {
+                return Addresses::literal(None);
             }
         }
-        self.known(address, dice)
     }
 }
 

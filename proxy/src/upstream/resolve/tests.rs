@@ -87,6 +87,29 @@ async fn a_name_server_that_does_not_answer_holds_up_no_other_name() {
     }
 }
 
+#[tokio::test]
+async fn a_request_that_looks_for_a_connection_to_a_name_counts_nothing_that_threads_share() {
+    let resolver = with(async |_| found(&[1, 2], 30));
+    let name = url("http://two.test:80");
+    let finds = |nth: usize| {
+        let known = Arc::clone(&resolver.known.load()["two.test"]);
+        let mut readers = Vec::new();
+        let found = resolver.find(&name, 0, |socket| {
+            readers.push(Arc::strong_count(&known));
+            (readers.len() > nth).then_some(socket.to_string())
+        });
+        (found, readers)
+    };
+    assert_eq!(resolver.find(&name, 0, Some), None, "it was never looked up");
+    assert_eq!(resolver.resolve(&name, 0).await.count(), 2);
+
+    // Of the map and of this test.
+    assert_eq!(finds(0), (Some("10.0.0.1:80".into()), vec![2]));
+    assert_eq!(finds(1), (Some("10.0.0.2:80".into()), vec![2, 2]));
+    assert_eq!(finds(2), (None, vec![2, 2]));
+    assert_eq!(resolver.find(&url("http://10.0.0.9:81"), 7, Some), Some("10.0.0.9:81".parse().expect("one")));
+}
+
 #[test]
 fn an_answer_holds_for_its_time_to_live_within_bounds() {
     let check = |ttl: u64, expected: Millis| {
