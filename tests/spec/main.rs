@@ -30,6 +30,7 @@ mod routes;
 mod sinks;
 mod slow;
 mod soak;
+mod threads;
 mod tidy;
 mod unix;
 mod way_back;
