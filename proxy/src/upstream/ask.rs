@@ -99,6 +99,7 @@ pub(crate) async fn ask(
             match pump.poll(cx, transport, buffer, &mut connection.transport, most) {
                 // It may have answered before it closed its ears: read on.
                 Poll::Ready(Err(PumpError::EndpointGone)) => endpoint_takes = false,
+                Poll::Ready(Err(PumpError::ClientGone)) => return Poll::Ready(Err(Fault::ClientLeft)),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Fault::Request(error))),
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }

@@ -49,8 +49,10 @@ pub(crate) enum Awaited {
 /// Why a request could not be sent whole.
 #[derive(Debug)]
 pub(crate) enum PumpError {
-    /// The client is gone or ended in the middle of its body.
+    /// The client's connection is gone: nobody is there to be answered.
     ClientGone,
+    /// The client ended its side in the middle of its body.
+    Truncated,
     /// The client's framing is wrong.
     Malformed(BodyError),
     /// The body is larger than allowed.
@@ -247,7 +249,8 @@ impl Pump {
             return Poll::Ready(Err(PumpError::ClientGone));
         }
         match ready!(client.poll_fill(cx, buffer)) {
-            Ok(0) | Err(_) => Poll::Ready(Err(PumpError::ClientGone)),
+            Ok(0) => Poll::Ready(Err(PumpError::Truncated)),
+            Err(_) => Poll::Ready(Err(PumpError::ClientGone)),
             Ok(n) => {
                 self.moved += n as u64;
                 Poll::Ready(self.parse(buffer.filled()))

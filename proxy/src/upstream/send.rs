@@ -279,7 +279,9 @@ fn reply_to(error: PumpError) -> LocalReply {
     match error {
         PumpError::Malformed(error) => LocalReply::to_bad_body(error),
         PumpError::TooLarge => LocalReply::BodyTooLarge,
-        PumpError::ClientGone | PumpError::EndpointGone => LocalReply::to_bad_body(BodyError::Truncated),
+        PumpError::Truncated | PumpError::ClientGone | PumpError::EndpointGone => {
+            LocalReply::to_bad_body(BodyError::Truncated)
+        }
     }
 }
 
