@@ -123,6 +123,12 @@ impl RecordData {
         })
     }
 
+    /// A SOA record's MINIMUM: how long it may be remembered that something is not there, in seconds (RFC 2308 §4).
+    pub fn soa_minimum(&self) -> Option<u32> {
+        let minimum = self.octets.last_chunk().filter(|_| self.record_type == RecordType::SOA);
+        minimum.map(|octets| u32::from_be_bytes(*octets))
+    }
+
     /// Compares as RFC 4034 §6.2 and §6.3 say: as octets, names in lower case.
     fn canonical_cmp(&self, other: &Self) -> Ordering {
         fn canonical(data: &RecordData) -> impl Iterator<Item = u8> {

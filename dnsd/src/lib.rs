@@ -1,0 +1,15 @@
+//! The DNS data path: a question in, the answer of the zones that hold its name out.
+//!
+//! In: octets of questions, snapshots, zone files as text. Out: octets of answers, counters.
+//! Never here: a registry, a store or container client; a lock, a blocking call or a synchronous log on the way of a question; a panic on
+//! whatever a client sent.
+//!
+//! ```text
+//! listen ─► wire::decode ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
+//! zone files, snapshot ─► ZoneSet ─┘  swapped by one pointer, off the way of a question
+//! ```
+
+pub mod query;
+pub mod respond;
+pub mod wire;
+pub mod zone;

@@ -1,0 +1,87 @@
+//! Answers made into messages: codes, flags, what is left out when not all fits.
+//!
+//! In: a [`Query`] and its [`Answer`], or why there is none. Out: octets. Never here: a zone. Only this room knows which code an outcome
+//! has.
+
+use crate::wire::{Code, Edns, Full, Head, PLAIN_UDP, Query, Refusal, Section, Writer, flags};
+use crate::zone::{Answer, Entries, Outcome};
+
+/// The largest UDP message we send and take: one that no usual network cuts into pieces (DNS flag day 2020).
+pub const UDP: u16 = 1232;
+
+/// What was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// The code.
+    pub code: Code,
+    /// Whether it was cut (TC).
+    pub truncated: bool,
+}
+
+/// Writes the answer to a question, at most `limit` octets, to the end of `out`. `turn` says with which record sets begin.
+pub fn respond(query: &Query<'_>, answer: &Answer<'_>, limit: usize, turn: usize, out: &mut Vec<u8>) -> Sent {
+    let code = code(answer.outcome);
+    let aa = if answer.authoritative { flags::AA } else { 0 };
+    let said = flags::QR | aa | copied(query.flags) | code as u16;
+    let head = Head { id: query.id, flags: said };
+    let mut writer = Writer::new(out, head, query.question, limit, query.edns.is_some());
+    let truncated = sections(&mut writer, answer, turn).is_err();
+    if truncated {
+        // Whole sets, or none: what is cut is asked for again over TCP (RFC 2181 §9).
+        writer.clear();
+    }
+    writer.finish(said | if truncated { flags::TC } else { 0 }, query.edns.map(|edns| (ours(edns), 0)));
+    Sent { code, truncated }
+}
+
+fn sections(writer: &mut Writer<'_>, answer: &Answer<'_>, turn: usize) -> Result<(), Full> {
+    section(writer, Section::Answer, &answer.answers, turn)?;
+    section(writer, Section::Authority, &answer.authority, turn)?;
+    section(writer, Section::Additional, &answer.additional, turn)
+}
+
+fn section(
+    writer: &mut Writer<'_>,
+    section: Section,
+    entries: &Entries<'_>,
+    turn: usize,
+) -> Result<(), Full> {
+    for entry in entries {
+        let written = writer.set(section, &entry.owner, &entry.set, turn);
+        if entry.needed {
+            written?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes that a message is not answered, and why, to the end of `out`. `question` is repeated, where one was read.
+pub fn refuse(refused: &Refusal<'_>, out: &mut Vec<u8>) -> Sent {
+    let (asked, code) = (refused.flags, refused.code as u16);
+    let said = flags::QR | asked & flags::OPCODE | copied(asked) | code & 0xf;
+    let head = Head { id: refused.id, flags: said };
+    let writer = Writer::new(out, head, refused.question, PLAIN_UDP, refused.edns.is_some());
+    // The code's upper bits are EDNS' (RFC 6891 §6.1.3).
+    let high = u8::try_from(code >> 4).unwrap_or(0);
+    writer.finish(said, refused.edns.map(|edns| (ours(edns), high)));
+    Sent { code: refused.code, truncated: false }
+}
+
+fn copied(asked: u16) -> u16 {
+    asked & (flags::RD | flags::CD)
+}
+
+/// What we say of ourselves; DO is copied (RFC 3225 §3).
+fn ours(edns: Edns) -> Edns {
+    Edns { udp: UDP, ..edns }
+}
+
+fn code(outcome: Outcome) -> Code {
+    match outcome {
+        Outcome::Fine => Code::NoError,
+        Outcome::NoName => Code::NoName,
+        Outcome::TooLong => Code::NameExists,
+        Outcome::NotOurs => Code::Refused,
+        Outcome::NotYet => Code::Failure,
+    }
+}

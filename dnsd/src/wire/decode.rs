@@ -1,0 +1,180 @@
+//! A message as it came in, read.
+
+use model::{DomainName, RecordType};
+
+use super::{Code, HEAD, IN, flags, opcode};
+
+/// A question that can be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query<'m> {
+    /// The message's id, copied into the answer.
+    pub id: u16,
+    /// The second word of its head.
+    pub flags: u16,
+    /// The question section as it came, spelling included; copied into the answer.
+    pub question: &'m [u8],
+    /// Of which name.
+    pub name: DomainName,
+    /// For which type.
+    pub record_type: RecordType,
+    /// In which class.
+    pub class: u16,
+    /// What EDNS says, where it was used.
+    pub edns: Option<Edns>,
+}
+
+/// What a client says of itself (RFC 6891).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edns {
+    /// The largest UDP message it takes.
+    pub udp: u16,
+    /// It wants signatures (DO).
+    pub dnssec: bool,
+}
+
+/// A message that is not answered from zones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused<'m> {
+    /// Nothing is sent: it is an answer itself (which would make loops), or shorter than a head.
+    Silent,
+    /// This is sent.
+    Told(Refusal<'m>),
+}
+
+/// What is sent instead of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal<'m> {
+    /// The message's id.
+    pub id: u16,
+    /// The second word of its head.
+    pub flags: u16,
+    /// The question section as it came, where it could be read; else nothing.
+    pub question: &'m [u8],
+    /// Why.
+    pub code: Code,
+    /// What EDNS says, where it could be read.
+    pub edns: Option<Edns>,
+}
+
+/// Reads a message.
+///
+/// # Errors
+/// [`Refused`] where it is no question that zones can answer.
+pub fn decode(message: &[u8]) -> Result<Query<'_>, Refused<'_>> {
+    let head = message.first_chunk::<HEAD>().ok_or(Refused::Silent)?;
+    let word = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
+    let (id, flags) = (word(0), word(2));
+    if flags & flags::QR != 0 {
+        return Err(Refused::Silent);
+    }
+    let refuse = |code| Refused::Told(Refusal { id, flags, question: &[], code, edns: None });
+    if opcode(flags) != 0 {
+        return Err(refuse(Code::NotImplemented));
+    }
+    // RFC 9619 §4: exactly one.
+    if word(4) != 1 {
+        return Err(refuse(Code::Malformed));
+    }
+    let mut reader = Reader { message, at: HEAD };
+    let (name, record_type, class) = reader.question().ok_or(refuse(Code::Malformed))?;
+    let question = &message[HEAD..reader.at];
+    let (before, additional) = (usize::from(word(6)) + usize::from(word(8)), usize::from(word(10)));
+    let told = |code, edns| Refused::Told(Refusal { id, flags, question, code, edns });
+    let options = reader.options(before, additional).ok_or(told(Code::Malformed, None))?;
+    let edns = options.map(|options| options.edns);
+    if options.is_some_and(|options| options.version > 0) {
+        return Err(told(Code::BadVersion, edns));
+    }
+    Ok(Query { id, flags, question, name, record_type, class, edns })
+}
+
+/// An OPT record.
+#[derive(Clone, Copy)]
+struct Options {
+    edns: Edns,
+    version: u8,
+}
+
+struct Reader<'m> {
+    message: &'m [u8],
+    at: usize,
+}
+
+impl<'m> Reader<'m> {
+    fn take(&mut self, length: usize) -> Option<&'m [u8]> {
+        let taken = self.message.get(self.at..self.at.checked_add(length)?)?;
+        self.at += length;
+        Some(taken)
+    }
+
+    fn word(&mut self) -> Option<u16> {
+        self.take(2)?.first_chunk().map(|octets| u16::from_be_bytes(*octets))
+    }
+
+    /// A question's name cannot be compressed: there is nothing before it.
+    fn question(&mut self) -> Option<(DomainName, RecordType, u16)> {
+        let rest = self.message.get(self.at..)?;
+        let length = DomainName::wire_length(rest).ok()?;
+        let name = DomainName::from_wire(self.take(length)?).ok()?;
+        Some((name, RecordType(self.word()?), self.word()?))
+    }
+
+    /// Walks over all records, of which each takes octets, and gives back the OPT record, if there is one; `None` when something is
+    /// malformed, or more follows than was said.
+    #[expect(clippy::option_option, reason = "malformed, absent, there")]
+    fn options(&mut self, before: usize, additional: usize) -> Option<Option<Options>> {
+        let mut options = None;
+        for place in 0..before + additional {
+            let is_root = self.message.get(self.at) == Some(&0);
+            self.skip_name()?;
+            let (record_type, udp) = (RecordType(self.word()?), self.word()?);
+            let &[_, version, high, _] = self.take(4)?.first_chunk()?;
+            let length = usize::from(self.word()?);
+            let data = self.take(length)?;
+            if record_type != RecordType::OPT {
+                continue;
+            }
+            // One, among the additional records, at the root (RFC 6891 §6.1.1).
+            if place < before || options.is_some() || !is_root {
+                return None;
+            }
+            check_options(data)?;
+            options = Some(Options { edns: Edns { udp, dnssec: high & 0x80 != 0 }, version });
+        }
+        (self.at == self.message.len()).then_some(options)
+    }
+
+    /// Past a name that may end in a pointer; where that leads is nobody's business here.
+    fn skip_name(&mut self) -> Option<()> {
+        loop {
+            let length = *self.take(1)?.first()?;
+            match length {
+                0 => return Some(()),
+                1..=63 => self.take(usize::from(length)).map(drop)?,
+                192.. => return self.take(1).map(drop),
+                _ => return None,
+            }
+        }
+    }
+}
+
+/// Whether they are well formed; what they say is ignored where it is not known (RFC 6891 §6.1.2).
+fn check_options(mut data: &[u8]) -> Option<()> {
+    while !data.is_empty() {
+        let (&[_, _, high, low], rest) = data.split_first_chunk()?;
+        data = rest.get(usize::from(u16::from_be_bytes([high, low]))..)?;
+    }
+    Some(())
+}
+
+impl<'m> Query<'m> {
+    /// That it is not answered, and why.
+    pub fn refused(&self, code: Code) -> Refusal<'m> {
+        Refusal { id: self.id, flags: self.flags, question: self.question, code, edns: self.edns }
+    }
+
+    /// Whether it is of the class that is served.
+    pub fn is_internet(&self) -> bool {
+        self.class == IN
+    }
+}
