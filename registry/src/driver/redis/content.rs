@@ -89,10 +89,7 @@ impl Content {
                 sha.update(b"hash\n");
                 for field in fields {
                     match field {
-                        Some(value) => {
-                            sha.update(format!("{}:", value.len()).as_bytes());
-                            sha.update(value);
-                        }
+                        Some(value) => update(&mut sha, value),
                         None => sha.update(b"-"),
                     }
                 }
@@ -101,13 +98,21 @@ impl Content {
             Self::List(entries) if octets(entries) > MAX_OCTETS => return Digest::new("large"),
             Self::List(entries) => {
                 sha.update(b"list\n");
-                for entry in entries {
-                    sha.update(format!("{}:", entry.len()).as_bytes());
-                    sha.update(entry);
-                }
+                entries.iter().for_each(|entry| update(&mut sha, entry));
             }
         }
         Digest(sha.digest().to_string().into())
+    }
+
+    /// About what it costs the store to digest it, in octets: entries are not free.
+    pub(super) fn weight(&self) -> usize {
+        const EACH: usize = 64;
+        EACH + match self {
+            Self::Absent | Self::Many(_) | Self::Large | Self::Other(_) => 0,
+            Self::Text(text) => text.len(),
+            Self::Hash(fields) => fields.iter().flatten().map(Vec::len).sum(),
+            Self::List(entries) => octets(entries) + EACH * entries.len(),
+        }
     }
 
     /// What this content of the key `raw` makes; `None` where nothing is there. `max_octets`: a larger value is set aside.
@@ -129,6 +134,27 @@ impl Content {
         };
         Some(read.map_or_else(Reading::Unusable, |fact| Reading::Fact(Arc::new(fact))))
     }
+}
+
+/// Octets, behind how many they are.
+pub(super) fn update(sha: &mut Sha1, octets: &[u8]) {
+    update_length(sha, octets.len());
+    sha.update(octets);
+}
+
+/// A length, as it stands before what it is the length of.
+pub(super) fn update_length(sha: &mut Sha1, length: usize) {
+    let mut digits = [b':'; 24];
+    let (mut at, mut rest) = (digits.len() - 1, length);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    sha.update(&digits[at..]);
 }
 
 fn octets(entries: &[Vec<u8>]) -> usize {

@@ -235,7 +235,7 @@ impl<'a> Session<'a> {
             let Ok(writer) = connect_writer(server, self.shared.config.timeout).await else { return Ok(()) };
             self.writer = Some(writer);
         }
-        if self.call_number(&[]).await?.is_some() {
+        if self.call_number(&[], "").await?.is_some() {
             (self.read_only, self.said) = (None, None);
             self.turned = true;
         }

@@ -64,6 +64,7 @@ impl Known {
     pub(super) fn get(&self, names: &Names, raw: &RawKey) -> Option<Entry> {
         match self.entries.get(raw) {
             Some(held) => Some(held.entry.clone()),
+            None if self.plain.is_empty() => None,
             None => Some(plain::entry(self.plain_under(names, raw)?)),
         }
     }
@@ -75,6 +76,11 @@ impl Known {
 
     pub(super) fn len(&self) -> usize {
         self.plain.len() + self.entries.len()
+    }
+
+    /// Whether any of the entries is a check.
+    pub(super) fn has_checks(&self) -> bool {
+        self.checks > 0
     }
 
     /// The fact that is served under `key`, and the raw key that states it.

@@ -57,7 +57,7 @@ impl Session<'_> {
         let lost = self.lost().await?;
         // A counter that was lost goes on above what we serve; without it, revisions are local.
         self.read_only = None;
-        let counted = self.call_number(&[]).await?;
+        let counted = self.call_number(&[], "").await?;
         self.turned = false;
         self.catch_up().await?;
         let (keys, hosts) = self.scan_all().await?;

@@ -39,6 +39,7 @@ use names::Names;
 use write::Command;
 
 mod books;
+mod candidate;
 mod checker;
 mod checkers;
 mod connect;
@@ -53,6 +54,7 @@ mod look;
 mod marks;
 mod names;
 mod number;
+mod numbering;
 mod past;
 mod place;
 mod plain;
@@ -62,6 +64,7 @@ mod scripts;
 mod sentinel;
 mod settle;
 mod subscribe;
+mod sum;
 mod sweep;
 mod write;
 

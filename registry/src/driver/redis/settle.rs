@@ -7,19 +7,17 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Change, Fact, FactKey, Origin, Revision};
+use model::{Change, Revision};
 use redis::streams::StreamRangeReply;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::time::Instant;
 
-use super::connect::{Refusal, Stop, octets};
-use super::content::{Digest, Reading};
+use super::candidate::{Looked, look_at};
+use super::connect::{Stop, octets};
 use super::follow::Session;
-use super::known::{Entry, joined};
+use super::known::Entry;
 use super::list::Taken;
-use super::look::{Look, look};
-use super::names::{Meaning, RawKey};
-use super::number::{NOT_KNOWN, SET_ASIDE, Unnumbered, document, number};
+use super::names::RawKey;
 use crate::driver::Event;
 
 /// How many keys are read at once.
@@ -99,10 +97,22 @@ impl Session<'_> {
         keys: Vec<RawKey>,
         gathered: &mut Gathered,
     ) -> Result<Vec<RawKey>, Stop> {
-        let (counter, looks) = look(&mut self.connection, &self.shared.names, &keys).await?;
+        let max_octets = self.shared.config.max_value;
+        let looked = look_at(&mut self.connection, &self.shared.names, max_octets, keys).await?;
+        self.weigh(looked, gathered).await
+    }
+
+    /// The same, for keys that were read already.
+    pub(super) async fn weigh(
+        &mut self,
+        looked: Looked,
+        gathered: &mut Gathered,
+    ) -> Result<Vec<RawKey>, Stop> {
+        let Looked { counter, candidates, sum } = looked;
+        let keys = candidates.iter().map(|candidate| Arc::clone(&candidate.key));
         if self.is_behind(counter) {
             let soon = Instant::now() + BEHIND;
-            keys.iter().for_each(|key| self.deadlines.moved(key, None, Some(soon)));
+            keys.for_each(|key| self.deadlines.moved(&key, None, Some(soon)));
             return Ok(Vec::new());
         }
         if self.has_lost_its_books(counter) && self.sweep.doubts() {
@@ -111,17 +121,12 @@ impl Session<'_> {
             return Ok(Vec::new());
         }
         let mut unnumbered = Vec::new();
-        for (key, look) in keys.into_iter().zip(looks) {
-            let digest = look.content.digest();
-            let entry = self.entry(&key, look, digest.clone());
-            match entry.recorded {
-                Some((revision, recorded)) if recorded == digest && self.read_only.is_none() => {
-                    gathered.found.insert(key, found(entry.entry, revision, counter));
+        for candidate in candidates {
+            match candidate.recorded {
+                Some(revision) if self.read_only.is_none() => {
+                    gathered.found.insert(candidate.key, found(candidate.entry, revision, counter));
                 }
-                None if digest.is_absent() && self.read_only.is_none() => {
-                    gathered.found.insert(key, found(entry.entry, 0, counter));
-                }
-                _ => unnumbered.push((key, digest, entry.entry)),
+                _ => unnumbered.push(candidate),
             }
         }
         if self.read_only.is_none() {
@@ -129,7 +134,7 @@ impl Session<'_> {
             if unnumbered.is_empty() && counter >= self.highest {
                 return Ok(Vec::new());
             }
-            if let Some(again) = self.number(&mut unnumbered, gathered).await? {
+            if let Some(again) = self.number(&mut unnumbered, &sum, gathered).await? {
                 return Ok(again);
             }
         }
@@ -145,158 +150,6 @@ impl Session<'_> {
     /// True when the store's counter is behind what we know, though nobody else could have set it back.
     fn has_lost_its_books(&self, counter: u64) -> bool {
         self.listed && self.writer_is_reader() && self.read_only.is_none() && counter < self.highest
-    }
-
-    fn entry(&self, key: &RawKey, look: Look, digest: Digest) -> Candidate {
-        let meaning = self.shared.names.meaning(key);
-        let reading = look.content.read(key, &meaning, self.shared.config.max_value);
-        let ends = look.ttl.map(|ttl| Instant::now() + ttl);
-        // The revision is filled in when it is known.
-        let entry = reading.map(|reading| Entry { digest, revision: Revision::ZERO, reading, ends });
-        Candidate { entry, recorded: look.recorded }
-    }
-
-    /// What stood under `key` when it was last seen, for the history: by this session, or by what was served before it.
-    fn before(&self, key: &RawKey, read: &Read) -> String {
-        if let Some(fact) = self.stated_by(key, read) {
-            return document(&fact);
-        }
-        if self.listed {
-            return String::new();
-        }
-        let (Meaning::Frontend { key, .. } | Meaning::Check(key)) = self.shared.names.meaning(key) else {
-            return String::new();
-        };
-        let served = self.snapshots.borrow();
-        match served.get(&key) {
-            Some(stated) => document(&stated.fact),
-            None if served.revision() > Revision::ZERO => String::new(),
-            None => NOT_KNOWN.to_owned(),
-        }
-    }
-
-    /// What is there now under `key`, for the history.
-    fn after(&self, key: &RawKey, entry: Option<&Entry>, read: &Read) -> String {
-        match (self.stated_by(key, read), entry) {
-            (Some(fact), _) => document(&fact),
-            (None, Some(Entry { reading: Reading::Unusable(_), .. })) => SET_ASIDE.to_owned(),
-            (None, _) => String::new(),
-        }
-    }
-
-    /// The fact that `key` states, or has a part in: what was `read` just now, else what is known.
-    fn stated_by(&self, key: &RawKey, read: &Read) -> Option<Arc<Fact>> {
-        let names = &self.shared.names;
-        let now = |key: &RawKey| match read.get(key) {
-            Some(entry) => entry.cloned(),
-            None => self.known.get(names, key),
-        };
-        let (list, check) = match names.meaning(key) {
-            Meaning::Check(FactKey::Frontend { host, .. }) => (names.list(&host), Arc::clone(key)),
-            Meaning::Frontend { key: FactKey::Frontend { host, .. }, origin: Origin::Hipache, .. } => {
-                (Arc::clone(key), names.check(&host))
-            }
-            _ => return now(key).and_then(fact),
-        };
-        let check = now(&check).and_then(|entry| match entry.reading {
-            Reading::Check(check) => Some(check),
-            Reading::Fact(_) | Reading::Unusable(_) => None,
-        });
-        now(&list).and_then(fact).map(|fact| joined(&fact, check.as_ref()))
-    }
-
-    /// Has the store number what its books do not have. `None`: it takes no writes from us.
-    async fn number(
-        &mut self,
-        unnumbered: &mut Vec<(RawKey, Digest, Option<Entry>)>,
-        gathered: &mut Gathered,
-    ) -> Result<Option<Vec<RawKey>>, Stop> {
-        let mut read = Read { found: &gathered.found, now: BTreeMap::new() };
-        let mut changes = Vec::with_capacity(unnumbered.len());
-        for (key, _, entry) in unnumbered.iter() {
-            let before = self.before(key, &read);
-            read.now.insert(key, entry.as_ref());
-            let after = self.after(key, entry.as_ref(), &read);
-            changes.push(Unnumbered { key: Arc::clone(key), before, after });
-        }
-        drop(read);
-        let Some(numbered) = self.call_number(&changes).await? else { return Ok(None) };
-        // Only where both are one store do these numbers say what can be read.
-        if self.writer_is_reader() {
-            gathered.at = gathered.at.max(numbered.last);
-        }
-        let mut again = Vec::new();
-        for ((key, digest, entry), (now, revision)) in unnumbered.drain(..).zip(numbered.keys) {
-            if now == digest {
-                gathered.found.insert(key, found(entry, revision, revision));
-            } else {
-                again.push(key);
-            }
-        }
-        Ok(Some(again))
-    }
-
-    /// Calls the numbering script; `None`: the store takes no writes from us, and revisions are local from now on.
-    pub(super) async fn call_number(
-        &mut self,
-        changes: &[Unnumbered],
-    ) -> Result<Option<super::number::Numbered>, Stop> {
-        let (names, config, floor) = (&self.shared.names, &self.shared.config, self.floor());
-        let Some(writer) = &mut self.writer else {
-            self.become_read_only(Refusal::Away("the server to write to cannot be reached".to_owned()));
-            return Ok(None);
-        };
-        match number(writer, names, floor, config.history, &config.node.0, changes).await {
-            Ok(numbered) => {
-                if floor > self.highest.max(numbered.first) {
-                    tracing::debug!(floor, first = numbered.first, "the counter is behind");
-                }
-                Ok(Some(numbered))
-            }
-            Err(error) if self.is_demoted(&error) => Err(error.into()),
-            Err(error) if refuses(&error) => {
-                let why = self.refusal(&error).await;
-                self.become_read_only(why);
-                Ok(None)
-            }
-            Err(error) if self.writer_is_reader() => Err(error.into()),
-            Err(error) => {
-                self.writer = None;
-                self.become_read_only(Refusal::of(&error));
-                Ok(None)
-            }
-        }
-    }
-
-    /// Gives revisions of our own to what differs from what is known.
-    fn number_locally(&mut self, unnumbered: Vec<(RawKey, Digest, Option<Entry>)>, gathered: &mut Gathered) {
-        let floor = self.floor();
-        for (key, digest, entry) in unnumbered {
-            let known = self.known.get(&self.shared.names, &key);
-            let same = match &known {
-                Some(known) => known.digest == digest,
-                None => digest.is_absent(),
-            };
-            let revision = match (same, known.map(|known| known.revision.number()), &entry) {
-                (true, Some(revision), _) => revision,
-                (true, None, _) => 0,
-                (false, _, entry) => self.served_revision(&key, entry.as_ref()).unwrap_or_else(|| {
-                    gathered.at = gathered.at.max(floor) + 1;
-                    gathered.at
-                }),
-            };
-            gathered.found.insert(key, found(entry, revision, gathered.at));
-        }
-    }
-
-    /// The revision this node already serves just this fact at, so that a restart of ours changes nothing.
-    fn served_revision(&self, key: &RawKey, entry: Option<&Entry>) -> Option<u64> {
-        let read = Read { found: &BTreeMap::new(), now: BTreeMap::from([(key, entry)]) };
-        let fact = self.stated_by(key, &read)?;
-        let Meaning::Frontend { key, .. } = self.shared.names.meaning(key) else { return None };
-        let snapshot = self.snapshots.borrow();
-        let served = snapshot.get(&key)?;
-        (served.fact == fact).then(|| served.revision.number())
     }
 
     /// Keys that others changed between what we served last and what was gathered, and that were not read since; some of what was
@@ -394,7 +247,7 @@ impl Session<'_> {
     /// A new revision, for changes that the store's books do not number.
     async fn count_on(&mut self) -> Result<u64, Stop> {
         self.highest = self.floor() + 1;
-        let stepped = if self.read_only.is_none() { self.call_number(&[]).await? } else { None };
+        let stepped = if self.read_only.is_none() { self.call_number(&[], "").await? } else { None };
         Ok(stepped.map_or(self.highest, |stepped| stepped.last.max(self.highest)))
     }
 
@@ -430,35 +283,9 @@ fn last_of_each(changes: Vec<Change>) -> Vec<Change> {
     last
 }
 
-/// Entries that were read, and are not taken in yet.
-struct Read<'a> {
-    found: &'a BTreeMap<RawKey, Found>,
-    /// Just now.
-    now: BTreeMap<&'a RawKey, Option<&'a Entry>>,
-}
-
-impl Read<'_> {
-    fn get(&self, key: &RawKey) -> Option<Option<&Entry>> {
-        let before = || self.found.get(key).map(|found| found.entry.as_ref());
-        self.now.get(key).copied().or_else(before)
-    }
-}
-
-struct Candidate {
-    entry: Option<Entry>,
-    recorded: Option<(u64, Digest)>,
-}
-
-fn found(entry: Option<Entry>, revision: u64, seen_at: u64) -> Found {
+pub(super) fn found(entry: Option<Entry>, revision: u64, seen_at: u64) -> Found {
     let entry = entry.map(|entry| Entry { revision: Revision::new(revision), ..entry });
     Found { entry, revision, seen_at }
-}
-
-fn fact(entry: Entry) -> Option<Arc<Fact>> {
-    match entry.reading {
-        Reading::Fact(fact) => Some(fact),
-        Reading::Check(_) | Reading::Unusable(_) => None,
-    }
 }
 
 /// True for an error by which a reachable store says no; false where it cannot answer now.

@@ -224,7 +224,7 @@ impl Session<'_> {
         let mut gathered = Gathered { at: self.highest, ..Gathered::default() };
         if self.read_only.is_none() {
             // The counter went too; it goes on above what we served.
-            if let Some(numbered) = self.call_number(&[]).await? {
+            if let Some(numbered) = self.call_number(&[], "").await? {
                 gathered.at = gathered.at.max(numbered.last);
             }
         }

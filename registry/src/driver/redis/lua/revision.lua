@@ -1,5 +1,8 @@
 -- Revisions: whole numbers in a counter, written as plain digits.
-local function digits(number) return string.format('%.0f', number) end
+local function digits(number)
+  -- Whole numbers are quick to write; on servers of 32 bit only small ones are.
+  return string.format(number < 2147483648 and '%d' or '%.0f', number)
+end
 
 -- Where the counter stands. One that was lost (the store restarted empty, was flushed, or is an older copy) goes on above the
 -- highest revision that the history or the caller knows, and that is a step of its own: no revision ever means two things.
@@ -17,9 +20,14 @@ local function resume(counter_key, revisions_key, history_key, floor)
   return known + 1
 end
 
--- One line of the history; its ID is its revision.
+-- One line of the history; its ID is its revision. `keep`: how many lines are left then; false: all.
 local function record(history_key, keep, revision, key, at, who, before, after)
-  redis.call('XADD', history_key, 'MAXLEN', '=', keep, digits(revision) .. '-0',
+  local id = digits(revision) .. '-0'
+  if not keep then
+    redis.call('XADD', history_key, id, 'key', key, 'at', at, 'who', who, 'before', before, 'after', after)
+    return
+  end
+  redis.call('XADD', history_key, 'MAXLEN', '=', keep, id,
     'key', key, 'at', at, 'who', who, 'before', before, 'after', after)
 end
 
