@@ -9,6 +9,7 @@ mod follow;
 mod gone;
 mod healthcheck;
 mod hold;
+mod listing;
 mod marks;
 mod past;
 mod places;

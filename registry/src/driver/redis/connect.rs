@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use model::NodeId;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, ProtocolVersion,
@@ -47,9 +48,10 @@ impl From<RedisError> for Stop {
 pub(super) async fn connect_reader(
     server: &Server,
     names: &Names,
+    node: &NodeId,
     timeout: Duration,
 ) -> Result<(MultiplexedConnection, Option<Pushes>), RedisError> {
-    let (ear, pushes) = ear(names);
+    let (ear, pushes) = ear(names, node);
     let config = config(timeout).set_push_sender(move |info| ear.hear(info));
     match connect_with(server, ProtocolVersion::RESP3, &config).await {
         Ok(connection) => Ok((connection, Some(pushes))),

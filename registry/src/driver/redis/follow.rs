@@ -21,7 +21,7 @@ use super::known::Known;
 use super::marks::Marks;
 use super::names::{Meaning, RawKey};
 use super::plain::describe;
-use super::pushes::{Push, Pushes};
+use super::pushes::{Announced, Push, Pushes, announced};
 use super::sentinel;
 use super::subscribe::subscribe;
 use super::sweep::Sweep;
@@ -82,7 +82,8 @@ impl<'a> Session<'a> {
     ) -> Result<Self, Stop> {
         let (place, config) = (&shared.place, &shared.config);
         let server = sentinel::find(&place.read, config.timeout).await?;
-        let (mut connection, mut pushes) = connect_reader(&server, &shared.names, config.timeout).await?;
+        let (mut connection, mut pushes) =
+            connect_reader(&server, &shared.names, &config.node, config.timeout).await?;
         if place.read.sentinels.is_some() {
             sentinel::be_master(&mut connection, &server).await?;
         }
@@ -190,15 +191,29 @@ impl<'a> Session<'a> {
         match push {
             Push::Gone => return Err(Stop::Lost("the connection was closed".to_owned())),
             Push::All => self.sweep.hurry(),
-            Push::Numbered(node, _) if *node == *self.shared.config.node.0 => {}
-            Push::Keys(keys) if keys.is_empty() => self.sweep.soon(),
-            Push::Keys(keys) | Push::Numbered(_, keys) => keys.into_iter().for_each(|key| self.touched(key)),
+            Push::Keys(keys) => keys.into_iter().for_each(|key| self.touched(key)),
+            Push::Announced(announcement) => self.hear_of(announced(&announcement)),
             Push::Dead(announcement) => {
                 self.marks.hint(&announcement);
                 self.checkers.hear(&announcement);
             }
         }
         Ok(())
+    }
+
+    /// Another node wrote or numbered something. What is known at the number it was given, or a later one, needs no look: two nodes
+    /// that list a store at the same time tell each other of every key.
+    fn hear_of(&mut self, Announced { keys, since }: Announced) {
+        if keys.is_empty() {
+            self.sweep.soon();
+        }
+        let names = &self.shared.names;
+        for key in keys {
+            let known = since.and_then(|_| self.known.get(names, &key));
+            if known.is_none_or(|known| since.is_none_or(|since| known.revision.number() < since)) {
+                self.touched(key);
+            }
+        }
     }
 
     /// A key may have changed.

@@ -51,6 +51,8 @@ pub(super) struct Known {
     plain: Snapshot,
     /// Keys that were taken in and may be plain.
     fresh: Vec<RawKey>,
+    /// Entries that are plain, all of one origin, about to be put there in one go.
+    waiting: Vec<Stated>,
     /// All other entries.
     entries: BTreeMap<RawKey, Held>,
     /// Of the facts that they state.

@@ -6,6 +6,8 @@ use model::{Change, Revision};
 use redis::Value;
 use tokio::time::Instant;
 
+use super::Shared;
+use super::ahead::Ahead;
 use super::books::Damage;
 use super::connect::{Refusal, Stop, octets};
 use super::follow::{Deadlines, Session};
@@ -13,7 +15,7 @@ use super::known::{Entry, Known};
 use super::look::look;
 use super::names::{Meaning, Names, RawKey};
 use super::place::Place;
-use super::settle::{BATCH, BEHIND, Gathered};
+use super::settle::{BEHIND, Gathered};
 use crate::driver::{Event, LIST_BATCH, Lost};
 
 /// How many keys one step of the scan asks for.
@@ -34,10 +36,17 @@ pub(super) struct Taken {
 
 impl Taken {
     /// Takes in what was gathered so far. `told`: the revision that was told before the listing.
-    fn take(&mut self, names: &Names, gathered: &mut Gathered, told: u64) {
+    fn take(&mut self, names: &Names, gathered: Gathered, told: u64) {
         self.at =
             gathered.found.values().map(|found| found.revision).fold(self.at.max(gathered.at), u64::max);
-        for (key, found) in std::mem::take(&mut gathered.found) {
+        for (key, found) in gathered.found {
+            if let Some(entry) = &found.entry
+                && self.known.take_plain(names, &key, entry)
+            {
+                self.seen += usize::from(found.revision > told);
+                continue;
+            }
+            self.known.put_plain();
             let before = self.known.get(names, &key);
             let was_seen = before.as_ref().is_some_and(|before| before.revision.number() > told);
             self.seen =
@@ -83,19 +92,25 @@ impl Session<'_> {
         self.list_marks(hosts).await
     }
 
-    /// Reads `keys`, a batch after the other, and takes in what it finds.
+    /// Reads `keys`, a batch after the other, and takes in what it finds. Three batches are under way: one is read, one numbered, one
+    /// taken in.
     async fn read_all(
         &mut self,
-        keys: impl IntoIterator<Item = RawKey>,
+        keys: Vec<RawKey>,
         gathered: &mut Gathered,
         taken: &mut Taken,
     ) -> Result<(), Stop> {
-        let mut keys = keys.into_iter().peekable();
-        while keys.peek().is_some() {
-            let again = self.gather(keys.by_ref().take(BATCH).collect(), gathered).await?;
-            self.dirty.extend(again);
-            taken.take(&self.shared.names, gathered, self.highest);
+        let Shared { names, config, .. } = self.shared;
+        let (told, mut before) = (self.highest, Gathered::default());
+        let mut ahead = Ahead::start(self.connection.clone(), names.clone(), config.max_value, keys);
+        while let Some(looked) = ahead.next().await? {
+            let numbered = self.weigh(looked, gathered);
+            let take = async { taken.take(names, before, told) };
+            let (again, ()) = tokio::join!(numbered, take);
+            self.dirty.extend(again?);
+            before = Gathered { found: std::mem::take(&mut gathered.found), at: gathered.at };
         }
+        taken.take(names, before, told);
         Ok(())
     }
 
@@ -162,28 +177,23 @@ impl Session<'_> {
         .await
     }
 
-    /// The keys of all frontends, and the hosts of all dead marks.
-    pub(super) async fn scan_all(&mut self) -> Result<(BTreeSet<RawKey>, BTreeSet<Box<str>>), Stop> {
-        let (mut keys, mut hosts) = (BTreeSet::new(), BTreeSet::new());
-        let mut cursor = 0;
-        loop {
-            let (next, found) = self.scan(cursor, SCAN).await?;
-            for key in found {
-                match self.shared.names.meaning(&key) {
-                    Meaning::Frontend { .. } | Meaning::Junk(_) | Meaning::Check(_) => {
-                        keys.insert(key);
-                    }
-                    Meaning::Dead(host) => {
-                        hosts.insert(host);
-                    }
-                    Meaning::Other => {}
-                }
-            }
-            cursor = next;
-            if cursor == 0 {
-                return Ok((keys, hosts));
-            }
+    /// The keys of all frontends in order, and the hosts of all dead marks.
+    pub(super) async fn scan_all(&mut self) -> Result<(Vec<RawKey>, BTreeSet<Box<str>>), Stop> {
+        let (mut keys, mut hosts, mut found) = (Vec::new(), BTreeSet::new(), Vec::new());
+        let (mut cursor, mut is_first) = (0, true);
+        let names = &self.shared.names;
+        while is_first || cursor != 0 {
+            is_first = false;
+            // What the step before found is looked through meanwhile.
+            let sort = async { found.drain(..).for_each(|key| sort(names, key, &mut keys, &mut hosts)) };
+            let (step, ()) = tokio::join!(self.scan(cursor, SCAN), sort);
+            (cursor, found) = step?;
         }
+        found.into_iter().for_each(|key| sort(names, key, &mut keys, &mut hosts));
+        // A scan may find a key twice.
+        keys.sort_unstable();
+        keys.dedup();
+        Ok((keys, hosts))
     }
 
     /// One step of a scan: the next cursor (0: it came round) and keys that may be ours.
@@ -197,5 +207,14 @@ impl Session<'_> {
             .query_async(&mut self.connection)
             .await?;
         Ok((next, keys.into_iter().filter_map(octets).map(RawKey::from).collect()))
+    }
+}
+
+/// Puts a key that was found where it belongs.
+fn sort(names: &Names, key: RawKey, keys: &mut Vec<RawKey>, hosts: &mut BTreeSet<Box<str>>) {
+    match names.meaning(&key) {
+        Meaning::Frontend { .. } | Meaning::Junk(_) | Meaning::Check(_) => keys.push(key),
+        Meaning::Dead(host) => drop(hosts.insert(host)),
+        Meaning::Other => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::NodeId;
 use redis::{PushInfo, PushKind, RedisError, Value, cmd, parse_redis_value_async};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -15,7 +16,12 @@ use super::pushes::{Pushes, ear};
 
 /// Listens to announcements and to the keyspace notifications of our keys. The listener ends with the returned queue, or tells by
 /// it that the connection is gone: at the latest when the server answered no ping for `patience`.
-pub(super) async fn listen(server: &Server, names: &Names, patience: Duration) -> Result<Pushes, RedisError> {
+pub(super) async fn listen(
+    server: &Server,
+    names: &Names,
+    node: &NodeId,
+    patience: Duration,
+) -> Result<Pushes, RedisError> {
     let connect = TcpStream::connect((server.host.as_str(), server.port));
     let stream = timeout(patience.min(CONNECT_TIMEOUT), connect).await.map_err(silent)??;
     stream.set_nodelay(true)?;
@@ -32,7 +38,7 @@ pub(super) async fn listen(server: &Server, names: &Names, patience: Duration) -
             _ => {}
         }
     }
-    let (ear, pushes) = ear(names);
+    let (ear, pushes) = ear(names, node);
     tokio::spawn(async move {
         let hear = async {
             // Pings are answered, so that silence means that the server hangs.

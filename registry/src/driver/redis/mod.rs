@@ -38,6 +38,7 @@ use follow::{Inbox, Session, told_to_close};
 use names::Names;
 use write::Command;
 
+mod ahead;
 mod books;
 mod candidate;
 mod checker;

@@ -1,6 +1,6 @@
 //! The names of keys: what they stand for, and how they are shown.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use model::{FactKey, HostPattern, NodeId, Origin, PathPrefix, Quarantined, canonical_host};
@@ -115,22 +115,18 @@ impl Names {
     /// What a key stands for.
     pub(super) fn meaning(&self, raw: &[u8]) -> Meaning {
         if let Some(host) = raw.strip_prefix(&*self.lists) {
-            return frontend(
-                raw,
-                Origin::Hipache,
-                host_of(host).map(|host| (host, PathPrefix::root())),
-                |key| {
-                    let FactKey::Frontend { host, .. } = key;
-                    self.list(host)
-                },
-            );
+            let parsed = host_of(host).map(|host| (host, PathPrefix::root()));
+            return frontend(Origin::Hipache, parsed, |key| {
+                let FactKey::Frontend { host: parsed, .. } = key;
+                is_spelled(host, format_args!("{parsed}"))
+            });
         }
         if let Some(rest) = raw.strip_prefix(&*self.natives) {
-            return frontend(raw, Origin::Native, host_and_path_of(rest), |key| self.native(key));
+            return frontend(Origin::Native, host_and_path_of(rest), |key| *self.native(key) == *raw);
         }
-        if let Some(host) = raw.strip_prefix(&*self.checks) {
+        if let Some(octets) = raw.strip_prefix(&*self.checks) {
             // planb looks a host up as it is spelled: one that is spelled otherwise is of no list here.
-            let host = host_of(host).ok().filter(|host| *self.check(host) == *raw);
+            let host = host_of(octets).ok().filter(|host| is_spelled(octets, format_args!("{host}")));
             let key = host.map(|host| FactKey::Frontend { host, path: PathPrefix::root() });
             return key.map_or(Meaning::Other, Meaning::Check);
         }
@@ -164,19 +160,31 @@ impl Names {
 }
 
 fn frontend(
-    raw: &[u8],
     origin: Origin,
     parsed: Result<(HostPattern, PathPrefix), Quarantined>,
-    spell: impl Fn(&FactKey) -> RawKey,
+    is_canonical: impl Fn(&FactKey) -> bool,
 ) -> Meaning {
     match parsed {
         Ok((host, path)) => {
             let key = FactKey::Frontend { host, path };
-            let canonical = *spell(&key) == *raw;
+            let canonical = is_canonical(&key);
             Meaning::Frontend { key, origin, canonical }
         }
         Err(why) => Meaning::Junk(why),
     }
+}
+
+/// Whether `octets` are just this text; there may be a million keys, so none is written down for it.
+fn is_spelled(octets: &[u8], text: fmt::Arguments<'_>) -> bool {
+    struct Rest<'a>(&'a [u8]);
+    impl fmt::Write for Rest<'_> {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            self.0 = self.0.strip_prefix(part.as_bytes()).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut rest = Rest(octets);
+    rest.write_fmt(text).is_ok() && rest.0.is_empty()
 }
 
 fn host_of(octets: &[u8]) -> Result<HostPattern, Quarantined> {

@@ -1,8 +1,10 @@
 //! What Redis tells without being asked: understood, and queued within a bound.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use model::NodeId;
 use redis::aio::SendError;
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::mpsc;
@@ -18,8 +20,8 @@ const PUSH_QUEUE: usize = 4096;
 pub(super) enum Push {
     /// These keys may say something else now.
     Keys(Vec<RawKey>),
-    /// A node numbered what these keys say. That node has read them itself.
-    Numbered(String, Vec<RawKey>),
+    /// Another node announced what it wrote or numbered, see [`announced`].
+    Announced(Vec<u8>),
     /// All keys may, also those that are gone.
     All,
     /// hipache or portico announced a dead endpoint: `<frontend>;<url>;<id>;<len>`.
@@ -55,15 +57,22 @@ impl Pushes {
 #[derive(Debug)]
 pub(super) struct Ear {
     names: Names,
+    /// Whose ear it is: what this node numbered, it has read itself.
+    node: Box<str>,
     queue: mpsc::Sender<Push>,
     overflowed: Arc<AtomicBool>,
 }
 
-/// An ear, and the queue behind it.
-pub(super) fn ear(names: &Names) -> (Ear, Pushes) {
+/// An ear of this node, and the queue behind it.
+pub(super) fn ear(names: &Names, node: &NodeId) -> (Ear, Pushes) {
     let (sender, queue) = mpsc::channel(PUSH_QUEUE);
     let overflowed = Arc::new(AtomicBool::new(false));
-    let ear = Ear { names: names.clone(), queue: sender, overflowed: Arc::clone(&overflowed) };
+    let ear = Ear {
+        names: names.clone(),
+        node: node.0.clone(),
+        queue: sender,
+        overflowed: Arc::clone(&overflowed),
+    };
     (ear, Pushes { queue, overflowed })
 }
 
@@ -73,7 +82,7 @@ impl Ear {
     /// # Errors
     /// [`SendError`] when nobody listens any more.
     pub(super) fn hear(&self, info: PushInfo) -> Result<(), SendError> {
-        let Some(push) = understand(info, &self.names) else { return Ok(()) };
+        let Some(push) = understand(info, &self.names, &self.node) else { return Ok(()) };
         match self.queue.try_send(push) {
             Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Full(_)) => {
@@ -91,7 +100,7 @@ impl Ear {
 }
 
 /// What a pushed message says to us; `None`: nothing.
-fn understand(info: PushInfo, names: &Names) -> Option<Push> {
+fn understand(info: PushInfo, names: &Names, node: &str) -> Option<Push> {
     match info.kind {
         PushKind::Disconnection => Some(Push::Gone),
         PushKind::Invalidate => match info.data.into_iter().next()? {
@@ -107,7 +116,8 @@ fn understand(info: PushInfo, names: &Names) -> Option<Push> {
             if channel == DEAD_CHANNEL.as_bytes() {
                 return Some(Push::Dead(payload));
             }
-            (channel == names.changes.as_bytes()).then(|| announced(&payload))
+            let is_news = channel == names.changes.as_bytes() && !is_numbered_by(node, &payload);
+            is_news.then_some(Push::Announced(payload))
         }
         PushKind::PMessage => {
             let channel = octets(info.data.into_iter().nth(1)?)?;
@@ -118,21 +128,41 @@ fn understand(info: PushInfo, names: &Names) -> Option<Push> {
     }
 }
 
-/// The keys of an announcement on `portico:changes`; none where it cannot be read, so that the revision is asked for.
-fn announced(payload: &[u8]) -> Push {
+/// What an announcement on `portico:changes` says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Announced {
+    /// None where it cannot be read: then the revision is to be asked for.
+    pub(super) keys: Vec<RawKey>,
+    /// Where a node numbered what others did: the lowest of the revisions that the keys were given.
+    pub(super) since: Option<u64>,
+}
+
+/// Understands an announcement.
+pub(super) fn announced(payload: &[u8]) -> Announced {
     #[derive(serde::Deserialize)]
-    struct Announcement {
+    struct Announcement<'a> {
+        #[serde(default)]
+        revision: u64,
         keys: Vec<String>,
-        node: Option<String>,
+        #[serde(borrow)]
+        node: Option<Cow<'a, str>>,
     }
-    let Ok(announcement) = serde_json::from_slice::<Announcement>(payload) else {
-        return Push::Keys(Vec::new());
+    let Ok(Announcement { revision, keys, node }) = serde_json::from_slice(payload) else {
+        return Announced::default();
     };
-    let keys = announcement.keys.into_iter().map(|key| key.into_bytes().into()).collect();
-    match announcement.node {
-        Some(node) => Push::Numbered(node, keys),
-        None => Push::Keys(keys),
+    let count = u64::try_from(keys.len()).unwrap_or(u64::MAX);
+    let since = node.and(revision.checked_add(1)).and_then(|end| end.checked_sub(count));
+    Announced { keys: keys.into_iter().map(|key| key.into_bytes().into()).collect(), since }
+}
+
+/// Whether an announcement says what `node` numbered; its keys, of which there may be many, are passed over.
+fn is_numbered_by(node: &str, payload: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Numbered<'a> {
+        #[serde(borrow)]
+        node: Option<Cow<'a, str>>,
     }
+    serde_json::from_slice(payload).is_ok_and(|Numbered { node: by }| by.is_some_and(|by| by == node))
 }
 
 #[cfg(test)]
@@ -140,7 +170,7 @@ mod tests {
     use super::*;
 
     fn check(kind: PushKind, data: Vec<Value>, expected: Option<Push>) {
-        assert_eq!(understand(PushInfo { kind, data }, &Names::new("p:")), expected);
+        assert_eq!(understand(PushInfo { kind, data }, &Names::new("p:"), "me"), expected);
     }
 
     fn bulk(text: &str) -> Value {
@@ -156,14 +186,28 @@ mod tests {
         let event =
             [bulk("__keyspace@2__:p:frontend:*"), bulk("__keyspace@2__:p:frontend:a__:b"), bulk("del")];
         check(PushKind::PMessage, event.to_vec(), keys(&["p:frontend:a__:b"]));
-        let news = r#"{"revision":3,"who":"redis","keys":["p:frontend:a"]}"#;
-        check(PushKind::Message, vec![bulk("p:portico:changes"), bulk(news)], keys(&["p:frontend:a"]));
-        let numbered = r#"{"revision":3,"who":"redis","keys":["p:frontend:a"],"node":"n"}"#;
-        let told = Push::Numbered("n".to_owned(), vec![b"p:frontend:a".as_slice().into()]);
-        check(PushKind::Message, vec![bulk("p:portico:changes"), bulk(numbered)], Some(told));
-        check(PushKind::Message, vec![bulk("p:portico:changes"), bulk("junk")], keys(&[]));
+        let told = |by: &str| format!(r#"{{"revision":3,"who":"redis","keys":["p:frontend:a"]{by}}}"#);
+        for by in ["", r#","node":"other""#] {
+            let news = told(by);
+            let expected = Some(Push::Announced(news.clone().into_bytes()));
+            check(PushKind::Message, vec![bulk("p:portico:changes"), bulk(&news)], expected);
+        }
+        let ours = told(r#","node":"me""#);
+        check(PushKind::Message, vec![bulk("p:portico:changes"), bulk(&ours)], None);
         check(PushKind::Message, vec![bulk("dead"), bulk("a;b;0;1")], Some(Push::Dead(b"a;b;0;1".to_vec())));
         check(PushKind::Message, vec![bulk("other"), bulk("x")], None);
         check(PushKind::Disconnection, vec![], Some(Push::Gone));
+    }
+
+    #[test]
+    fn an_announcement_names_its_keys_and_what_they_were_numbered_from() {
+        let check = |payload: &str, keys: &[&str], since| {
+            let keys = keys.iter().map(|key| key.as_bytes().into()).collect();
+            assert_eq!(announced(payload.as_bytes()), Announced { keys, since }, "{payload}");
+        };
+        check(r#"{"revision":7,"who":"redis","keys":["a","b"],"node":"n"}"#, &["a", "b"], Some(6));
+        check(r#"{"revision":7,"who":"w","keys":["a","b"]}"#, &["a", "b"], None);
+        check(r#"{"revision":1,"who":"redis","keys":["a","b","c"],"node":"n"}"#, &["a", "b", "c"], None);
+        check("junk", &[], None);
     }
 }

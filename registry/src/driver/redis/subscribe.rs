@@ -54,7 +54,7 @@ async fn subscribe_apart(
         // Servers that speak TLS themselves know RESP3; what stands before an older one is not worth a second way to speak TLS.
         return Ok("reconcile only");
     }
-    match listen(server, &shared.names, shared.config.timeout).await {
+    match listen(server, &shared.names, &shared.config.node, shared.config.timeout).await {
         Ok(heard) => *pushes = Some(heard),
         Err(error) => {
             said_no(error, "keyspace notifications")?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use redis::Value;
+use redis::{RedisError, Value};
 use tokio::time::Instant;
 
 use super::connect::{Stop, octets};
@@ -14,6 +14,7 @@ use super::content::Digest;
 use super::follow::Session;
 use super::known::Cursor;
 use super::names::{Meaning, RawKey};
+use super::number::MAX_KEYS;
 use super::scripts::DIGESTS;
 use super::settle::{Found, Gathered, Gone, refuses};
 use crate::LARGE_TABLE;
@@ -168,26 +169,19 @@ impl Session<'_> {
             self.dirty.extend(keys);
             return self.settle().await;
         }
-        let mut call = DIGESTS.prepare_invoke();
-        call.key(&self.shared.names.revision).arg(&self.shared.names.lists);
-        for key in &keys {
-            call.key(&**key);
-        }
-        let mut digests = match call.invoke_async::<Vec<Value>>(&mut self.connection).await {
-            Ok(replies) => replies.into_iter().map(octets),
-            Err(error) if refuses(&error) => {
-                self.sweep.scripted = false;
-                self.sweep.compared = None;
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let text = |octets: Option<Vec<u8>>| octets.and_then(|octets| String::from_utf8(octets).ok());
-        let counter: u64 = digests.next().and_then(text).and_then(|digits| digits.parse().ok()).unwrap_or(0);
-        for key in keys {
-            let now = digests.next().and_then(text).map(|digest| Digest::new(&digest));
-            if now != self.known.get(names, &key).map(|known| known.digest) {
-                self.dirty.insert(key);
+        let mut counter = self.highest;
+        // A script stops the whole server: several short ones, so that others have their turn in between.
+        // One even without keys: the counter is asked for, too.
+        let count = keys.len().div_ceil(MAX_KEYS).max(1);
+        for keys in (0..count).map(|n| &keys[n * MAX_KEYS..keys.len().min((n + 1) * MAX_KEYS)]) {
+            match self.digests(keys).await {
+                Ok(now) => counter = now,
+                Err(error) if refuses(&error) => {
+                    self.sweep.scripted = false;
+                    self.sweep.compared = None;
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
             }
         }
         if self.dirty.is_empty() && self.read_only.is_none() && counter != self.highest {
@@ -195,6 +189,26 @@ impl Session<'_> {
             return self.settle().await;
         }
         Ok(())
+    }
+
+    /// Asks for the digests of `keys`, notes those that are not what is known, and answers where the counter stands.
+    async fn digests(&mut self, keys: &[RawKey]) -> Result<u64, RedisError> {
+        let names = &self.shared.names;
+        let mut call = DIGESTS.prepare_invoke();
+        call.key(&names.revision).arg(&names.lists);
+        for key in keys {
+            call.key(&**key);
+        }
+        let mut replies = call.invoke_async::<Vec<Value>>(&mut self.connection).await?.into_iter();
+        let mut text = || replies.next().and_then(octets).and_then(|octets| String::from_utf8(octets).ok());
+        let counter = text().and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        for key in keys {
+            let now = text().map(|digest| Digest::new(&digest));
+            if now != self.known.get(names, key).map(|known| known.digest) {
+                self.dirty.insert(RawKey::clone(key));
+            }
+        }
+        Ok(counter)
     }
 
     /// The walk over the store's keys.
@@ -252,7 +266,8 @@ impl Session<'_> {
         if self.sweep.stored == 0 {
             return Ok((BTreeSet::new(), BTreeSet::new()));
         }
-        let (mut stay, hosts) = self.scan_all().await?;
+        let (stay, hosts) = self.scan_all().await?;
+        let mut stay: BTreeSet<RawKey> = stay.into_iter().collect();
         // What the books still name was not flushed but removed, and takes a number.
         let books = redis::cmd("HKEYS").arg(&self.shared.names.revisions).to_owned();
         let books: Vec<Value> = books.query_async(&mut self.connection).await?;

@@ -47,6 +47,7 @@ impl Known {
     /// Keeps of what was taken in no more than the fact, where that says all. To be called after each batch; without it, nothing
     /// is different but the memory taken.
     pub(in crate::driver::redis) fn pack(&mut self, names: &Names) {
+        self.put_plain();
         let mut plain = Vec::new();
         for raw in std::mem::take(&mut self.fresh) {
             if let Some((key, stated)) = self.as_plain(names, &raw) {
@@ -57,6 +58,36 @@ impl Known {
         }
         if !plain.is_empty() {
             self.plain = self.plain.apply(Revision::ZERO, plain);
+        }
+    }
+
+    /// Takes in what was read under `raw` by a shorter way than [`Known::take`], where it is plain and nothing else is known of its
+    /// fact; otherwise takes nothing. To be followed by [`Known::put_plain`] or [`Known::pack`] before anything else is asked.
+    pub(in crate::driver::redis) fn take_plain(
+        &mut self,
+        names: &Names,
+        raw: &RawKey,
+        entry: &Entry,
+    ) -> bool {
+        let (Reading::Fact(fact), None, 0) = (&entry.reading, entry.ends, self.checks) else { return false };
+        let Meaning::Frontend { key, origin, canonical: true } = names.meaning(raw) else { return false };
+        if self.waiting.last().is_some_and(|before| before.origin != origin) {
+            // Keys of one origin that are spelled canonically state facts that differ.
+            self.put_plain();
+        }
+        let is_only_one = !self.claims.contains_key(&key) && self.plain.get(&key).is_none();
+        let stated = Stated { fact: Arc::clone(fact), revision: entry.revision, origin };
+        let is_plain = is_only_one && digest(&stated).as_ref() == Some(&entry.digest);
+        if is_plain {
+            self.waiting.push(stated);
+        }
+        is_plain
+    }
+
+    /// Puts what [`Known::take_plain`] took where everybody sees it.
+    pub(in crate::driver::redis) fn put_plain(&mut self) {
+        if !self.waiting.is_empty() {
+            self.plain = self.plain.apply(Revision::ZERO, self.waiting.drain(..).map(Change::Put));
         }
     }
 
