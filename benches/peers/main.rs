@@ -40,7 +40,7 @@ use summary::{Measured, Summary, can_bear, equal_rate};
 /// kernel counted for the proxy's own processes. Where the load's core is the busy one, requests a second say nothing of the
 /// proxy; CPU time per request does. Compare within one run only: absolute figures drift by a tenth from run to run.
 ///
-/// Takes about ten minutes, on a machine that should do nothing else; who may (root) asks for priority over other work. Needs nginx
+/// Takes about a quarter of an hour, on a machine that should do nothing else; who may (root) asks for priority over other work. Needs nginx
 /// (which is the origin too), haproxy, wrk and taskset; caddy is measured where it is installed.
 #[derive(Debug, Parser)]
 #[command(
