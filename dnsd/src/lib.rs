@@ -1,6 +1,6 @@
 //! The DNS data path: a question in, the answer of the zones that hold its name out.
 //!
-//! In: octets of questions, snapshots, zone files as text. Out: octets of answers, counters.
+//! In: octets of questions, snapshots, zone files. Out: octets of answers, counters.
 //! Never here: a registry, a store or container client; a lock, a blocking call or a synchronous log on the way of a question; a panic on
 //! whatever a client sent.
 //!
@@ -9,7 +9,16 @@
 //! zone files, snapshot ─► ZoneSet ─┘  swapped by one pointer, off the way of a question
 //! ```
 
+pub mod config;
+mod door;
+mod files;
+mod listen;
+pub mod metrics;
 pub mod query;
 pub mod respond;
 pub mod wire;
 pub mod zone;
+
+pub use door::{Bound, Dnsd, Inputs, OpenError, bind, check};
+pub use files::{FileError, ZoneFile};
+pub use listen::BindError;

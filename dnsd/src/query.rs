@@ -14,9 +14,8 @@ pub enum Over {
     Tcp,
 }
 
-/// Answers one message: the answer goes to the end of `out`. `turn` says with which record each set begins, so that clients which take
-/// the first one are spread. `None`: nothing is to be sent.
-pub fn answer(zones: &ZoneSet, message: &[u8], over: Over, turn: usize, out: &mut Vec<u8>) -> Option<Sent> {
+/// Answers one message: the answer goes to the end of `out`. The order of records is drawn from `seed`. `None`: nothing is to be sent.
+pub fn answer(zones: &ZoneSet, message: &[u8], over: Over, seed: u64, out: &mut Vec<u8>) -> Option<Sent> {
     let query = match decode(message) {
         Ok(query) => query,
         Err(Refused::Silent) => return None,
@@ -28,7 +27,7 @@ pub fn answer(zones: &ZoneSet, message: &[u8], over: Over, turn: usize, out: &mu
     let limit = limit(&query, over);
     let question = Question { name: query.name.clone(), record_type: query.record_type };
     let answer = zone::answer(zones, &question);
-    Some(respond::respond(&query, &answer, limit, turn, out))
+    Some(respond::respond(&query, &answer, limit, seed, out))
 }
 
 /// Why no zone is asked.

@@ -3,8 +3,11 @@
 //! In: a [`Query`] and its [`Answer`], or why there is none. Out: octets. Never here: a zone. Only this room knows which code an outcome
 //! has.
 
+mod order;
+
 use crate::wire::{Code, Edns, Full, Head, PLAIN_UDP, Query, Refusal, Section, Writer, flags};
 use crate::zone::{Answer, Entries, Outcome};
+use order::order;
 
 /// The largest UDP message we send and take: one that no usual network cuts into pieces (DNS flag day 2020).
 pub const UDP: u16 = 1232;
@@ -18,14 +21,14 @@ pub struct Sent {
     pub truncated: bool,
 }
 
-/// Writes the answer to a question, at most `limit` octets, to the end of `out`. `turn` says with which record sets begin.
-pub fn respond(query: &Query<'_>, answer: &Answer<'_>, limit: usize, turn: usize, out: &mut Vec<u8>) -> Sent {
+/// Writes the answer to a question, at most `limit` octets, to the end of `out`. The order of its records is drawn from `seed`.
+pub fn respond(query: &Query<'_>, answer: &Answer<'_>, limit: usize, seed: u64, out: &mut Vec<u8>) -> Sent {
     let code = code(answer.outcome);
     let aa = if answer.authoritative { flags::AA } else { 0 };
     let said = flags::QR | aa | copied(query.flags) | code as u16;
     let head = Head { id: query.id, flags: said };
     let mut writer = Writer::new(out, head, query.question, limit, query.edns.is_some());
-    let truncated = sections(&mut writer, answer, turn).is_err();
+    let truncated = sections(&mut writer, answer, seed).is_err();
     if truncated {
         // Whole sets, or none: what is cut is asked for again over TCP (RFC 2181 §9).
         writer.clear();
@@ -34,20 +37,16 @@ pub fn respond(query: &Query<'_>, answer: &Answer<'_>, limit: usize, turn: usize
     Sent { code, truncated }
 }
 
-fn sections(writer: &mut Writer<'_>, answer: &Answer<'_>, turn: usize) -> Result<(), Full> {
-    section(writer, Section::Answer, &answer.answers, turn)?;
-    section(writer, Section::Authority, &answer.authority, turn)?;
-    section(writer, Section::Additional, &answer.additional, turn)
+fn sections(writer: &mut Writer<'_>, answer: &Answer<'_>, seed: u64) -> Result<(), Full> {
+    section(writer, Section::Answer, &answer.answers, seed)?;
+    section(writer, Section::Authority, &answer.authority, seed)?;
+    section(writer, Section::Additional, &answer.additional, seed)
 }
 
-fn section(
-    writer: &mut Writer<'_>,
-    section: Section,
-    entries: &Entries<'_>,
-    turn: usize,
-) -> Result<(), Full> {
+fn section(writer: &mut Writer<'_>, section: Section, entries: &Entries<'_>, seed: u64) -> Result<(), Full> {
     for entry in entries {
-        let written = writer.set(section, &entry.owner, &entry.set, turn);
+        let order = |count| order(count, entry.weights, seed);
+        let written = writer.set(section, &entry.owner, &entry.set, order);
         if entry.needed {
             written?;
         }

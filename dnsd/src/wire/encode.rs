@@ -9,6 +9,8 @@ use super::{Edns, HEAD, IN, OPT};
 const POINTED: usize = 0x4000;
 /// A pointer's first bits.
 const POINTER: u16 = 0xc000;
+/// What a record takes at least beside its data: a pointer, type, class, TTL and length.
+const RECORD: usize = 12;
 /// How many places of names are remembered; names behind them are written out.
 const PLACES: usize = 256;
 
@@ -80,22 +82,29 @@ impl<'b> Writer<'b> {
         &self.out[self.start..]
     }
 
-    /// Writes all records of a set, or none: in their order, but beginning with the one that `turn` says.
+    /// Writes all records of a set, or none, in the order that is given for so many.
     ///
     /// # Errors
     /// [`Full`] when not all fit.
-    pub fn set(
+    pub fn set<O: AsRef<[u16]>>(
         &mut self,
         section: Section,
         owner: &DomainName,
         set: &RecordSet,
-        turn: usize,
+        order: impl FnOnce(usize) -> O,
     ) -> Result<(), Full> {
         let (length, places) = (self.out.len(), self.places.count);
-        let data = set.data();
-        let (behind, first) = data.split_at(turn.checked_rem(data.len()).unwrap_or(0));
+        let all = set.data();
+        // No order is drawn for what does not fit: only names in its data, and few of those, become shorter.
+        if !compresses(set.record_type()) {
+            let least: usize = all.iter().map(|data| RECORD + data.octets().len()).sum();
+            if self.message().len() + least > self.limit {
+                return Err(Full);
+            }
+        }
         let mut owner_at = None;
-        for data in first.iter().chain(behind) {
+        for place in order(all.len()).as_ref() {
+            let Some(data) = all.get(usize::from(*place)) else { continue };
             match owner_at.filter(|at| *at < POINTED) {
                 Some(at) => self.pointer(at),
                 None => {
@@ -113,7 +122,7 @@ impl<'b> Writer<'b> {
             }
         }
         let count = &mut self.counts[1 + section as usize];
-        *count = count.saturating_add(u16::try_from(data.len()).unwrap_or(u16::MAX));
+        *count = count.saturating_add(u16::try_from(all.len()).unwrap_or(u16::MAX));
         Ok(())
     }
 
@@ -162,11 +171,7 @@ impl<'b> Writer<'b> {
         self.out.extend(ttl.to_be_bytes());
         let at = self.out.len();
         self.out.extend([0; 2]);
-        // Those of RFC 1035 alone, because older readers know where their names are (RFC 3597 §4).
-        let compress = matches!(
-            data.record_type(),
-            RecordType::NS | RecordType::CNAME | RecordType::SOA | RecordType::PTR | RecordType::MX
-        );
+        let compress = compresses(data.record_type());
         for part in data.parts() {
             match part {
                 Part::Name(name) => self.name(name, compress),
@@ -234,6 +239,12 @@ impl Places {
             self.count += 1;
         }
     }
+}
+
+/// Whether names in data of this type are compressed: those of RFC 1035 alone, because older readers know where they are (RFC 3597 §4).
+fn compresses(record_type: RecordType) -> bool {
+    let known = [RecordType::NS, RecordType::CNAME, RecordType::SOA, RecordType::PTR, RecordType::MX];
+    known.contains(&record_type)
 }
 
 /// Whether `name` stands at `at`, spelled alike. Our own message is read: its pointers lead back.

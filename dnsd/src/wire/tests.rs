@@ -206,17 +206,19 @@ fn an_answer_is_whole_or_cut_to_nothing() {
 }
 
 #[test]
-fn each_answer_begins_with_another_record() {
+fn each_answer_begins_with_a_record_by_chance() {
     let zones = zones(true);
-    let mut first = Vec::new();
-    for turn in [0, 1, 199, 200] {
+    let mut first = std::collections::BTreeSet::new();
+    for seed in 0..50 {
         let mut out = Vec::new();
-        answer(&zones, &ask("few.example", RecordType::A), Over::Tcp, turn, &mut out).expect("an answer");
+        answer(&zones, &ask("few.example", RecordType::A), Over::Tcp, seed, &mut out).expect("an answer");
         let read = read(&out);
-        assert_eq!(read.answers.len(), 200);
-        first.push(read.answers[0].data.to_string());
+        let all: std::collections::BTreeSet<_> =
+            read.answers.iter().map(|record| record.data.to_string()).collect();
+        assert_eq!((read.answers.len(), all.len()), (200, 200), "all of them, each once");
+        first.insert(read.answers[0].data.to_string());
     }
-    assert_eq!(first, ["10.0.0.0", "10.0.0.1", "10.0.0.199", "10.0.0.0"]);
+    assert!(first.len() > 25, "{first:?}");
 }
 
 #[test]
@@ -263,7 +265,10 @@ proptest! {
             let meant: Vec<_> = meant.iter().flat_map(|entry| entry.set.data().iter().map(move |data| {
                 (entry.owner.clone(), data.record_type().0, entry.set.ttl(), data.octets().to_vec())
             })).collect();
-            let written: Vec<_> = written.iter().map(plain).collect();
+            let mut written: Vec<_> = written.iter().map(plain).collect();
+            let mut meant = meant;
+            meant.sort();
+            written.sort_by_key(|(name, number, ttl, data)| (DomainName::parse(name).expect("a name"), *number, *ttl, data.clone()));
             prop_assert_eq!(meant.len(), written.len());
             for ((owner, record_type, ttl, data), (name, number, seconds, octets)) in meant.iter().zip(&written) {
                 prop_assert_eq!(owner, &DomainName::parse(name).expect("a name"));

@@ -51,6 +51,8 @@ pub struct Entry<'z> {
     pub owner: DomainName,
     /// The records.
     pub set: Cow<'z, RecordSet>,
+    /// How often each record is to be the first one, in relation to the others; empty: all alike.
+    pub weights: &'z [u16],
     /// Whether the answer is of no use without it.
     pub needed: bool,
 }
@@ -143,7 +145,12 @@ impl<'z> Answer<'z> {
         name: &DomainName,
         wanted: RecordType,
     ) -> Option<DomainName> {
-        let entry = |set: &'z RecordSet| Entry { owner: name.clone(), set: Cow::Borrowed(set), needed: true };
+        let entry = |set: &'z RecordSet| Entry {
+            owner: name.clone(),
+            set: Cow::Borrowed(set),
+            weights: node.weights(set.record_type()),
+            needed: true,
+        };
         if let Some(set) = node.get(wanted) {
             self.answers.push(entry(set));
             return None;
@@ -177,7 +184,7 @@ impl<'z> Answer<'z> {
         };
         let data = RecordData::name(RecordType::CNAME, &next).ok()?;
         let alias = RecordSet::new(name.clone(), RecordType::CNAME, dname.ttl(), vec![data]).ok()?;
-        self.answers.push(Entry { owner: name.clone(), set: Cow::Owned(alias), needed: true });
+        self.answers.push(Entry { owner: name.clone(), set: Cow::Owned(alias), weights: &[], needed: true });
         Some(next)
     }
 
@@ -207,7 +214,10 @@ impl<'z> Answer<'z> {
             if let Some(Found::Node(node) | Found::Wildcard(node)) =
                 zones.find(&key, key.depth()).map(|zone| zone.look(&key, false))
             {
-                let entry = |set| Entry { owner: target.clone(), set: Cow::Borrowed(set), needed: false };
+                let entry = |set: &'z RecordSet| {
+                    let weights = node.weights(set.record_type());
+                    Entry { owner: target.clone(), set: Cow::Borrowed(set), weights, needed: false }
+                };
                 added.extend(addresses(node).map(entry));
             }
         }
@@ -217,7 +227,7 @@ impl<'z> Answer<'z> {
 
 impl<'z> Entry<'z> {
     fn of(set: &'z RecordSet) -> Self {
-        Self { owner: set.name().clone(), set: Cow::Borrowed(set), needed: true }
+        Self { owner: set.name().clone(), set: Cow::Borrowed(set), weights: &[], needed: true }
     }
 }
 
@@ -229,5 +239,5 @@ fn addresses(node: &Node) -> impl Iterator<Item = &RecordSet> {
 fn any(name: &DomainName) -> Option<Entry<'static>> {
     let data = RecordData::new(RecordType::HINFO, ANY_HINFO).ok()?;
     let set = RecordSet::new(name.clone(), RecordType::HINFO, ANY_TTL, vec![data]).ok()?;
-    Some(Entry { owner: name.clone(), set: Cow::Owned(set), needed: true })
+    Some(Entry { owner: name.clone(), set: Cow::Owned(set), weights: &[], needed: true })
 }

@@ -28,21 +28,19 @@ impl Zone {
         if let Some(cut) = self.cut_of(key, parent) {
             return cut;
         }
-        let mut behind = self.behind(key.octets());
-        let mut shared = self.depth();
-        if let Some((next, node)) = behind.next() {
-            if next == key.octets() {
-                return Found::Node(node);
-            }
-            if next.starts_with(key.octets()) {
-                return Found::Empty;
-            }
-            shared = shared.max(key.shared(next));
+        if let Some(node) = self.node(key.octets()) {
+            return if node.sets().is_empty() { Found::Empty } else { Found::Node(node) };
+        }
+        let next = self.behind(key.octets()).next().map(|(next, _)| next);
+        if next.is_some_and(|next| next.starts_with(key.octets())) {
+            return Found::Empty;
+        }
+        if !self.has_wildcards() {
+            return Found::Nothing;
         }
         // The closest encloser (RFC 4592 §3.3.1) is shared with one of the neighbours.
-        if let Some(before) = self.before(key.octets()) {
-            shared = shared.max(key.shared(before));
-        }
+        let neighbours = next.into_iter().chain(self.before(key.octets()));
+        let shared = neighbours.map(|neighbour| key.shared(neighbour)).fold(self.depth(), usize::max);
         self.wildcard_of(key.ancestor(shared))
     }
 

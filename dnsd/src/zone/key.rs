@@ -20,16 +20,18 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn of(name: &DomainName) -> Self {
-        let mut labels: [&[u8]; MAX_LABELS] = [&[]; MAX_LABELS];
-        let mut depth = 0;
-        for (place, label) in labels.iter_mut().zip(name.labels()) {
-            *place = label;
+        let wire = name.as_wire();
+        let (mut starts, mut depth, mut start) = ([0_u8; MAX_LABELS], 0, 0);
+        for (place, label) in starts.iter_mut().zip(name.labels()) {
+            *place = u8::try_from(start).unwrap_or(u8::MAX);
+            start += 1 + label.len();
             depth += 1;
         }
         let mut key = Self { octets: [0; MAX_KEY], ends: [0; MAX_LABELS + 1], depth };
         let mut at = 0;
-        for (label, end) in labels[..depth].iter().rev().zip(&mut key.ends[1..]) {
-            for octet in *label {
+        for (start, end) in starts[..depth].iter().rev().zip(&mut key.ends[1..]) {
+            let start = usize::from(*start);
+            for octet in &wire[start + 1..=start + usize::from(wire[start])] {
                 let octet = octet.to_ascii_lowercase();
                 if octet <= 1 {
                     key.octets[at] = 1;

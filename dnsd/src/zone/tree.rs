@@ -8,10 +8,12 @@ use model::{DomainName, RecordData, RecordSet, RecordType};
 use super::key::Key;
 
 /// All that a zone has at one name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {
-    /// By type; never empty.
-    sets: Vec<RecordSet>,
+    /// By type; without any the name is there all the same, and has no records.
+    pub(super) sets: Vec<RecordSet>,
+    /// How often each record of a set is to be the first one of an answer, for sets where that is not all the same.
+    pub(super) weights: Vec<(RecordType, Box<[u16]>)>,
 }
 
 impl Node {
@@ -21,12 +23,24 @@ impl Node {
         self.sets.iter().find(|set| set.record_type() == record_type)
     }
 
+    /// The weights of the records of this type's set, in their order; empty: all alike.
+    pub fn weights(&self, record_type: RecordType) -> &[u16] {
+        let weights = self.weights.iter().find(|(of, _)| *of == record_type);
+        weights.map_or(&[], |(_, weights)| weights)
+    }
+
     /// All sets, by type.
     pub fn sets(&self) -> &[RecordSet] {
         &self.sets
     }
 
-    fn put(&mut self, set: RecordSet) -> Result<(), ZoneError> {
+    /// Whether what is below it is elsewhere.
+    pub(super) fn is_cut(&self, apex: &DomainName) -> bool {
+        let delegates = self.get(RecordType::NS).is_some_and(|servers| servers.name() != apex);
+        delegates || self.get(RecordType::DNAME).is_some()
+    }
+
+    pub(super) fn put(&mut self, set: RecordSet) -> Result<(), ZoneError> {
         match self.sets.binary_search_by_key(&set.record_type(), RecordSet::record_type) {
             Ok(_) => return Err(ZoneError::Twice(set.name().clone(), set.record_type())),
             Err(at) => self.sets.insert(at, set),
@@ -35,25 +49,30 @@ impl Node {
     }
 
     /// A name with an alias has nothing else, but what signs and denies (RFC 1034 §3.6.2, RFC 4034 §2.5).
-    fn is_fine_alias(&self) -> bool {
+    pub(super) fn is_fine_alias(&self) -> bool {
         let beside = [RecordType::CNAME, RecordType::RRSIG, RecordType::NSEC];
         self.get(RecordType::CNAME).is_none()
             || self.sets.iter().all(|set| beside.contains(&set.record_type()))
     }
 }
 
+/// What stands at each name, by its key.
+pub(super) type Nodes = OrdMap<Arc<[u8]>, Arc<Node>>;
+
 /// A zone that can be answered from: one SOA and NS records at its apex, all names at or below it.
 ///
 /// A copy shares the names; to change one costs O(log n).
 #[derive(Debug, Clone)]
 pub struct Zone {
-    apex: DomainName,
+    pub(super) apex: DomainName,
     depth: usize,
-    nodes: OrdMap<Arc<[u8]>, Arc<Node>>,
+    pub(super) nodes: Nodes,
     /// How many names below the apex are delegated, or at or below it have a DNAME: without any, no name needs a look at its ancestors.
-    cuts: usize,
+    pub(super) cuts: usize,
+    /// How many names are, or are below, a wildcard: without any, a name that is not there needs no look for its closest encloser.
+    pub(super) wildcards: usize,
     /// What negative answers carry: the SOA with the TTL of RFC 2308 §5.
-    negative: RecordSet,
+    pub(super) negative: RecordSet,
 }
 
 /// Why record sets are not a zone. Each names the name; what holds them knows where it was written.
@@ -91,36 +110,31 @@ impl Zone {
     /// # Errors
     /// [`ZoneError`] names what keeps the sets from being one.
     pub fn new(apex: DomainName, sets: impl IntoIterator<Item = RecordSet>) -> Result<Self, ZoneError> {
-        let mut nodes: OrdMap<Arc<[u8]>, Arc<Node>> = OrdMap::new();
-        let (mut cuts, mut dnames) = (0, Vec::new());
+        let mut nodes = Nodes::new();
         for set in sets {
             check(&apex, &set)?;
-            let (name, record_type) = (set.name().clone(), set.record_type());
-            match record_type {
-                RecordType::NS if name != apex => cuts += 1,
-                RecordType::DNAME => {
-                    cuts += 1;
-                    dnames.push(name.clone());
-                }
-                _ => {}
-            }
-            let key = Key::of(&name);
+            let key = Key::of(set.name());
             match nodes.get_mut(key.octets()) {
                 Some(node) => Arc::make_mut(node).put(set)?,
-                None => drop(nodes.insert(key.octets().into(), Arc::new(Node { sets: vec![set] }))),
+                None => drop(
+                    nodes
+                        .insert(key.octets().into(), Arc::new(Node { sets: vec![set], weights: Vec::new() })),
+                ),
             }
         }
-        let at_apex = nodes.get(Key::of(&apex).octets());
-        let soa = at_apex
-            .and_then(|node| node.get(RecordType::SOA))
-            .ok_or_else(|| ZoneError::NoSoa(apex.clone()))?;
-        if at_apex.is_none_or(|node| node.get(RecordType::NS).is_none()) {
-            return Err(ZoneError::NoNs(apex));
-        }
-        let negative = negative(soa);
-        let zone = Self { depth: apex.label_count(), apex, cuts, negative, nodes };
+        Self::of_nodes(apex, nodes)
+    }
+
+    pub(super) fn of_nodes(apex: DomainName, nodes: Nodes) -> Result<Self, ZoneError> {
+        let cuts = nodes.values().filter(|node| node.is_cut(&apex)).count();
+        let negative = check_apex(&apex, &nodes)?;
+        let wildcards = nodes.keys().filter(|key| has_asterisk(key)).count();
+        let zone = Self { depth: apex.label_count(), apex, cuts, wildcards, negative, nodes };
         zone.check_aliases()?;
-        dnames.iter().try_for_each(|name| zone.check_dname(name))?;
+        if zone.has_cuts() {
+            let dnames = zone.nodes.values().filter_map(|node| node.get(RecordType::DNAME));
+            dnames.map(RecordSet::name).try_for_each(|name| zone.check_dname(name))?;
+        }
         Ok(zone)
     }
 
@@ -131,7 +145,7 @@ impl Zone {
             .map_or(Ok(()), |set| Err(ZoneError::Alias(set.name().clone())))
     }
 
-    fn check_dname(&self, name: &DomainName) -> Result<(), ZoneError> {
+    pub(super) fn check_dname(&self, name: &DomainName) -> Result<(), ZoneError> {
         let key = Key::of(name);
         let below = self.behind(key.octets()).find(|(other, _)| other.len() > key.octets().len());
         match below.filter(|(other, _)| other.starts_with(key.octets())) {
@@ -185,6 +199,11 @@ impl Zone {
         self.cuts > 0
     }
 
+    /// Whether a name that is not there may have a wildcard that stands for it.
+    pub(crate) fn has_wildcards(&self) -> bool {
+        self.wildcards > 0
+    }
+
     /// What stands at a name.
     pub(crate) fn node(&self, key: &[u8]) -> Option<&Node> {
         self.nodes.get(key).map(|node| &**node)
@@ -203,8 +222,25 @@ impl Zone {
     }
 }
 
+/// Whether the name of a key has a label `*`.
+pub(super) fn has_asterisk(key: &[u8]) -> bool {
+    // A 0 ends a label, and is nowhere else.
+    key.split(|octet| *octet == 0).any(|label| label == b"*")
+}
+
+/// Whether the apex has what it must have; what negative answers carry then.
+pub(super) fn check_apex(apex: &DomainName, nodes: &Nodes) -> Result<RecordSet, ZoneError> {
+    let at_apex = nodes.get(Key::of(apex).octets());
+    let soa =
+        at_apex.and_then(|node| node.get(RecordType::SOA)).ok_or_else(|| ZoneError::NoSoa(apex.clone()))?;
+    if at_apex.is_none_or(|node| node.get(RecordType::NS).is_none()) {
+        return Err(ZoneError::NoNs(apex.clone()));
+    }
+    Ok(negative(soa))
+}
+
 /// What can be told of one set alone.
-fn check(apex: &DomainName, set: &RecordSet) -> Result<(), ZoneError> {
+pub(super) fn check(apex: &DomainName, set: &RecordSet) -> Result<(), ZoneError> {
     let (name, record_type) = (set.name(), set.record_type());
     if !name.is_at_or_below(apex) {
         return Err(ZoneError::Outside(name.clone(), apex.clone()));

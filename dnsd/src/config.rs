@@ -1,0 +1,53 @@
+//! Settings of the DNS data path: addresses, zone files, limits. Start-up configuration, not facts.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::files::ZoneFile;
+
+/// The largest message taken over UDP, in octets; what is longer is cut, and so malformed. Questions have some hundred.
+pub const UDP_MESSAGE: usize = 4096;
+/// The most datagrams taken, and answered, by one system call.
+pub const BATCH: usize = 32;
+/// How many octets of answers wait for a TCP client at most, before no further question of its is read.
+pub const TCP_ANSWERS: usize = 64 << 10;
+
+/// How DNS is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where, over UDP and TCP alike; empty: nowhere.
+    pub listen: Vec<SocketAddr>,
+    /// Threads that answer over UDP, for each address; 0: one a core.
+    pub threads: usize,
+    /// Zones that are read from files.
+    pub zone_files: Vec<ZoneFile>,
+    /// The largest zone file, in octets.
+    pub zone_file_bytes: usize,
+    /// What the system may keep of datagrams that wait for a thread, for each socket, in octets; the system's own limit
+    /// (`net.core.rmem_max`) stands above it.
+    pub receive_buffer_bytes: usize,
+    /// TCP connections at once; more are closed at once.
+    pub tcp_connections: usize,
+    /// TCP connections at once from one address; more are closed at once.
+    pub tcp_connections_per_address: usize,
+    /// How long a TCP connection may be without a question (RFC 7766 §6.2.3).
+    pub tcp_idle: Duration,
+    /// How long a TCP client may take to send a question from its first octet on, and to take answers.
+    pub tcp_message: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8053))],
+            threads: 0,
+            zone_files: Vec::new(),
+            zone_file_bytes: 64 << 20,
+            receive_buffer_bytes: 4 << 20,
+            tcp_connections: 1024,
+            tcp_connections_per_address: 64,
+            tcp_idle: Duration::from_secs(10),
+            tcp_message: Duration::from_secs(5),
+        }
+    }
+}

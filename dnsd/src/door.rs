@@ -1,0 +1,228 @@
+//! DNS as the rest of the house sees it: bound, started, asked about, drained.
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use model::{Alarm, Revision, Snapshot};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::files::{FileError, FileZones};
+use crate::listen::{self, BindError, Running, Shared, Sockets};
+use crate::metrics::{Metrics, Totals};
+use crate::zone::ZoneSet;
+
+/// How long what was read may take to be answered once all ends.
+const END: Duration = Duration::from_secs(2);
+
+/// What the registry gives.
+#[derive(Debug)]
+pub struct Inputs {
+    /// The facts, one snapshot after the other.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// False until the facts are known: what no zone holds may be there until then.
+    pub known: watch::Receiver<bool>,
+    /// Told when a part that DNS lives by ends by a panic.
+    pub alarm: Alarm,
+}
+
+/// Why DNS cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A listener.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A zone file.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Sockets that are bound, zone files that were read: nothing is served yet.
+#[derive(Debug)]
+pub struct Bound {
+    config: Config,
+    sockets: Vec<Sockets>,
+    files: FileZones,
+}
+
+/// Reads the zone files, and binds every address: what has to be done before privileges are dropped.
+///
+/// # Errors
+/// [`OpenError`] names the address, or the file and its line.
+pub fn bind(config: &Config) -> Result<Bound, OpenError> {
+    let files = load_all(config)?;
+    let threads = match config.threads {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let sockets =
+        config.listen.iter().map(|address| listen::bind(*address, threads, config.receive_buffer_bytes));
+    Ok(Bound { config: config.clone(), sockets: sockets.collect::<Result<_, _>>()?, files })
+}
+
+/// Whether the zone files can be served.
+///
+/// # Errors
+/// [`FileError`] for the first one that cannot.
+pub fn check(config: &Config) -> Result<(), FileError> {
+    load_all(config).map(drop)
+}
+
+fn load_all(config: &Config) -> Result<FileZones, FileError> {
+    let (files, errors) = FileZones::load(&config.zone_files, config.zone_file_bytes, &FileZones::default());
+    errors.into_iter().next().map_or(Ok(files), Err)
+}
+
+impl Bound {
+    /// The addresses, with the ports that were found for port 0, in the order of the configuration.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.sockets.iter().map(|sockets| sockets.address).collect()
+    }
+
+    /// Starts the threads, and on the current runtime connections and what follows the registry.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn start(self, inputs: Inputs) -> std::io::Result<Dnsd> {
+        let addresses = self.addresses().into();
+        let (snapshot, known) = (Arc::clone(&inputs.snapshots.borrow()), *inputs.known.borrow());
+        let shared = Shared::new(zones_of(&snapshot, known, &self.files), self.config);
+        let (end, ended) = watch::channel(false);
+        let Running { tasks, threads, blocks } = listen::start(self.sockets, &shared, &ended, &inputs.alarm)?;
+        let files = Arc::new(Mutex::new(self.files));
+        let (reloaded, reloads) = watch::channel(());
+        let (serving, serves) = watch::channel(snapshot.revision());
+        let follower = Follower {
+            shared: Arc::clone(&shared),
+            files: Arc::clone(&files),
+            snapshots: inputs.snapshots,
+            known: inputs.known,
+            reloads,
+            serving,
+        };
+        let watched = inputs.alarm.watch("what follows the registry for DNS");
+        tokio::spawn(async move {
+            let _watched = watched;
+            follower.run().await;
+        });
+        Ok(Dnsd {
+            shared,
+            metrics: Metrics::of(blocks),
+            addresses,
+            files,
+            reloaded: Arc::new(reloaded),
+            serves,
+            end: Arc::new(end),
+            running: Arc::new(tokio::sync::Mutex::new((tasks, threads))),
+        })
+    }
+}
+
+/// All zones there are at this revision.
+fn zones_of(snapshot: &Snapshot, known: bool, files: &FileZones) -> ZoneSet {
+    ZoneSet::new(snapshot.revision(), known, files.zones().map(Arc::clone))
+}
+
+/// Keeps the zones at what the registry and the files say.
+struct Follower {
+    shared: Arc<Shared>,
+    files: Arc<Mutex<FileZones>>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    known: watch::Receiver<bool>,
+    reloads: watch::Receiver<()>,
+    serving: watch::Sender<Revision>,
+}
+
+impl Follower {
+    async fn run(mut self) {
+        // Whoever tells whether the facts are known is gone once they are.
+        let mut told = true;
+        loop {
+            // Whether it is known is asked before what: what was not known is never told not to be there.
+            let known = *self.known.borrow_and_update();
+            let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
+            let zones = {
+                let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+                zones_of(&snapshot, known, &files)
+            };
+            self.shared.zones.store(Arc::new(zones));
+            self.serving.send_replace(snapshot.revision());
+            // The registry is gone, or DNS itself: what is served is served on.
+            let changed = tokio::select! {
+                changed = self.snapshots.changed() => changed.is_ok(),
+                changed = self.known.changed(), if told => {
+                    told = changed.is_ok();
+                    true
+                }
+                changed = self.reloads.changed() => changed.is_ok(),
+            };
+            if !changed {
+                return;
+            }
+        }
+    }
+}
+
+/// DNS, served.
+#[derive(Debug, Clone)]
+pub struct Dnsd {
+    shared: Arc<Shared>,
+    metrics: Metrics,
+    addresses: Arc<[SocketAddr]>,
+    /// Locked when files are read and when zones are put together, never for a question.
+    files: Arc<Mutex<FileZones>>,
+    reloaded: Arc<watch::Sender<()>>,
+    serves: watch::Receiver<Revision>,
+    end: Arc<watch::Sender<bool>>,
+    /// Locked by [`Dnsd::drain`] alone.
+    running: Arc<tokio::sync::Mutex<(JoinSet<()>, mpsc::Receiver<()>)>>,
+}
+
+impl Dnsd {
+    /// The addresses it listens on.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What it has counted so far.
+    pub fn totals(&self) -> Totals {
+        self.metrics.totals()
+    }
+
+    /// The zones it answers from now.
+    pub fn zones(&self) -> Arc<ZoneSet> {
+        self.shared.zones.load_full()
+    }
+
+    /// The revision it answers at, anew whenever that is another one.
+    pub fn serving(&self) -> watch::Receiver<Revision> {
+        self.serves.clone()
+    }
+
+    /// Reads the zone files of `config` anew, off the way of questions. A file that is wrong keeps the zone it had; what is wrong is
+    /// returned. Everything else in `config` takes a restart.
+    pub fn reload(&self, config: &Config) -> Vec<FileError> {
+        let old = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (new, errors) = FileZones::load(&config.zone_files, config.zone_file_bytes, &old);
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        self.reloaded.send_replace(());
+        errors
+    }
+
+    /// Takes nothing more, and answers what was taken. Returns false when that took too long.
+    pub async fn drain(&self) -> bool {
+        self.shared.ended.store(true, Ordering::Relaxed);
+        self.end.send_replace(true);
+        let mut running = self.running.lock().await;
+        let (tasks, threads) = &mut *running;
+        let end = async {
+            while tasks.join_next().await.is_some() {}
+            while threads.recv().await.is_some() {}
+        };
+        tokio::time::timeout(END, end).await.is_ok()
+    }
+}

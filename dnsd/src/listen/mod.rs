@@ -1,0 +1,121 @@
+//! Sockets: datagrams and connections in, octets of answers out (RFC 1035 §4.2, RFC 7766, RFC 9210).
+//!
+//! In: bound addresses, the pointer to the zones. Out: answers, counted. Never here: a decision about an answer; a wait or a buffer without
+//! a limit.
+//!
+//! ```text
+//! UDP: each thread, for each address, a socket of its own (SO_REUSEPORT): receive up to 32 ─► answer each ─► send all
+//! TCP: a task for each connection: read what is there ─► answer each ─► write all
+//! ```
+
+mod admission;
+mod bind;
+mod tcp;
+mod udp;
+mod wildcard;
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use arc_swap::ArcSwap;
+use model::Alarm;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+pub use bind::BindError;
+pub(crate) use bind::{Sockets, bind};
+
+use crate::config::Config;
+use crate::metrics::Block;
+use crate::query::{self, Over};
+use crate::zone::ZoneSet;
+use admission::Admission;
+
+/// What all threads share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The zones that are answered from.
+    pub(crate) zones: ArcSwap<ZoneSet>,
+    /// True once no more is taken.
+    pub(crate) ended: AtomicBool,
+    /// The settings.
+    pub(crate) config: Config,
+    /// Who has how many connections.
+    pub(crate) admission: Admission,
+}
+
+impl Shared {
+    pub(crate) fn new(zones: ZoneSet, config: Config) -> Arc<Self> {
+        let admission = Admission::new(config.tcp_connections, config.tcp_connections_per_address);
+        Arc::new(Self {
+            zones: ArcSwap::from_pointee(zones),
+            ended: AtomicBool::new(false),
+            config,
+            admission,
+        })
+    }
+}
+
+/// What runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// What accepts connections; ends with the last of them.
+    pub(crate) tasks: JoinSet<()>,
+    /// Closes when the last thread has ended.
+    pub(crate) threads: mpsc::Receiver<()>,
+    /// What each counts.
+    pub(crate) blocks: Vec<Arc<Block>>,
+}
+
+/// Starts a thread for each socket of datagrams, and on the current runtime a task for each listener.
+///
+/// # Errors
+/// When a thread cannot be started.
+pub(crate) fn start(
+    sockets: Vec<Sockets>,
+    shared: &Arc<Shared>,
+    ended: &watch::Receiver<bool>,
+    alarm: &Alarm,
+) -> io::Result<Running> {
+    let (alive, threads) = mpsc::channel(1);
+    let of_tcp = Arc::<Block>::default();
+    let mut running = Running { tasks: JoinSet::new(), threads, blocks: vec![Arc::clone(&of_tcp)] };
+    for sockets in sockets {
+        let listener = TcpListener::from_std(sockets.tcp)?;
+        running.tasks.spawn(tcp::serve(listener, Arc::clone(shared), Arc::clone(&of_tcp), ended.clone()));
+        for (number, socket) in sockets.udp.into_iter().enumerate() {
+            let (shared, block, alive) = (Arc::clone(shared), Arc::<Block>::default(), alive.clone());
+            running.blocks.push(Arc::clone(&block));
+            let alarm = alarm.clone();
+            thread::Builder::new().name(format!("dns-{number}")).spawn(move || {
+                let _watched = alarm.watch("a thread of DNS");
+                let _alive = alive;
+                // Closed before the thread is told to have ended.
+                let socket = socket;
+                udp::serve(&socket, &shared, &block);
+            })?;
+        }
+    }
+    Ok(running)
+}
+
+/// Answers one message into `out`, and counts it; true when there is something to send. A panic is a defect of ours and costs one question.
+fn answer(zones: &ZoneSet, message: &[u8], over: Over, seed: u64, block: &Block, out: &mut Vec<u8>) -> bool {
+    let length = out.len();
+    // Nothing is shared with the next question but `out`, which is cut back.
+    let answered = catch_unwind(AssertUnwindSafe(|| query::answer(zones, message, over, seed, out)));
+    let Ok(sent) = answered else {
+        out.truncate(length);
+        block.panicked();
+        return false;
+    };
+    block.answered(over, sent);
+    sent.is_some()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! DNS on real sockets, in this process.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Alarm, DomainName, RecordType, Revision, Snapshot};
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::metrics::Limit;
+use crate::{Dnsd, Inputs, ZoneFile};
+
+/// Longer than anything takes here.
+const DEADLINE: Duration = Duration::from_secs(10);
+const ZONE: &str = "$ORIGIN example.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 10.0.0.1\nmany 60 TXT a\n";
+
+/// DNS, and what it is told.
+struct Served {
+    dns: Dnsd,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    known: watch::Sender<bool>,
+    config: Config,
+    folder: tempfile::TempDir,
+}
+
+impl Served {
+    fn start(address: [u8; 4], change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("example.zone");
+        let long: String = (0..100).map(|n| format!("many 60 TXT {n}{}\n", "x".repeat(100))).collect();
+        std::fs::write(&file, format!("{ZONE}{long}")).expect("written");
+        let mut config = Config {
+            listen: vec![SocketAddr::from((address, 0))],
+            threads: 2,
+            zone_files: vec![ZoneFile { origin: None, path: file }],
+            ..Config::default()
+        };
+        change(&mut config);
+        let (snapshots, for_dns) = watch::channel(Arc::new(Snapshot::empty()));
+        let (known, is_known) = watch::channel(true);
+        let inputs = Inputs { snapshots: for_dns, known: is_known, alarm: Alarm::default() };
+        let dns = crate::bind(&config).expect("bound").start(inputs).expect("started");
+        Self { dns, snapshots, known, config, folder }
+    }
+
+    fn port(&self) -> u16 {
+        self.dns.addresses()[0].port()
+    }
+
+    fn write(&self, text: &str) {
+        std::fs::write(self.folder.path().join("example.zone"), text).expect("written");
+    }
+
+    /// Asks over UDP at this address; an answer from another one is not taken.
+    fn ask(&self, to: Ipv4Addr, message: &[u8]) -> Vec<u8> {
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("a free port");
+        socket.set_read_timeout(Some(DEADLINE)).expect("set");
+        socket.connect((to, self.port())).expect("connected");
+        socket.send(message).expect("sent");
+        let mut answer = vec![0; 4096];
+        let length = socket.recv(&mut answer).expect("an answer");
+        answer.truncate(length);
+        answer
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port())).expect("connected");
+        stream.set_read_timeout(Some(DEADLINE)).expect("set");
+        stream
+    }
+
+    fn limits(&self, limit: Limit) -> u64 {
+        self.dns.totals().limits[limit as usize]
+    }
+}
+
+fn question(id: u16, name: &str, record_type: RecordType) -> Vec<u8> {
+    let head = [id, 0, 1, 0, 0, 0].map(u16::to_be_bytes).concat();
+    let name = DomainName::parse(name).expect("a name");
+    [&head, name.as_wire(), &record_type.0.to_be_bytes(), &[0, 1]].concat()
+}
+
+fn framed(message: &[u8]) -> Vec<u8> {
+    [&u16::try_from(message.len()).expect("short").to_be_bytes()[..], message].concat()
+}
+
+fn next(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut message).map(|()| message)
+}
+
+fn code(answer: &[u8]) -> u8 {
+    answer[3] & 0xf
+}
+
+/// Waits until it holds.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < DEADLINE, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_datagrams_is_answered_whole() {
+    let served = Served::start([127, 0, 0, 1], |_| {});
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.set_read_timeout(Some(DEADLINE)).expect("set");
+    socket.connect(served.dns.addresses()[0]).expect("connected");
+
+    for id in 0..200 {
+        socket.send(&question(id, "ns.example", RecordType::A)).expect("sent");
+    }
+
+    let mut ids = std::collections::BTreeSet::new();
+    let mut answer = [0; 512];
+    while ids.len() < 200 {
+        let length = socket.recv(&mut answer).expect("an answer");
+        assert_eq!((length, answer[7]), (12 + 16 + 16, 1));
+        ids.insert(u16::from_be_bytes([answer[0], answer[1]]));
+    }
+    assert_eq!((served.dns.totals().udp, served.dns.totals().answers[0]), (200, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_leaves_from_the_address_its_question_went_to() {
+    let served = Served::start([0, 0, 0, 0], |_| {});
+
+    for to in [Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 1, 2, 3)] {
+        let answer = served.ask(to, &question(7, "ns.example", RecordType::A));
+        assert_eq!((answer[1], code(&answer)), (7, 0));
+    }
+    assert!(served.dns.drain().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_on_a_connection_need_not_wait_for_answers() {
+    let served = Served::start([127, 0, 0, 1], |_| {});
+    let mut stream = served.connect();
+    let questions: Vec<u8> =
+        (0..100).flat_map(|id| framed(&question(id, "many.example", RecordType::TXT))).collect();
+    let mut writer = stream.try_clone().expect("cloned");
+
+    // 100 answers of 12 KiB each, more than waits anywhere: who writes all before reading would never end.
+    let writing = std::thread::spawn(move || {
+        let (first, rest) = questions.split_at(questions.len() / 2 + 1);
+        writer.write_all(first).and_then(|()| writer.write_all(rest)).expect("written");
+    });
+
+    for id in 0..100 {
+        let answer = next(&mut stream).expect("an answer");
+        assert_eq!((u16::from_be_bytes([answer[0], answer[1]]), answer[7]), (id, 101));
+    }
+    writing.join().expect("no panic");
+    assert_eq!(served.dns.totals().tcp, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_have_limits_and_deadlines() {
+    let served = Served::start([127, 0, 0, 1], |config| {
+        config.tcp_connections_per_address = 3;
+        config.tcp_idle = Duration::from_millis(300);
+        config.tcp_message = Duration::from_millis(100);
+    });
+    let mut idle = served.connect();
+    let mut slow = served.connect();
+    let mut answered = served.connect();
+    answered.write_all(&framed(&question(1, "ns.example", RecordType::A))).expect("written");
+    assert_eq!(code(&next(&mut answered).expect("an answer")), 0);
+
+    let mut refused = served.connect();
+    slow.write_all(&[0]).expect("written");
+
+    assert!(next(&mut refused).is_err(), "closed at once");
+    assert_eq!(served.limits(Limit::ConnectionsPerAddress), 1);
+    assert!(next(&mut slow).is_err() && next(&mut idle).is_err() && next(&mut answered).is_err());
+    assert_eq!((served.limits(Limit::Message), served.limits(Limit::Idle)), (1, 2));
+    let mut again = served.connect();
+    again.write_all(&framed(&question(1, "ns.example", RecordType::A))).expect("written");
+    assert_eq!(code(&next(&mut again).expect("room again")), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_end_connections_are_closed_and_threads_end() {
+    let served = Served::start([127, 0, 0, 1], |_| {});
+    let mut open = served.connect();
+    open.write_all(&framed(&question(1, "ns.example", RecordType::A))).expect("written");
+    next(&mut open).expect("an answer");
+
+    assert!(served.dns.drain().await, "within its time");
+
+    assert!(next(&mut open).is_err());
+    assert!(TcpStream::connect(served.dns.addresses()[0]).is_err(), "nobody listens any more");
+    assert!(UdpSocket::bind(served.dns.addresses()[0]).is_ok(), "the port is free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zone_files_are_read_anew_and_a_wrong_one_keeps_its_zone() {
+    let served = Served::start([127, 0, 0, 1], |_| {});
+    let asked = |name: &str| code(&served.ask(Ipv4Addr::LOCALHOST, &question(1, name, RecordType::A)));
+    assert_eq!((asked("ns.example"), asked("new.example")), (0, 3));
+
+    served.write(&format!("{ZONE}new 60 A 10.0.0.2\n"));
+    assert!(served.dns.reload(&served.config).is_empty());
+    until("the new name is there", || asked("new.example") == 0);
+
+    served.write(&format!("{ZONE}new 60 A nonsense\n"));
+    let errors = served.dns.reload(&served.config);
+    assert!(
+        errors.len() == 1 && errors[0].to_string().contains("example.zone:6: new.example. A: `nonsense`"),
+        "{errors:?}"
+    );
+    assert_eq!(asked("new.example"), 0);
+
+    let none = Config { zone_files: vec![], ..served.config.clone() };
+    assert!(served.dns.reload(&none).is_empty());
+    until("it is served no more", || asked("new.example") == 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zones_follow_the_registry() {
+    let served = Served::start([127, 0, 0, 1], |_| {});
+    served.known.send_replace(false);
+    let dns = served.dns.clone();
+
+    served.snapshots.send_replace(Arc::new(Snapshot::empty().apply(Revision::new(7), [])));
+
+    let mut serving = dns.serving();
+    serving.wait_for(|revision| *revision == Revision::new(7)).await.expect("served");
+    assert_eq!(dns.zones().revision(), Revision::new(7));
+    until("what may be there is not denied", || !dns.zones().is_known());
+    assert_eq!(code(&served.ask(Ipv4Addr::LOCALHOST, &question(1, "web.elsewhere", RecordType::A))), 2);
+    served.known.send_replace(true);
+    until("it is known", || dns.zones().is_known());
+    assert_eq!(code(&served.ask(Ipv4Addr::LOCALHOST, &question(1, "web.elsewhere", RecordType::A))), 5);
+}
+
+#[test]
+fn a_file_that_is_wrong_is_an_error_at_the_start() {
+    let config = Config {
+        listen: vec![],
+        zone_files: vec![ZoneFile { origin: None, path: Path::new("/no/such.zone").into() }],
+        ..Config::default()
+    };
+    let error = crate::bind(&config).map(drop).expect_err("no such file");
+    assert!(error.to_string().starts_with("/no/such.zone: cannot be read"), "{error}");
+}

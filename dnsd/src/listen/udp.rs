@@ -1,0 +1,124 @@
+//! Datagrams, in batches: one system call takes up to 32, one sends their answers.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
+use smallvec::SmallVec;
+
+use super::{Shared, answer, wildcard};
+use crate::config::{BATCH, UDP_MESSAGE};
+use crate::metrics::Block;
+use crate::query::Over;
+use crate::respond::UDP;
+
+/// How long a thread rests after the system failed it, so that it does not spin.
+const REST: Duration = Duration::from_millis(10);
+
+/// Answers what comes to `socket` until all ends.
+pub(crate) fn serve(socket: &UdpSocket, shared: &Arc<Shared>, block: &Block) {
+    let any = socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
+    if any { wildcard::serve(socket, shared, block) } else { in_batches(socket, shared, block) }
+}
+
+fn in_batches(socket: &UdpSocket, shared: &Shared, block: &Block) {
+    let mut batch = Batch::new();
+    while !shared.ended.load(Ordering::Relaxed) {
+        match batch.receive(socket) {
+            Ok(()) => {
+                // One load for all of them: they are answered at one revision.
+                let zones = shared.zones.load();
+                batch.answer(&zones, block);
+                batch.send(socket, block);
+            }
+            Err(error) => rest_after(error),
+        }
+    }
+}
+
+/// Nothing came, or the system has no memory: the first is usual.
+pub(super) fn rest_after(error: Errno) {
+    if !matches!(error, Errno::EAGAIN | Errno::EINTR) {
+        thread::sleep(REST);
+    }
+}
+
+struct Batch {
+    received: MultiHeaders<SockaddrStorage>,
+    sent: MultiHeaders<SockaddrStorage>,
+    questions: Box<[[u8; UDP_MESSAGE]; BATCH]>,
+    /// How long each question is, and from whom.
+    from: SmallVec<[(usize, Option<SockaddrStorage>); BATCH]>,
+    answers: [Vec<u8>; BATCH],
+    /// To whom each answer goes.
+    to: SmallVec<[Option<SockaddrStorage>; BATCH]>,
+    dice: fastrand::Rng,
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self {
+            received: MultiHeaders::preallocate(BATCH, None),
+            sent: MultiHeaders::preallocate(BATCH, None),
+            questions: Box::new([[0; UDP_MESSAGE]; BATCH]),
+            from: SmallVec::new(),
+            answers: std::array::from_fn(|_| Vec::with_capacity(usize::from(UDP))),
+            to: SmallVec::new(),
+            dice: fastrand::Rng::new(),
+        }
+    }
+
+    /// Waits for a datagram, and takes with it those that are there.
+    fn receive(&mut self, socket: &UdpSocket) -> Result<(), Errno> {
+        self.from.clear();
+        let mut slices = self.questions.each_mut().map(|question| [IoSliceMut::new(question)]);
+        let flags = MsgFlags::MSG_WAITFORONE;
+        let received = recvmmsg(socket.as_raw_fd(), &mut self.received, slices.iter_mut(), flags, None)?;
+        self.from.extend(received.map(|message| (message.bytes, message.address)));
+        Ok(())
+    }
+
+    fn answer(&mut self, zones: &crate::zone::ZoneSet, block: &Block) {
+        self.to.clear();
+        for (question, (length, from)) in self.questions.iter().zip(&self.from) {
+            let Some(out) = self.answers.get_mut(self.to.len()) else { return };
+            out.clear();
+            let Some(question) = question.get(..*length) else { continue };
+            if answer(zones, question, Over::Udp, self.dice.u64(..), block, out) {
+                self.to.push(*from);
+            }
+        }
+    }
+
+    fn send(&mut self, socket: &UdpSocket, block: &Block) {
+        let mut done = 0;
+        while done < self.to.len() {
+            let slices: SmallVec<[[IoSlice<'_>; 1]; BATCH]> =
+                self.answers[done..self.to.len()].iter().map(|answer| [IoSlice::new(answer)]).collect();
+            let none: [ControlMessage<'_>; 0] = [];
+            let sent = sendmmsg(
+                socket.as_raw_fd(),
+                &mut self.sent,
+                slices.iter(),
+                &self.to[done..],
+                none,
+                MsgFlags::empty(),
+            );
+            match sent.map(Iterator::count) {
+                Ok(sent @ 1..) => done += sent,
+                Err(Errno::EINTR) => {}
+                // The first of them cannot be sent, to an address that cannot be reached for example; the others can.
+                Ok(_) | Err(_) => {
+                    block.unsent(1);
+                    done += 1;
+                }
+            }
+        }
+    }
+}
