@@ -365,6 +365,8 @@ impl Portico {
         let (http, admin, data) = (free(), free(), tempfile::tempdir().unwrap());
         let path = |name: &str| data.path().join(name).display().to_string();
         let child = Command::new(binary)
+            // Several run side by side; a variable, because older ones are measured too.
+            .env("PORTICO_DNS", "off")
             .args(["run", &format!("--workers={workers}"), &format!("--http={http}")])
             .args([&format!("--admin={admin}"), "--registry=memory:", &format!("--data={}", path(""))])
             .arg(format!("--access-log={}", path("access.log")))

@@ -36,7 +36,7 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve: proxy, registry and admin in one process.
+    /// Serve: proxy, DNS, registry and admin in one process.
     Run(Run),
     /// Start everything in a temporary folder with two origins of its own, and print what to try.
     Demo,
@@ -95,6 +95,12 @@ pub(crate) struct SettingFlags {
     /// Where to speak HTTP; may be repeated [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR")]
     http: Vec<SocketAddr>,
+    /// Where to speak DNS, over UDP and TCP, or `off`; may be repeated [default: 127.0.0.1:8053].
+    #[arg(long, value_name = "ADDR|off")]
+    dns: Vec<String>,
+    /// A zone to serve, in master format; relative names in it are below ORIGIN; may be repeated.
+    #[arg(long, value_name = "[ORIGIN=]PATH")]
+    zone_file: Vec<String>,
     /// Where to speak the admin API, or `off` [default: 127.0.0.1:8081].
     #[arg(long, value_name = "ADDR|off")]
     admin: Option<String>,
@@ -139,6 +145,12 @@ impl SettingFlags {
         let texts = |texts: Vec<String>| Value::List(texts.into_iter().map(Value::Text).collect());
         if !self.http.is_empty() {
             set("http.listen", "--http", texts(self.http.iter().map(SocketAddr::to_string).collect()));
+        }
+        if !self.dns.is_empty() {
+            set("dns.listen", "--dns", texts(self.dns.clone()));
+        }
+        if !self.zone_file.is_empty() {
+            set("dns.zone_files", "--zone-file", texts(self.zone_file.clone()));
         }
         if !self.registry.is_empty() {
             set("registry.url", "--registry", texts(self.registry.clone()));
@@ -196,6 +208,10 @@ mod tests {
             "-",
             "--active-checks",
             "off",
+            "--dns",
+            "off",
+            "--zone-file",
+            "example.com=/z",
             "--only",
             "proxy",
         ]);
@@ -208,6 +224,7 @@ mod tests {
         assert_eq!(settings.registry.url, ["memory:"]);
         assert_eq!(settings.proxy.workers, 2);
         assert!(!settings.registry.config.active_checks);
+        assert_eq!((settings.dns.listen.len(), settings.dns.zone_files.len()), (0, 1));
         assert_eq!(run.only, [Role::Proxy]);
     }
 }

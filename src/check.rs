@@ -9,6 +9,7 @@ use crate::privileges;
 /// Looks at what a start would need from the machine, without taking any of it.
 pub(crate) fn verify(loaded: &Loaded) -> Result<(), Failure> {
     privileges::wanted(&loaded.settings)?;
+    dnsd::check(&loaded.settings.dns)?;
     let pages = loaded.settings.proxy.error_pages.as_deref();
     proxy::respond::Pages::load(pages).map(drop).map_err(|error| Failure::Proxy(error.into()))
 }
@@ -28,6 +29,7 @@ pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> 
         n => format!("{n} threads"),
     };
     writeln!(out, "  serves HTTP on {}, {threads}", listeners.join(", "))?;
+    dns(&settings.dns, out)?;
     if let Ok(url) = registry_url(loaded) {
         writeln!(out, "  routes by {url}")?;
     }
@@ -45,6 +47,19 @@ pub(crate) fn describe(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> 
     }
     changed(loaded, out)?;
     remarks(loaded, out)
+}
+
+fn dns(settings: &dnsd::config::Config, out: &mut impl Write) -> io::Result<()> {
+    if settings.listen.is_empty() {
+        return writeln!(out, "  serves no DNS");
+    }
+    let listeners: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
+    let zones = match settings.zone_files.len() {
+        0 => String::new(),
+        1 => ", a zone from a file".to_owned(),
+        files => format!(", {files} zones from files"),
+    };
+    writeln!(out, "  serves DNS on {} (UDP and TCP){zones}", listeners.join(", "))
 }
 
 fn changed(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {

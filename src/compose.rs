@@ -1,12 +1,13 @@
 //! The house put together: what is opened in which order, what is handed to whom, and in which order it is closed.
 //!
 //! ```text
-//! bind (proxy, admin) ─► become the user ─► open the registry ─► start the proxy ─► serve admin ─► ready
-//!        draining ─► the proxy drains ─► admin ends ─► the registry is closed
-//! registry ─ snapshots, marks ─► proxy ─ health reports, reports ─► registry        admin ─► both
+//! bind (proxy, DNS, admin) ─► become the user ─► open the registry ─► start proxy and DNS ─► serve admin ─► ready
+//!        draining ─► proxy and DNS drain ─► admin ends ─► the registry is closed
+//! registry ─ snapshots, marks ─► proxy ─ health reports, reports ─► registry        admin ─► all
+//! registry ─ snapshots ─► DNS
 //! ```
 //!
-//! The proxy's threads are its own; registry, admin and whatever else waits run on the runtime this is called in.
+//! The threads of proxy and DNS are their own; registry, admin and whatever else waits run on the runtime this is called in.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -26,19 +27,34 @@ const FIRST_SNAPSHOT: Duration = Duration::from_secs(1);
 /// How long the store may take to be let go of.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Which parts run in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) proxy: bool,
+    pub(crate) dns: bool,
+}
+
+impl Parts {
+    /// Everything.
+    pub(crate) const ALL: Self = Self { proxy: true, dns: true };
+}
+
 /// Listeners that are bound, before anything is served.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    proxy: proxy::Bound,
+    proxy: Option<proxy::Bound>,
+    dns: Option<dnsd::Bound>,
     admin: Option<admin::Bound>,
 }
 
 /// Binds every listener, while we may still be root; then becomes whom the settings name.
-pub(crate) fn bind(loaded: &Loaded) -> Result<Bound, Failure> {
+pub(crate) fn bind(loaded: &Loaded, parts: Parts) -> Result<Bound, Failure> {
     let settings = &loaded.settings;
     let identity = privileges::wanted(settings)?;
     storage::prepare(settings, identity.as_ref())?;
-    let proxy = proxy::bind(&settings.proxy).map_err(cannot_bind)?;
+    let proxy = parts.proxy.then(|| proxy::bind(&settings.proxy).map_err(cannot_bind)).transpose()?;
+    let dns = parts.dns && !settings.dns.listen.is_empty();
+    let dns = dns.then(|| dnsd::bind(&settings.dns).map_err(cannot_bind_dns)).transpose()?;
     let admin = admin::bind(&settings.admin).map_err(|error| {
         let held =
             matches!(error, admin::BindError::Taken(_)).then(|| settings.admin.listen.and_then(holder));
@@ -47,8 +63,12 @@ pub(crate) fn bind(loaded: &Loaded) -> Result<Bound, Failure> {
     if let Some(identity) = identity {
         identity.become_it()?;
     }
-    Ok(Bound { proxy, admin })
+    Ok(Bound { proxy, dns, admin })
 }
+
+/// What stands behind a port that may not be had.
+const LOW_PORTS: &str =
+    "; ports below 1024 need root (see `user` in config/example.toml) or CAP_NET_BIND_SERVICE";
 
 fn cannot_bind(error: proxy::OpenError) -> Failure {
     let (holder, remedy) = match &error {
@@ -58,16 +78,34 @@ fn cannot_bind(error: proxy::OpenError) -> Failure {
         proxy::OpenError::Bind(proxy::BindError::Refused { source, .. })
             if source.kind() == std::io::ErrorKind::PermissionDenied =>
         {
-            (None, "; ports below 1024 need root (see `user` in config/example.toml) or CAP_NET_BIND_SERVICE")
+            (None, LOW_PORTS)
         }
         _ => (None, ""),
     };
     Failure::Listen { message: format!("{error}{remedy}"), holder }
 }
 
+fn cannot_bind_dns(error: dnsd::OpenError) -> Failure {
+    let error = match error {
+        dnsd::OpenError::File(error) => return error.into(),
+        dnsd::OpenError::Bind(error) => error,
+    };
+    let (holder, remedy) = match &error {
+        dnsd::BindError::Taken { address, .. } => {
+            (holder(*address), "; stop it, or speak DNS elsewhere (--dns ADDR) or not at all (--dns off)")
+        }
+        dnsd::BindError::Refused { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            (None, LOW_PORTS)
+        }
+        dnsd::BindError::Refused { .. } => (None, ""),
+    };
+    Failure::Listen { message: format!("{error}{remedy}"), holder }
+}
+
 /// Everything that runs.
 pub(crate) struct House {
-    pub(crate) proxy: proxy::Proxy,
+    pub(crate) proxy: Option<proxy::Proxy>,
+    pub(crate) dns: Option<dnsd::Dnsd>,
     pub(crate) registry: registry::Registry,
     /// Where admin is spoken.
     pub(crate) admin_address: Option<SocketAddr>,
@@ -78,34 +116,26 @@ pub(crate) struct House {
     end_admin: watch::Sender<bool>,
 }
 
-/// Opens the registry, starts the proxy, serves admin. Called inside a runtime.
+/// Opens the registry, starts proxy and DNS, serves admin. Called inside a runtime.
 pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure> {
-    let node = node_name(loaded, bound.proxy.addresses());
+    let (http, dns) = bound.addresses();
+    let node = node_name(loaded, http.first().or(dns.first()).copied());
     let (tell, fallen) = watch::channel(None);
     let alarm = Alarm::new(move |part| {
         tell.send_replace(Some(part));
     });
     let registry = open_registry(loaded, node.clone(), alarm.clone()).await?;
     first_snapshot(&registry).await;
-    let mut bound = bound;
-    if let Some(admin) = &bound.admin {
-        bound.proxy.guards(admin.address());
-    }
-    let listeners = listeners(bound.proxy.addresses(), bound.admin.as_ref());
-    let inputs = proxy::Inputs {
-        snapshots: registry.snapshots(),
-        marks: registry.marks(),
-        known: known(&registry),
-        health: registry.health_reports(),
-        alarm,
-    };
-    let proxy = bound.proxy.start(inputs)?;
-    registry.report(proxy.reports());
+    let listeners = listeners(&http, &dns, bound.admin.as_ref());
+    let others: Vec<_> = dns.into_iter().chain(bound.admin.as_ref().map(admin::Bound::address)).collect();
+    let proxy = bound.proxy.map(|proxy| start_proxy(proxy, &others, &registry, &alarm)).transpose()?;
+    let dns = bound.dns.map(|dns| start_dns(dns, &registry, alarm)).transpose()?;
     let (draining, is_draining) = watch::channel(false);
     let (end_admin, admin_ends) = watch::channel(false);
     let doors = admin::Doors {
         registry: registry.clone(),
-        proxy: Some(proxy.clone()),
+        proxy: proxy.clone(),
+        dns: dns.clone(),
         node,
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),
@@ -116,7 +146,41 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
     };
     let admin_address = bound.admin.as_ref().map(admin::Bound::address);
     let admin = bound.admin.map(|bound| tokio::spawn(serve_admin(bound, doors, admin_ends)));
-    Ok(House { proxy, registry, admin_address, admin, fallen, draining, end_admin })
+    Ok(House { proxy, dns, registry, admin_address, admin, fallen, draining, end_admin })
+}
+
+impl Bound {
+    /// Where HTTP and DNS will be spoken.
+    fn addresses(&self) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+        let http = self.proxy.as_ref().map_or_else(Vec::new, |proxy| proxy.addresses().to_vec());
+        (http, self.dns.as_ref().map_or_else(Vec::new, dnsd::Bound::addresses))
+    }
+}
+
+/// `others`: listeners of ours that no endpoint may be.
+fn start_proxy(
+    mut bound: proxy::Bound,
+    others: &[SocketAddr],
+    registry: &registry::Registry,
+    alarm: &Alarm,
+) -> Result<proxy::Proxy, Failure> {
+    for other in others {
+        bound.guards(*other);
+    }
+    let proxy = bound.start(proxy::Inputs {
+        snapshots: registry.snapshots(),
+        marks: registry.marks(),
+        known: known(registry),
+        health: registry.health_reports(),
+        alarm: alarm.clone(),
+    })?;
+    registry.report(proxy.reports());
+    Ok(proxy)
+}
+
+fn start_dns(bound: dnsd::Bound, registry: &registry::Registry, alarm: Alarm) -> Result<dnsd::Dnsd, Failure> {
+    let inputs = dnsd::Inputs { snapshots: registry.snapshots(), known: known(registry), alarm };
+    bound.start(inputs).map_err(|error| Failure::System { what: "cannot start DNS", error })
 }
 
 impl House {
@@ -135,7 +199,22 @@ impl House {
     /// Returns false when some had to be cut.
     pub(crate) async fn leave(self) -> bool {
         self.draining.send_replace(true);
-        let finished = self.proxy.drain().await;
+        let proxy = async {
+            match &self.proxy {
+                Some(proxy) => proxy.drain().await,
+                None => true,
+            }
+        };
+        let dns = async {
+            match &self.dns {
+                Some(dns) => dns.drain().await,
+                None => true,
+            }
+        };
+        let (finished, answered) = tokio::join!(proxy, dns);
+        if !answered {
+            tracing::warn!("DNS did not end in time");
+        }
         self.end_admin.send_replace(true);
         if let Some(admin) = self.admin {
             // It ends by itself, or it panicked, which it has said.
@@ -181,24 +260,29 @@ fn known(registry: &registry::Registry) -> watch::Receiver<bool> {
 }
 
 /// The node's name: as configured, else the machine's name and the first port, which no other process there has.
-fn node_name(loaded: &Loaded, addresses: &[SocketAddr]) -> NodeId {
+fn node_name(loaded: &Loaded, first: Option<SocketAddr>) -> NodeId {
     let configured = &loaded.settings.registry.node;
     if !configured.is_empty() {
         return NodeId(configured.as_str().into());
     }
     let name = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default();
     let name = if name.trim().is_empty() { "portico" } else { name.trim() };
-    let port = addresses.first().map_or(0, SocketAddr::port);
+    let port = first.map_or(0, |address| address.port());
     NodeId(format!("{name}:{port}").into())
 }
 
-fn listeners(http: &[SocketAddr], admin: Option<&admin::Bound>) -> Vec<admin::wire::Listener> {
+fn listeners(
+    http: &[SocketAddr],
+    dns: &[SocketAddr],
+    admin: Option<&admin::Bound>,
+) -> Vec<admin::wire::Listener> {
     let listener = |role: &str, address: SocketAddr| admin::wire::Listener {
         role: role.to_owned(),
         address: address.to_string(),
     };
     let http = http.iter().map(|address| listener("http", *address));
-    http.chain(admin.map(|bound| listener("admin", bound.address()))).collect()
+    let dns = dns.iter().map(|address| listener("dns", *address));
+    http.chain(dns).chain(admin.map(|bound| listener("admin", bound.address()))).collect()
 }
 
 async fn serve_admin(bound: admin::Bound, doors: admin::Doors, mut ends: watch::Receiver<bool>) {

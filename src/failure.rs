@@ -38,15 +38,18 @@ pub(crate) enum Failure {
     /// The proxy.
     #[error(transparent)]
     Proxy(#[from] proxy::StartError),
+    /// DNS: a zone file.
+    #[error(transparent)]
+    ZoneFile(#[from] dnsd::FileError),
     /// A defect.
     #[error(
         "{0} ended by a panic, which is a defect of portico: please report what the log says before this; portico ends, so that \
          whoever supervises it starts it anew"
     )]
     Panicked(&'static str),
-    /// What this version has not.
+    /// There would be nothing to serve: why, and what to write instead.
     #[error("{0}")]
-    NotBuilt(&'static str),
+    Nothing(&'static str),
     /// The system, in a matter that has no better name.
     #[error("{what}: {error}")]
     System {

@@ -1,9 +1,10 @@
 //! `portico run`: from the configuration to the last request.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use crate::args::{Role, Run};
-use crate::compose::{self, Bound, House};
+use crate::compose::{self, Bound, House, Parts};
 use crate::config::{Loaded, Setting, Sources};
 use crate::failure::Failure;
 use crate::logging;
@@ -15,15 +16,20 @@ const HOUSE_THREADS: usize = 2;
 
 /// Runs until a signal ends it.
 pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
-    check_roles(&arguments.only)?;
+    let parts = parts(&arguments.only)?;
     let sources = arguments.settings.sources();
     let loaded = sources.load()?;
+    if !parts.proxy && loaded.settings.dns.listen.is_empty() {
+        return Err(Failure::Nothing(
+            "--only dns, and dns.listen is \"off\": there is nothing to serve; write --dns ADDR",
+        ));
+    }
     let log = logging::start(&loaded.settings.log);
     for remark in &loaded.remarks {
         tracing::warn!("{remark}");
     }
     raise_file_limit();
-    let bound = compose::bind(&loaded)?;
+    let bound = compose::bind(&loaded, parts)?;
     in_runtime(async move {
         let mut signals = listen()?;
         let Some(house) = open(bound, &loaded, &mut signals).await? else { return Ok(ExitCode::SUCCESS) };
@@ -41,16 +47,14 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
 }
 
 /// Which parts were asked for; those that are not built are an error, not a process that does nothing.
-fn check_roles(only: &[Role]) -> Result<(), Failure> {
-    if only.contains(&Role::Dns) {
-        return Err(Failure::NotBuilt("--only dns: DNS is not built yet; --only proxy is"));
-    }
+fn parts(only: &[Role]) -> Result<Parts, Failure> {
     if only.contains(&Role::Control) {
-        return Err(Failure::NotBuilt(
-            "--only control: the control of instances is not built yet; --only proxy is",
+        return Err(Failure::Nothing(
+            "--only control: the control of instances is not built yet; --only proxy and --only dns are",
         ));
     }
-    Ok(())
+    let runs = |role| only.is_empty() || only.contains(&role);
+    Ok(Parts { proxy: runs(Role::Proxy), dns: runs(Role::Dns) })
 }
 
 /// Runs a future on the house's runtime.
@@ -86,11 +90,17 @@ pub(crate) async fn open(
 
 /// Says, to people and to the service manager, that requests are served, and at which addresses.
 fn ready(house: &House, loaded: &Loaded) {
-    let http: Vec<String> = house.proxy.addresses().iter().map(ToString::to_string).collect();
+    let joined = |addresses: Option<&[SocketAddr]>| {
+        let texts = addresses.unwrap_or_default().iter().map(ToString::to_string);
+        let text = texts.collect::<Vec<_>>().join(",");
+        if text.is_empty() { "off".to_owned() } else { text }
+    };
+    let http = joined(house.proxy.as_ref().map(proxy::Proxy::addresses));
+    let dns = joined(house.dns.as_ref().map(dnsd::Dnsd::addresses));
     let admin = house.admin_address.map_or_else(|| "off".to_owned(), |address| address.to_string());
     let registry = house.registry.state().borrow().url.clone();
     tracing::info!(
-        http = %http.join(","), %admin, %registry, data = %loaded.settings.data.display(),
+        %http, %dns, %admin, %registry, data = %loaded.settings.data.display(),
         version = %env!("CARGO_PKG_VERSION"), pid = std::process::id(), "ready"
     );
     notify(Notice::Ready);
@@ -108,7 +118,9 @@ async fn serve(
         match signals.next().await {
             Asked::End => return,
             Asked::Reopen => {
-                house.proxy.reopen_log();
+                if let Some(proxy) = &house.proxy {
+                    proxy.reopen_log();
+                }
                 tracing::info!("the access log is opened anew");
             }
             Asked::Reload => {
@@ -136,9 +148,14 @@ fn reload(house: &House, sources: &Sources, old: &Loaded, log: &logging::Handle)
         // What was read once can be read again.
         let _ = setting.set(&mut new.settings, &setting.get(&old.settings));
     }
-    if let Err(error) = house.proxy.reload(&new.settings.proxy) {
+    let taken = house.proxy.as_ref().map_or(Ok(()), |proxy| proxy.reload(&new.settings.proxy));
+    if let Err(error) = taken {
         tracing::error!(%error, "the configuration is not taken over, the old one stays");
         return None;
+    }
+    let wrong = house.dns.as_ref().map(|dns| dns.reload(&new.settings.dns)).unwrap_or_default();
+    for error in wrong {
+        tracing::error!(%error, "a zone file is not taken over; the zone that it held before, if any, is served on");
     }
     log.set_level(&new.settings.log.level);
     let changed = new.changed(old);

@@ -18,6 +18,8 @@ pub struct Doors {
     pub registry: Registry,
     /// The data path, when this process has one.
     pub proxy: Option<Proxy>,
+    /// DNS, when this process has it.
+    pub dns: Option<dnsd::Dnsd>,
     /// The name of this node.
     pub node: NodeId,
     /// The version of portico.

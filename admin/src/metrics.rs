@@ -1,5 +1,6 @@
 //! `/metrics`: this node's numbers in Prometheus' text format. Numbers of this process only; sums over nodes are the reader's.
 
+mod dns;
 mod exposition;
 
 use std::sync::Arc;
@@ -69,6 +70,9 @@ fn expose(app: &App) -> prometheus::Result<String> {
         of_proxy(&mut out, &proxy.totals());
         of_durations(&mut out, &proxy.totals());
         of_workers(&mut out, &proxy.by_worker());
+    }
+    if let Some(dns) = &doors.dns {
+        dns::expose(&mut out, dns);
     }
     out.text()
 }

@@ -17,6 +17,8 @@ pub(crate) fn of(app: &App) -> Readiness {
         app.first.get_or_init(|| app.doors.registry.snapshots().borrow().revision());
     }
     let serving = app.doors.proxy.as_ref().map(|proxy| proxy.reports().borrow().serving);
+    let dns = app.doors.dns.as_ref().map(|dns| *dns.serving().borrow());
+    let serving = Serving { proxy: serving, dns };
     let mut readiness = judge(&state, *app.doors.draining.borrow(), serving, app.first.get().copied());
     if let Some(reason) = app.doors.proxy.as_ref().and_then(|proxy| out_of_memory(proxy.memory())) {
         readiness.ready = false;
@@ -25,8 +27,15 @@ pub(crate) fn of(app: &App) -> Readiness {
     readiness
 }
 
-/// `serving`: the proxy's revision, where there is a proxy; `first`: the first revision that was worth serving.
-fn judge(state: &State, draining: bool, serving: Option<Revision>, first: Option<Revision>) -> Readiness {
+/// The revisions that are served, by the parts that this process has.
+#[derive(Clone, Copy)]
+struct Serving {
+    proxy: Option<Revision>,
+    dns: Option<Revision>,
+}
+
+/// `first`: the first revision that was worth serving.
+fn judge(state: &State, draining: bool, serving: Serving, first: Option<Revision>) -> Readiness {
     let mut reasons = Vec::new();
     if draining {
         reasons.push("this node is draining: it takes its leave".to_owned());
@@ -40,11 +49,14 @@ fn judge(state: &State, draining: bool, serving: Option<Revision>, first: Option
             "no routes yet: the registry was not read and there is no last known good copy{why}"
         ));
     }
-    if let (Some(serving), Some(first)) = (serving, first)
-        && serving < first
-    {
-        reasons
-            .push(format!("the proxy does not serve the routes yet: it is at revision {serving} of {first}"));
+    for (part, what, serving) in [("the proxy", "routes", serving.proxy), ("DNS", "names", serving.dns)] {
+        if let (Some(serving), Some(first)) = (serving, first)
+            && serving < first
+        {
+            reasons.push(format!(
+                "{part} does not serve the {what} yet: it is at revision {serving} of {first}"
+            ));
+        }
     }
     Readiness {
         ready: reasons.is_empty(),
@@ -90,7 +102,8 @@ mod tests {
     }
 
     fn check(state: &State, draining: bool, serving: Option<u64>, first: Option<u64>, expected: &[&str]) {
-        let readiness = judge(state, draining, serving.map(Revision::new), first.map(Revision::new));
+        let serving = Serving { proxy: serving.map(Revision::new), dns: None };
+        let readiness = judge(state, draining, serving, first.map(Revision::new));
         assert_eq!(readiness.ready, expected.is_empty());
         assert_eq!(readiness.reasons.len(), expected.len(), "{:?}", readiness.reasons);
         for (reason, part) in readiness.reasons.iter().zip(expected) {
@@ -103,6 +116,14 @@ mod tests {
         let memory = |pressure| Memory { pressure, used: 96, limit: Some(100) };
         assert_eq!(out_of_memory(memory(Pressure::High)), None);
         assert!(out_of_memory(memory(Pressure::Critical)).is_some_and(|why| why.contains("96 of 100")));
+    }
+
+    #[test]
+    fn a_node_whose_dns_lags_is_not_ready() {
+        let at = |revision| Serving { proxy: Some(Revision::new(7)), dns: Some(Revision::new(revision)) };
+        let judged = |revision| judge(&state(true, Link::Live), false, at(revision), Some(Revision::new(7)));
+        assert!(judged(7).ready && judged(8).ready);
+        assert_eq!(judged(6).reasons, ["DNS does not serve the names yet: it is at revision 6 of 7"]);
     }
 
     #[test]

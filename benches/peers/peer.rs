@@ -106,7 +106,8 @@ impl Running {
         let log = std::fs::File::create(own.join("log")).unwrap();
         let mut command = on_core(PROXY_CORE, program, &arguments);
         // Go's runtime follows the number of cores it may use; this says it once more.
-        command.env("GOMAXPROCS", "1").stdout(log.try_clone().unwrap()).stderr(log);
+        // portico serves no DNS here; a variable, because older ones are measured too.
+        command.env("GOMAXPROCS", "1").env("PORTICO_DNS", "off").stdout(log.try_clone().unwrap()).stderr(log);
         let running = Self { child: command.spawn().unwrap(), folder: own.clone(), http };
         if peer == Peer::Portico {
             wait_for(admin, "portico's admin listener");

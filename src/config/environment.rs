@@ -11,6 +11,7 @@ use super::value::Value;
 /// The short names.
 pub(crate) const SHORT: &[(&str, &str)] = &[
     ("PORTICO_HTTP", "http.listen"),
+    ("PORTICO_DNS", "dns.listen"),
     ("PORTICO_ADMIN", "admin.listen"),
     ("PORTICO_ADMIN_TOKEN", "admin.token"),
     ("PORTICO_REGISTRY", "registry.url"),

@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     pub log: Log,
     /// The data path.
     pub proxy: proxy::config::Config,
+    /// DNS.
+    pub dns: dnsd::config::Config,
     /// The registry.
     pub registry: Registry,
     /// The operator's door.
@@ -68,6 +70,7 @@ impl Default for Settings {
             group: None,
             log: Log { level: "info".into(), format: Format::Text },
             proxy: proxy::config::Config::default(),
+            dns: dnsd::config::Config::default(),
             registry: Registry {
                 url: vec!["embedded:".into()],
                 node: String::new(),
@@ -276,6 +279,27 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("health.check_jitter", proxy.health.check.jitter_percent, live),
     setting!("health.checks_at_once", proxy.health.check.at_once, live),
     setting!(size "health.check_body", proxy.health.check.body_bytes, live),
+    Setting {
+        key: "dns.listen",
+        live: Live::No,
+        secret: false,
+        get: |s| if s.dns.listen.is_empty() { Value::Text("off".into()) } else { s.dns.listen.show() },
+        set: |s, v| {
+            let off = |v: &Value| matches!(v, Value::Text(text) if text == "off");
+            let is_off =
+                off(v) || matches!(v, Value::List(values) if matches!(&values[..], [one] if off(one)));
+            s.dns.listen = if is_off { Vec::new() } else { Form::read(v)? };
+            Ok(())
+        },
+    },
+    setting!("dns.threads", dns.threads),
+    setting!("dns.zone_files", dns.zone_files, live),
+    setting!(size "dns.zone_file_size", dns.zone_file_bytes, live),
+    setting!(size "dns.receive_buffer", dns.receive_buffer_bytes),
+    setting!("dns.tcp_connections", dns.tcp_connections),
+    setting!("dns.tcp_connections_per_address", dns.tcp_connections_per_address),
+    setting!("dns.tcp_idle", dns.tcp_idle),
+    setting!("dns.tcp_message", dns.tcp_message),
     setting!("registry.url", registry.url, secret),
     setting!("registry.node", registry.node),
     setting!("registry.cache", registry.cache),

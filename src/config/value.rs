@@ -239,6 +239,17 @@ impl Form for PathBuf {
     }
 }
 
+impl Form for dnsd::ZoneFile {
+    fn show(&self) -> Value {
+        Value::Text(self.to_string())
+    }
+
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = text(value, "example.com=/etc/portico/example.com.zone")?;
+        Self::parse(text).map_err(|wrong| format!("is {text:?}, but {wrong}"))
+    }
+}
+
 /// What is written as `"off"` when it is not there.
 macro_rules! or_off {
     ($($inner:ty),*) => {$(

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 
 /// Prints what to try.
 pub(super) fn print(house: &House, loaded: &Loaded, origins: &[SocketAddr]) -> Result<(), Failure> {
-    let http = house.proxy.addresses().first().copied();
+    let http = house.proxy.as_ref().and_then(|proxy| proxy.addresses().first().copied());
     let (Some(http), Some(admin)) = (http, house.admin_address) else { return Ok(()) };
     let portico = std::env::current_exe().unwrap_or_else(|_| "portico".into());
     let text = guide(&portico, http, admin, origins, &loaded.settings.data);

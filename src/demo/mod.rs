@@ -37,11 +37,11 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     let usual = settings(folder.path(), [preferred(8080), preferred(8081)])?;
     let _log = logging::start(&usual.settings.log);
     run::raise_file_limit();
-    let (bound, loaded) = match compose::bind(&usual) {
+    let (bound, loaded) = match compose::bind(&usual, compose::Parts::ALL) {
         // Somebody was quicker, another demo perhaps.
         Err(Failure::Listen { .. }) => {
             let free = settings(folder.path(), [loopback(0), loopback(0)])?;
-            (compose::bind(&free)?, free)
+            (compose::bind(&free, compose::Parts::ALL)?, free)
         }
         bound => (bound?, usual),
     };
@@ -82,6 +82,7 @@ fn settings(folder: &Path, [http, admin]: [SocketAddr; 2]) -> Result<Loaded, Fai
     let flags = vec![
         flag("data", &folder.display().to_string()),
         flag("http.listen", &http.to_string()),
+        flag("dns.listen", "off"),
         flag("admin.listen", &admin.to_string()),
         flag("access_log.path", &folder.join("access.log").display().to_string()),
         flag("log.level", "warn"),

@@ -9,6 +9,7 @@ mod clocks;
 mod command_line;
 mod demo;
 mod disk;
+mod dns;
 mod documents;
 mod edges;
 mod exchange;

@@ -21,7 +21,7 @@ const ARROWS: [(&str, &[&str], &[&str]); 6] = [
     ("registry", &["model"], &["axum", "hyper", "httparse", "hickory-proto", "bollard"]),
     ("proxy", &["model"], &["redis", "redb", "axum", "hyper", "serde", "bollard"]),
     ("dnsd", &["model"], &["redis", "redb", "axum", "hyper", "serde", "bollard"]),
-    ("admin", &["model", "registry", "proxy"], &["redis", "redb", "bollard"]),
+    ("admin", &["model", "registry", "proxy", "dnsd"], &["redis", "redb", "bollard"]),
     ("cli", &["admin"], &["tokio", "redis", "redb", "hyper", "axum"]),
 ];
 

@@ -31,6 +31,8 @@ pub(crate) fn portico(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    // Many run side by side, and few are asked for names.
+    command.env("PORTICO_DNS", "off");
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Command { command, unread: false }
 }
@@ -200,6 +202,11 @@ impl Portico {
     /// All addresses where it speaks HTTP.
     pub(crate) fn listeners(&self) -> Vec<SocketAddr> {
         self.addresses("http")
+    }
+
+    /// Where it speaks DNS.
+    pub(crate) fn dns(&self) -> SocketAddr {
+        self.addresses("dns")[0]
     }
 
     /// Where it speaks the admin API.
