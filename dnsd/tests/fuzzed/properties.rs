@@ -1,0 +1,72 @@
+//! Messages and zone files.
+
+use std::sync::{Arc, LazyLock};
+
+use dnsd::query::{Over, answer};
+use dnsd::wire::{Code, LARGEST};
+use dnsd::zone::{ZoneSet, file};
+use hickory_proto::op::{Message, MessageType};
+use model::{DomainName, Revision};
+
+/// A zone with one of everything, and its child.
+const ZONES: [&str; 2] = [
+    "$ORIGIN e.\n$TTL 9\n@ SOA ns h 1 2 3 4 5\n@ NS ns\n@ NS ns.c\nns A 10.0.0.1\nns AAAA ::1\n*.w TXT w\nx.*.v A 10.0.0.2\nl CNAME m\nm CNAME l\n\
+     a CNAME ns\nd DNAME o\n*.o A 10.0.0.3\nc NS ns.c\nns.c A 10.0.0.4\nk.f NS ns\nk.f DS 1 8 2 00\ns SRV 1 2 3 ns\ns SRV 1 2 3 a\nx MX 1 ns\nt HTTPS 1 . alpn=h2\n",
+    "$ORIGIN f.e.\n$TTL 9\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nb A 10.0.0.5\n* CNAME ns.e.\n",
+];
+
+static SERVED: LazyLock<ZoneSet> = LazyLock::new(|| {
+    let many: String = (0..99).map(|n| format!("n A 10.0.1.{n}\nq TXT {n}{}\n", "y".repeat(200))).collect();
+    let zones = [format!("{}{many}", ZONES[0]), ZONES[1].to_owned()];
+    let zones = zones.iter().map(|text| Arc::new(file::read(text, None).unwrap()));
+    ZoneSet::new(Revision::new(1), true, zones)
+});
+
+/// Whatever comes has an answer that another reader reads, within the limits, or none. True when its question was answered.
+pub(crate) fn message(octets: &[u8]) -> bool {
+    let mut answered = false;
+    for over in [Over::Udp, Over::Tcp] {
+        let mut out = Vec::new();
+        let Some(sent) = answer(&SERVED, octets, over, 7, &mut out) else {
+            assert!(
+                out.is_empty() && (octets.len() < 12 || octets[2] & 0x80 != 0),
+                "every question is answered"
+            );
+            continue;
+        };
+        assert!(out.len() <= if over == Over::Udp { 1232 } else { LARGEST });
+        let read = Message::from_vec(&out).unwrap_or_else(|error| panic!("{error}: {out:02x?}"));
+        assert_eq!(read.metadata.id.to_be_bytes(), octets[..2]);
+        assert_eq!(
+            (read.metadata.message_type, read.metadata.truncation),
+            (MessageType::Response, sent.truncated)
+        );
+        assert!(over == Over::Udp || !sent.truncated, "nothing is too large for TCP here");
+        assert_eq!(u16::from(read.metadata.response_code), sent.code as u16);
+        if let Some(question) = read.queries.first() {
+            let asked = DomainName::parse(&question.name().to_string()).unwrap();
+            // As it was spelled: the octets of the question are those that came.
+            assert!(octets[12..].starts_with(asked.as_wire()));
+        }
+        answered |= matches!(sent.code, Code::NoError | Code::NoName | Code::NameExists);
+    }
+    answered
+}
+
+/// Any text is a zone or an error in one of its lines. True when it is a zone.
+pub(crate) fn zone_file(octets: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(octets) else { return false };
+    let origin = DomainName::parse("e").unwrap();
+    match file::read(text, Some(&origin)) {
+        Ok(zone) => {
+            assert!(zone.sets().all(|set| set.name().is_at_or_below(zone.apex())));
+            true
+        }
+        Err(error) => {
+            let lines = text.lines().count() + 1;
+            assert!(error.line.is_none_or(|line| (1..=lines).contains(&line)), "{error} in {lines} lines");
+            assert!(!error.message.is_empty());
+            false
+        }
+    }
+}
