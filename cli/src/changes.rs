@@ -1,8 +1,9 @@
 //! What a difference, a rollback or an import changes, for people.
 
-use admin::wire::{Applied, Differing, FrontendDoc, Refused, Side};
+use admin::wire::{Applied, Differing, FactDoc, Refused, Side};
 
-use crate::frontend::{endpoints_of, line};
+use crate::fact::says;
+use crate::frontend::line;
 use crate::history::difference;
 use crate::table::Table;
 
@@ -11,7 +12,11 @@ pub(crate) fn table(changes: &[Differing], more: usize) -> String {
     if changes.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(&["FRONTEND", "CHANGE", "WHAT"]);
+    let is_frontend = |doc: Option<&FactDoc>| doc.is_none_or(|doc| matches!(doc, FactDoc::Frontend(_)));
+    let of_frontends = changes
+        .iter()
+        .all(|change| is_frontend(change.before.as_ref()) && is_frontend(change.after.as_ref()));
+    let mut table = Table::new(&[if of_frontends { "FRONTEND" } else { "FACT" }, "CHANGE", "WHAT"]);
     for change in changes {
         let (word, what) = said(change);
         table.row([&change.frontend, word, &what]);
@@ -21,7 +26,6 @@ pub(crate) fn table(changes: &[Differing], more: usize) -> String {
 }
 
 fn said(change: &Differing) -> (&'static str, String) {
-    let endpoints = |doc: &FrontendDoc| endpoints_of(&doc.endpoints);
     let unseen = match &*change.unknown {
         [] => None,
         [Side::Before] => Some("what it said first"),
@@ -29,13 +33,13 @@ fn said(change: &Differing) -> (&'static str, String) {
         _ => Some("what it said"),
     };
     if let Some(unseen) = unseen {
-        let doc = change.before.as_ref().or(change.after.as_ref()).map(|doc| format!("{}; ", endpoints(doc)));
+        let doc = change.before.as_ref().or(change.after.as_ref()).map(|doc| format!("{}; ", says(doc)));
         return ("unknown", format!("{}nobody saw {unseen}", doc.unwrap_or_default()));
     }
     match (&change.before, &change.after) {
         (Some(before), Some(after)) => ("changed", difference(before, after)),
-        (None, Some(after)) => ("added", format!("-> {}", endpoints(after))),
-        (Some(before), None) => ("removed", endpoints(before)),
+        (None, Some(after)) => ("added", format!("-> {}", says(after))),
+        (Some(before), None) => ("removed", says(before)),
         (None, None) => ("none", String::new()),
     }
 }

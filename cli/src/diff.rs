@@ -14,7 +14,7 @@ Examples:
   portico diff 41
   portico diff 41 57";
 
-/// What differs in frontends between two revisions
+/// What differs in facts between two revisions
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DiffArgs {
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &DiffArgs, client: &Client) -> Result<Answer, Failure> {
 
 fn text(diff: &Diff) -> String {
     match changes::table(&diff.changes, 0) {
-        none if none.is_empty() => format!("no frontend differs between {} and {}\n", diff.from, diff.to),
+        none if none.is_empty() => format!("nothing differs between {} and {}\n", diff.from, diff.to),
         table => table,
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use admin::wire::{FrontendDoc, History, HistoryRecord};
+use admin::wire::{FactDoc, FrontendDoc, History, HistoryRecord};
 use clap::Args;
 
 use crate::answer::Answer;
 use crate::client::Client;
+use crate::fact::{changed_fields, says};
 use crate::failure::Failure;
-use crate::frontend::endpoints_of;
 use crate::name;
 use crate::table::Table;
 
@@ -28,13 +28,21 @@ pub struct HistoryArgs {
     #[arg(long, value_name = "N")]
     before: Option<u64>,
     /// Only changes of this frontend
-    #[arg(long, value_name = "HOST[/path]")]
+    #[arg(long, value_name = "HOST[/path]", conflicts_with = "fact")]
     frontend: Option<String>,
+    /// Only changes of this fact: service:NAME, instance:SERVICE/NAME or host:NAME
+    #[arg(long, value_name = "KEY")]
+    fact: Option<String>,
 }
 
 /// Runs it: page after page, when the server's pages are shorter than the limit.
 pub(crate) fn run(args: &HistoryArgs, client: &Client) -> Result<Answer, Failure> {
-    let key = args.frontend.as_deref().map(|name| format!("&key={}", name::encode(name))).unwrap_or_default();
+    let key = args
+        .frontend
+        .as_deref()
+        .or(args.fact.as_deref())
+        .map(|name| format!("&key={}", name::encode(name)))
+        .unwrap_or_default();
     let limit = args.limit as usize;
     let mut history = History { records: Vec::new(), next: args.before };
     loop {
@@ -55,7 +63,9 @@ fn text(history: &History) -> String {
     if history.records.is_empty() {
         return "no changes\n".to_owned();
     }
-    let mut table = Table::new(&["REVISION", "WHEN", "WHO", "FRONTEND", "WHAT"]);
+    let of_frontends = history.records.iter().all(|record| record.key.starts_with("frontend:"));
+    let fact = if of_frontends { "FRONTEND" } else { "FACT" };
+    let mut table = Table::new(&["REVISION", "WHEN", "WHO", fact, "WHAT"]);
     for record in &history.records {
         let key = record.key.strip_prefix("frontend:").unwrap_or(&record.key);
         table.row([&record.revision.to_string(), &record.at, &record.who, key, &what(record)]);
@@ -70,14 +80,22 @@ fn what(record: &HistoryRecord) -> String {
         (_, None) if record.set_aside => "set aside".to_owned(),
         (Some(_), None) => "removed".to_owned(),
         // A foreign writer's entry that came and went between two looks.
-        (None, None) => "no frontend before or after".to_owned(),
-        (None, Some(after)) => format!("-> {}", endpoints_of(&after.endpoints)),
+        (None, None) => "nothing before or after".to_owned(),
+        (None, Some(after)) => format!("-> {}", says(after)),
         (Some(before), Some(after)) => difference(before, after),
     }
 }
 
+/// What is different.
+pub(crate) fn difference(before: &FactDoc, after: &FactDoc) -> String {
+    match (before, after) {
+        (FactDoc::Frontend(before), FactDoc::Frontend(after)) => of_frontends(before, after),
+        (before, after) => changed_fields(before, after),
+    }
+}
+
 /// Which endpoints came (`+`), went (`-`) or have another weight (`~`), and that the rest changed too.
-pub(crate) fn difference(before: &FrontendDoc, after: &FrontendDoc) -> String {
+fn of_frontends(before: &FrontendDoc, after: &FrontendDoc) -> String {
     let weights = |doc: &FrontendDoc| -> BTreeMap<String, u64> {
         doc.endpoints.iter().map(|endpoint| (endpoint.url.clone(), endpoint.weight.unwrap_or(1))).collect()
     };
@@ -106,7 +124,11 @@ mod tests {
 
     use super::*;
 
-    fn doc(endpoints: &[(&str, Option<u64>)]) -> FrontendDoc {
+    fn doc(endpoints: &[(&str, Option<u64>)]) -> FactDoc {
+        FactDoc::Frontend(frontend(endpoints))
+    }
+
+    fn frontend(endpoints: &[(&str, Option<u64>)]) -> FrontendDoc {
         let endpoints =
             endpoints.iter().map(|(url, weight)| EndpointDoc { url: (*url).to_owned(), weight: *weight });
         FrontendDoc {
@@ -120,7 +142,7 @@ mod tests {
         }
     }
 
-    fn record(revision: u64, before: Option<FrontendDoc>, after: Option<FrontendDoc>) -> HistoryRecord {
+    fn record(revision: u64, before: Option<FactDoc>, after: Option<FactDoc>) -> HistoryRecord {
         HistoryRecord {
             revision,
             at_ms: 1_700_000_000_000,
@@ -138,8 +160,10 @@ mod tests {
     fn changes_say_who_when_and_what() {
         let one = doc(&[("http://a:1", None)]);
         let two = doc(&[("http://a:1", Some(3)), ("http://b:2", None)]);
-        let mut other_policy = one.clone();
-        other_policy.balance = Some(BalanceDoc::Random);
+        let other_policy = FactDoc::Frontend(FrontendDoc {
+            balance: Some(BalanceDoc::Random),
+            ..frontend(&[("http://a:1", None)])
+        });
         let aside = HistoryRecord { set_aside: true, ..record(6, Some(one.clone()), None) };
         let records = vec![
             aside,
@@ -159,7 +183,7 @@ mod tests {
         3         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  -http://b:2 ~http://a:1 (weight 3 -> 1)
         2         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  ~http://a:1 (weight 1 -> 3) +http://b:2
         1         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  -> http://a:1
-        0         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  no frontend before or after
+        0         2023-11-14T22:13:20.000Z  cli:root@\u{1b}host  www.example.com  nothing before or after
         "#);
     }
 }

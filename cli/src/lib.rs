@@ -17,6 +17,7 @@ mod client;
 mod diff;
 mod explain;
 mod export;
+mod fact;
 mod failure;
 mod file;
 mod frontend;
@@ -77,7 +78,7 @@ pub enum Command {
     Registry(registry::Command),
     /// Who changed what, when; newest first
     History(history::HistoryArgs),
-    /// What differs in frontends between two revisions
+    /// What differs in facts between two revisions
     Diff(diff::DiffArgs),
     /// Make desired facts what they were at a revision, as a new revision, all or nothing
     Rollback(rollback::RollbackArgs),

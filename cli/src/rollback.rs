@@ -28,7 +28,7 @@ pub struct RollbackArgs {
     /// Say what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Leave frontends alone of which nobody saw what they said
+    /// Leave facts alone of which nobody saw what they said
     #[arg(long)]
     keep_unknown: bool,
     /// Write in parts, each all or nothing, what is too much for one write
@@ -41,17 +41,32 @@ pub struct RollbackArgs {
 enum Only {
     /// Frontends.
     Frontends,
+    /// Services.
+    Services,
+    /// Instances that are there until they are removed.
+    Instances,
+    /// Hosts.
+    Hosts,
 }
 
 /// Runs it.
 pub(crate) fn run(args: &RollbackArgs, client: &Client) -> Result<Answer, Failure> {
     let wanted = Rollback {
         to: args.to,
-        only: args.only.iter().map(|Only::Frontends| Kind::Frontends).collect(),
+        only: args.only.iter().copied().map(kind).collect(),
         dry_run: args.dry_run,
         keep_unknown: args.keep_unknown,
         in_parts: args.in_parts,
     };
     let applied: Applied = client.patient().write(Method::POST, "/v1/rollback", Some(&wanted), &[])?;
     Answer::new(&applied, changes::text(&applied, &format!("back to revision {}", args.to)))
+}
+
+fn kind(only: Only) -> Kind {
+    match only {
+        Only::Frontends => Kind::Frontends,
+        Only::Services => Kind::Services,
+        Only::Instances => Kind::Instances,
+        Only::Hosts => Kind::Hosts,
+    }
 }

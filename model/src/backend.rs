@@ -21,6 +21,9 @@ pub struct BackendName(SmolStr);
 pub struct BackendNameError;
 
 impl BackendName {
+    /// The name of a backend without endpoints that nobody named.
+    pub(crate) const NOBODY: Self = Self(SmolStr::new_static("nobody"));
+
     /// Checks a name.
     ///
     /// # Errors

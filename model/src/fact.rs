@@ -4,15 +4,38 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::frontend::Frontend;
+use crate::host::Host;
 use crate::host_pattern::{HostPattern, HostPatternError};
+use crate::instance::Instance;
+use crate::label::{HostName, InstanceName, LabelError, ServiceName};
 use crate::path_prefix::{PathPrefix, PathPrefixError};
 use crate::revision::Revision;
+use crate::service::Service;
 
-/// Something stated in the registry.
+/// Something stated in the registry. There may be a million frontends: of the others, each stands behind a pointer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// A frontend and its backend.
     Frontend(Frontend),
+    /// A service.
+    Service(Box<Service>),
+    /// A running copy of a service.
+    Instance(Box<Instance>),
+    /// A machine.
+    Host(Box<Host>),
+}
+
+/// What a fact is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FactKind {
+    /// A frontend.
+    Frontend,
+    /// A service.
+    Service,
+    /// An instance.
+    Instance,
+    /// A host.
+    Host,
 }
 
 /// The name of a fact: at most one fact stands under a key.
@@ -25,12 +48,29 @@ pub enum FactKey {
         /// Which paths of them.
         path: PathPrefix,
     },
+    /// A service, by its name.
+    Service(ServiceName),
+    /// An instance, by its service and its name there.
+    Instance {
+        /// Of which service.
+        service: ServiceName,
+        /// Which.
+        name: InstanceName,
+    },
+    /// A host, by its name.
+    Host(HostName),
 }
 
 /// A fact's key where it stands: facts are ordered and found by it without a copy of it.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+///
+/// One kind after the other, the instances of one service side by side: each is a range. No name is empty, so an empty one is the place
+/// before all of them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum KeyRef<'a> {
     Frontend { host: &'a HostPattern, path: &'a PathPrefix },
+    Service(&'a str),
+    Instance { service: &'a str, name: &'a str },
+    Host(&'a str),
 }
 
 impl Fact {
@@ -38,13 +78,91 @@ impl Fact {
     pub fn key(&self) -> FactKey {
         match self {
             Self::Frontend(frontend) => frontend.key(),
+            Self::Service(service) => service.key(),
+            Self::Instance(instance) => instance.key(),
+            Self::Host(host) => host.key(),
+        }
+    }
+
+    /// What it is about.
+    pub const fn kind(&self) -> FactKind {
+        match self {
+            Self::Frontend(_) => FactKind::Frontend,
+            Self::Service(_) => FactKind::Service,
+            Self::Instance(_) => FactKind::Instance,
+            Self::Host(_) => FactKind::Host,
+        }
+    }
+
+    /// True for what somebody wants to be so; false for what somebody says is so: an instance that has to say it again.
+    pub fn is_desired(&self) -> bool {
+        !matches!(self, Self::Instance(instance) if instance.lease.is_some())
+    }
+
+    /// The frontend, when it is one.
+    pub const fn as_frontend(&self) -> Option<&Frontend> {
+        match self {
+            Self::Frontend(frontend) => Some(frontend),
+            Self::Service(_) | Self::Instance(_) | Self::Host(_) => None,
         }
     }
 
     pub(crate) fn key_ref(&self) -> KeyRef<'_> {
         match self {
             Self::Frontend(Frontend { host, path, .. }) => KeyRef::Frontend { host, path },
+            Self::Service(service) => KeyRef::Service(service.name.as_str()),
+            Self::Instance(instance) => {
+                KeyRef::Instance { service: instance.service.as_str(), name: instance.name.as_str() }
+            }
+            Self::Host(host) => KeyRef::Host(host.name.as_str()),
         }
+    }
+}
+
+impl From<Frontend> for Fact {
+    fn from(frontend: Frontend) -> Self {
+        Self::Frontend(frontend)
+    }
+}
+
+impl FactKind {
+    /// All kinds, in the order of their facts.
+    pub const ALL: [Self; 4] = [Self::Frontend, Self::Service, Self::Instance, Self::Host];
+
+    /// Its name, with which the keys of its facts begin.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Frontend => "frontend",
+            Self::Service => "service",
+            Self::Instance => "instance",
+            Self::Host => "host",
+        }
+    }
+
+    /// Its name where there are several.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Frontend => "frontends",
+            Self::Service => "services",
+            Self::Instance => "instances",
+            Self::Host => "hosts",
+        }
+    }
+
+    /// Its name in a sentence: `a service`, `an instance`.
+    pub const fn article_name(self) -> &'static str {
+        match self {
+            Self::Frontend => "a frontend",
+            Self::Service => "a service",
+            Self::Instance => "an instance",
+            Self::Host => "a host",
+        }
+    }
+}
+
+impl fmt::Display for FactKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -52,7 +170,7 @@ impl Fact {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FactKeyError {
     /// It does not start with a kind that exists.
-    #[error("a key starts with `frontend:`")]
+    #[error("a key starts with `frontend:`, `service:`, `instance:` or `host:`")]
     Kind,
     /// The host part is malformed.
     #[error(transparent)]
@@ -60,12 +178,33 @@ pub enum FactKeyError {
     /// The path part is malformed.
     #[error(transparent)]
     Path(#[from] PathPrefixError),
+    /// A name is malformed.
+    #[error(transparent)]
+    Name(#[from] LabelError),
+    /// An instance without its service, or the other way round.
+    #[error("an instance's key is `instance:SERVICE/NAME`")]
+    Instance,
 }
 
 impl FactKey {
     pub(crate) fn key_ref(&self) -> KeyRef<'_> {
         match self {
             Self::Frontend { host, path } => KeyRef::Frontend { host, path },
+            Self::Service(name) => KeyRef::Service(name.as_str()),
+            Self::Instance { service, name } => {
+                KeyRef::Instance { service: service.as_str(), name: name.as_str() }
+            }
+            Self::Host(name) => KeyRef::Host(name.as_str()),
+        }
+    }
+
+    /// What its fact is about.
+    pub const fn kind(&self) -> FactKind {
+        match self {
+            Self::Frontend { .. } => FactKind::Frontend,
+            Self::Service(_) => FactKind::Service,
+            Self::Instance { .. } => FactKind::Instance,
+            Self::Host(_) => FactKind::Host,
         }
     }
 
@@ -74,19 +213,33 @@ impl FactKey {
     /// # Errors
     /// [`FactKeyError`] says which part is malformed.
     pub fn parse(text: &str) -> Result<Self, FactKeyError> {
-        let rest = text.strip_prefix("frontend:").ok_or(FactKeyError::Kind)?;
-        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let path = if path.is_empty() { PathPrefix::root() } else { PathPrefix::parse(path)? };
-        Ok(Self::Frontend { host: HostPattern::parse(host)?, path })
+        let (kind, rest) = text.split_once(':').ok_or(FactKeyError::Kind)?;
+        match kind {
+            "frontend" => {
+                let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                let path = if path.is_empty() { PathPrefix::root() } else { PathPrefix::parse(path)? };
+                Ok(Self::Frontend { host: HostPattern::parse(host)?, path })
+            }
+            "service" => Ok(Self::Service(ServiceName::parse(rest)?)),
+            "instance" => {
+                let (service, name) = rest.split_once('/').ok_or(FactKeyError::Instance)?;
+                Ok(Self::Instance { service: ServiceName::parse(service)?, name: InstanceName::parse(name)? })
+            }
+            "host" => Ok(Self::Host(HostName::parse(rest)?)),
+            _ => Err(FactKeyError::Kind),
+        }
     }
 }
 
 impl fmt::Display for FactKey {
-    /// `frontend:www.example.com/api`; a root path is left out.
+    /// `frontend:www.example.com/api`, where a root path is left out; `service:web`, `instance:web/web-1`, `host:node-1`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Frontend { host, path } if path.is_root() => write!(f, "frontend:{host}"),
             Self::Frontend { host, path } => write!(f, "frontend:{host}{path}"),
+            Self::Service(name) => write!(f, "service:{name}"),
+            Self::Instance { service, name } => write!(f, "instance:{service}/{name}"),
+            Self::Host(name) => write!(f, "host:{name}"),
         }
     }
 }
@@ -130,17 +283,31 @@ mod tests {
     }
 
     #[test]
+    fn other_kinds_cost_a_frontend_nothing() {
+        assert_eq!(size_of::<Fact>(), size_of::<Frontend>());
+    }
+
+    #[test]
     fn keys_read_back_what_they_write() {
         for text in [
             "frontend:www.example.com",
             "frontend:*.example.com/api",
             "frontend:*",
             "frontend:[::1]:8080/a/b",
+            "service:web",
+            "instance:web/web-1",
+            "host:node-1",
         ] {
             assert_eq!(FactKey::parse(text).map(|key| key.to_string()), Ok(text.to_owned()));
         }
         assert_eq!(FactKey::parse("zone:a"), Err(FactKeyError::Kind));
         assert_eq!(FactKey::parse("frontend:a/../b"), Err(FactKeyError::Path(PathPrefixError::NotCanonical)));
         assert!(matches!(FactKey::parse("frontend:"), Err(FactKeyError::Host(_))));
+        assert_eq!(FactKey::parse("service"), Err(FactKeyError::Kind));
+        assert_eq!(FactKey::parse("service:a.b"), Err(FactKeyError::Name(LabelError::Character)));
+        assert_eq!(FactKey::parse("instance:web"), Err(FactKeyError::Instance));
+        assert_eq!(FactKey::parse("instance:web/"), Err(FactKeyError::Name(LabelError::Empty)));
+        assert_eq!(FactKey::parse("instance:web/a/b"), Err(FactKeyError::Name(LabelError::Character)));
+        assert_eq!(FactKey::parse("host:-"), Err(FactKeyError::Name(LabelError::Hyphen)));
     }
 }

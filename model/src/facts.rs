@@ -10,14 +10,18 @@ use equivalent::{Comparable, Equivalent};
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
-use crate::fact::{FactKey, Stated};
+use crate::fact::{FactKey, FactKind, KeyRef, Stated};
 
 /// How many facts are put at once at most.
 const RUN: usize = 4096;
 
 /// What is stated, by key. A copy costs nothing; a change of it copies O(log n) nodes.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Facts(OrdMap<ByKey, Unlike>);
+pub(crate) struct Facts {
+    by_key: OrdMap<ByKey, Unlike>,
+    /// How many there are of each kind.
+    counts: [usize; FactKind::ALL.len()],
+}
 
 /// What is stated, ordered by the key of its fact alone.
 #[derive(Debug, Clone)]
@@ -30,21 +34,31 @@ struct Unlike;
 
 impl Facts {
     pub(crate) fn get(&self, key: &FactKey) -> Option<&Stated> {
-        self.0.get_key_value(key).map(|(ByKey(stated), _)| stated)
+        self.by_key.get_key_value(key).map(|(ByKey(stated), _)| stated)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.by_key.len()
+    }
+
+    /// How many of a kind there are.
+    pub(crate) fn count(&self, kind: FactKind) -> usize {
+        self.counts[kind as usize]
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Stated> {
-        self.0.keys().map(|ByKey(stated)| stated)
+        self.by_key.keys().map(|ByKey(stated)| stated)
     }
 
     /// Those behind `key`; all without it.
     pub(crate) fn after(&self, key: Option<&FactKey>) -> impl Iterator<Item = &Stated> {
         let start = key.map_or(Bound::Unbounded, Bound::Excluded);
-        self.0.range::<_, FactKey>((start, Bound::Unbounded)).map(|(ByKey(stated), _)| stated)
+        self.by_key.range::<_, FactKey>((start, Bound::Unbounded)).map(|(ByKey(stated), _)| stated)
+    }
+
+    /// Those at `place` and behind it.
+    pub(crate) fn from(&self, place: KeyRef<'_>) -> impl Iterator<Item = &Stated> + use<'_> {
+        self.by_key.range(place..).map(|(ByKey(stated), _)| stated)
     }
 
     /// What stood in `older` and what stands here, under each key where that is not the same.
@@ -52,13 +66,20 @@ impl Facts {
         &'a self,
         older: &'a Self,
     ) -> impl Iterator<Item = (Option<&'a Stated>, Option<&'a Stated>)> {
-        older.0.diff(&self.0).filter_map(|item| match item {
+        older.by_key.diff(&self.by_key).filter_map(|item| match item {
             DiffItem::Add(ByKey(after), _) => Some((None, Some(after))),
             DiffItem::Remove(ByKey(before), _) => Some((Some(before), None)),
             DiffItem::Update { old: (ByKey(before), _), new: (ByKey(after), _) } => {
                 (before != after).then_some((Some(before), Some(after)))
             }
         })
+    }
+
+    fn insert(&mut self, stated: ByKey) {
+        let kind = stated.0.fact.kind();
+        if self.by_key.insert(stated, Unlike).is_none() {
+            self.counts[kind as usize] += 1;
+        }
     }
 
     /// To be changed, one after the other; done when what is returned is dropped.
@@ -85,7 +106,9 @@ impl Puts<'_> {
 
     pub(crate) fn remove(&mut self, key: &FactKey) {
         self.fill();
-        self.facts.0.remove(key);
+        if self.facts.by_key.remove(key).is_some() {
+            self.facts.counts[key.kind() as usize] -= 1;
+        }
     }
 
     /// Puts the run in, every second one first: ascending entries leave every leaf half full behind them, and the rest fills it.
@@ -93,13 +116,13 @@ impl Puts<'_> {
         let mut between = Vec::with_capacity(self.run.len() / 2);
         for (place, stated) in self.run.drain(..).enumerate() {
             if place % 2 == 0 {
-                self.facts.0.insert(stated, Unlike);
+                self.facts.insert(stated);
             } else {
                 between.push(stated);
             }
         }
         for stated in between {
-            self.facts.0.insert(stated, Unlike);
+            self.facts.insert(stated);
         }
     }
 }
@@ -151,5 +174,17 @@ impl Equivalent<ByKey> for FactKey {
 impl Comparable<ByKey> for FactKey {
     fn compare(&self, stated: &ByKey) -> Ordering {
         self.key_ref().cmp(&stated.0.fact.key_ref())
+    }
+}
+
+impl Equivalent<ByKey> for KeyRef<'_> {
+    fn equivalent(&self, stated: &ByKey) -> bool {
+        self.compare(stated) == Ordering::Equal
+    }
+}
+
+impl Comparable<ByKey> for KeyRef<'_> {
+    fn compare(&self, stated: &ByKey) -> Ordering {
+        self.cmp(&stated.0.fact.key_ref())
     }
 }

@@ -1,6 +1,7 @@
 //! A name (and path) that clients ask for.
 
-use crate::backend::Backend;
+use crate::backend::{Backend, BackendName};
+use crate::endpoints::Endpoints;
 use crate::fact::FactKey;
 use crate::host_pattern::HostPattern;
 use crate::path_prefix::PathPrefix;
@@ -27,6 +28,15 @@ impl Frontend {
     /// The key under which a registry keeps it.
     pub fn key(&self) -> FactKey {
         FactKey::Frontend { host: self.host.clone(), path: self.path.clone() }
+    }
+}
+
+impl Default for Frontend {
+    /// Every host and path, and nobody answers.
+    fn default() -> Self {
+        let backend =
+            Backend { name: BackendName::NOBODY, endpoints: Endpoints::default(), rejected: Rare::default() };
+        Self { host: HostPattern::Any, path: PathPrefix::root(), backend, policy: Rare::default() }
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Change ──► Snapshot@41.apply ──► Snapshot@42 ──► RouteTable, zones, turns
-//! Fact = Frontend …    Stated = Fact + Revision + Origin    Quarantined = what could not become a Fact
+//! Fact = Frontend | Service | Instance | Host    Stated = Fact + Revision + Origin    Quarantined = what could not become a Fact
 //! ```
 
 mod alarm;
@@ -19,13 +19,18 @@ mod fact;
 mod facts;
 mod frontend;
 mod health;
+mod host;
 mod host_pattern;
+mod instance;
+mod label;
+mod metadata;
 mod path_prefix;
 mod policy;
 mod rare;
 pub mod record;
 mod report;
 mod revision;
+mod service;
 mod snapshot;
 mod socket_path;
 
@@ -36,15 +41,22 @@ pub use check::{Check, CheckError, CheckKind, ExpectedStatus, HttpCheck};
 pub use domain_name::{DomainName, DomainNameError, MAX_LABEL, MAX_NAME};
 pub use endpoint::{Address, AddressError, Endpoint, RejectedEndpoint, Weight, WeightError};
 pub use endpoints::Endpoints;
-pub use fact::{Fact, FactKey, FactKeyError, Origin, Quarantined, Stated};
+pub use fact::{Fact, FactKey, FactKeyError, FactKind, Origin, Quarantined, Stated};
 pub use frontend::{Frontend, MAX_ENDPOINTS};
 pub use health::{DeadMarks, HealthReport, HealthVerdict};
+pub use host::Host;
 pub use host_pattern::{HostError, HostPattern, HostPatternError, canonical_host, split_port};
+pub use instance::{
+    Addresses, AddressesError, Instance, InstanceState, Lease, LeaseError, MAX_ADDRESSES, MAX_LEASE, MAX_TAGS,
+};
+pub use label::{HostName, InstanceName, Label, LabelError, PortName, ServiceName, Tag};
+pub use metadata::{MAX_METADATA, Metadata, MetadataError};
 pub use path_prefix::{PathPrefix, PathPrefixError};
 pub use policy::{BalanceKind, HashKey, Policy, Timeouts};
 pub use rare::{Rare, Usual};
 pub use record::{RecordData, RecordSet, RecordType};
 pub use report::{DeadEndpoint, NodeId, Report};
 pub use revision::Revision;
+pub use service::{MAX_PORTS, MAX_TTL, Port, Ports, PortsError, Protocol, Service, Ttl, TtlError, WhenEmpty};
 pub use snapshot::{Difference, Snapshot};
 pub use socket_path::{MAX_SOCKET_PATH, SocketPath, SocketPathError};

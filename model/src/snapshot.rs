@@ -5,10 +5,14 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use crate::change::Change;
-use crate::fact::{Fact, FactKey, Quarantined, Stated};
+use crate::fact::{Fact, FactKey, FactKind, KeyRef, Quarantined, Stated};
 use crate::facts::Facts;
 use crate::frontend::Frontend;
+use crate::host::Host;
+use crate::instance::Instance;
+use crate::label::ServiceName;
 use crate::revision::Revision;
+use crate::service::Service;
 
 /// All facts at one [`Revision`]. Immutable: [`Snapshot::apply`] makes the next one, sharing what did not change.
 ///
@@ -76,19 +80,71 @@ impl Snapshot {
         self.facts.iter()
     }
 
+    /// The facts behind `after` in their order, `after` itself left out; all without it.
+    pub fn facts_after(&self, after: Option<&FactKey>) -> impl Iterator<Item = &Stated> {
+        self.facts.after(after)
+    }
+
     /// The frontends among the facts, by host and path.
     pub fn frontends(&self) -> impl Iterator<Item = (&Frontend, &Stated)> {
-        self.facts.iter().map(frontend)
+        // They stand before all others.
+        self.facts.iter().map_while(frontend)
     }
 
     /// The frontends behind `after` in the order of [`Snapshot::frontends`], `after` itself left out; all without it.
     pub fn frontends_after(&self, after: Option<&FactKey>) -> impl Iterator<Item = (&Frontend, &Stated)> {
-        self.facts.after(after).map(frontend)
+        self.facts.after(after).map_while(frontend)
+    }
+
+    /// The service of this name.
+    pub fn service(&self, name: &ServiceName) -> Option<(&Service, &Stated)> {
+        service(self.facts.get(&FactKey::Service(name.clone()))?)
+    }
+
+    /// The services, by name.
+    pub fn services(&self) -> impl Iterator<Item = (&Service, &Stated)> {
+        self.facts.from(KeyRef::Service("")).map_while(service)
+    }
+
+    /// All instances, by service and name.
+    pub fn instances(&self) -> impl Iterator<Item = (&Instance, &Stated)> {
+        self.facts.from(KeyRef::Instance { service: "", name: "" }).map_while(instance)
+    }
+
+    /// The instances of one service, by name. There may be some of a service that nobody stated.
+    pub fn instances_of(&self, service: &ServiceName) -> impl Iterator<Item = (&Instance, &Stated)> {
+        let first = KeyRef::Instance { service: service.as_str(), name: "" };
+        let all = self.facts.from(first).map_while(instance);
+        all.take_while(move |(instance, _)| instance.service == *service)
+    }
+
+    /// The hosts, by name.
+    pub fn hosts(&self) -> impl Iterator<Item = (&Host, &Stated)> {
+        self.facts.from(KeyRef::Host("")).map_while(host)
+    }
+
+    /// The facts of one kind that stand behind `after`, which is a key of it, in their order; all without it.
+    pub fn of_kind(&self, kind: FactKind, after: Option<&FactKey>) -> impl Iterator<Item = &Stated> {
+        let first = match kind {
+            FactKind::Frontend => None,
+            FactKind::Service => Some(KeyRef::Service("")),
+            FactKind::Instance => Some(KeyRef::Instance { service: "", name: "" }),
+            FactKind::Host => Some(KeyRef::Host("")),
+        };
+        let from = first.filter(|_| after.is_none()).map(|first| self.facts.from(first));
+        let behind = from.is_none().then(|| self.facts.after(after));
+        let all = from.into_iter().flatten().chain(behind.into_iter().flatten());
+        all.take_while(move |stated| stated.fact.kind() == kind)
     }
 
     /// How many facts there are.
     pub fn len(&self) -> usize {
         self.facts.len()
+    }
+
+    /// How many facts of a kind there are.
+    pub fn count(&self, kind: FactKind) -> usize {
+        self.facts.count(kind)
     }
 
     /// True when there is no fact.
@@ -125,7 +181,30 @@ impl Snapshot {
     }
 }
 
-fn frontend(stated: &Stated) -> (&Frontend, &Stated) {
-    let Fact::Frontend(frontend) = &*stated.fact;
-    (frontend, stated)
+fn frontend(stated: &Stated) -> Option<(&Frontend, &Stated)> {
+    stated.fact.as_frontend().map(|frontend| (frontend, stated))
 }
+
+fn service(stated: &Stated) -> Option<(&Service, &Stated)> {
+    match &*stated.fact {
+        Fact::Service(service) => Some((service, stated)),
+        _ => None,
+    }
+}
+
+fn instance(stated: &Stated) -> Option<(&Instance, &Stated)> {
+    match &*stated.fact {
+        Fact::Instance(instance) => Some((instance, stated)),
+        _ => None,
+    }
+}
+
+fn host(stated: &Stated) -> Option<(&Host, &Stated)> {
+    match &*stated.fact {
+        Fact::Host(host) => Some((host, stated)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

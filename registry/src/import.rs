@@ -1,13 +1,13 @@
 //! Facts from elsewhere: a file of `portico export`, another Redis, a dump of key/value pairs.
 //!
-//! In: octets, or a Redis to read. Out: frontends, and by name everything that is not among them, with the reason. Never here: a write;
+//! In: octets, or a Redis to read. Out: facts, and by name everything that is not among them, with the reason. Never here: a write;
 //! an entry that is dropped in silence.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use model::{FactKey, Frontend, Quarantined};
+use model::{Fact, FactKey, Quarantined};
 
 use crate::driver::redis;
 use crate::format::{FormatError, traefik};
@@ -20,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gathered {
     /// What can be written. Entries of a list that are no endpoints were taken out, and are among `refused`.
-    pub frontends: Vec<Frontend>,
+    pub facts: Vec<Fact>,
     /// What was meant to be routed and cannot be: an import of everything fails by it.
     pub refused: Vec<Refused>,
     /// What is beside the routes and has no counterpart here, or not yet.
@@ -96,26 +96,31 @@ impl Gathered {
         self.ignored.push(refused(place, why));
     }
 
-    /// Takes in a frontend; what its list has beside endpoints is taken out and noted under `place`.
-    pub(crate) fn add(&mut self, place: &str, mut frontend: Frontend) {
-        for entry in std::mem::take(&mut *frontend.backend.rejected) {
-            self.refused.push(Refused {
-                place: format!("{place}: `{}`", entry.text),
-                reason: entry.reason.into(),
-                remedy: "correct it where it stands, or take it out".to_owned(),
-            });
+    /// Takes in a fact; what the list of a frontend has beside endpoints is taken out and noted under `place`.
+    pub(crate) fn add(&mut self, place: &str, fact: impl Into<Fact>) {
+        let mut fact = fact.into();
+        if let Fact::Frontend(frontend) = &mut fact
+            && !frontend.backend.rejected.is_empty()
+        {
+            for entry in std::mem::take(&mut *frontend.backend.rejected) {
+                self.refused.push(Refused {
+                    place: format!("{place}: `{}`", entry.text),
+                    reason: entry.reason.into(),
+                    remedy: "correct it where it stands, or take it out".to_owned(),
+                });
+            }
         }
-        self.frontends.push(frontend);
+        self.facts.push(fact);
     }
 
-    /// Of several frontends under one key the first one stays; the others are noted.
+    /// Of several facts under one key the first one stays; the others are noted.
     pub(crate) fn without_repetitions(mut self) -> Self {
         let mut seen: BTreeMap<FactKey, ()> = BTreeMap::new();
         let mut repeated = Vec::new();
-        self.frontends.retain(|frontend| {
-            let first = seen.insert(frontend.key(), ()).is_none();
+        self.facts.retain(|fact| {
+            let first = seen.insert(fact.key(), ()).is_none();
             if !first {
-                repeated.push(frontend.key().to_string());
+                repeated.push(fact.key().to_string());
             }
             first
         });

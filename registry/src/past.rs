@@ -206,10 +206,7 @@ mod tests {
         let shown = |was: &Was| match was {
             Was::Unknown => "?".to_owned(),
             Was::Known(None) => "-".to_owned(),
-            Was::Known(Some(fact)) => {
-                let Fact::Frontend(frontend) = &**fact;
-                frontend.backend.name.to_string()
-            }
+            Was::Known(Some(fact)) => fact.as_frontend().expect("a frontend").backend.name.to_string(),
         };
         let told: Vec<String> = span
             .keys

@@ -74,8 +74,7 @@ fn same(one: Option<&Fact>, other: Option<&Fact>) -> bool {
                 && one.backend.name == other.backend.name
                 && one.backend.endpoints == other.backend.endpoints
         }
-        (None, None) => true,
-        _ => false,
+        (one, other) => one == other,
     }
 }
 

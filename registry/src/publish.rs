@@ -248,19 +248,21 @@ fn check(write: &Write, max_edits: usize, max_value: usize) -> Result<(), Publis
         if !keys.insert(key) {
             return invalid(format!("{key} is edited twice; say it once"));
         }
-        let Some(Fact::Frontend(frontend)) = fact else { continue };
-        if frontend.key() != *key {
-            return invalid(format!("{key} cannot hold {}; write it under its own key", frontend.key()));
+        let Some(fact) = fact else { continue };
+        if fact.key() != *key {
+            return invalid(format!("{key} cannot hold {}; write it under its own key", fact.key()));
         }
-        let backend = &frontend.backend;
-        if let Some(rejected) = backend.rejected.first() {
-            return invalid(format!("{key}: `{}`: {}", rejected.text, rejected.reason));
+        if let Fact::Frontend(frontend) = fact {
+            let backend = &frontend.backend;
+            if let Some(rejected) = backend.rejected.first() {
+                return invalid(format!("{key}: `{}`: {}", rejected.text, rejected.reason));
+            }
+            if backend.endpoints.len() > MAX_ENDPOINTS {
+                return invalid(format!("{key} has more than {MAX_ENDPOINTS} endpoints; spread them"));
+            }
         }
-        if backend.endpoints.len() > MAX_ENDPOINTS {
-            return invalid(format!("{key} has more than {MAX_ENDPOINTS} endpoints; spread them"));
-        }
-        if native::write_frontend(frontend).len() > max_value {
-            return invalid(format!("{key} takes more than {max_value} octets; spread its endpoints"));
+        if native::write_fact(fact).len() > max_value {
+            return invalid(format!("{key} takes more than {max_value} octets; make it smaller"));
         }
     }
     Ok(())

@@ -146,7 +146,7 @@ async fn rounds(seed: u64) {
             let stated = snapshot.get(&FactKey::parse(&format!("frontend:{host}")).unwrap()).expect("there");
             assert!(stated.revision.number() >= *at, "round {round}: {host} is older than it was");
             if stated.revision.number() == *at {
-                let Fact::Frontend(frontend) = &*stated.fact;
+                let frontend = stated.fact.as_frontend().unwrap();
                 let Address::Name { name, .. } = &frontend.backend.endpoints[0].address else {
                     panic!("a name")
                 };

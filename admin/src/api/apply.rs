@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use model::{Fact, FactKey, Revision, Snapshot};
+use model::{Fact, FactKey, FactKind, Revision, Snapshot};
 use registry::{Plan, PublishError, Was};
 
 use super::{name_of, past, writing};
 use crate::doors::App;
 use crate::problem::Problem;
-use crate::wire::{Applied, Differing, FrontendDoc, Refused};
+use crate::wire::{Applied, Differing, FactDoc, Refused};
 
 /// How often somebody else may be faster before we give up.
 const ATTEMPTS: usize = 8;
@@ -32,7 +32,9 @@ pub(crate) struct Order {
 /// What the facts shall be.
 pub(crate) enum Wanted {
     /// What they were at a revision; with `keep_unknown`, those of which nobody saw what they were stay as they are.
-    Past { at: Revision, keep_unknown: bool },
+    ///
+    /// Of these kinds, and desired ones only: what is observed was so then, which does not make it so now.
+    Past { at: Revision, keep_unknown: bool, only: Vec<FactKind> },
     /// These, and with `replace` no others.
     Facts { facts: Vec<Arc<Fact>>, replace: bool },
 }
@@ -80,7 +82,7 @@ pub(crate) async fn apply(app: &App, order: &Order, wanted: &Wanted) -> Result<A
 impl Wanted {
     /// The plan from `now` to what is wanted, and what it leaves alone.
     async fn decide(&self, app: &App, now: &Snapshot) -> Result<(Plan, Vec<Refused>), Problem> {
-        let (at, keep_unknown) = match self {
+        let (at, keep_unknown, only) = match self {
             Self::Facts { facts, replace: true } => {
                 return Ok((Plan::replacing(now, facts.iter().cloned()), Vec::new()));
             }
@@ -88,12 +90,17 @@ impl Wanted {
                 let facts = facts.iter().map(|fact| (fact.key(), Some(Arc::clone(fact))));
                 return Ok((Plan::towards(now, facts), Vec::new()));
             }
-            Self::Past { at, keep_unknown } => (*at, *keep_unknown),
+            Self::Past { at, keep_unknown, only } => (*at, *keep_unknown, only),
         };
         // Asked for after `now` was taken: whatever `now` shows is in this part of the history.
         let present = app.doors.registry.snapshots().borrow().revision();
         let touched = app.doors.registry.touched(present, at).await;
-        let touched = touched.map_err(|error| past::refused(&error))?;
+        let mut touched = touched.map_err(|error| past::refused(&error))?;
+        let is_desired = |was: &Was| !matches!(was, Was::Known(Some(fact)) if !fact.is_desired());
+        touched.retain(|touched| {
+            let wanted = only.contains(&touched.key.kind());
+            wanted && is_desired(&touched.before) && is_desired(&touched.after)
+        });
         let unknown = touched.iter().filter(|touched| touched.after == Was::Unknown);
         let unknown: Vec<String> = unknown.map(|touched| name_of(&touched.key)).collect();
         if !unknown.is_empty() && !keep_unknown {
@@ -168,11 +175,11 @@ fn told(
 
 /// How many endpoints a fact has.
 pub(crate) fn count(fact: Option<&Fact>) -> usize {
-    fact.map_or(0, |Fact::Frontend(frontend)| frontend.backend.endpoints.len())
+    fact.and_then(Fact::as_frontend).map_or(0, |frontend| frontend.backend.endpoints.len())
 }
 
 /// A difference, both of whose sides are known.
 pub(crate) fn differing(key: &FactKey, before: Option<&Fact>, after: Option<&Fact>) -> Differing {
-    let doc = |fact: Option<&Fact>| fact.map(|Fact::Frontend(frontend)| FrontendDoc::from(frontend));
+    let doc = |fact: Option<&Fact>| fact.map(FactDoc::from);
     Differing { frontend: name_of(key), before: doc(before), after: doc(after), unknown: Vec::new() }
 }

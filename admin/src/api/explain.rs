@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::{FactKey, Quarantined, Revision, Snapshot, Timeouts};
+use model::{FactKey, PathPrefix, Quarantined, Revision, Snapshot, Timeouts};
 use proxy::config::ClientLimits;
 use proxy::http::{Limits, RequestError, RequestHead};
 use proxy::route::{Explanation, Outcome, RouteTable};
@@ -134,10 +134,9 @@ fn considered(explanation: &Explanation, snapshot: &Snapshot) -> Vec<Considered>
     let mut aside = set_aside(explanation, snapshot);
     let mut all = Vec::with_capacity(explanation.considered.len());
     for looked_at in &explanation.considered {
-        let (here, others): (Vec<_>, Vec<_>) = aside.into_iter().partition(|(key, _)| {
-            let FactKey::Frontend { host, .. } = key;
-            *host == looked_at.host
-        });
+        let (here, others): (Vec<_>, Vec<_>) = aside
+            .into_iter()
+            .partition(|(key, _)| matches!(key, FactKey::Frontend { host, .. } if *host == looked_at.host));
         aside = others;
         all.extend(here.iter().map(|(key, why)| Considered {
             pattern: name_of(key),
@@ -162,8 +161,8 @@ fn considered(explanation: &Explanation, snapshot: &Snapshot) -> Vec<Considered>
 fn set_aside<'s>(explanation: &Explanation, snapshot: &'s Snapshot) -> Vec<(FactKey, &'s Quarantined)> {
     let keys = snapshot.quarantine().filter_map(|(raw, why)| Some((key_in(raw)?, why)));
     keys.filter(|(key, _)| {
-        let FactKey::Frontend { path, .. } = key;
-        path.covers(explanation.path.as_bytes()) && snapshot.get(key).is_none()
+        let covers = |path: &PathPrefix| path.covers(explanation.path.as_bytes());
+        matches!(key, FactKey::Frontend { path, .. } if covers(path)) && snapshot.get(key).is_none()
     })
     .collect()
 }

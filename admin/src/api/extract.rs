@@ -5,7 +5,7 @@ use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use model::{FactKey, HostPattern, PathPrefix};
+use model::{FactKey, FactKind, HostPattern, PathPrefix};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -95,6 +95,24 @@ pub(crate) fn parse_name(field: &str, text: &str) -> Result<Subject, Problem> {
     let (host, path) = text.split_at(text.find('/').unwrap_or(text.len()));
     let path = if path.is_empty() { PathPrefix::root() } else { parse_path(field, path)? };
     Ok(Subject { host: parse_host(field, host)?, path })
+}
+
+/// A fact's key out of what operators write: a frontend as `HOST[/path]`, any other fact as `service:web`.
+///
+/// `service:80` is a host on a port: a frontend.
+pub(crate) fn parse_key(field: &str, text: &str) -> Result<FactKey, Problem> {
+    let other = text.split_once(':').filter(|(kind, rest)| {
+        let names = FactKind::ALL.map(FactKind::name);
+        *kind != "frontend" && names.contains(kind) && !rest.bytes().all(|octet| octet.is_ascii_digit())
+    });
+    match other {
+        None => parse_name(field, text).map(|subject| subject.key()),
+        Some(_) => FactKey::parse(text).map_err(|error| {
+            let remedy =
+                "write `service:web`, `instance:web/web-1`, `host:node-1` or a frontend's HOST[/path]";
+            Problem::invalid(field, error.to_string(), remedy)
+        }),
+    }
 }
 
 /// A body that could not be read.

@@ -57,7 +57,7 @@ pub(crate) async fn show(
     let snapshot = writing::snapshot(&app)?;
     let key = subject.key();
     let stated = snapshot.get(&key).ok_or_else(|| writing::not_found(&key))?;
-    let model::Fact::Frontend(frontend) = &*stated.fact;
+    let frontend = stated.fact.as_frontend().ok_or_else(|| writing::not_found(&key))?;
     let mut response = match conditions::reader_has(&headers, stated.revision) {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => json(StatusCode::OK, &view(frontend, stated)),

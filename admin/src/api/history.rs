@@ -9,11 +9,12 @@ use model::{ChangeRecord, Fact, Revision};
 use registry::{HistoryQuery, ReadError};
 use serde::Deserialize;
 
+use super::apply::count;
 use super::extract::{self, Params};
 use super::json;
 use crate::doors::App;
 use crate::problem::Problem;
-use crate::wire::{FrontendDoc, History, HistoryRecord};
+use crate::wire::{FactDoc, History, HistoryRecord};
 
 /// How many records a page has when nothing is said.
 const PAGE: usize = 100;
@@ -32,8 +33,7 @@ pub(crate) async fn history(
     Params(query): Params<Query>,
 ) -> Result<Response, Problem> {
     let limit = query.limit.unwrap_or(PAGE).clamp(1, app.config.page);
-    let key =
-        query.key.map(|name| extract::parse_name("key", &name)).transpose()?.map(|subject| subject.key());
+    let key = query.key.map(|name| extract::parse_key("key", &name)).transpose()?;
     let asked = HistoryQuery { limit, before: query.before.map(Revision::new), key };
     let records = app.doors.registry.history(asked).await.map_err(|error| refused(&error))?;
     let full = records.len() >= limit;
@@ -45,16 +45,11 @@ pub(crate) async fn history(
 }
 
 fn endpoints(record: &ChangeRecord) -> usize {
-    let count = |fact: &Option<Arc<Fact>>| {
-        fact.as_deref().map_or(0, |Fact::Frontend(frontend)| frontend.backend.endpoints.len())
-    };
-    count(&record.before) + count(&record.after)
+    count(record.before.as_deref()) + count(record.after.as_deref())
 }
 
 fn record(record: &ChangeRecord) -> HistoryRecord {
-    let doc = |fact: &Option<Arc<Fact>>| {
-        fact.as_deref().map(|Fact::Frontend(frontend)| FrontendDoc::from(frontend))
-    };
+    let doc = |fact: &Option<Arc<Fact>>| fact.as_deref().map(FactDoc::from);
     HistoryRecord {
         revision: record.revision.number(),
         at_ms: record.at_ms,

@@ -8,8 +8,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use model::Fact;
-use registry::format::facts;
+use registry::format::facts as file;
 use registry::import::{Gathered, ImportError, Layout, Refused, read_dump, read_redis};
 use serde::Deserialize;
 
@@ -61,7 +60,7 @@ pub(crate) async fn import(
         }
         _ => extract::bad_body(&rejection),
     })?;
-    let Gathered { frontends, refused, ignored } = gather(query.layout, body).await?;
+    let Gathered { facts, refused, ignored } = gather(query.layout, body).await?;
     let order = Order {
         who: format!("import by {}", writing::who(&headers, peer)),
         dry_run: query.dry_run,
@@ -71,12 +70,12 @@ pub(crate) async fn import(
     if !refused.is_empty() && !query.dry_run && (query.replace || !query.keep_going) {
         return Err(not_whole(&refused, query.replace));
     }
-    if query.replace && frontends.is_empty() {
-        let detail = "there is no frontend in it: replacing would remove all that are there";
+    if query.replace && facts.is_empty() {
+        let detail = "there is no fact in it: replacing would remove all that are there";
         let remedy = "look whether it is the right one; `portico frontend rm` removes what shall go";
         return Err(Problem::invalid("replace", detail, remedy));
     }
-    let facts = frontends.into_iter().map(|frontend| Arc::new(Fact::Frontend(frontend))).collect();
+    let facts = facts.into_iter().map(Arc::new).collect();
     let mut applied = apply(&app, &order, &Wanted::Facts { facts, replace: query.replace }).await?;
     applied.refused = shown(refused);
     applied.ignored = shown(ignored);
@@ -98,7 +97,7 @@ async fn gather(layout: Option<LayoutName>, body: Bytes) -> Result<Gathered, Pro
         return read_redis(&from, layout).await.map_err(unread);
     }
     let read = tokio::task::spawn_blocking(move || match layout {
-        None | Some(LayoutName::Portico) => facts::read(&body).map_err(extract::bad_format),
+        None | Some(LayoutName::Portico) => file::read(&body).map_err(extract::bad_format),
         Some(LayoutName::Traefik) => read_dump(&body).map_err(extract::bad_format),
         Some(LayoutName::Hipache) => {
             let remedy = r#"name the Redis that has them: {"from": "redis://HOST:PORT/DB#PREFIX"}"#;

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use model::{Fact, Revision};
+use model::{Fact, FactKind, Revision};
 use registry::{PastError, Touched, Was};
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ use super::{history, json, writing};
 use crate::doors::App;
 use crate::problem::Problem;
 use crate::server::Peer;
-use crate::wire::{Diff, Differing, Rollback, Side};
+use crate::wire::{Diff, Differing, Kind, Rollback, Side};
 
 /// How many facts an error names.
 const NAMED: usize = 5;
@@ -38,8 +38,7 @@ pub(crate) async fn diff(
     Params(query): Params<DiffQuery>,
 ) -> Result<Response, Problem> {
     let limit = query.limit.unwrap_or(app.config.page).clamp(1, app.config.page);
-    let after =
-        query.after.map(|name| extract::parse_name("after", &name)).transpose()?.map(|subject| subject.key());
+    let after = query.after.map(|name| extract::parse_key("after", &name)).transpose()?;
     let now = writing::snapshot(&app)?.revision();
     let (from, to) = (Revision::new(query.from), query.to.map_or(now, Revision::new));
     let touched = app.doors.registry.touched(from, to).await.map_err(|error| refused(&error))?;
@@ -84,9 +83,21 @@ pub(crate) async fn rollback(
         in_parts: wanted.in_parts,
         parts_flag: "--in-parts (API: \"in_parts\": true)",
     };
-    // There are frontends only, so that `only` leaves nothing out yet.
-    let past = Wanted::Past { at: to, keep_unknown: wanted.keep_unknown };
+    let only = match &*wanted.only {
+        [] => FactKind::ALL.to_vec(),
+        only => only.iter().copied().map(kind).collect(),
+    };
+    let past = Wanted::Past { at: to, keep_unknown: wanted.keep_unknown, only };
     Ok(json(StatusCode::OK, &apply(&app, &order, &past).await?))
+}
+
+fn kind(kind: Kind) -> FactKind {
+    match kind {
+        Kind::Frontends => FactKind::Frontend,
+        Kind::Services => FactKind::Service,
+        Kind::Instances => FactKind::Instance,
+        Kind::Hosts => FactKind::Host,
+    }
 }
 
 const REMEDY: &str = r#"write it like {"to": 41, "only": ["frontends"], "dry_run": true}"#;
@@ -99,7 +110,7 @@ pub(crate) fn nobody_saw(names: &[String], at: Revision) -> Problem {
         "nobody saw what {}{more} said at revision {at}: a foreign writer changed it while no portico looked",
         named.join(", ")
     );
-    let remedy = "say --keep-unknown (API: \"keep_unknown\": true) to leave such frontends as they are";
+    let remedy = "say --keep-unknown (API: \"keep_unknown\": true) to leave such facts as they are";
     Problem::new(StatusCode::CONFLICT, "unknown-past", detail, remedy)
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::FrontendDoc;
+use super::FactDoc;
 
 /// `/v1/history`: changes, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,15 +24,15 @@ pub struct HistoryRecord {
     pub at: String,
     /// Who.
     pub who: String,
-    /// Which fact: `frontend:www.example.com/api`.
+    /// Which fact: `frontend:www.example.com/api`, `service:web`, `instance:web/web-1`, `host:node-1`.
     pub key: String,
     /// What stood there before; `null` when nothing did or it is not known.
-    pub before: Option<FrontendDoc>,
+    pub before: Option<FactDoc>,
     /// False when nobody saw what stood there before: a foreign writer's change while no portico looked.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub before_known: bool,
     /// What stands there since; `null` when it was removed or set aside.
-    pub after: Option<FrontendDoc>,
+    pub after: Option<FactDoc>,
     /// True when something stands there since that cannot be used; `portico verify` says what and why while it does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub set_aside: bool,

@@ -16,7 +16,8 @@ pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};
 pub use history::{History, HistoryRecord};
 pub use problem::Problem;
 pub use registry::format::native::{
-    BalanceDoc, CheckDoc, CheckKindDoc, EndpointDoc, FrontendDoc, HashDoc, StatusDoc, TimeoutsDoc,
+    BalanceDoc, CheckDoc, CheckKindDoc, EndpointDoc, Entries, FactDoc, FrontendDoc, HashDoc, HostDoc,
+    InstanceDoc, InstanceStateDoc, PortDoc, ProtocolDoc, ServiceDoc, StatusDoc, TimeoutsDoc, WhenEmptyDoc,
 };
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::FrontendDoc;
+use super::FactDoc;
 
-/// `GET /v1/diff?from=&to=`: the frontends that differ between two revisions, by host and path.
+/// `GET /v1/diff?from=&to=`: the facts that differ between two revisions, by key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Diff {
     /// The first revision.
@@ -17,15 +17,15 @@ pub struct Diff {
     pub next: Option<String>,
 }
 
-/// A frontend that is not the same on both sides.
+/// A fact that is not the same on both sides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Differing {
-    /// `HOST[/path]`.
+    /// Which: a frontend as `HOST[/path]`, any other by its key, as `service:web`.
     pub frontend: String,
     /// What it says on the first side; `null` when it is not there, or not known.
-    pub before: Option<FrontendDoc>,
+    pub before: Option<FactDoc>,
     /// What it says on the second side; `null` when it is not there, or not known.
-    pub after: Option<FrontendDoc>,
+    pub after: Option<FactDoc>,
     /// Which sides nobody saw: a foreign writer changed it while no portico looked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Side>,
@@ -67,6 +67,12 @@ pub struct Rollback {
 pub enum Kind {
     /// Frontends.
     Frontends,
+    /// Services.
+    Services,
+    /// Instances that are there until they are removed.
+    Instances,
+    /// Hosts.
+    Hosts,
 }
 
 /// `POST /v1/import` with a Redis to read instead of a file.
@@ -86,7 +92,7 @@ pub struct Applied {
     pub revision: u64,
     /// Whether this node's proxy routes by it already.
     pub live: bool,
-    /// How many frontends were made.
+    /// How many facts were made.
     pub made: usize,
     /// How many were there and say something else now.
     pub changed: usize,
@@ -96,7 +102,7 @@ pub struct Applied {
     pub unchanged: usize,
     /// In how many writes, each all or nothing; 0 when nothing was to be done.
     pub writes: usize,
-    /// What was written, by host and path; a long list is cut.
+    /// What was written, by key; a long list is cut.
     pub changes: Vec<Differing>,
     /// How many changes were cut off.
     #[serde(default)]

@@ -33,7 +33,7 @@ fn nothing_that_differs_is_said() {
 
     let answer = asked(&["diff", "41", "40", "--server", &url]).unwrap();
 
-    assert_eq!(answer.text, "no frontend differs between 41 and 40\n");
+    assert_eq!(answer.text, "nothing differs between 41 and 40\n");
     assert!(server.join().unwrap().starts_with("GET /v1/diff?from=41&to=40 HTTP/1.1\r\n"));
 }
 

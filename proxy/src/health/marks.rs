@@ -51,7 +51,8 @@ impl States {
             }
         }
         let mut hosts = Vec::new();
-        for FactKey::Frontend { host, .. } in changed {
+        for key in changed {
+            let FactKey::Frontend { host, .. } = key else { continue };
             match host {
                 HostPattern::Exact(host) | HostPattern::OnPort(host) => hosts.push(host),
                 // Which of the marked hosts it takes is for the lookup to say.

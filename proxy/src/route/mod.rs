@@ -21,7 +21,7 @@ mod index;
 mod roots;
 mod table;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use model::{Endpoint, Fact, FactKey, Frontend};
 
@@ -37,9 +37,13 @@ pub use table::RouteTable;
 /// Memory: 24 octets, and what several endpoints take; names, addresses, weights and policy are the fact's own.
 #[derive(Debug, Clone)]
 pub struct Route {
+    /// Always a frontend.
     fact: Arc<Fact>,
     choice: Choice,
 }
+
+/// Stands where a route's fact would be no frontend, which [`Route::new`] does not let be.
+static NOWHERE: LazyLock<Frontend> = LazyLock::new(Frontend::default);
 
 /// What is chosen from. Most frontends have one endpoint: there is nothing to choose, and its state is a step nearer.
 #[derive(Debug, Clone)]
@@ -57,10 +61,10 @@ struct Many {
 }
 
 impl Route {
-    /// Makes a route of a fact; what `before` (the route that stood under the same key) or `states` know of its
+    /// Makes a route of a fact, where that is a frontend; what `before` (the route that stood under the same key) or `states` know of its
     /// endpoints stays known.
-    pub(crate) fn new(fact: Arc<Fact>, before: Option<&Self>, states: &States) -> Self {
-        let Fact::Frontend(frontend) = &*fact;
+    pub(crate) fn new(fact: Arc<Fact>, before: Option<&Self>, states: &States) -> Option<Self> {
+        let frontend = fact.as_frontend()?;
         let mut known = states.adopt(frontend, before);
         let choice = match known.pop() {
             Some(only) if known.is_empty() => Choice::One(only),
@@ -73,7 +77,7 @@ impl Route {
                 Choice::Many(Arc::new(Many { states: known.into(), balance: Balance::new(frontend, before) }))
             }
         };
-        Self { fact, choice }
+        Some(Self { fact, choice })
     }
 
     /// True when both are one: made once, perhaps handed from table to table since.
@@ -88,8 +92,10 @@ impl Route {
 
     /// The frontend: host, path, backend, policy.
     pub fn frontend(&self) -> &Frontend {
-        let Fact::Frontend(frontend) = &*self.fact;
-        frontend
+        match self.fact.as_frontend() {
+            Some(frontend) => frontend,
+            None => &NOWHERE,
+        }
     }
 
     /// The fact it was made of.

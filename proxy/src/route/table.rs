@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use memchr::memrchr;
-use model::{Fact, FactKey, HostPattern, Revision, Snapshot, split_port};
+use model::{Difference, FactKey, FactKind, HostPattern, Revision, Snapshot, split_port};
 
 use super::index::{Index, text};
 use super::{Explanation, Route};
@@ -35,8 +35,10 @@ impl RouteTable {
     /// The table of `snapshot`, from nothing. Marks that `states` holds are applied.
     pub fn from_snapshot(snapshot: Arc<Snapshot>, states: &States) -> Self {
         let mut table = Self::default();
-        for stated in snapshot.facts() {
-            table.insert(Route::new(Arc::clone(&stated.fact), None, states));
+        for (_, stated) in snapshot.frontends() {
+            Route::new(Arc::clone(&stated.fact), None, states)
+                .into_iter()
+                .for_each(|route| table.insert(route));
         }
         table.snapshot = snapshot;
         states.settle_all(&table);
@@ -63,7 +65,8 @@ impl RouteTable {
             on_ports: self.on_ports,
         };
         let mut changed = Vec::new();
-        for difference in snapshot.diff(&self.snapshot) {
+        let frontends = |difference: &Difference<'_>| difference.key.kind() == FactKind::Frontend;
+        for difference in snapshot.diff(&self.snapshot).filter(frontends) {
             let before = self.get(&difference.key);
             let after = difference.after.map(|stated| &stated.fact);
             // The same fact at another revision: what is served does not change.
@@ -72,7 +75,7 @@ impl RouteTable {
             {
                 continue;
             }
-            let after = after.map(|fact| Route::new(Arc::clone(fact), before, states));
+            let after = after.and_then(|fact| Route::new(Arc::clone(fact), before, states));
             if let Some(before) = before {
                 states.leave(before, after.as_ref());
             }
@@ -88,7 +91,7 @@ impl RouteTable {
 
     /// The table of an empty snapshot: nothing has to be taken out piece by piece, which costs several times as much.
     fn emptied(&self, snapshot: Arc<Snapshot>, states: &States) -> Self {
-        for stated in self.snapshot.facts() {
+        for (_, stated) in self.snapshot.frontends() {
             if let Some(route) = self.get(&stated.fact.key()) {
                 states.leave(route, None);
             }
@@ -151,7 +154,7 @@ impl RouteTable {
 
     /// The route made of the fact under `key`.
     pub fn get(&self, key: &FactKey) -> Option<&Route> {
-        let FactKey::Frontend { host, path } = key;
+        let FactKey::Frontend { host, path } = key else { return None };
         self.index(host).get(text(host), path)
     }
 
@@ -182,15 +185,15 @@ impl RouteTable {
     }
 
     fn insert(&mut self, route: Route) {
-        let Fact::Frontend(frontend) = &*Arc::clone(route.fact());
-        if matches!(frontend.host, HostPattern::OnPort(_)) && self.get(&frontend.key()).is_none() {
+        let host = route.frontend().host.clone();
+        if matches!(host, HostPattern::OnPort(_)) && self.get(&route.key()).is_none() {
             self.on_ports += 1;
         }
-        self.index_mut(&frontend.host).insert(route);
+        self.index_mut(&host).insert(route);
     }
 
     fn remove(&mut self, key: &FactKey) {
-        let FactKey::Frontend { host, path } = key;
+        let FactKey::Frontend { host, path } = key else { return };
         if matches!(host, HostPattern::OnPort(_)) && self.get(key).is_some() {
             self.on_ports -= 1;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use model::{Address, BalanceKind, Check, CheckKind, ExpectedStatus, Fact, Frontend, HttpCheck};
+use model::{Address, BalanceKind, Check, CheckKind, ExpectedStatus, Frontend, HttpCheck};
 use proptest::prelude::*;
 use proxy::balance::RequestKey;
 use proxy::health::check::Agenda;
@@ -115,7 +115,7 @@ fn a_check_that_ended_keeps_nobody_out_wherever_the_endpoint_went() {
 /// A frontend of these endpoints with one of a few checks.
 fn checked(host: &str, endpoints: &BTreeSet<usize>, kind: u8) -> Frontend {
     let endpoints = endpoints.iter().map(|&n| (nth_address(n), 1)).collect();
-    let Fact::Frontend(mut frontend) = weighted(host, "/", BalanceKind::default(), endpoints);
+    let mut frontend = weighted(host, "/", BalanceKind::default(), endpoints).as_frontend().unwrap().clone();
     let http = |path| CheckKind::Http(HttpCheck::new(path, ExpectedStatus::Success, "").unwrap());
     frontend.policy.check = match kind {
         0 => None,

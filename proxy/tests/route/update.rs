@@ -231,7 +231,7 @@ proptest! {
                 {
                     prop_assert!(was.is(is));
                 }
-                let model::FactKey::Frontend { host, path } = key;
+                let model::FactKey::Frontend { host, path } = key else { panic!("{key}") };
                 let below = host.to_string().replace('*', "a");
                 let found = |table: &RouteTable| find(table, &below, path.as_str()).map(|route| route.key());
                 prop_assert_eq!(found(&world.table), found(&anew));

@@ -59,7 +59,7 @@ impl Fold {
     /// What is served, as text: `revision: host@revision…, !quarantined…`.
     pub(super) fn text(&self) -> String {
         let facts = self.snapshot.facts().map(|stated| {
-            let Fact::Frontend(frontend) = &*stated.fact;
+            let frontend = stated.fact.as_frontend().expect("a frontend");
             let endpoint = &frontend.backend.endpoints[0].address;
             let model::Address::Name { name, .. } = endpoint else { panic!("names only") };
             format!(" {}={name}@{}", stated.fact.key().to_string().replace("frontend:", ""), stated.revision)

@@ -8,15 +8,17 @@
 //! "left_out":[]}
 //! ```
 //!
+//! Behind the frontends stand `services`, `instances` and `hosts`, where there are any.
+//!
 //! `config/facts.example.json` shows one with more in it. Each fact is in its native form, on a line of its own, by key: two exports compare well. `left_out` names what the registry holds
 //! and no fact can say (`place`, `reason`, `remedy`); readers pass it over. A reader refuses a version or a field it does not know: a
 //! kind of fact that it would drop must not look imported.
 
-use model::Snapshot;
+use model::{FactKind, Snapshot};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::native::{self, FrontendDoc};
+use super::native;
 use super::{FormatError, plain};
 use crate::import::Gathered;
 
@@ -35,6 +37,12 @@ struct FactsDoc {
     #[serde(default, rename = "exported_at")]
     _exported_at: String,
     frontends: Vec<Value>,
+    #[serde(default)]
+    services: Vec<Value>,
+    #[serde(default)]
+    instances: Vec<Value>,
+    #[serde(default)]
+    hosts: Vec<Value>,
     #[serde(default, rename = "left_out")]
     _left_out: Vec<Value>,
 }
@@ -48,7 +56,8 @@ struct LeftOut<'a> {
 
 /// Writes all facts of a snapshot. `exported_at`: now, as RFC 3339 text.
 pub fn write(snapshot: &Snapshot, exported_at: &str) -> String {
-    let frontends = snapshot.frontends().map(|(frontend, _)| native::write_frontend(frontend));
+    let of_kind =
+        |kind| list(snapshot.of_kind(kind, None).map(|stated| native::write_fact(&stated.fact)).collect());
     let mut left_out = Vec::new();
     for (frontend, _) in snapshot.frontends() {
         let place = frontend.key().to_string();
@@ -64,11 +73,13 @@ pub fn write(snapshot: &Snapshot, exported_at: &str) -> String {
     );
     let revision = snapshot.revision();
     let at = line(&exported_at);
-    let frontends = list(frontends.collect());
     let left_out = list(left_out);
+    let kinds = FactKind::ALL.into_iter();
+    let stated = kinds.filter(|kind| *kind == FactKind::Frontend || snapshot.count(*kind) > 0);
+    let facts: String = stated.map(|kind| format!("\"{}\":{},\n", kind.plural(), of_kind(kind))).collect();
     format!(
         "{{\"format\":\"{FORMAT}\",\"version\":{VERSION},\"revision\":{revision},\"exported_at\":{at},\n\
-         \"frontends\":{frontends},\n\"left_out\":{left_out}}}\n"
+         {facts}\"left_out\":{left_out}}}\n"
     )
 }
 
@@ -81,7 +92,7 @@ fn list(lines: Vec<String>) -> String {
     if lines.is_empty() { "[]".to_owned() } else { format!("[\n{}\n]", lines.join(",\n")) }
 }
 
-/// Reads such a file. A frontend that cannot be one is among the refused; all others are read.
+/// Reads such a file. A fact that cannot be one is among the refused; all others are read.
 ///
 /// # Errors
 /// [`FormatError`] when it is no such file at all, or one of a version that this portico does not read.
@@ -107,26 +118,21 @@ pub fn read(json: &[u8]) -> Result<Gathered, FormatError> {
         .map_err(|error| wrong(&error.path().to_string(), error.inner().to_string()))?;
     debug_assert!(doc.format == FORMAT && doc.version == VERSION);
     let mut gathered = Gathered::default();
-    for (i, value) in doc.frontends.into_iter().enumerate() {
-        let host = value.get("host").and_then(Value::as_str).unwrap_or("no host").to_owned();
-        match frontend(value) {
-            Ok(frontend) => gathered.add("", frontend),
-            Err(error) => gathered.refuse(plain(&format!("frontends[{i}] ({host})")), error),
+    let FactsDoc { frontends, services, instances, hosts, .. } = doc;
+    let kinds = FactKind::ALL.into_iter().zip([frontends, services, instances, hosts]);
+    for (kind, values) in kinds {
+        for (i, value) in values.into_iter().enumerate() {
+            let field = if kind == FactKind::Frontend { "host" } else { "name" };
+            let name = value.get(field).and_then(Value::as_str);
+            let place =
+                format!("{}[{i}] ({})", kind.plural(), name.map_or(format!("no {field}"), str::to_owned));
+            match native::fact_of(kind, value) {
+                Ok(fact) => gathered.add("", fact),
+                Err(error) => gathered.refuse(plain(&place), error),
+            }
         }
     }
     Ok(gathered.without_repetitions())
-}
-
-fn frontend(value: Value) -> Result<model::Frontend, FormatError> {
-    let doc: FrontendDoc = serde_path_to_error::deserialize(value).map_err(|error| {
-        let place = error.path().to_string();
-        FormatError::at(
-            place,
-            error.inner(),
-            "correct this field; `config/frontend.example.json` shows them all",
-        )
-    })?;
-    model::Frontend::try_from(doc)
 }
 
 #[cfg(test)]
@@ -138,7 +144,11 @@ mod tests {
     use super::*;
 
     fn stated(json: &str) -> Change {
-        let fact = Arc::new(Fact::Frontend(native::read_frontend(json.as_bytes()).expect("frontend")));
+        of_kind(FactKind::Frontend, json)
+    }
+
+    fn of_kind(kind: FactKind, json: &str) -> Change {
+        let fact = Arc::new(native::read_fact(kind, json.as_bytes()).expect("fact"));
         Change::Put(Stated { fact, revision: Revision::new(1), origin: Origin::Native })
     }
 
@@ -153,6 +163,8 @@ mod tests {
                 ),
                 stated(r#"{"host":"*","endpoints":[]}"#),
                 Change::Quarantine("frontend:a b".into(), aside),
+                of_kind(FactKind::Service, r#"{"name":"web","ttl":5}"#),
+                of_kind(FactKind::Host, r#"{"name":"node-1","addresses":["10.0.0.1"]}"#),
             ],
         );
 
@@ -163,18 +175,20 @@ mod tests {
             "{\"format\":\"portico.facts\",\"version\":1,\"revision\":42,\"exported_at\":\"2026-01-31T12:00:00.000Z\",\n\
              \"frontends\":[\n{\"host\":\"*\",\"endpoints\":[]},\n\
              {\"host\":\"www.example.com\",\"path\":\"/api\",\"endpoints\":[{\"url\":\"http://a:80\"}],\"balance\":\"random\"}\n],\n\
+             \"services\":[\n{\"name\":\"web\",\"ttl\":5}\n],\n\
+             \"hosts\":[\n{\"name\":\"node-1\",\"addresses\":[\"10.0.0.1\"]}\n],\n\
              \"left_out\":[\n{\"place\":\"frontend:a b\",\"reason\":\"no \\\"host\\\"\",\"remedy\":\"DEL it\"}\n]}\n"
         );
         let read = read(text.as_bytes()).expect("facts");
-        let facts: Vec<_> = snapshot.frontends().map(|(frontend, _)| frontend.clone()).collect();
-        assert_eq!((read.frontends, read.refused), (facts, Vec::new()));
+        let facts: Vec<_> = snapshot.facts().map(|stated| Fact::clone(&stated.fact)).collect();
+        assert_eq!((read.facts, read.refused), (facts, Vec::new()));
     }
 
     #[test]
     fn the_example_is_such_a_file() {
         let read = read(include_bytes!("../../../config/facts.example.json")).expect("facts");
 
-        assert_eq!((read.frontends.len(), read.refused.len()), (2, 0));
+        assert_eq!((read.facts.len(), read.refused.len()), (2, 0));
     }
 
     #[test]
@@ -195,13 +209,14 @@ mod tests {
     #[test]
     fn a_bad_frontend_is_refused_by_its_place_and_the_others_are_read() {
         let text = r#"{"format":"portico.facts","version":1,"frontends":[
-            {"host":"a","endpoints":[]}, {"host":"b","endpoints":["ftp://x"]}, {"host":"A","endpoints":[]}, 7]}"#;
+            {"host":"a","endpoints":[]}, {"host":"b","endpoints":["ftp://x"]}, {"host":"A","endpoints":[]}, 7],
+            "hosts":[{"name":"a b","addresses":[]}]}"#;
 
         let read = read(text.as_bytes()).expect("facts");
 
-        assert_eq!(read.frontends.len(), 1);
+        assert_eq!(read.facts.len(), 1);
         let places: Vec<&str> = read.refused.iter().map(|refused| refused.place.as_str()).collect();
-        assert_eq!(places, ["frontends[1] (b)", "frontends[3] (no host)", "frontend:a"]);
+        assert_eq!(places, ["frontends[1] (b)", "frontends[3] (no host)", "hosts[0] (a b)", "frontend:a"]);
         assert!(read.refused[0].reason.contains("endpoints[0].url"), "{:?}", read.refused);
     }
 }

@@ -1,4 +1,5 @@
-//! portico's own JSON of a frontend, in stores, the API and files alike. `config/frontend.example.json` shows all of it.
+//! portico's own JSON of facts, in stores, the API and files alike: of a frontend here (`config/frontend.example.json` shows all of it),
+//! of each other kind in a file beside.
 //!
 //! Strict: an unknown field, a wrong type, a value out of range are errors that name the field and the remedy.
 
@@ -7,8 +8,8 @@ use std::fmt;
 use std::time::Duration;
 
 use model::{
-    Address, Backend, BackendName, BalanceKind, Check, Endpoint, Endpoints, Frontend, HashKey, HostPattern,
-    MAX_ENDPOINTS, PathPrefix, Policy, Rare, Timeouts, Weight,
+    Address, Backend, BackendName, BalanceKind, Check, Endpoint, Endpoints, FactKind, Frontend, HashKey,
+    HostPattern, MAX_ENDPOINTS, PathPrefix, Policy, Rare, Timeouts, Weight,
 };
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
@@ -17,8 +18,18 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::FormatError;
 
 mod check;
+mod entries;
+mod fact;
+mod host;
+mod instance;
+mod service;
 
 pub use check::{CheckDoc, CheckKindDoc, StatusDoc};
+pub use entries::Entries;
+pub use fact::{FactDoc, fact_of, read_fact, write_fact};
+pub use host::HostDoc;
+pub use instance::{InstanceDoc, InstanceStateDoc};
+pub use service::{PortDoc, ProtocolDoc, ServiceDoc, WhenEmptyDoc};
 
 /// The longest time of a route's own, in milliseconds: a day.
 const MAX_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
@@ -108,24 +119,33 @@ pub struct TimeoutsDoc {
 /// # Errors
 /// [`FormatError`] names the field, what is wrong with it and how to write it.
 pub fn read_frontend(json: &[u8]) -> Result<Frontend, FormatError> {
+    Frontend::try_from(read_document::<FrontendDoc>(FactKind::Frontend, json)?)
+}
+
+/// Reads one JSON object.
+fn read_document<'a, T: Deserialize<'a>>(kind: FactKind, json: &'a [u8]) -> Result<T, FormatError> {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let doc: FrontendDoc = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let doc = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let place = error.path().to_string();
         let place = if place == "." { String::new() } else { place };
-        let remedy = "correct this field; `config/frontend.example.json` shows them all";
         match error.inner() {
-            error if error.is_data() => FormatError::at(place, error, remedy),
+            error if error.is_data() => FormatError::at(place, error, field_remedy(kind)),
             error => FormatError::at(
                 "",
                 format!("not JSON: {error}"),
-                "write it as `config/frontend.example.json`",
+                format!("write it as `config/{kind}.example.json`"),
             ),
         }
     })?;
     reader
         .end()
         .map_err(|error| FormatError::at("", error, "write one JSON object and nothing behind it"))?;
-    Frontend::try_from(doc)
+    Ok(doc)
+}
+
+/// What to do about a field that cannot be read.
+fn field_remedy(kind: FactKind) -> String {
+    format!("correct this field; `config/{kind}.example.json` shows them all")
 }
 
 /// Writes a frontend as JSON, on one line.

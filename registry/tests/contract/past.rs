@@ -14,7 +14,7 @@ fn told(touched: &[Touched]) -> String {
         Was::Unknown => "?".to_owned(),
         Was::Known(None) => "-".to_owned(),
         Was::Known(Some(fact)) => {
-            let model::Fact::Frontend(frontend) = &**fact;
+            let frontend = fact.as_frontend().unwrap();
             frontend.backend.endpoints[0].address.to_string().trim_end_matches(":80").to_owned()
         }
     };

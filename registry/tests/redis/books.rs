@@ -13,12 +13,12 @@ async fn history(node: &Node) -> Vec<String> {
     let records = node.0.history(query).await.unwrap();
     let name = |fact: Option<&std::sync::Arc<model::Fact>>| {
         fact.map_or("-".to_owned(), |fact| {
-            let model::Fact::Frontend(frontend) = &**fact;
+            let frontend = fact.as_frontend().unwrap();
             format!("{}*{}", frontend.backend.name, frontend.backend.endpoints.len())
         })
     };
     let line = |record: &model::ChangeRecord| {
-        let FactKey::Frontend { host, .. } = &record.key;
+        let FactKey::Frontend { host, .. } = &record.key else { panic!("{}", record.key) };
         let (before, mut after) = (name(record.before.as_ref()), name(record.after.as_ref()));
         if record.set_aside {
             after += " (set aside)";

@@ -137,7 +137,7 @@ async fn add(node: &Node, endpoint: &str) {
     loop {
         let snapshot = node.now();
         let stated = snapshot.get(&key("a.example")).unwrap();
-        let model::Fact::Frontend(frontend) = &*stated.fact;
+        let frontend = stated.fact.as_frontend().unwrap();
         let mut frontend = frontend.clone();
         let endpoint = model::Endpoint {
             address: model::Address::parse_url(endpoint).unwrap(),

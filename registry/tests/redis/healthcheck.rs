@@ -10,7 +10,7 @@ use crate::world::{BACK, Node, SEEN, config, key, put, remove};
 /// The path that `host` is checked by; `-`: it is not checked.
 fn path(snapshot: &Snapshot, host: &str) -> String {
     let Some(stated) = snapshot.get(&key(host)) else { return "gone".to_owned() };
-    let model::Fact::Frontend(frontend) = &*stated.fact;
+    let frontend = stated.fact.as_frontend().unwrap();
     match frontend.policy.check.as_deref() {
         None => "-".to_owned(),
         Some(Check { kind: CheckKind::Tcp, .. }) => "tcp".to_owned(),
@@ -44,7 +44,7 @@ async fn a_hash_that_is_set_changed_or_removed_is_live_and_has_its_place_in_the_
     let told = node.0.history(HistoryQuery { limit: 9, before: None, key: Some(key("a.example")) }).await;
     let doc = |fact: &Option<std::sync::Arc<model::Fact>>| {
         fact.as_ref().map_or_else(String::new, |fact| {
-            let model::Fact::Frontend(frontend) = &**fact;
+            let frontend = fact.as_frontend().unwrap();
             registry::format::native::write_frontend(frontend)
         })
     };
@@ -170,7 +170,7 @@ async fn a_user_who_may_not_read_checks_follows_routes_all_the_same() {
     server.run("RPUSH frontend:a.example http://10.0.0.2");
     node.until("followed", BACK, |snapshot| {
         let Some(stated) = snapshot.get(&key("a.example")) else { return false };
-        let model::Fact::Frontend(frontend) = &*stated.fact;
+        let frontend = stated.fact.as_frontend().unwrap();
         frontend.backend.endpoints.len() == 2
     })
     .await;

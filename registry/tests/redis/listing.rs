@@ -26,7 +26,7 @@ fn counter(server: &Server) -> u64 {
 /// What is served, a line each, with revisions.
 fn lines(snapshot: &Snapshot) -> Vec<String> {
     let host = |stated: &model::Stated| {
-        let model::FactKey::Frontend { host, .. } = stated.fact.key();
+        let host = &stated.fact.as_frontend().unwrap().host;
         host.to_string()
     };
     snapshot.facts().map(host).map(|host| format!("{host} {}", says(snapshot, &host))).collect()

@@ -49,17 +49,17 @@ async fn lists_json_and_what_no_frontend_can_say_are_imported_and_named() {
     let lists = read_redis(&format!("{}#p:", server.url()), Layout::Hipache).await.unwrap();
     let natives = read_redis(&format!("{}#q:", server.url()), Layout::Hipache).await.unwrap();
 
-    let frontend = &lists.frontends[0];
-    assert_eq!((lists.frontends.len(), frontend.host.to_string().as_str()), (2, "www.example.com"));
-    assert_eq!(lists.frontends[1].host.to_string(), "www.example.com:8080");
-    assert_eq!(frontend.backend.endpoints[0].weight.get(), 2, "a URL that is listed twice counts twice");
-    assert_eq!(natives.frontends[0].host.to_string(), "json.example.com");
+    let frontend = |n: usize| lists.facts[n].as_frontend().unwrap();
+    assert_eq!((lists.facts.len(), frontend(0).host.to_string().as_str()), (2, "www.example.com"));
+    assert_eq!(frontend(1).host.to_string(), "www.example.com:8080");
+    assert_eq!(frontend(0).backend.endpoints[0].weight.get(), 2, "a URL that is listed twice counts twice");
+    assert_eq!(natives.facts[0].as_frontend().unwrap().host.to_string(), "json.example.com");
     let refused: Vec<_> = lists.refused.iter().map(|r| (r.place.as_str(), r.reason.as_str())).collect();
     for (part, reason) in [("`ftp://a`", "ftp"), ("string.example.com", "string")] {
         assert!(refused.iter().any(|r| r.0.contains(part) && r.1.contains(reason)), "{part}: {refused:?}");
     }
     assert_eq!(refused.len(), 2, "{refused:?}");
-    assert!(frontend.policy.check.is_some() && lists.frontends[1].policy.check.is_none());
+    assert!(frontend(0).policy.check.is_some() && frontend(1).policy.check.is_none());
     assert_eq!(lists.ignored.len(), 1, "{:?}", lists.ignored);
     assert_eq!(lists.ignored[0].place, "p:tls:www.example.com");
 }
@@ -77,8 +77,8 @@ async fn traefiks_keys_are_read_from_a_redis() {
 
     let gathered = read_redis(&server.url(), Layout::Traefik).await.unwrap();
 
-    assert_eq!(gathered.frontends.len(), 1, "{gathered:?}");
-    assert_eq!(gathered.frontends[0].key().to_string(), "frontend:www.example.com/api");
+    assert_eq!(gathered.facts.len(), 1, "{gathered:?}");
+    assert_eq!(gathered.facts[0].key().to_string(), "frontend:www.example.com/api");
     assert!(read_redis("redis://127.0.0.1:1", Layout::Traefik).await.is_err());
     assert!(
         read_redis("embedded:x", Layout::Traefik).await.unwrap_err().to_string().contains("only a Redis")

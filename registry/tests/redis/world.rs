@@ -107,7 +107,7 @@ pub(crate) fn dead(marks: &DeadMarks, host: &str) -> String {
 
 pub(crate) fn says(snapshot: &Snapshot, host: &str) -> String {
     let Some(Stated { fact, revision, .. }) = snapshot.get(&key(host)) else { return "-".to_owned() };
-    let model::Fact::Frontend(frontend) = &**fact;
+    let frontend = fact.as_frontend().unwrap();
     let endpoints: Vec<String> = frontend.backend.endpoints.iter().map(|e| e.address.to_string()).collect();
     format!("{}:{}@{revision}", frontend.backend.name, endpoints.join(","))
 }

@@ -30,11 +30,18 @@ fn own(json: &[u8]) -> bool {
 fn file(json: &[u8]) -> bool {
     match facts::read(json) {
         Ok(gathered) => {
-            gathered.frontends.iter().for_each(written_and_read);
+            for fact in &gathered.facts {
+                let written = native::write_fact(fact);
+                assert_eq!(
+                    native::read_fact(fact.kind(), written.as_bytes()).as_ref(),
+                    Ok(fact),
+                    "{written}"
+                );
+            }
             for refused in &gathered.refused {
                 said(&format!("{} {} {}", refused.place, refused.reason, refused.remedy));
             }
-            !gathered.frontends.is_empty()
+            !gathered.facts.is_empty()
         }
         Err(error) => {
             said(&error.to_string());

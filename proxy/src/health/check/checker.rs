@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use model::{Address, Fact, FactKey, HealthReport, HealthVerdict, HostPattern, Revision, Snapshot};
+use model::{Address, FactKey, HealthReport, HealthVerdict, HostPattern, Revision, Snapshot};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -159,8 +159,8 @@ impl Checker {
         let (agenda, dice) = (&mut self.agenda, &mut self.dice);
         let mut ended: Vec<(FactKey, Vec<model::Address>)> = Vec::new();
         for difference in newest.diff(&before) {
-            let gone = match difference.after.map(|stated| &*stated.fact) {
-                Some(Fact::Frontend(frontend)) => match &frontend.policy.check {
+            let gone = match difference.after.and_then(|stated| stated.fact.as_frontend()) {
+                Some(frontend) => match &frontend.policy.check {
                     Some(check) => {
                         let interval = check.interval.unwrap_or(rules.interval);
                         // New ones are spread over an interval: a start does not ask everybody at once.

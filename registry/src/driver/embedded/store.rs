@@ -177,7 +177,8 @@ impl Store {
 
 fn record(revision: u64, (at_ms, who, key, before, after): HistoryRow<'_>) -> Option<ChangeRecord> {
     let key = read_key(key)?;
-    let (told, before, after) = (before.is_some(), read_json(before), read_json(after));
+    let kind = key.kind();
+    let (told, before, after) = (before.is_some(), read_json(kind, before), read_json(kind, after));
     let before_known = before.is_some() || !told;
     let revision = Revision::new(revision);
     Some(ChangeRecord {

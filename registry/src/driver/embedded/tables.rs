@@ -1,6 +1,6 @@
 //! What is in the file: three tables and the errors of reaching them.
 
-use model::{Change, Fact, FactKey, Origin, Quarantined, Revision, Stated};
+use model::{Change, Fact, FactKey, FactKind, Origin, Quarantined, Revision, Stated};
 use redb::TableDefinition;
 
 use crate::format::{FormatError, native};
@@ -84,9 +84,9 @@ fn origin_of(code: u8) -> Origin {
 
 /// A row of [`FACTS`] as a change of an empty snapshot: the fact, or the entry set aside.
 pub(crate) fn read_fact(key: &str, (revision, origin, json): (u64, u8, &[u8])) -> Change {
-    let fact = native::read_frontend(json).and_then(|frontend| {
-        let found = frontend.key().to_string();
-        if found == key { Ok(Fact::Frontend(frontend)) } else { Err(misplaced(&found)) }
+    let fact = kind_of(key).and_then(|kind| native::read_fact(kind, json)).and_then(|fact| {
+        let found = fact.key().to_string();
+        if found == key { Ok(fact) } else { Err(misplaced(&found)) }
     });
     match fact {
         Ok(fact) => {
@@ -97,6 +97,15 @@ pub(crate) fn read_fact(key: &str, (revision, origin, json): (u64, u8, &[u8])) -
     }
 }
 
+/// The kind that a key says its fact is of.
+fn kind_of(key: &str) -> Result<FactKind, FormatError> {
+    let begins = |kind: &FactKind| key.split_once(':').is_some_and(|(begin, _)| begin == kind.name());
+    FactKind::ALL.into_iter().find(begins).ok_or_else(|| {
+        let remedy = "a newer portico wrote it, perhaps; run that one, or leave it alone";
+        FormatError::at("", "its key is of no kind that this portico knows", remedy)
+    })
+}
+
 fn misplaced(found: &str) -> FormatError {
     FormatError::at(
         "",
@@ -105,17 +114,13 @@ fn misplaced(found: &str) -> FormatError {
     )
 }
 
-/// A fact's JSON; `None` for one that cannot be read any more.
-pub(crate) fn read_json(json: Option<&[u8]>) -> Option<std::sync::Arc<Fact>> {
-    let frontend = native::read_frontend(json?).ok()?;
-    Some(Fact::Frontend(frontend).into())
+/// The JSON of a fact of this kind; `None` for one that cannot be read any more.
+pub(crate) fn read_json(kind: FactKind, json: Option<&[u8]>) -> Option<std::sync::Arc<Fact>> {
+    native::read_fact(kind, json?).ok().map(std::sync::Arc::new)
 }
 
 /// A fact as its JSON.
-pub(crate) fn write_json(fact: &Fact) -> String {
-    let Fact::Frontend(frontend) = fact;
-    native::write_frontend(frontend)
-}
+pub(crate) use crate::format::native::write_fact as write_json;
 
 /// A key as its text says.
 pub(crate) fn read_key(text: &str) -> Option<FactKey> {

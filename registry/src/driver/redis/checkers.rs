@@ -117,7 +117,7 @@ impl Session<'_> {
         let announced = std::mem::take(&mut self.checkers.announced);
         for (host, address) in announced {
             let Some((key, stated)) = self.served_for(&host) else { continue };
-            let model::Fact::Frontend(frontend) = &*stated.fact;
+            let Some(frontend) = stated.fact.as_frontend() else { continue };
             if frontend.policy.check.is_some() || frontend.backend.endpoints.len() < 2 {
                 continue;
             }

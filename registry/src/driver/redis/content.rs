@@ -124,13 +124,9 @@ impl Content {
                 let check = read_check(raw, content, max_octets);
                 return Some(check.map_or_else(Reading::Unusable, |check| Reading::Check(Arc::new(check))));
             }
-            (Meaning::Frontend { .. }, Self::Large) => Err(too_large(raw, None)),
-            (Meaning::Frontend { .. }, Self::Many(entries)) => {
-                Err(hipache::too_many(entries.saturating_sub(1)))
-            }
-            (Meaning::Frontend { key, origin, .. }, content) => {
-                read_frontend(raw, key, *origin, content, max_octets)
-            }
+            (Meaning::Fact { .. }, Self::Large) => Err(too_large(raw, None)),
+            (Meaning::Fact { .. }, Self::Many(entries)) => Err(hipache::too_many(entries.saturating_sub(1))),
+            (Meaning::Fact { key, origin, .. }, content) => read_fact(raw, key, *origin, content, max_octets),
         };
         Some(read.map_or_else(Reading::Unusable, |fact| Reading::Fact(Arc::new(fact))))
     }
@@ -187,30 +183,31 @@ fn kind(content: &Content) -> &str {
     }
 }
 
-fn read_frontend(
+fn read_fact(
     raw: &[u8],
     key: &FactKey,
     origin: Origin,
     content: &Content,
     max_octets: usize,
 ) -> Result<Fact, Quarantined> {
-    let FactKey::Frontend { host, .. } = key;
     match (origin, content) {
         (Origin::Hipache, Content::List(entries)) if octets(entries) > max_octets => {
             Err(too_large(raw, Some((octets(entries), max_octets))))
         }
-        (Origin::Hipache, Content::List(entries)) => hipache::read_list(host, entries).map(Fact::Frontend),
+        (Origin::Hipache, Content::List(entries)) if let FactKey::Frontend { host, .. } = key => {
+            hipache::read_list(host, entries).map(Fact::Frontend)
+        }
         (Origin::Native, Content::Text(json)) if json.len() > max_octets => {
             Err(too_large(raw, Some((json.len(), max_octets))))
         }
         (Origin::Native, Content::Text(json)) => {
-            let fact = Fact::Frontend(native::read_frontend(json)?);
+            let fact = native::read_fact(key.kind(), json)?;
             if fact.key() == *key {
                 return Ok(fact);
             }
             Err(Quarantined {
                 reason: format!("the JSON states {}, the key {key}", fact.key()).into(),
-                remedy: "make `host` and `path` in the JSON those of the key".into(),
+                remedy: "make the names in the JSON those of the key".into(),
             })
         }
         (_, content) => Err(wrong_type(raw, origin, content)),
@@ -221,7 +218,7 @@ fn wrong_type(raw: &[u8], origin: Origin, content: &Content) -> Quarantined {
     let found = kind(content);
     let (wanted, write) = match origin {
         Origin::Hipache => ("list", "`RPUSH` an identifier and URLs"),
-        Origin::Native => ("string", "`SET` the frontend's JSON"),
+        Origin::Native => ("string", "`SET` the fact's JSON"),
     };
     Quarantined {
         reason: format!("the key holds a {found}, not a {wanted}").into(),

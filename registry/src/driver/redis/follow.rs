@@ -219,7 +219,7 @@ impl<'a> Session<'a> {
     /// A key may have changed.
     pub(super) fn touched(&mut self, key: RawKey) {
         match self.shared.names.meaning(&key) {
-            Meaning::Frontend { .. } | Meaning::Junk(_) | Meaning::Check(_) => {
+            Meaning::Fact { .. } | Meaning::Junk(_) | Meaning::Check(_) => {
                 self.dirty.insert(key);
             }
             Meaning::Dead(host) => self.marks.touched(host),

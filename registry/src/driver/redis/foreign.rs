@@ -50,7 +50,7 @@ pub(crate) async fn read_frontends(place: &Place, timeout: Duration) -> Result<G
         BESIDE.iter().find(|(start, _)| rest.starts_with(start.as_bytes())).map(|(_, reason)| *reason)
     };
     let is_route = |key: &[u8]| {
-        matches!(names.meaning(key), Meaning::Frontend { .. } | Meaning::Junk(_) | Meaning::Check(_))
+        matches!(names.meaning(key), Meaning::Fact { .. } | Meaning::Junk(_) | Meaning::Check(_))
     };
     let about_routes = |key: &[u8]| is_route(key) || beside(key).is_some();
     for key in scan(&mut connection, place, &place.prefix, about_routes).await? {
@@ -63,8 +63,7 @@ pub(crate) async fn read_frontends(place: &Place, timeout: Duration) -> Result<G
     for change in known.statement() {
         match change {
             Change::Put(stated) => {
-                let Fact::Frontend(frontend) = &*stated.fact;
-                gathered.add(&frontend.key().to_string(), frontend.clone());
+                gathered.add(&stated.fact.key().to_string(), Fact::clone(&stated.fact));
             }
             Change::Quarantine(key, why) => gathered.refuse(key, why),
             Change::Remove(_) | Change::Release(_) => {}

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use model::{Change, Check, Fact, FactKey, Origin, Quarantined, Revision, Snapshot, Stated};
+use model::{Change, Check, Fact, FactKey, FactKind, Origin, Quarantined, Revision, Snapshot, Stated};
 use tokio::time::Instant;
 
 use super::content::{Digest, Reading};
@@ -115,7 +115,7 @@ impl Known {
         changes: &mut Vec<Change>,
     ) {
         let meaning = names.meaning(raw);
-        if let Meaning::Frontend { key, .. } | Meaning::Check(key) = &meaning {
+        if let Meaning::Fact { key, .. } | Meaning::Check(key) = &meaning {
             self.unpack(names, key);
         }
         let a_check = usize::from(matches!(meaning, Meaning::Check(_)));
@@ -144,7 +144,7 @@ impl Known {
                 self.show(names, &key, false, at, changes);
                 self.show_check(names, raw, &key, changes);
             }
-            Meaning::Frontend { key, .. } => {
+            Meaning::Fact { key, .. } => {
                 self.claim(&key, raw);
                 self.show(names, &key, matches!(before, Shown::Served(_)), at, changes);
                 if let (FactKey::Frontend { host, path }, 1..) = (&key, self.checks)
@@ -221,7 +221,7 @@ impl Known {
                 }
                 (Reading::Check(_), _) => continue,
                 (Reading::Fact(_), winner) => {
-                    Shown::Aside(clash(raw, winner.as_ref().map(|(_, _, first)| first)))
+                    Shown::Aside(clash(key.kind(), raw, winner.as_ref().map(|(_, _, first)| first)))
                 }
             };
             if held.shown == now {
@@ -241,7 +241,7 @@ impl Known {
 
     /// The usable check of planb's for a frontend, and the revision of its last change.
     pub(super) fn check(&self, names: &Names, key: &FactKey) -> Option<(Arc<Check>, Revision)> {
-        let FactKey::Frontend { host, path } = key;
+        let FactKey::Frontend { host, path } = key else { return None };
         if self.checks == 0 || !path.is_root() {
             return None;
         }
@@ -259,7 +259,7 @@ impl Known {
         let Some(held) = self.entries.get_mut(raw) else { return };
         let now = match (&held.entry.reading, native) {
             (Reading::Unusable(why), _) => Shown::Aside(why.clone()),
-            (_, Some(native)) => Shown::Aside(clash(raw, Some(&native))),
+            (_, Some(native)) => Shown::Aside(clash(key.kind(), raw, Some(&native))),
             (_, None) => Shown::Nothing,
         };
         if held.shown == now {
@@ -278,7 +278,7 @@ impl Known {
             return None;
         }
         match names.meaning(raw) {
-            Meaning::Frontend { origin, canonical, .. } => {
+            Meaning::Fact { origin, canonical, .. } => {
                 Some((origin != Origin::Native, !canonical, Arc::clone(raw)))
             }
             _ => None,
@@ -299,7 +299,7 @@ impl Known {
 /// A frontend of hipache's list with planb's check beside it.
 pub(super) fn joined(fact: &Arc<Fact>, check: Option<&Arc<Check>>) -> Arc<Fact> {
     let Some(check) = check else { return Arc::clone(fact) };
-    let Fact::Frontend(mut frontend) = Fact::clone(fact);
+    let Fact::Frontend(mut frontend) = Fact::clone(fact) else { return Arc::clone(fact) };
     frontend.policy.check = Some(Box::new(Check::clone(check)));
     Arc::new(Fact::Frontend(frontend))
 }
@@ -309,10 +309,10 @@ fn stated(names: &Names, raw: &[u8], fact: &Arc<Fact>, revision: Revision) -> St
     Stated { fact: Arc::clone(fact), revision, origin }
 }
 
-fn clash(raw: &[u8], winner: Option<&RawKey>) -> Quarantined {
+fn clash(kind: FactKind, raw: &[u8], winner: Option<&RawKey>) -> Quarantined {
     let winner = winner.map(|winner| shown(winner)).unwrap_or_default();
     Quarantined {
-        reason: format!("`{winner}` states the same frontend and wins").into(),
+        reason: format!("`{winner}` states the same {kind} and wins").into(),
         remedy: format!("`DEL` the one that is not meant: `{}` or `{winner}`", shown(raw)).into(),
     }
 }

@@ -213,7 +213,7 @@ impl Session<'_> {
 /// Puts a key that was found where it belongs.
 fn sort(names: &Names, key: RawKey, keys: &mut Vec<RawKey>, hosts: &mut BTreeSet<Box<str>>) {
     match names.meaning(&key) {
-        Meaning::Frontend { .. } | Meaning::Junk(_) | Meaning::Check(_) => keys.push(key),
+        Meaning::Fact { .. } | Meaning::Junk(_) | Meaning::Check(_) => keys.push(key),
         Meaning::Dead(host) => drop(hosts.insert(host)),
         Meaning::Other => {}
     }

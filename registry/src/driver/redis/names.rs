@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use model::{FactKey, HostPattern, NodeId, Origin, PathPrefix, Quarantined, canonical_host};
+use model::{FactKey, FactKind, HostPattern, NodeId, Origin, PathPrefix, Quarantined, canonical_host};
 
 /// How much of a key is shown, in characters.
 const SHOWN: usize = 512;
@@ -17,8 +17,10 @@ pub(super) struct Names {
     prefix: String,
     /// hipache's lists begin with this.
     pub(super) lists: Vec<u8>,
-    /// portico's JSON begins with this.
+    /// portico's JSON of frontends begins with this.
     pub(super) natives: Vec<u8>,
+    /// portico's own keys begin with this.
+    own: Vec<u8>,
     /// hipache's dead marks begin with this.
     pub(super) deads: Vec<u8>,
     /// planb's checks begin with this.
@@ -43,8 +45,8 @@ pub(super) const OUR_CHECKER_KEY: &str = "portico:hchecker_ping";
 /// What a key stands for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Meaning {
-    /// A frontend.
-    Frontend {
+    /// A fact.
+    Fact {
         /// Which.
         key: FactKey,
         /// In which form.
@@ -52,7 +54,7 @@ pub(super) enum Meaning {
         /// Whether the key is spelled as portico would.
         canonical: bool,
     },
-    /// It should be a frontend, and its name cannot be one.
+    /// It should be a fact, and its name cannot be one's.
     Junk(Quarantined),
     /// planb's check of the frontend that hipache's list of the same host states.
     Check(FactKey),
@@ -68,6 +70,7 @@ impl Names {
         Self {
             lists: format!("{prefix}frontend:").into_bytes(),
             natives: own("frontend:").into_bytes(),
+            own: own("").into_bytes(),
             deads: format!("{prefix}dead:").into_bytes(),
             checks: format!("{prefix}healthcheck:").into_bytes(),
             revision: own("revision"),
@@ -95,10 +98,9 @@ impl Names {
 
     /// The key that states a fact in this form, as portico spells it.
     pub(super) fn spelled(&self, key: &FactKey, origin: Origin) -> RawKey {
-        let FactKey::Frontend { host, .. } = key;
-        match origin {
-            Origin::Hipache => self.list(host),
-            Origin::Native => self.native(key),
+        match (origin, key) {
+            (Origin::Hipache, FactKey::Frontend { host, .. }) => self.list(host),
+            _ => self.native(key),
         }
     }
 
@@ -115,14 +117,18 @@ impl Names {
     /// What a key stands for.
     pub(super) fn meaning(&self, raw: &[u8]) -> Meaning {
         if let Some(host) = raw.strip_prefix(&*self.lists) {
-            let parsed = host_of(host).map(|host| (host, PathPrefix::root()));
-            return frontend(Origin::Hipache, parsed, |key| {
-                let FactKey::Frontend { host: parsed, .. } = key;
-                is_spelled(host, format_args!("{parsed}"))
+            let key = host_of(host).map(|host| FactKey::Frontend { host, path: PathPrefix::root() });
+            return fact(Origin::Hipache, key, |key| match key {
+                FactKey::Frontend { host: parsed, .. } => is_spelled(host, format_args!("{parsed}")),
+                _ => false,
             });
         }
         if let Some(rest) = raw.strip_prefix(&*self.natives) {
-            return frontend(Origin::Native, host_and_path_of(rest), |key| *self.native(key) == *raw);
+            let key = host_and_path_of(rest).map(|(host, path)| FactKey::Frontend { host, path });
+            return fact(Origin::Native, key, |key| *self.native(key) == *raw);
+        }
+        if let Some((kind, text)) = raw.strip_prefix(&*self.own).and_then(of_other_kind) {
+            return fact(Origin::Native, named(kind, text), |key| *self.native(key) == *raw);
         }
         if let Some(octets) = raw.strip_prefix(&*self.checks) {
             // planb looks a host up as it is spelled: one that is spelled otherwise is of no list here.
@@ -144,34 +150,55 @@ impl Names {
         Meaning::Other
     }
 
-    /// A glob (for `SCAN MATCH`) that all keys which may be frontends, checks or dead marks match, and few others: all kinds
-    /// have `d:` or `k:` in their names.
+    /// A glob (for `SCAN MATCH`) that all keys which may be facts, checks or dead marks match, and few others: their kinds end with
+    /// one of these letters.
     pub(super) fn glob(&self) -> String {
-        format!("{}*[dk]:*", escape_glob(&self.prefix))
+        format!("{}*[dekt]:*", escape_glob(&self.prefix))
+    }
+
+    /// What the keys of facts, checks and dead marks begin with; none of it begins another.
+    pub(super) fn starts(&self) -> Vec<Vec<u8>> {
+        let own = FactKind::ALL.map(|kind| [&*self.own, kind.name().as_bytes(), b":"].concat());
+        [&self.lists, &self.deads, &self.checks].into_iter().cloned().chain(own).collect()
     }
 
     /// Patterns of the keyspace notifications of our keys in database `db`.
     pub(super) fn keyspace_patterns(&self, db: i64) -> Vec<String> {
-        let prefix = escape_glob(&self.prefix);
-        ["frontend:", "dead:", "healthcheck:", "portico:frontend:"]
-            .map(|kind| format!("__keyspace@{db}__:{prefix}{kind}*"))
-            .into()
+        let starts = self.starts().into_iter().map(|start| String::from_utf8_lossy(&start).into_owned());
+        starts.map(|start| format!("__keyspace@{db}__:{}*", escape_glob(&start))).collect()
     }
 }
 
-fn frontend(
+fn fact(
     origin: Origin,
-    parsed: Result<(HostPattern, PathPrefix), Quarantined>,
+    parsed: Result<FactKey, Quarantined>,
     is_canonical: impl Fn(&FactKey) -> bool,
 ) -> Meaning {
     match parsed {
-        Ok((host, path)) => {
-            let key = FactKey::Frontend { host, path };
+        Ok(key) => {
             let canonical = is_canonical(&key);
-            Meaning::Frontend { key, origin, canonical }
+            Meaning::Fact { key, origin, canonical }
         }
         Err(why) => Meaning::Junk(why),
     }
+}
+
+/// The kind of a fact that is no frontend, and what stands behind it in the name of its key.
+fn of_other_kind(octets: &[u8]) -> Option<(FactKind, &[u8])> {
+    let kinds = FactKind::ALL.into_iter().filter(|kind| *kind != FactKind::Frontend);
+    kinds
+        .into_iter()
+        .find_map(|kind| Some((kind, octets.strip_prefix(kind.name().as_bytes())?.strip_prefix(b":")?)))
+}
+
+fn named(kind: FactKind, octets: &[u8]) -> Result<FactKey, Quarantined> {
+    let text = std::str::from_utf8(octets).map_err(|_| "it is not text".to_owned());
+    let key =
+        text.and_then(|text| FactKey::parse(&format!("{kind}:{text}")).map_err(|error| error.to_string()));
+    key.map_err(|why| Quarantined {
+        reason: format!("the key does not name {}: {why}", kind.article_name()).into(),
+        remedy: "`DEL` it and write the fact with `portico apply`".into(),
+    })
 }
 
 /// Whether `octets` are just this text; there may be a million keys, so none is written down for it.
@@ -251,7 +278,7 @@ mod tests {
 
     fn check(raw: &[u8], expected: &str) {
         let meaning = match Names::new("p:").meaning(raw) {
-            Meaning::Frontend { key, origin, canonical } => format!("{key} {origin:?} {canonical}"),
+            Meaning::Fact { key, origin, canonical } => format!("{key} {origin:?} {canonical}"),
             Meaning::Junk(why) => format!("junk: {}", why.reason),
             Meaning::Check(key) => format!("check {key}"),
             Meaning::Dead(host) => format!("dead {host}"),
@@ -286,6 +313,14 @@ mod tests {
         check(b"p:dead:a b", "other");
         check(b"p:dead:A", "other");
         check(b"frontend:www.example.com", "other");
+        check(b"p:portico:service:web", "service:web Native true");
+        check(b"p:portico:service:WEB", "service:web Native false");
+        check(b"p:portico:instance:web/web-1", "instance:web/web-1 Native true");
+        check(b"p:portico:host:node-1", "host:node-1 Native true");
+        check(b"p:portico:service:a.b", "junk: the key does not name a service: the name has a character");
+        check(b"p:portico:instance:web", "junk: the key does not name an instance: an instance's key is");
+        check(b"p:portico:node:1", "other");
+        check(b"p:service:web", "other");
         check(b"p:portico:revision", "other");
     }
 
@@ -297,6 +332,6 @@ mod tests {
 
     #[test]
     fn globs_take_the_prefix_literally() {
-        assert_eq!(Names::new("a*[b]").glob(), "a\\*\\[b\\]*[dk]:*");
+        assert_eq!(Names::new("a*[b]").glob(), "a\\*\\[b\\]*[dekt]:*");
     }
 }

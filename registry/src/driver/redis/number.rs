@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use model::Fact;
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
 
@@ -10,7 +9,6 @@ use super::connect::octets;
 use super::content::Digest;
 use super::names::{Names, RawKey};
 use super::scripts::NUMBER;
-use crate::format::native;
 
 /// What the history says stood under a key before, when nobody saw it: no JSON of a fact looks like this.
 pub(super) const NOT_KNOWN: &str = "?";
@@ -127,10 +125,7 @@ async fn number_slice(
 }
 
 /// A fact as the history keeps it.
-pub(super) fn document(fact: &Fact) -> String {
-    let Fact::Frontend(frontend) = fact;
-    native::write_frontend(frontend)
-}
+pub(super) use crate::format::native::write_fact as document;
 
 /// The time, for the history.
 pub(super) fn now_ms() -> u64 {

@@ -27,7 +27,7 @@ impl Session<'_> {
         if self.listed {
             return String::new();
         }
-        let (Meaning::Frontend { key, .. } | Meaning::Check(key)) = meaning else { return String::new() };
+        let (Meaning::Fact { key, .. } | Meaning::Check(key)) = meaning else { return String::new() };
         let served = self.snapshots.borrow();
         match served.get(key) {
             Some(stated) => document(&stated.fact),
@@ -53,7 +53,7 @@ impl Session<'_> {
                 let check = self.check_under(key, read);
                 self.fact_under(&names.list(host), read).map(|fact| joined(&fact, check.as_ref()))
             }
-            Meaning::Frontend { key: FactKey::Frontend { host, .. }, origin: Origin::Hipache, .. } => {
+            Meaning::Fact { key: FactKey::Frontend { host, .. }, origin: Origin::Hipache, .. } => {
                 let fact = self.fact_under(key, read)?;
                 // Most stores hold no checks at all.
                 let may_have_one = read.has_checks || self.known.has_checks();
@@ -178,7 +178,7 @@ impl Session<'_> {
         let now = BTreeMap::from([(key, entry.as_ref())]);
         let read = Read { found: &BTreeMap::new(), now, has_checks: matches!(meaning, Meaning::Check(_)) };
         let fact = self.stated_by(key, meaning, &read)?;
-        let Meaning::Frontend { key, .. } = meaning else { return None };
+        let Meaning::Fact { key, .. } = meaning else { return None };
         let snapshot = self.snapshots.borrow();
         let served = snapshot.get(key)?;
         (served.fact == fact).then(|| served.revision.number())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{ChangeRecord, Fact, Revision};
+use model::{ChangeRecord, Revision};
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 use redis::streams::{StreamId, StreamRangeReply};
@@ -64,21 +64,18 @@ fn understand(entry: StreamId, names: &Names) -> Option<ChangeRecord> {
     let revision = entry.id.split('-').next()?.parse().ok()?;
     let field = |name: &str| entry.map.get(name).cloned().and_then(octets);
     let text = |name: &str| field(name).and_then(|octets| String::from_utf8(octets).ok());
-    let (Meaning::Frontend { key, .. } | Meaning::Check(key)) = names.meaning(&field("key")?) else {
+    let (Meaning::Fact { key, .. } | Meaning::Check(key)) = names.meaning(&field("key")?) else {
         return None;
     };
-    let fact = |name: &str| {
-        let frontend = native::read_frontend(&field(name)?).ok()?;
-        Some(Arc::new(Fact::Frontend(frontend)))
-    };
+    let fact = |name: &str| native::read_fact(key.kind(), &field(name)?).ok().map(Arc::new);
     Some(ChangeRecord {
         revision: Revision::new(revision),
         at_ms: text("at")?.parse().ok()?,
         who: text("who")?.into(),
-        key,
         before: fact("before"),
         before_known: field("before").is_none_or(|before| before != NOT_KNOWN.as_bytes()),
         after: fact("after"),
         set_aside: field("after").is_some_and(|after| after == SET_ASIDE.as_bytes()),
+        key,
     })
 }

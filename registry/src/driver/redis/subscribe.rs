@@ -85,7 +85,7 @@ fn said_no(error: RedisError, what: &str) -> Result<(), Stop> {
 async fn track(connection: &mut MultiplexedConnection, names: &Names) -> Result<(), RedisError> {
     let mut command = redis::cmd("CLIENT");
     command.arg("TRACKING").arg("ON").arg("BCAST");
-    for prefix in [&names.lists, &names.natives, &names.deads, &names.checks] {
+    for prefix in names.starts() {
         command.arg("PREFIX").arg(prefix);
     }
     command.query_async::<()>(connection).await

@@ -126,10 +126,11 @@ impl Session<'_> {
 
     /// All keys that state a fact, or could: hipache's list, portico's JSON, other spellings that were found.
     fn keys_of(&self, key: &FactKey) -> Vec<RawKey> {
-        let FactKey::Frontend { host, path } = key;
         let names = &self.shared.names;
         let mut keys = vec![names.native(key)];
-        if path.is_root() {
+        if let FactKey::Frontend { host, path } = key
+            && path.is_root()
+        {
             keys.push(names.list(host));
             let check = names.check(host);
             keys.extend(self.known.contains(names, &check).then_some(check));
@@ -154,12 +155,7 @@ impl Session<'_> {
             keys.insert(0, raw);
             return Some(Step { keys, content: Content::Absent, before, after: String::new() });
         };
-        let Fact::Frontend(frontend) = fact;
-        let list = self.list_of_check(frontend, &mut keys).or_else(|| hipache::write_list(frontend));
-        let wanted = match &list {
-            Some(_) => self.shared.names.list(&frontend.host),
-            None => self.shared.names.native(&edit.key),
-        };
+        let (wanted, list) = self.place_of(&edit.key, fact, &mut keys);
         keys.retain(|key| *key != wanted);
         keys.insert(0, wanted);
         let after = document(fact);
@@ -168,6 +164,16 @@ impl Session<'_> {
             None => Content::Text(after.clone().into_bytes()),
         };
         Some(Step { keys, content, before, after })
+    }
+
+    /// The key to write a fact to, and hipache's list of it where there is one.
+    fn place_of(&self, key: &FactKey, fact: &Fact, keys: &mut Vec<RawKey>) -> (RawKey, Option<Vec<String>>) {
+        if let Fact::Frontend(frontend) = fact
+            && let Some(list) = self.list_of_check(frontend, keys).or_else(|| hipache::write_list(frontend))
+        {
+            return (self.shared.names.list(&frontend.host), Some(list));
+        }
+        (self.shared.names.native(key), None)
     }
 
     /// The list of a frontend whose check planb's hash states already: the hash stays beside it.

@@ -193,3 +193,5 @@ proptest! {
         let _ = read_frontend(&junk);
     }
 }
+
+mod kinds;

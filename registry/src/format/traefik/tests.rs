@@ -7,7 +7,7 @@ fn gather(pairs: &[(&str, &str)]) -> Gathered {
 }
 
 fn written(gathered: &Gathered) -> Vec<String> {
-    gathered.frontends.iter().map(native::write_frontend).collect()
+    gathered.facts.iter().map(native::write_fact).collect()
 }
 
 #[test]

@@ -31,9 +31,9 @@ impl Known {
             Some(Cursor::Plain(key)) => (Some(Some(key)), Bound::Unbounded),
             Some(Cursor::Other(raw)) => (None, Bound::Excluded(Arc::clone(raw))),
         };
-        let plain = plain.into_iter().flat_map(|after| self.plain.frontends_after(after));
-        for (frontend, stated) in plain.take(count) {
-            let key = frontend.key();
+        let plain = plain.into_iter().flat_map(|after| self.plain.facts_after(after));
+        for stated in plain.take(count) {
+            let key = stated.fact.key();
             keys.push(names.spelled(&key, stated.origin));
             cursor = Some(Cursor::Plain(key));
         }
@@ -70,7 +70,7 @@ impl Known {
         entry: &Entry,
     ) -> bool {
         let (Reading::Fact(fact), None, 0) = (&entry.reading, entry.ends, self.checks) else { return false };
-        let Meaning::Frontend { key, origin, canonical: true } = names.meaning(raw) else { return false };
+        let Meaning::Fact { key, origin, canonical: true } = names.meaning(raw) else { return false };
         if self.waiting.last().is_some_and(|before| before.origin != origin) {
             // Keys of one origin that are spelled canonically state facts that differ.
             self.put_plain();
@@ -103,14 +103,14 @@ impl Known {
 
     /// What the entry under `raw` states, if it is plain.
     pub(super) fn plain_under(&self, names: &Names, raw: &RawKey) -> Option<&Stated> {
-        let Meaning::Frontend { key, origin, canonical: true } = names.meaning(raw) else { return None };
+        let Meaning::Fact { key, origin, canonical: true } = names.meaning(raw) else { return None };
         self.plain.get(&key).filter(|stated| stated.origin == origin)
     }
 
     /// What the entry under `raw` states, if that could be all that is kept of it.
     fn as_plain(&self, names: &Names, raw: &RawKey) -> Option<(FactKey, Stated)> {
         let Held { entry, shown: Shown::Served(stated) } = self.entries.get(raw)? else { return None };
-        let Meaning::Frontend { key, canonical: true, .. } = names.meaning(raw) else { return None };
+        let Meaning::Fact { key, canonical: true, .. } = names.meaning(raw) else { return None };
         let is_read_so = matches!(&entry.reading, Reading::Fact(fact) if Arc::ptr_eq(fact, &stated.fact));
         let is_only_one = self.claims.get(&key).is_some_and(|claimants| claimants.len() == 1);
         let stays = entry.ends.is_none() && entry.revision == stated.revision;
@@ -131,13 +131,12 @@ pub(super) fn entry(stated: &Stated) -> Entry {
 
 /// The digest of what portico would write to state this.
 fn digest(stated: &Stated) -> Option<Digest> {
-    let Fact::Frontend(frontend) = &*stated.fact;
-    let content = match stated.origin {
-        Origin::Hipache => {
+    let content = match (stated.origin, &*stated.fact) {
+        (Origin::Hipache, Fact::Frontend(frontend)) => {
             let list = hipache::write_list(frontend)?;
             Content::List(list.into_iter().map(String::into_bytes).collect())
         }
-        Origin::Native => Content::Text(native::write_frontend(frontend).into_bytes()),
+        (_, fact) => Content::Text(native::write_fact(fact).into_bytes()),
     };
     Some(content.digest())
 }

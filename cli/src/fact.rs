@@ -1,0 +1,54 @@
+//! What a fact says, in a few words.
+
+use admin::wire::{FactDoc, HostDoc, InstanceDoc, PortDoc, ProtocolDoc, ServiceDoc};
+use serde_json::Value;
+
+use crate::frontend::endpoints_of;
+
+/// What a fact says, on one line.
+pub(crate) fn says(doc: &FactDoc) -> String {
+    match doc {
+        FactDoc::Frontend(doc) => endpoints_of(&doc.endpoints),
+        FactDoc::Service(ServiceDoc { ports, .. }) if ports.is_empty() => "no ports".to_owned(),
+        FactDoc::Service(ServiceDoc { ports, .. }) => ports.iter().map(port).collect::<Vec<_>>().join(", "),
+        FactDoc::Instance(doc) => instance(doc),
+        FactDoc::Host(HostDoc { addresses, .. }) => addresses.join(", "),
+    }
+}
+
+/// `http 8080` or `dns 53/udp`.
+pub(crate) fn port(port: &PortDoc) -> String {
+    let udp = if port.protocol == Some(ProtocolDoc::Udp) { "/udp" } else { "" };
+    format!("{} {}{udp}", port.name, port.port)
+}
+
+fn instance(doc: &InstanceDoc) -> String {
+    let state = doc.state.map(|state| format!(" ({})", word(&state))).unwrap_or_default();
+    format!("{}{state}", doc.addresses.join(", "))
+}
+
+/// A value that JSON says in one word.
+pub(crate) fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+/// Which fields of two facts differ.
+pub(crate) fn changed_fields(before: &FactDoc, after: &FactDoc) -> String {
+    let fields = |doc: &FactDoc| match serde_json::to_value(doc) {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let (old, new) = (fields(before), fields(after));
+    let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
+    names.sort();
+    names.dedup();
+    let differing: Vec<&str> =
+        names.into_iter().filter(|name| old.get(*name) != new.get(*name)).map(String::as_str).collect();
+    match differing.is_empty() {
+        true => "written again".to_owned(),
+        false => format!("{} changed", differing.join(", ")),
+    }
+}

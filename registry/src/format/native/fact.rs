@@ -1,0 +1,85 @@
+//! A fact of any kind, as JSON.
+
+use model::{Fact, FactKind};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{FormatError, FrontendDoc, HostDoc, InstanceDoc, ServiceDoc, read_document};
+
+/// A fact as JSON; what kind it is of stands beside it, in a key or a path. None of the documents reads as one of another kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FactDoc {
+    /// A frontend.
+    Frontend(FrontendDoc),
+    /// An instance.
+    Instance(InstanceDoc),
+    /// A host.
+    Host(HostDoc),
+    /// A service.
+    Service(ServiceDoc),
+}
+
+/// Reads a fact of this kind from its JSON.
+///
+/// # Errors
+/// [`FormatError`] names the field, what is wrong with it and how to write it.
+pub fn read_fact(kind: FactKind, json: &[u8]) -> Result<Fact, FormatError> {
+    Fact::try_from(match kind {
+        FactKind::Frontend => FactDoc::Frontend(read_document(kind, json)?),
+        FactKind::Service => FactDoc::Service(read_document(kind, json)?),
+        FactKind::Instance => FactDoc::Instance(read_document(kind, json)?),
+        FactKind::Host => FactDoc::Host(read_document(kind, json)?),
+    })
+}
+
+/// Reads a fact of this kind from JSON that was read already.
+///
+/// # Errors
+/// [`FormatError`] names the field, what is wrong with it and how to write it.
+pub fn fact_of(kind: FactKind, value: Value) -> Result<Fact, FormatError> {
+    Fact::try_from(match kind {
+        FactKind::Frontend => FactDoc::Frontend(of_value(kind, value)?),
+        FactKind::Service => FactDoc::Service(of_value(kind, value)?),
+        FactKind::Instance => FactDoc::Instance(of_value(kind, value)?),
+        FactKind::Host => FactDoc::Host(of_value(kind, value)?),
+    })
+}
+
+fn of_value<T: for<'de> Deserialize<'de>>(kind: FactKind, value: Value) -> Result<T, FormatError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let place = error.path().to_string();
+        let place = if place == "." { String::new() } else { place };
+        FormatError::at(place, error.inner(), super::field_remedy(kind))
+    })
+}
+
+/// Writes a fact as JSON, on one line.
+pub fn write_fact(fact: &Fact) -> String {
+    // A document of strings and numbers always has a JSON form.
+    serde_json::to_string(&FactDoc::from(fact)).unwrap_or_default()
+}
+
+impl TryFrom<FactDoc> for Fact {
+    type Error = FormatError;
+
+    fn try_from(doc: FactDoc) -> Result<Self, FormatError> {
+        Ok(match doc {
+            FactDoc::Frontend(doc) => Self::Frontend(doc.try_into()?),
+            FactDoc::Service(doc) => Self::Service(Box::new(doc.try_into()?)),
+            FactDoc::Instance(doc) => Self::Instance(Box::new(doc.try_into()?)),
+            FactDoc::Host(doc) => Self::Host(Box::new(doc.try_into()?)),
+        })
+    }
+}
+
+impl From<&Fact> for FactDoc {
+    fn from(fact: &Fact) -> Self {
+        match fact {
+            Fact::Frontend(frontend) => Self::Frontend(frontend.into()),
+            Fact::Service(service) => Self::Service((&**service).into()),
+            Fact::Instance(instance) => Self::Instance((&**instance).into()),
+            Fact::Host(host) => Self::Host((&**host).into()),
+        }
+    }
+}
