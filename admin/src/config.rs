@@ -18,7 +18,7 @@ pub struct Config {
     pub head_timeout: Duration,
     /// From a request's head to the head of its response, its body read and its write accepted in between; more is 503.
     pub request_timeout: Duration,
-    /// Diffs, rollbacks, exports, imports and backups worked on at once; more wait until `operation_timeout` ends.
+    /// Diffs, rollbacks, exports, imports, applies and backups worked on at once; more wait until `operation_timeout` ends.
     pub operations: usize,
     /// As `request_timeout`, for those: they read or write all that the registry holds.
     pub operation_timeout: Duration,

@@ -2,7 +2,7 @@
 //!
 //! Order: the registry itself, entries that were set aside (clashes of two formats are among them), then the frontends, then dead endpoints.
 
-use model::{Address, DeadEndpoint, Frontend, HostPattern, Report, Snapshot};
+use model::{Address, DeadEndpoint, Endpoints, Frontend, HostPattern, Report, ServiceRef, Snapshot};
 use proxy::Refusal;
 use registry::{Link, State};
 
@@ -26,9 +26,11 @@ pub(crate) fn verify(
         reason: why.reason.to_string(),
         remedy: why.remedy.to_string(),
     });
-    let frontends = snapshot
-        .frontends()
-        .flat_map(|(frontend, _)| of_frontend(frontend).chain(of_refused(frontend, &refused)));
+    let frontends = snapshot.frontends().flat_map(|(frontend, _)| {
+        let written =
+            of_frontend(frontend).chain(of_refused(frontend, &frontend.backend.endpoints, &refused));
+        written.chain(of_service(frontend, snapshot, &refused))
+    });
     // Who may not be where it is, is out for that; said once, with its frontend.
     let dead = report.into_iter().flat_map(|report| &report.dead);
     let dead = dead.filter(|dead| refused(&dead.address).is_none()).map(of_dead);
@@ -95,7 +97,8 @@ fn of_frontend(frontend: &Frontend) -> impl Iterator<Item = Finding> {
             finding(FindingKind::Rejected, Some(&entry.text), entry.reason.to_string(), remedy)
         }
     });
-    let empty = frontend.backend.endpoints.is_empty().then(|| {
+    let endpoints = &frontend.backend.endpoints;
+    let empty = (endpoints.is_empty() && endpoints.service().is_none()).then(|| {
         let reason = "it has no endpoint: its requests are answered 502".to_owned();
         finding(
             FindingKind::Empty,
@@ -120,12 +123,39 @@ fn of_frontend(frontend: &Frontend) -> impl Iterator<Item = Finding> {
     rejected.chain(empty).chain(unreachable)
 }
 
+/// A service that answers for a frontend, when nobody does or may.
+fn of_service(
+    frontend: &Frontend,
+    snapshot: &Snapshot,
+    refused: &impl Fn(&Address) -> Option<Refusal>,
+) -> Vec<Finding> {
+    let Some(asked) = frontend.backend.endpoints.service() else { return Vec::new() };
+    let endpoints = snapshot.endpoints_of(asked);
+    if !endpoints.is_empty() {
+        return of_refused(frontend, &endpoints, refused).collect();
+    }
+    let ServiceRef { service, port } = asked;
+    let (why, remedy) = match (snapshot.answering(service).is_empty(), port) {
+        (true, _) => ("no instance of it is healthy", format!("look at them: portico instance ls {service}")),
+        (false, Some(port)) => ("no instance has its port", format!("give the service a port `{port}`")),
+        (false, None) => ("no instance has a port", "give the service a TCP port".to_owned()),
+    };
+    vec![Finding {
+        kind: FindingKind::Empty,
+        key: frontend.key().to_string(),
+        endpoint: None,
+        reason: format!("service {service} answers for it, and {why}: its requests are answered 502"),
+        remedy,
+    }]
+}
+
 /// Endpoints at an address that none may have.
 fn of_refused(
     frontend: &Frontend,
+    endpoints: &Endpoints,
     refused: &impl Fn(&Address) -> Option<Refusal>,
 ) -> impl Iterator<Item = Finding> {
-    frontend.backend.endpoints.iter().filter_map(move |endpoint| {
+    endpoints.iter().filter_map(move |endpoint| {
         let refusal = refused(&endpoint.address)?;
         Some(Finding {
             kind: FindingKind::Rejected,

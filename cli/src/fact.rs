@@ -3,12 +3,12 @@
 use admin::wire::{FactDoc, HostDoc, InstanceDoc, PortDoc, ProtocolDoc, ServiceDoc};
 use serde_json::Value;
 
-use crate::frontend::endpoints_of;
+use crate::frontend::answers_of;
 
 /// What a fact says, on one line.
 pub(crate) fn says(doc: &FactDoc) -> String {
     match doc {
-        FactDoc::Frontend(doc) => endpoints_of(&doc.endpoints),
+        FactDoc::Frontend(doc) => answers_of(doc),
         FactDoc::Service(ServiceDoc { ports, .. }) if ports.is_empty() => "no ports".to_owned(),
         FactDoc::Service(ServiceDoc { ports, .. }) => ports.iter().map(port).collect::<Vec<_>>().join(", "),
         FactDoc::Instance(doc) => instance(doc),

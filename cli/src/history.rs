@@ -9,6 +9,7 @@ use crate::answer::Answer;
 use crate::client::Client;
 use crate::fact::{changed_fields, says};
 use crate::failure::Failure;
+use crate::frontend::answers_of;
 use crate::name;
 use crate::table::Table;
 
@@ -97,7 +98,8 @@ pub(crate) fn difference(before: &FactDoc, after: &FactDoc) -> String {
 /// Which endpoints came (`+`), went (`-`) or have another weight (`~`), and that the rest changed too.
 fn of_frontends(before: &FrontendDoc, after: &FrontendDoc) -> String {
     let weights = |doc: &FrontendDoc| -> BTreeMap<String, u64> {
-        doc.endpoints.iter().map(|endpoint| (endpoint.url.clone(), endpoint.weight.unwrap_or(1))).collect()
+        let endpoints = doc.endpoints.iter().flatten();
+        endpoints.map(|endpoint| (endpoint.url.clone(), endpoint.weight.unwrap_or(1))).collect()
     };
     let (old, new) = (weights(before), weights(after));
     let mut said: Vec<String> =
@@ -108,6 +110,9 @@ fn of_frontends(before: &FrontendDoc, after: &FrontendDoc) -> String {
             Some(old) if old != weight => said.push(format!("~{url} (weight {old} -> {weight})")),
             Some(_) => {}
         }
+    }
+    if before.service != after.service {
+        said.push(format!("-> {}", answers_of(after)));
     }
     let rest = |doc: &FrontendDoc| {
         (doc.backend.clone(), doc.balance.clone(), doc.timeouts.clone(), doc.check.clone())
@@ -135,7 +140,8 @@ mod tests {
             host: "www.example.com".to_owned(),
             path: None,
             backend: None,
-            endpoints: endpoints.collect(),
+            endpoints: Some(endpoints.collect()),
+            service: None,
             balance: None,
             timeouts: None,
             check: None,

@@ -11,6 +11,7 @@
 //! | 3 | the server cannot be reached, or is not portico's admin listener |
 
 mod answer;
+mod apply;
 mod backup;
 mod changes;
 mod client;
@@ -25,6 +26,7 @@ mod history;
 mod import;
 mod json;
 mod name;
+mod named;
 mod printable;
 mod registry;
 mod rollback;
@@ -67,6 +69,20 @@ pub enum Command {
     /// Read and write frontends: which hosts and paths lead to which endpoints
     #[command(subcommand)]
     Frontend(frontend::Command),
+    /// Read and remove services: what has instances, and ports
+    #[command(subcommand)]
+    Service(named::ServiceCommand),
+    /// Read and remove instances: the running copies of services
+    #[command(subcommand)]
+    Instance(named::InstanceCommand),
+    /// Read and remove hosts: machines
+    #[command(subcommand)]
+    Host(named::HostCommand),
+    /// Write facts from files of YAML or JSON; all or nothing
+    Apply(apply::ApplyArgs),
+    /// Remove the facts that files of YAML or JSON name; all or nothing
+    #[command(after_help = apply::DELETE_EXAMPLES)]
+    Delete(apply::ApplyArgs),
     /// How a node and its registry stand
     Status(status::StatusArgs),
     /// List everything that is not as it should be; exit code 1 when there is something
@@ -102,6 +118,11 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
     let client = Client::new(&global.server, global.token.as_deref())?;
     match command {
         Command::Frontend(command) => frontend::run(command, &client),
+        Command::Service(command) => named::run_service(command, &client),
+        Command::Instance(command) => named::run_instance(command, &client),
+        Command::Host(command) => named::run_host(command, &client),
+        Command::Apply(args) => apply::run(args, false, &client),
+        Command::Delete(args) => apply::run(args, true, &client),
         Command::Status(args) => status::run(args, &client),
         Command::Verify(args) => verify::run(args, &client),
         Command::Explain(args) => explain::run(args, &client),

@@ -1,10 +1,12 @@
-//! The endpoints of a backend, made for the many that have one.
+//! The endpoints of a backend, made for the many that have one: written down, or those of a service.
 
 use std::ops::{Deref, DerefMut};
 
 use crate::endpoint::Endpoint;
+use crate::label::{PortName, ServiceName};
 
-/// The endpoints of a backend, in the order they were written. Reads as a slice; a single one costs no allocation.
+/// The endpoints of a backend, in the order they were written. Reads as a slice; a single one costs no allocation. Those of a service
+/// are none by themselves: [`crate::Snapshot::served`] says which they are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoints(List);
 
@@ -13,6 +15,33 @@ enum List {
     One(Endpoint),
     /// None or several.
     Many(Box<[Endpoint]>),
+    /// Those of a service.
+    Of(Box<ServiceRef>),
+}
+
+/// A service whose instances are a backend's endpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ServiceRef {
+    /// Which.
+    pub service: ServiceName,
+    /// At which port of it; `None`: its first TCP port.
+    pub port: Option<PortName>,
+}
+
+impl Endpoints {
+    /// The service whose instances they are.
+    pub fn service(&self) -> Option<&ServiceRef> {
+        match &self.0 {
+            List::Of(service) => Some(service),
+            List::One(_) | List::Many(_) => None,
+        }
+    }
+}
+
+impl From<ServiceRef> for Endpoints {
+    fn from(service: ServiceRef) -> Self {
+        Self(List::Of(Box::new(service)))
+    }
 }
 
 impl Default for Endpoints {
@@ -47,6 +76,7 @@ impl Deref for Endpoints {
         match &self.0 {
             List::One(only) => std::slice::from_ref(only),
             List::Many(endpoints) => endpoints,
+            List::Of(_) => &[],
         }
     }
 }
@@ -56,6 +86,7 @@ impl DerefMut for Endpoints {
         match &mut self.0 {
             List::One(only) => std::slice::from_mut(only),
             List::Many(endpoints) => endpoints,
+            List::Of(_) => &mut [],
         }
     }
 }

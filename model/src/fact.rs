@@ -187,6 +187,9 @@ pub enum FactKeyError {
 }
 
 impl FactKey {
+    /// No key stands before this one.
+    pub const FIRST: Self = Self::Frontend { host: HostPattern::Any, path: PathPrefix::ROOT };
+
     pub(crate) fn key_ref(&self) -> KeyRef<'_> {
         match self {
             Self::Frontend { host, path } => KeyRef::Frontend { host, path },

@@ -4,8 +4,7 @@ use std::fmt;
 
 use smol_str::SmolStr;
 
-/// The longest label, in octets (RFC 1035 §2.3.4).
-const MAX_LABEL: usize = 63;
+use crate::domain_name::MAX_LABEL;
 
 /// One label of a domain name: 1 to 63 lower-case letters, digits and hyphens, none of these at an end (RFC 1123 §2.1).
 ///

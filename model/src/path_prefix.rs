@@ -31,9 +31,12 @@ pub enum PathPrefixError {
 }
 
 impl PathPrefix {
+    /// `/`: every path. None stands before it.
+    pub const ROOT: Self = Self(None);
+
     /// `/`: every path.
     pub fn root() -> Self {
-        Self(None)
+        Self::ROOT
     }
 
     /// Parses a prefix as operators write it; one trailing `/` is dropped.

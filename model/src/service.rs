@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU16;
 
+use crate::dns_sd::DnsSd;
+use crate::domain_name::DomainName;
 use crate::fact::FactKey;
 use crate::label::{PortName, ServiceName};
 use crate::metadata::Metadata;
@@ -26,6 +28,10 @@ pub struct Service {
     pub ttl: Option<Ttl>,
     /// What is answered while no instance is healthy.
     pub when_empty: WhenEmpty,
+    /// Where it is instead, when it runs elsewhere: then instances of it are not looked at.
+    pub external: Option<DomainName>,
+    /// How it is found by its type; `None`: not at all.
+    pub dns_sd: Option<DnsSd>,
 }
 
 /// A port that instances of a service listen on.
@@ -157,6 +163,8 @@ impl Service {
             metadata: Metadata::default(),
             ttl: None,
             when_empty: WhenEmpty::default(),
+            external: None,
+            dns_sd: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use model::{ChangeRecord, DeadMarks, Fact, HealthReport, MAX_ENDPOINTS, Report, Snapshot, Watched};
+use model::{ChangeRecord, DeadMarks, Fact, FactKey, HealthReport, MAX_ENDPOINTS, Report, Snapshot, Watched};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -165,6 +165,15 @@ impl Registry {
             }
         }
         Err(PublishError::Unavailable(format!("written at revision {revision}, but the registry was closed")))
+    }
+
+    /// Has the lease of the fact under `key` hold for its whole time from now on. That is no change: no revision, no history.
+    /// `false`: no fact with a lease is there (any more); write it again.
+    ///
+    /// # Errors
+    /// [`PublishError`] when the store cannot be reached.
+    pub async fn renew(&self, key: FactKey) -> Result<bool, PublishError> {
+        self.inner.driver.renew(key).await
     }
 
     /// The most edits of one write to this store.

@@ -13,6 +13,7 @@ mod dns;
 mod documents;
 mod edges;
 mod exchange;
+mod facts;
 mod floods;
 mod guard;
 mod hipache;

@@ -37,6 +37,8 @@ pub(crate) enum Wanted {
     Past { at: Revision, keep_unknown: bool, only: Vec<FactKind> },
     /// These, and with `replace` no others.
     Facts { facts: Vec<Arc<Fact>>, replace: bool },
+    /// These gone.
+    Gone(Vec<FactKey>),
 }
 
 /// Brings the facts to where they are wanted, and says what that took.
@@ -89,6 +91,9 @@ impl Wanted {
             Self::Facts { facts, replace: false } => {
                 let facts = facts.iter().map(|fact| (fact.key(), Some(Arc::clone(fact))));
                 return Ok((Plan::towards(now, facts), Vec::new()));
+            }
+            Self::Gone(keys) => {
+                return Ok((Plan::towards(now, keys.iter().map(|key| (key.clone(), None))), Vec::new()));
             }
             Self::Past { at, keep_unknown, only } => (*at, *keep_unknown, only),
         };

@@ -48,7 +48,9 @@ pub(crate) async fn add(
         if let Some(stated) = present.filter(|stated| *stated.fact == Fact::Frontend(merged.clone())) {
             return Ok(reply(&app, &merged, stated.revision, false, StatusCode::OK).await);
         }
-        match writing::publish(&app, who.clone(), key.clone(), Some(merged.clone()), expected).await {
+        match writing::publish(&app, who.clone(), key.clone(), Some(Fact::Frontend(merged.clone())), expected)
+            .await
+        {
             Ok(revision) => {
                 let status = if present.is_some() { StatusCode::OK } else { StatusCode::CREATED };
                 return Ok(reply(&app, &merged, revision, true, status).await);
@@ -112,13 +114,19 @@ fn merge(subject: &Subject, present: Option<&Fact>, addition: &Addition) -> Resu
         host: subject.host.to_string(),
         path: Some(subject.path.to_string()),
         backend: addition.backend.clone(),
-        endpoints: addition.endpoints.clone(),
+        endpoints: Some(addition.endpoints.clone()),
+        service: None,
         balance: addition.balance.clone(),
         timeouts: addition.timeouts.clone(),
         check: addition.check.clone().flatten(),
     };
     let wanted = Frontend::try_from(doc).map_err(extract::bad_format)?;
     let Some(Fact::Frontend(present)) = present else { return Ok(wanted) };
+    if let Some(of) = present.backend.endpoints.service() {
+        let detail = format!("service {} answers for it: its instances are the endpoints", of.service);
+        let remedy = "register an instance, or replace the frontend (PUT; command line: --replace)";
+        return Err(Problem::new(StatusCode::CONFLICT, "service", detail, remedy));
+    }
     if let Some(entry) = present.backend.rejected.first() {
         // Writing the list anew would lose it without a word.
         let detail = format!("its list holds `{}`, which is not an endpoint: {}", entry.text, entry.reason);

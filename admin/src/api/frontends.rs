@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use model::{FactKey, Frontend, Origin, Stated};
+use model::{Fact, FactKey, Frontend, Origin, Stated};
 use registry::{Expected, PublishError};
 use serde::Deserialize;
 
@@ -84,7 +84,7 @@ pub(crate) async fn put(
     let was_there = app.doors.registry.snapshots().borrow().get(&key).is_some();
     let doc = FrontendDoc::from(&frontend);
     let who = writing::who(&headers, peer);
-    let revision = writing::publish(&app, who, key, Some(frontend), expected)
+    let revision = writing::publish(&app, who, key, Some(Fact::Frontend(frontend)), expected)
         .await
         .map_err(|error| writing::refused(&error))?;
     let live = writing::is_live(&app, revision).await;

@@ -9,6 +9,11 @@
 //! | `/v1/frontends?limit=&after=` | GET | the frontends, by host and path |
 //! | `/v1/frontends/{host}?path=/api` | GET PUT DELETE | one frontend; `path` left out is `/` |
 //! | `/v1/frontends/{host}/endpoints?path=/api` | POST | endpoints that shall be there too |
+//! | `/v1/services?limit=&after=`, `/v1/instances`, `/v1/hosts` | GET | the services, all instances, the hosts, by name |
+//! | `/v1/services/{service}`, `/v1/hosts/{host}` | GET PUT DELETE | one of them |
+//! | `/v1/services/{service}/instances?limit=&after=` | GET | the instances of one service |
+//! | `/v1/services/{service}/instances/{instance}` | GET PUT DELETE | one of them; a PUT with `ttl` again before that ends renews the lease |
+//! | `/v1/apply` | POST | facts of any kind that shall be so, or gone, all or nothing |
 //! | `/v1/explain?url=` | GET | how a request for this URL would be routed |
 //! | `/v1/registry/accept` | POST | believes the view of the registry's that is held |
 //! | `/v1/history?limit=&before=&key=` | GET | the last changes, newest first |
@@ -18,12 +23,13 @@
 //! | `/v1/import?layout=&replace=&dry_run=&keep_going=` | POST | facts from such a file, from `{"from": "redis://…"}`, or from a dump of key/value pairs (`layout=traefik`) |
 //! | `/v1/backup` | GET | a copy of the embedded store, made while it runs |
 //!
-//! The last five read or write all that there is: they have a place (`operations`) and a time (`operation_timeout`) of their own.
+//! `/v1/apply` and the last five read or write all that there is: they have a place (`operations`) and a time (`operation_timeout`) of their own.
 //!
 //! Host and path are separate because a path prefix holds slashes and percent-encodings of its own, which must not be
 //! mistaken for the API's; `*.example.com` and `[::1]` are fine in the path segment, percent-encoded or not.
 
 mod apply;
+mod applying;
 mod conditions;
 mod endpoints;
 mod explain;
@@ -32,6 +38,7 @@ mod extract;
 mod frontends;
 mod history;
 mod import;
+mod named;
 mod past;
 mod probes;
 mod registry;
@@ -59,6 +66,7 @@ pub(crate) use status::registry_status;
 /// All routes, without the guard.
 pub(crate) fn router(doors: Doors, config: &Config) -> Router {
     let one = get(frontends::show).put(frontends::put).delete(frontends::delete);
+    let named = || get(named::show).put(named::put).delete(named::delete);
     Router::new()
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
@@ -76,6 +84,14 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .route("/v1/frontends", get(frontends::list))
         .route("/v1/frontends/{host}", one)
         .route("/v1/frontends/{host}/endpoints", post(endpoints::add))
+        .route("/v1/services", get(named::list))
+        .route("/v1/instances", get(named::list))
+        .route("/v1/hosts", get(named::list))
+        .route("/v1/services/{service}", named())
+        .route("/v1/services/{service}/instances", get(named::instances))
+        .route("/v1/services/{service}/instances/{instance}", named())
+        .route("/v1/hosts/{host}", named())
+        .route("/v1/apply", post(applying::all).layer(DefaultBodyLimit::max(config.import_bytes)))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(config.body_bytes))
@@ -84,7 +100,7 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
 
 /// Whether a request for this path reads or writes all that there is.
 pub(crate) fn is_operation(path: &str) -> bool {
-    matches!(path, "/v1/diff" | "/v1/rollback" | "/v1/export" | "/v1/import" | "/v1/backup")
+    matches!(path, "/v1/diff" | "/v1/rollback" | "/v1/export" | "/v1/import" | "/v1/backup" | "/v1/apply")
 }
 
 async fn unknown(uri: Uri) -> Problem {
@@ -95,7 +111,7 @@ async fn unknown(uri: Uri) -> Problem {
         let remedy = format!("a path prefix goes into the query: /v1/frontends/{host}?path=/{path}");
         return Problem::new(StatusCode::NOT_FOUND, "not-found", detail, &remedy);
     }
-    let remedy = "the API is /v1/frontends, /v1/status, /v1/verify, /v1/explain, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
+    let remedy = "the API is /v1/frontends, /v1/services, /v1/instances, /v1/hosts, /v1/apply, /v1/status, /v1/verify, /v1/explain, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
     Problem::new(StatusCode::NOT_FOUND, "not-found", detail, remedy)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode};
-use model::{Fact, FactKey, Frontend, Revision};
+use model::{Fact, FactKey, FactKind, Revision};
 use registry::{Edit, Expected, PublishError, Write};
 
 use crate::doors::App;
@@ -33,15 +33,15 @@ pub(crate) fn who(headers: &HeaderMap, peer: Peer) -> String {
     }
 }
 
-/// Puts or removes one frontend.
+/// Puts or removes one fact.
 pub(crate) async fn publish(
     app: &App,
     who: String,
     key: FactKey,
-    frontend: Option<Frontend>,
+    fact: Option<Fact>,
     expected: Expected,
 ) -> Result<Revision, PublishError> {
-    let edit = Edit { key, fact: frontend.map(Fact::Frontend), expected };
+    let edit = Edit { key, fact, expected };
     app.doors.registry.publish(Write { who, edits: vec![edit] }).await.map(|published| published.revision)
 }
 
@@ -87,13 +87,14 @@ pub(crate) fn refused(error: &PublishError) -> Problem {
 
 /// What is wanted is not there.
 pub(crate) fn not_found(key: &FactKey) -> Problem {
-    let remedy = "list what is there with GET /v1/frontends (command line: portico frontend ls)";
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "not-found",
-        format!("there is no frontend {}", super::name_of(key)),
-        remedy,
-    )
+    let kind = key.kind();
+    let remedy =
+        format!("list what is there with GET /v1/{} (command line: portico {kind} ls)", kind.plural());
+    let name = match kind {
+        FactKind::Frontend => super::name_of(key),
+        kind => key.to_string().replacen(&format!("{kind}:"), "", 1),
+    };
+    Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no {kind} {name}"), remedy)
 }
 
 /// The newest snapshot, once there is one worth reading.

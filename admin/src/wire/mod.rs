@@ -4,6 +4,7 @@
 //! A client ignores fields it does not know, so that a newer listener can answer an older one.
 
 mod explain;
+mod fact;
 mod frontend;
 mod history;
 mod problem;
@@ -12,12 +13,14 @@ mod verify;
 mod way_back;
 
 pub use explain::{Considered, EndpointView, Explained, Match};
+pub use fact::{Apply, FactList, FactView, FactWritten, Listed, Named};
 pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};
 pub use history::{History, HistoryRecord};
 pub use problem::Problem;
 pub use registry::format::native::{
-    BalanceDoc, CheckDoc, CheckKindDoc, EndpointDoc, Entries, FactDoc, FrontendDoc, HashDoc, HostDoc,
-    InstanceDoc, InstanceStateDoc, PortDoc, ProtocolDoc, ServiceDoc, StatusDoc, TimeoutsDoc, WhenEmptyDoc,
+    BalanceDoc, CheckDoc, CheckKindDoc, DnsSdDoc, EndpointDoc, Entries, FactDoc, FrontendDoc, HashDoc,
+    HostDoc, InstanceDoc, InstanceStateDoc, PortDoc, ProtocolDoc, ServiceDoc, ServiceRefDoc, StatusDoc,
+    TimeoutsDoc, WhenEmptyDoc,
 };
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};

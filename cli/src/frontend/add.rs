@@ -5,7 +5,7 @@ use clap::Args;
 use ureq::http::Method;
 
 use super::check::CheckArgs;
-use super::{endpoints_of, in_our_words, line, standing};
+use super::{answers_of, in_our_words, line, standing};
 use crate::answer::Answer;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -76,7 +76,8 @@ pub(crate) fn run(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
             host: host.to_owned(),
             path: (!path.is_empty()).then(|| path.to_owned()),
             backend: args.backend.clone(),
-            endpoints,
+            endpoints: Some(endpoints),
+            service: None,
             balance: args.balance.clone(),
             timeouts: timeouts(args),
             check: args.check.doc()?.flatten(),
@@ -99,7 +100,7 @@ pub(crate) fn run(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
 
 fn text(args: &AddArgs, written: &Written) -> String {
     let (name, endpoints) = match &written.frontend {
-        Some(doc) => (super::name_of(doc), endpoints_of(&doc.endpoints)),
+        Some(doc) => (super::name_of(doc), answers_of(doc)),
         None => (args.name.clone(), String::new()),
     };
     line(&format!("{name} -> {endpoints} {}", standing(written)))

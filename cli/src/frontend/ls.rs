@@ -3,7 +3,7 @@
 use admin::wire::{FrontendList, FrontendView};
 use clap::Args;
 
-use super::{balance_of, endpoints_of, name_of};
+use super::{answers_of, balance_of, name_of};
 use crate::answer::Answer;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -58,7 +58,7 @@ fn text(list: &FrontendList) -> String {
 }
 
 fn endpoints(view: &FrontendView) -> String {
-    let usable = endpoints_of(&view.frontend.endpoints);
+    let usable = answers_of(&view.frontend);
     match view.rejected.len() {
         0 => usable,
         rejected => format!("{usable}; {rejected} not usable"),
@@ -77,7 +77,8 @@ mod tests {
             host: host.to_owned(),
             path: path.map(str::to_owned),
             backend: None,
-            endpoints,
+            endpoints: Some(endpoints),
+            service: None,
             balance: None,
             timeouts: None,
             check: None,

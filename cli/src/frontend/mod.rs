@@ -6,7 +6,7 @@ mod ls;
 mod rm;
 mod show;
 
-use admin::wire::{BalanceDoc, EndpointDoc, FrontendDoc, HashDoc, Written};
+use admin::wire::{BalanceDoc, EndpointDoc, FrontendDoc, HashDoc, ServiceRefDoc, Written};
 use clap::Subcommand;
 
 use crate::answer::Answer;
@@ -46,8 +46,17 @@ pub(crate) fn name_of(doc: &FrontendDoc) -> String {
     format!("{}{}", doc.host, doc.path.as_deref().unwrap_or(""))
 }
 
+/// Who answers: endpoints, or a service.
+pub(crate) fn answers_of(doc: &FrontendDoc) -> String {
+    match &doc.service {
+        Some(ServiceRefDoc { name, port: Some(port) }) => format!("service {name}, port {port}"),
+        Some(ServiceRefDoc { name, port: None }) => format!("service {name}"),
+        None => endpoints_of(doc.endpoints.as_deref().unwrap_or_default()),
+    }
+}
+
 /// The first endpoints and the number of the others.
-pub(crate) fn endpoints_of(endpoints: &[EndpointDoc]) -> String {
+fn endpoints_of(endpoints: &[EndpointDoc]) -> String {
     if endpoints.is_empty() {
         return "no endpoint (502)".to_owned();
     }

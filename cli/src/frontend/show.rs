@@ -36,7 +36,10 @@ fn text(view: &FrontendView) -> String {
     let doc = &view.frontend;
     let mut head = Table::new(&[]);
     head.row(["frontend", &name_of(doc)]);
-    head.row(["backend", doc.backend.as_deref().unwrap_or(&doc.host)]);
+    head.row([
+        "backend",
+        doc.backend.as_deref().unwrap_or(doc.service.as_ref().map_or(&doc.host, |of| &of.name)),
+    ]);
     head.row(["balance", &balance_of(doc.balance.as_ref())]);
     if let Some(timeouts) = &doc.timeouts {
         head.row(["timeouts", &timeouts_of(timeouts)]);
@@ -47,11 +50,13 @@ fn text(view: &FrontendView) -> String {
     head.row(["revision", &view.revision.to_string()]);
     head.row(["kept as", &view.kept_as]);
     let mut endpoints = Table::new(&["ENDPOINT", "WEIGHT"]);
-    for endpoint in &doc.endpoints {
+    for endpoint in doc.endpoints.iter().flatten() {
         endpoints.row([endpoint.url.as_str(), &endpoint.weight.unwrap_or(1).to_string()]);
     }
     let mut text = format!("{}\n{}", head.text(), endpoints.text());
-    if doc.endpoints.is_empty() {
+    if doc.service.is_some() {
+        text = format!("{}answered by {}\n", head.text(), super::answers_of(doc));
+    } else if doc.endpoints.as_ref().is_none_or(Vec::is_empty) {
         text.push_str("none: its requests are answered 502\n");
     }
     if !view.rejected.is_empty() {
@@ -84,10 +89,11 @@ mod tests {
             host: "www.example.com".to_owned(),
             path: Some("/api".to_owned()),
             backend: Some("web \u{202e}bew".to_owned()),
-            endpoints: vec![
+            endpoints: Some(vec![
                 EndpointDoc { url: "http://10.0.0.7:8000".to_owned(), weight: Some(3) },
                 EndpointDoc { url: "http://web2:80".to_owned(), weight: None },
-            ],
+            ]),
+            service: None,
             balance: Some(BalanceDoc::RoundRobin),
             timeouts: Some(TimeoutsDoc { connect_ms: Some(1000), response_ms: None, idle_ms: Some(30_000) }),
             check: None,

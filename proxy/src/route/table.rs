@@ -1,9 +1,11 @@
 //! All routes at one revision.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use imbl::OrdSet;
 use memchr::memrchr;
-use model::{Difference, FactKey, FactKind, HostPattern, Revision, Snapshot, split_port};
+use model::{Fact, FactKey, HostPattern, Revision, ServiceName, Snapshot, Stated, split_port};
 
 use super::index::{Index, text};
 use super::{Explanation, Route};
@@ -29,6 +31,8 @@ pub struct RouteTable {
     on_port: Index,
     /// … and how many there are: most tables have none, and look for none.
     on_ports: usize,
+    /// The frontends whose endpoints are those of a service, by that.
+    by_service: OrdSet<(ServiceName, FactKey)>,
 }
 
 impl RouteTable {
@@ -36,16 +40,17 @@ impl RouteTable {
     pub fn from_snapshot(snapshot: Arc<Snapshot>, states: &States) -> Self {
         let mut table = Self::default();
         for (_, stated) in snapshot.frontends() {
-            Route::new(Arc::clone(&stated.fact), None, states)
-                .into_iter()
-                .for_each(|route| table.insert(route));
+            table.refer(None, Some(&stated.fact));
+            let route = Route::new(snapshot.served(&stated.fact), None, states);
+            route.into_iter().for_each(|route| table.insert(route));
         }
         table.snapshot = snapshot;
         states.settle_all(&table);
         table
     }
 
-    /// The table of `snapshot`, from this one: O(log n) work for each fact that differs.
+    /// The table of `snapshot`, from this one: O(log n) work for each fact that differs; for one of a service, as much for each
+    /// frontend that it answers for.
     ///
     /// Endpoints that stay keep their state, wherever in the list they stand; those that leave are remembered by `states`
     /// for as long as there is something to remember.
@@ -63,30 +68,83 @@ impl RouteTable {
             suffix: self.suffix.clone(),
             on_port: self.on_port.clone(),
             on_ports: self.on_ports,
+            by_service: self.by_service.clone(),
         };
-        let mut changed = Vec::new();
-        let frontends = |difference: &Difference<'_>| difference.key.kind() == FactKind::Frontend;
-        for difference in snapshot.diff(&self.snapshot).filter(frontends) {
-            let before = self.get(&difference.key);
-            let after = difference.after.map(|stated| &stated.fact);
-            // The same fact at another revision: what is served does not change.
-            if let (Some(before), Some(after)) = (before, after)
-                && Arc::ptr_eq(before.fact(), after)
-            {
-                continue;
+        let (mut changed, mut services) = (Vec::new(), BTreeSet::new());
+        for difference in snapshot.diff(&self.snapshot) {
+            match &difference.key {
+                FactKey::Frontend { .. } => {
+                    let fact = |stated: Option<&'_ Stated>| stated.map(|stated| Arc::clone(&stated.fact));
+                    let (before, after) = (fact(difference.before), fact(difference.after));
+                    table.refer(before.as_ref(), after.as_ref());
+                    if table.follow(self, &difference.key, after.as_ref(), states) {
+                        changed.push(difference.key);
+                    }
+                }
+                FactKey::Service(service) | FactKey::Instance { service, .. } => {
+                    services.insert(service.clone());
+                }
+                FactKey::Host(_) => {}
             }
-            let after = after.and_then(|fact| Route::new(Arc::clone(fact), before, states));
-            if let Some(before) = before {
-                states.leave(before, after.as_ref());
-            }
-            match after {
-                Some(route) => table.insert(route),
-                None => table.remove(&difference.key),
-            }
-            changed.push(difference.key);
         }
+        table.follow_services(self, services, &mut changed, states);
         states.settle_changed(&table, &changed);
         table
+    }
+
+    /// The frontends whose endpoints are those of `services` have what these are now; those that `changed` already do.
+    fn follow_services(
+        &mut self,
+        before: &Self,
+        services: BTreeSet<ServiceName>,
+        changed: &mut Vec<FactKey>,
+        states: &States,
+    ) {
+        let followed: BTreeSet<FactKey> =
+            if services.is_empty() { BTreeSet::new() } else { changed.iter().cloned().collect() };
+        for service in services {
+            let first = (service.clone(), FactKey::FIRST);
+            let referring = self.by_service.range(first..).take_while(|(of, _)| *of == service);
+            let keys: Vec<FactKey> = referring.map(|(_, key)| key.clone()).collect();
+            for key in keys.into_iter().filter(|key| !followed.contains(key)) {
+                let fact = self.snapshot.get(&key).map(|stated| Arc::clone(&stated.fact));
+                if self.follow(before, &key, fact.as_ref(), states) {
+                    changed.push(key);
+                }
+            }
+        }
+    }
+
+    /// Takes in what stands under `key` now; false: what is served does not change.
+    fn follow(&mut self, table: &Self, key: &FactKey, fact: Option<&Arc<Fact>>, states: &States) -> bool {
+        let before = table.get(key);
+        let after = fact.map(|fact| self.snapshot.served(fact));
+        if let (Some(before), Some(after)) = (before, &after)
+            // The same fact at another revision, or another instance that answers no more than the one before.
+            && (Arc::ptr_eq(before.fact(), after) || (is_derived(fact) && before.fact() == after))
+        {
+            return false;
+        }
+        let after = after.and_then(|fact| Route::new(fact, before, states));
+        if let Some(before) = before {
+            states.leave(before, after.as_ref());
+        }
+        match after {
+            Some(route) => self.insert(route),
+            None => self.remove(key),
+        }
+        true
+    }
+
+    /// Notes which service a frontend's endpoints are of, that were of another, or none, `before`.
+    fn refer(&mut self, before: Option<&Arc<Fact>>, after: Option<&Arc<Fact>>) {
+        let reference = |fact: &Arc<Fact>| Some((service_of(fact)?, fact.key()));
+        if let Some(before) = before.and_then(reference) {
+            self.by_service.remove(&before);
+        }
+        if let Some(after) = after.and_then(reference) {
+            self.by_service.insert(after);
+        }
     }
 
     /// The table of an empty snapshot: nothing has to be taken out piece by piece, which costs several times as much.
@@ -199,6 +257,15 @@ impl RouteTable {
         }
         self.index_mut(host).remove(text(host), path);
     }
+}
+
+/// The service whose instances answer for a frontend.
+fn service_of(fact: &Fact) -> Option<ServiceName> {
+    Some(fact.as_frontend()?.backend.endpoints.service()?.service.clone())
+}
+
+fn is_derived(fact: Option<&Arc<Fact>>) -> bool {
+    fact.is_some_and(|fact| fact.as_frontend().is_some_and(|f| f.backend.endpoints.service().is_some()))
 }
 
 /// What is left of `host` after dropping labels from the left, the longest first; only of its last [`LABELS`] labels.

@@ -6,6 +6,7 @@ mod checks;
 mod health;
 mod lookup;
 mod marks;
+mod services;
 mod size;
 mod update;
 mod world;

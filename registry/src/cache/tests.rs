@@ -31,6 +31,9 @@ impl Driver for Scripted {
     fn write(&self, _: Write) -> BoxFuture<'_, Result<Revision, PublishError>> {
         Box::pin(async { Err(PublishError::ReadOnly("a script".to_owned())) })
     }
+    fn renew(&self, _: model::FactKey) -> BoxFuture<'_, Result<bool, PublishError>> {
+        Box::pin(async { Ok(false) })
+    }
     fn history(&self, _: HistoryQuery) -> BoxFuture<'_, Result<Vec<ChangeRecord>, ReadError>> {
         Box::pin(async { Ok(Vec::new()) })
     }

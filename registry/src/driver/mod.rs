@@ -12,7 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use model::{Address, Change, ChangeRecord, DeadMarks, HealthReport, Report, Revision, Snapshot};
+use model::{Address, Change, ChangeRecord, DeadMarks, FactKey, HealthReport, Report, Revision, Snapshot};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::{Backup, BackupError, HistoryQuery, MAX_EDITS, PublishError, ReadError, Write};
@@ -51,6 +51,10 @@ pub trait Driver: Send + Sync + 'static {
     /// second announcement of it, by the store's own channel, does no harm). The answer is the last revision the write took,
     /// or the present one when it changed nothing. The edits' keys are distinct and equal their facts' keys.
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Revision, PublishError>>;
+
+    /// Has the lease of the fact under `key` hold for its whole time from now on; no revision, no history. `false`: no fact with a
+    /// lease is there. A lease that ends is a change that the store tells like any other.
+    fn renew(&self, key: FactKey) -> BoxFuture<'_, Result<bool, PublishError>>;
 
     /// Reads the history, newest first.
     fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<ChangeRecord>, ReadError>>;

@@ -105,10 +105,12 @@ pub fn href(entry: &str) -> String {
     format!("{}{slash}{rest}", origin.to_ascii_lowercase())
 }
 
-/// The list that says all of this frontend; `None` when hipache's list cannot say it: a path, a weight, a policy of its own.
+/// The list that says all of this frontend; `None` when hipache's list cannot say it: a path, a weight, a policy of its own, a
+/// service.
 pub fn write_list(frontend: &Frontend) -> Option<Vec<String>> {
     let Frontend { host: _, path, backend, policy } = frontend;
     let plain = path.is_root()
+        && backend.endpoints.service().is_none()
         && **policy == Policy::default()
         && backend.endpoints.len() <= MAX_ENDPOINTS
         && backend.endpoints.iter().all(|endpoint| endpoint.weight == Weight::ONE);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::{
     Address, Backend, BackendName, BalanceKind, Check, Endpoint, Endpoints, FactKind, Frontend, HashKey,
-    HostPattern, MAX_ENDPOINTS, PathPrefix, Policy, Rare, Timeouts, Weight,
+    HostPattern, MAX_ENDPOINTS, PathPrefix, Policy, Rare, ServiceRef, Timeouts, Weight,
 };
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
@@ -23,13 +23,15 @@ mod fact;
 mod host;
 mod instance;
 mod service;
+mod service_ref;
 
 pub use check::{CheckDoc, CheckKindDoc, StatusDoc};
 pub use entries::Entries;
-pub use fact::{FactDoc, fact_of, read_fact, write_fact};
+pub use fact::{FactDoc, fact_of, key_of, read_fact, write_fact};
 pub use host::HostDoc;
 pub use instance::{InstanceDoc, InstanceStateDoc};
-pub use service::{PortDoc, ProtocolDoc, ServiceDoc, WhenEmptyDoc};
+pub use service::{DnsSdDoc, PortDoc, ProtocolDoc, ServiceDoc, WhenEmptyDoc};
+pub use service_ref::ServiceRefDoc;
 
 /// The longest time of a route's own, in milliseconds: a day.
 const MAX_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
@@ -45,11 +47,15 @@ pub struct FrontendDoc {
     /// Which paths of them; default `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The backend's name; default: the host.
+    /// The backend's name; default: the service's, or the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
-    /// Who answers; none: every request gets 502. A repeated address adds up its weights.
-    pub endpoints: Vec<EndpointDoc>,
+    /// Who answers; none: every request gets 502. A repeated address adds up its weights. Left out where a service answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Vec<EndpointDoc>>,
+    /// The service whose healthy instances answer, in the place of endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceRefDoc>,
     /// How an endpoint is chosen; default `random_of_two`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<BalanceDoc>,
@@ -166,10 +172,31 @@ impl TryFrom<FrontendDoc> for Frontend {
                 .map_err(|e| FormatError::at("path", e, "write a path like `/api`, or leave it out"))?,
             None => PathPrefix::root(),
         };
-        let name = doc.backend.unwrap_or_else(|| host.to_string());
+        let service = doc.service.map(ServiceRef::try_from).transpose()?;
+        let default = || service.as_ref().map_or_else(|| host.to_string(), |of| of.service.to_string());
+        let name = doc.backend.unwrap_or_else(default);
         let name = BackendName::parse(&name)
             .map_err(|e| FormatError::at("backend", e, "write a shorter, plain name, or leave it out"))?;
-        let endpoints = endpoints(doc.endpoints)?;
+        let endpoints = match (doc.endpoints, service) {
+            (Some(endpoints), None) => self::endpoints(endpoints)?,
+            (None, Some(service)) => service.into(),
+            (None, None) => {
+                let remedy = "write the endpoints, `[]` for none, or the `service` that answers";
+                return Err(FormatError::at("", "missing field `endpoints`", remedy));
+            }
+            (Some(_), Some(_)) => {
+                let reason = "a service answers: its instances are the endpoints";
+                return Err(FormatError::at(
+                    "endpoints",
+                    reason,
+                    "leave out one of `endpoints` and `service`",
+                ));
+            }
+        };
+        if doc.check.is_some() && endpoints.service().is_some() {
+            let reason = "a service answers: whether its instances are healthy is theirs to say";
+            return Err(FormatError::at("check", reason, "leave it out"));
+        }
         let balance = doc.balance.map(BalanceKind::try_from).transpose()?.unwrap_or_default();
         let timeouts = doc.timeouts.map(Timeouts::try_from).transpose()?.unwrap_or_default();
         let check = doc.check.map(Check::try_from).transpose()?.map(Box::new);
@@ -262,12 +289,17 @@ impl From<&Frontend> for FrontendDoc {
     fn from(frontend: &Frontend) -> Self {
         let host = frontend.host.to_string();
         let name = frontend.backend.name.as_str();
+        let service = frontend.backend.endpoints.service();
+        let default = service.map_or(host.as_str(), |of| of.service.as_str());
         let Policy { balance, timeouts, check } = &*frontend.policy;
         Self {
             path: (!frontend.path.is_root()).then(|| frontend.path.to_string()),
-            backend: (name != host).then(|| name.to_owned()),
+            backend: (name != default).then(|| name.to_owned()),
+            endpoints: service
+                .is_none()
+                .then(|| frontend.backend.endpoints.iter().map(EndpointDoc::from).collect()),
+            service: service.map(ServiceRefDoc::from),
             host,
-            endpoints: frontend.backend.endpoints.iter().map(EndpointDoc::from).collect(),
             balance: (*balance != BalanceKind::default()).then(|| balance.into()),
             timeouts: (*timeouts != Timeouts::default()).then(|| timeouts.into()),
             check: check.as_deref().map(CheckDoc::from),

@@ -11,7 +11,7 @@ use registry::{Config, Expected, HistoryQuery, Link, PublishError, Registry, Reg
 use crate::facts::{at, frontend, key, plain, put, remove, write};
 
 /// How long anything may take before a test fails.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A place for registries: an empty store, reachable for as long as this lives.
 pub(crate) struct Stand {
@@ -27,6 +27,11 @@ impl Stand {
     pub(crate) fn new(url: RegistryUrl, lasting: bool, kept: impl Any + Send) -> Self {
         let config = Config { timeout: Duration::from_secs(10), ..Config::default() };
         Self { url, lasting, config, _kept: Box::new(kept) }
+    }
+
+    /// Whether the store outlives a registry that was closed.
+    pub(crate) fn lasting(&self) -> bool {
+        self.lasting
     }
 
     /// A registry that is live.
@@ -63,6 +68,12 @@ macro_rules! contract {
             the_past_is_told_from_any_revision_to_any_other,
             what_is_older_than_the_history_is_refused_with_the_oldest_revision,
             what_was_is_brought_back_in_one_write,
+            facts_of_every_kind_are_written_served_and_there_after_reopening,
+            a_write_of_any_kind_expects_the_revision_of_its_fact,
+            the_history_tells_of_facts_of_every_kind,
+            a_lease_ends_by_itself_and_that_is_a_change,
+            a_lease_that_is_renewed_holds_and_changes_nothing,
+            a_lease_begins_anew_when_the_store_is_opened_again,
             a_copy_is_made_while_it_is_written_or_the_stores_own_means_are_named,
         );
     };
@@ -76,6 +87,7 @@ macro_rules! contract {
         )*
     };
 }
+pub(crate) use crate::kinds::*;
 pub(crate) use crate::past::*;
 pub(crate) use contract;
 

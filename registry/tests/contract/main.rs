@@ -3,6 +3,7 @@
 
 mod embedded;
 mod facts;
+mod kinds;
 mod list;
 mod memory;
 mod past;

@@ -9,6 +9,7 @@ mod follow;
 mod gone;
 mod healthcheck;
 mod hold;
+mod kinds;
 mod listing;
 mod marks;
 mod past;

@@ -8,7 +8,7 @@ pub(crate) fn agrees(json: &[u8], frontend: &Frontend) {
     let value: Value = serde_json::from_slice(json).unwrap_or_else(|error| panic!("accepted, but {error}"));
     let Value::Object(fields) = &value else { panic!("accepted, but no object: {value}") };
     for name in fields.keys() {
-        let known = ["host", "path", "backend", "endpoints", "balance", "timeouts", "check"];
+        let known = ["host", "path", "backend", "endpoints", "service", "balance", "timeouts", "check"];
         assert!(known.contains(&name.as_str()), "accepted an unknown field: {value}");
     }
     let listed = fields.get("endpoints").and_then(Value::as_array).map_or(0, |listed| {
@@ -22,9 +22,12 @@ pub(crate) fn agrees(json: &[u8], frontend: &Frontend) {
     assert_eq!(read, listed, "weights: {value}");
     let host = fields.get("host").and_then(Value::as_str).unwrap_or_default();
     let backend = fields.get("backend").and_then(Value::as_str);
+    let service = fields.get("service").filter(|service| !service.is_null());
+    let service = service.and_then(|service| service.get("name").unwrap_or(service).as_str());
+    let service = service.map(str::to_ascii_lowercase);
     assert_eq!(
         frontend.backend.name.as_str(),
-        backend.unwrap_or(&frontend.host.to_string()),
+        backend.unwrap_or(service.as_deref().unwrap_or(&frontend.host.to_string())),
         "{host:?}: {value}"
     );
     if let model::BalanceKind::Hash(HashKey::Header(name)) = &frontend.policy.balance {

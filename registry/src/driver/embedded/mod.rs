@@ -10,17 +10,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use model::{Alarm, Change, ChangeRecord, Revision};
+use model::{Alarm, Change, ChangeRecord, FactKey, Revision};
 use redb::backends::InMemoryBackend;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::driver::{BoxFuture, Driver, Event, Feed};
 use crate::{Backup, BackupError, HistoryQuery, OpenError, PublishError, ReadError, Write};
 
 mod copy;
 mod file;
+mod leases;
 mod store;
 pub(crate) mod tables;
 mod worker;
@@ -29,6 +30,7 @@ pub use store::{Committed, Store, Verdicts};
 pub use tables::StoreError;
 
 use file::StoreFile;
+use leases::Leases;
 use worker::{Command, Place, Worker};
 
 /// How many commands may wait for the store; more wait outside.
@@ -41,6 +43,8 @@ const TICK: Duration = Duration::from_secs(1);
 struct Embedded {
     name: &'static str,
     commands: mpsc::Sender<Command>,
+    /// When the next lease ends.
+    lease_ends: watch::Receiver<Option<Instant>>,
 }
 
 /// A driver for the store in the file at `path`, which is made when there is none. Blocking: it reads and verifies the whole file.
@@ -67,14 +71,22 @@ fn start(
     alarm: &Alarm,
 ) -> Result<Arc<dyn Driver>, OpenError> {
     let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
-    let worker = Worker { place, store: Some(store), commands: inbox, events: None };
+    let (to_lease_ends, lease_ends) = watch::channel(None);
+    let worker = Worker {
+        place,
+        store: Some(store),
+        commands: inbox,
+        events: None,
+        leases: Leases::default(),
+        lease_ends: to_lease_ends,
+    };
     let part = alarm.watch("the registry's thread");
     let thread = std::thread::Builder::new().name("registry".to_owned()).spawn(move || {
         let _part = part;
         worker.run();
     });
     match thread {
-        Ok(_) => Ok(Arc::new(Embedded { name, commands })),
+        Ok(_) => Ok(Arc::new(Embedded { name, commands, lease_ends })),
         Err(error) => {
             let reason = format!("no thread for the store: {error}");
             Err(OpenError::Store { url: format!("{name}:"), reason })
@@ -99,13 +111,21 @@ impl Driver for Embedded {
             }
             let mut ticks = tokio::time::interval(TICK);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let (mut lease_ends, mut asked) = (self.lease_ends.clone(), None);
             loop {
+                // Asked for once; should it not be heard, the next tick asks again.
+                let end = lease_ends.borrow_and_update().filter(|end| Some(*end) != asked);
                 tokio::select! {
                     () = events.closed() => return,
                     () = self.commands.closed() => break,
                     // Dead marks have no place here; the proxy keeps its own.
                     Some(_) = health.recv() => {}
-                    _ = ticks.tick() => drop(self.commands.try_send(Command::Tick)),
+                    _ = ticks.tick() => drop(self.commands.try_send(Command::Tick(Instant::now()))),
+                    () = time_of(end) => {
+                        asked = end;
+                        drop(self.commands.try_send(Command::Tick(Instant::now())));
+                    }
+                    Ok(()) = lease_ends.changed() => {}
                 }
             }
             let error = "the store was closed".to_owned();
@@ -118,6 +138,15 @@ impl Driver for Embedded {
             let gone = || PublishError::Unavailable("the store was closed".to_owned());
             let (answer, answered) = oneshot::channel();
             self.commands.send(Command::Write(write, answer)).await.map_err(|_| gone())?;
+            answered.await.map_err(|_| gone())?
+        })
+    }
+
+    fn renew(&self, key: FactKey) -> BoxFuture<'_, Result<bool, PublishError>> {
+        Box::pin(async move {
+            let gone = || PublishError::Unavailable("the store was closed".to_owned());
+            let (answer, answered) = oneshot::channel();
+            self.commands.send(Command::Renew(key, answer)).await.map_err(|_| gone())?;
             answered.await.map_err(|_| gone())?
         })
     }
@@ -155,6 +184,14 @@ impl Driver for Embedded {
                 let _ = answered.await;
             }
         })
+    }
+}
+
+/// Waits until `time`; without one, for ever.
+async fn time_of(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 

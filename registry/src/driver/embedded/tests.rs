@@ -140,7 +140,14 @@ async fn writes_that_wait_together_share_a_commit() {
         .collect();
     drop(commands);
     let before = syncs.load(Ordering::SeqCst);
-    let worker = Worker { place: Memory, store: Some(store), commands: inbox, events: None };
+    let worker = Worker {
+        place: Memory,
+        store: Some(store),
+        commands: inbox,
+        events: None,
+        leases: Leases::default(),
+        lease_ends: tokio::sync::watch::channel(None).0,
+    };
     tokio::task::spawn_blocking(move || worker.run()).await.expect("runs");
 
     for (answered, revision) in answers.into_iter().zip(1..) {

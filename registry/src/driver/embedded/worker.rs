@@ -4,19 +4,23 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use model::{Change, ChangeRecord, Revision};
-use tokio::sync::{mpsc, oneshot};
+use model::{Change, ChangeRecord, FactKey, Revision};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::copy::Source;
+use super::leases::Leases;
 use super::store::{Store, Verdicts};
 use super::tables::StoreError;
 use crate::driver::Event;
-use crate::{BackupError, HistoryQuery, PublishError, ReadError, Write};
+use crate::{BackupError, Edit, Expected, HistoryQuery, PublishError, ReadError, Write};
 
 /// The most writes in one commit.
 const GROUP: usize = 256;
+
+/// Who removes a fact whose lease ended, for the history.
+const LEASE: &str = "lease";
 
 /// How long changes take to reach a watcher in this process.
 const FOLLOWS_BY: &str = "in process";
@@ -32,8 +36,10 @@ pub(crate) enum Command {
     History(HistoryQuery, oneshot::Sender<Result<Vec<ChangeRecord>, ReadError>>),
     /// Hold on to what stands there now, for a copy of it.
     Backup(oneshot::Sender<Result<Source, BackupError>>),
-    /// Say that we are alive, or try to be.
-    Tick,
+    /// Renew the lease of this fact, and answer.
+    Renew(FactKey, oneshot::Sender<Result<bool, PublishError>>),
+    /// Say that we are alive, or try to be; and remove what had no lease any more when this was asked.
+    Tick(Instant),
     /// Close the store, and answer.
     Close(oneshot::Sender<()>),
 }
@@ -59,6 +65,9 @@ pub(crate) struct Worker<P> {
     pub(crate) store: Option<Store>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) events: Option<mpsc::Sender<Event>>,
+    pub(crate) leases: Leases,
+    /// Told when the next lease ends.
+    pub(crate) lease_ends: watch::Sender<Option<Instant>>,
 }
 
 impl<P: Place> Worker<P> {
@@ -92,7 +101,10 @@ impl<P: Place> Worker<P> {
                 Command::Backup(answer) => {
                     let _ = answer.send(self.source());
                 }
-                Command::Tick => self.tick(),
+                Command::Renew(key, answer) => {
+                    let _ = answer.send(self.renew(&key));
+                }
+                Command::Tick(asked) => self.tick(asked),
                 Command::Close(closed) => {
                     // The place with its lock, too: whoever hears the answer may open it.
                     drop(self);
@@ -100,6 +112,8 @@ impl<P: Place> Worker<P> {
                     return;
                 }
             }
+            let end = self.leases.next();
+            self.lease_ends.send_if_modified(|told| std::mem::replace(told, end) != end);
         }
     }
 
@@ -110,13 +124,20 @@ impl<P: Place> Worker<P> {
         }
     }
 
+    /// Tells all that is there. Leases begin anew: while nobody could renew them, none ends.
     fn list(&mut self) {
         let Some(store) = &self.store else { return };
         self.tell(Event::ListBegin);
         self.tell(Event::List(self.place.notices()));
-        if let Err(error) = store.list(|batch| self.tell(Event::List(batch))) {
+        let (mut leases, now) = (Leases::default(), Instant::now());
+        let listed = store.list(|batch| {
+            leases.take(&batch, now);
+            self.tell(Event::List(batch));
+        });
+        if let Err(error) = listed {
             return self.lose(&error);
         }
+        self.leases = leases;
         self.tell(Event::Listed {
             revision: store.revision(),
             follows_by: FOLLOWS_BY,
@@ -142,7 +163,31 @@ impl<P: Place> Worker<P> {
         Ok(())
     }
 
-    fn tick(&mut self) {
+    /// A lease is in memory alone; while the disk fails, nobody's ends.
+    fn renew(&mut self, key: &FactKey) -> Result<bool, PublishError> {
+        if self.store.is_none() {
+            return Err(PublishError::Unavailable("its disk fails".to_owned()));
+        }
+        Ok(self.leases.renew(key, Instant::now()))
+    }
+
+    /// Removes what had no lease any more at `asked`: what was asked of us before that is done.
+    fn end_leases(&mut self, asked: Instant) {
+        let ended = self.leases.ended(asked);
+        if ended.is_empty() {
+            return;
+        }
+        let edit = |key| Edit { key, fact: None, expected: Expected::Any };
+        let write = Write { who: LEASE.to_owned(), edits: ended.into_iter().map(edit).collect() };
+        // Nobody waits for the answer.
+        let (answer, _) = oneshot::channel();
+        self.write(vec![(write, answer)]);
+    }
+
+    fn tick(&mut self, asked: Instant) {
+        if self.store.is_some() {
+            self.end_leases(asked);
+        }
         match (&self.store, &self.events) {
             // What went wrong was told to the watcher.
             (None, _) => drop(self.reopen()),
@@ -158,6 +203,7 @@ impl<P: Place> Worker<P> {
                 for (verdict, (_, answer)) in verdicts.into_iter().zip(group) {
                     let told = verdict.map(|committed| {
                         let revision = committed.revision;
+                        self.leases.take(&committed.changes, Instant::now());
                         if !committed.changes.is_empty() {
                             self.tell(Event::Changed { revision, changes: committed.changes });
                         }

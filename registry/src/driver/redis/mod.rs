@@ -15,6 +15,7 @@
 //! | `frontend:<host>` | hipache's list: an identifier, then URLs |
 //! | `dead:<host>` | hipache's set of dead places in that list, with a TTL |
 //! | `portico:frontend:<host><path>` | a frontend that a list cannot say, as JSON |
+//! | `portico:service:<name>`, `portico:instance:<service>/<name>`, `portico:host:<name>` | one of these as JSON; an instance with a lease has a TTL |
 //! | `portico:revision` | the counter |
 //! | `portico:revision:lost` | the two revisions between which this copy of the store lost all, if it is an older one |
 //! | `portico:revisions` | by raw key: its revision and the digest of what it said then |
@@ -26,7 +27,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use model::{ChangeRecord, Revision};
+use model::{ChangeRecord, FactKey, Revision};
 use redis::aio::MultiplexedConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -49,6 +50,7 @@ mod follow;
 pub(crate) mod foreign;
 mod health;
 mod known;
+mod lease;
 mod list;
 mod listen;
 mod look;
@@ -178,6 +180,15 @@ impl Driver for Redis {
             let gone = || PublishError::Unavailable("the registry is closed".to_owned());
             let (answer, answered) = oneshot::channel();
             self.commands.send(Command::Write(write, answer)).await.map_err(|_| gone())?;
+            answered.await.unwrap_or_else(|_| Err(gone()))
+        })
+    }
+
+    fn renew(&self, key: FactKey) -> BoxFuture<'_, Result<bool, PublishError>> {
+        Box::pin(async move {
+            let gone = || PublishError::Unavailable("the registry is closed".to_owned());
+            let (answer, answered) = oneshot::channel();
+            self.commands.send(Command::Renew(key, answer)).await.map_err(|_| gone())?;
             answered.await.unwrap_or_else(|_| Err(gone()))
         })
     }

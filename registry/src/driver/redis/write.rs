@@ -1,15 +1,18 @@
 //! Writes of this node: what they expect is decided on what was read, and the script writes only if that still stands.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{Fact, FactKey, Frontend, Revision};
 use redis::Value;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::connect::{Refusal, Stop, octets};
 use super::content::{Content, Digest, MAX_OCTETS, Reading};
 use super::follow::Session;
 use super::known::Entry;
+use super::lease::{lease, milliseconds};
 use super::list::Taken;
 use super::names::{Meaning, RawKey};
 use super::number::{document, now_ms};
@@ -28,14 +31,19 @@ const MAX_EDITS: usize = 1000;
 pub(super) enum Command {
     /// Write, then answer.
     Write(Write, oneshot::Sender<Result<Revision, PublishError>>),
+    /// Renew the lease of this fact, then answer.
+    Renew(FactKey, oneshot::Sender<Result<bool, PublishError>>),
 }
 
 impl Command {
     /// Answers that the store cannot be reached.
     pub(super) fn refuse(self, error: &str) {
-        let Self::Write(_, answer) = self;
+        let error = PublishError::Unavailable(error.to_owned());
         // A caller that went away needs no answer.
-        let _ = answer.send(Err(PublishError::Unavailable(error.to_owned())));
+        match self {
+            Self::Write(_, answer) => drop(answer.send(Err(error))),
+            Self::Renew(_, answer) => drop(answer.send(Err(error))),
+        }
     }
 }
 
@@ -43,6 +51,8 @@ impl Command {
 struct Step {
     keys: Vec<RawKey>,
     content: Content,
+    /// How long it holds by itself.
+    lease: Option<Duration>,
     before: String,
     after: String,
 }
@@ -58,14 +68,10 @@ enum Attempt {
 
 impl Session<'_> {
     pub(super) async fn obey(&mut self, command: Command) -> Result<(), Stop> {
-        let Command::Write(write, answer) = command;
-        let (answered, stop) = match self.write(write).await {
-            Ok(answered) => (answered, Ok(())),
-            Err(stop) => (Err(PublishError::Unavailable(stop.to_string())), Err(stop)),
-        };
-        // A caller that went away needs no answer.
-        let _ = answer.send(answered);
-        stop
+        match command {
+            Command::Write(write, answer) => reply(answer, self.write(write).await),
+            Command::Renew(key, answer) => reply(answer, self.renew(&key).await),
+        }
     }
 
     /// Outer error: the store is lost. Inner error: it answered, and not with yes.
@@ -153,7 +159,7 @@ impl Session<'_> {
             // The history names the key that stated the fact.
             keys.retain(|key| *key != raw);
             keys.insert(0, raw);
-            return Some(Step { keys, content: Content::Absent, before, after: String::new() });
+            return Some(Step { keys, content: Content::Absent, lease: None, before, after: String::new() });
         };
         let (wanted, list) = self.place_of(&edit.key, fact, &mut keys);
         keys.retain(|key| *key != wanted);
@@ -163,7 +169,7 @@ impl Session<'_> {
             Some(entries) => Content::List(entries.into_iter().map(String::into_bytes).collect()),
             None => Content::Text(after.clone().into_bytes()),
         };
-        Some(Step { keys, content, before, after })
+        Some(Step { keys, content, lease: lease(fact), before, after })
     }
 
     /// The key to write a fact to, and hipache's list of it where there is one.
@@ -225,9 +231,13 @@ impl Session<'_> {
             let places = step.keys.iter().filter_map(|key| keys.binary_search(key).ok());
             let places: Vec<usize> = places.map(|place| place + 1).collect();
             call.arg(places.len()).arg(places).arg(&step.before).arg(&step.after);
-            call.arg(values.len());
+            let lease = step.lease.map(milliseconds);
+            call.arg(values.len() + usize::from(lease.is_some()));
             for value in values {
                 call.arg(value.as_slice());
+            }
+            if let Some(lease) = lease {
+                call.arg(lease);
             }
         }
         let Some(writer) = &mut self.writer else {
@@ -268,7 +278,7 @@ impl Session<'_> {
         let mut gathered = Gathered { at: last, ..Gathered::default() };
         for (revision, step) in (first + 1..).zip(steps) {
             for (i, key) in step.keys.iter().enumerate() {
-                let entry = if i == 0 { self.entry_of(key, &step.content, revision) } else { None };
+                let entry = if i == 0 { self.entry_of(key, &step, revision) } else { None };
                 gathered.found.insert(Arc::clone(key), Found { entry, revision, seen_at: revision });
             }
         }
@@ -281,12 +291,26 @@ impl Session<'_> {
         Ok(Revision::new(last))
     }
 
-    fn entry_of(&self, key: &RawKey, content: &Content, revision: u64) -> Option<Entry> {
+    fn entry_of(&self, key: &RawKey, step: &Step, revision: u64) -> Option<Entry> {
+        let (content, ends) = (&step.content, step.lease.map(|lease| Instant::now() + lease));
         let meaning: Meaning = self.shared.names.meaning(key);
         let reading: Reading = content.read(key, &meaning, self.shared.config.max_value)?;
         let digest: Digest = content.digest();
-        Some(Entry { digest, revision: Revision::new(revision), reading, ends: None })
+        Some(Entry { digest, revision: Revision::new(revision), reading, ends })
     }
+}
+
+/// Answers; a caller that went away needs none.
+fn reply<T>(
+    to: oneshot::Sender<Result<T, PublishError>>,
+    answered: Result<Result<T, PublishError>, Stop>,
+) -> Result<(), Stop> {
+    let (answered, stop) = match answered {
+        Ok(answered) => (answered, Ok(())),
+        Err(stop) => (Err(PublishError::Unavailable(stop.to_string())), Err(stop)),
+    };
+    let _ = to.send(answered);
+    stop
 }
 
 fn understand(reply: Vec<Value>, keys: &[RawKey]) -> Result<Attempt, PublishError> {

@@ -1,6 +1,6 @@
 //! A fact of any kind, as JSON.
 
-use model::{Fact, FactKind};
+use model::{Fact, FactKey, FactKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -82,4 +82,25 @@ impl From<&Fact> for FactDoc {
             Fact::Host(host) => Self::Host((&**host).into()),
         }
     }
+}
+
+/// The key of the fact that this JSON names; its other fields are not looked at.
+///
+/// # Errors
+/// [`FormatError`] names the field that is missing or malformed.
+pub fn key_of(kind: FactKind, value: &Value) -> Result<FactKey, FormatError> {
+    let text = |field: &str| {
+        value.get(field).and_then(Value::as_str).ok_or_else(|| {
+            FormatError::at(field, "it is missing, or no text", "write what the fact is named by")
+        })
+    };
+    let (field, key) = match kind {
+        FactKind::Frontend => {
+            let path = value.get("path").map(|_| text("path")).transpose()?.unwrap_or_default();
+            ("host", format!("{kind}:{}{path}", text("host")?))
+        }
+        FactKind::Service | FactKind::Host => ("name", format!("{kind}:{}", text("name")?)),
+        FactKind::Instance => ("name", format!("{kind}:{}/{}", text("service")?, text("name")?)),
+    };
+    FactKey::parse(&key).map_err(|error| FormatError::at(field, error, "write the name that it has"))
 }

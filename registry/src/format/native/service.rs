@@ -1,8 +1,12 @@
 //! A service as JSON. `config/service.example.json` shows all of it.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
-use model::{Metadata, Port, PortName, Ports, Protocol, Service, ServiceName, Ttl, WhenEmpty};
+use model::{
+    DnsSd, DomainName, Label, MAX_SUBTYPES, Metadata, Port, PortName, Ports, Protocol, Service, ServiceName,
+    ServiceType, SpelledName, Ttl, WhenEmpty,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Entries, FormatError};
@@ -28,6 +32,27 @@ pub struct ServiceDoc {
     /// What is answered while no instance is healthy; default `nodata`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when_empty: Option<WhenEmptyDoc>,
+    /// Where it is instead, when it runs elsewhere: a domain name; default: where its instances are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<String>,
+    /// How it is found by its type (RFC 6763); default: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_sd: Option<DnsSdDoc>,
+}
+
+/// How a service is found by its type, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsSdDoc {
+    /// What it is: `_http._tcp`.
+    #[serde(rename = "type")]
+    pub service_type: String,
+    /// What people read; default: each instance's own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is in particular; default: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subtypes: Vec<String>,
 }
 
 /// A port as JSON.
@@ -85,7 +110,47 @@ impl TryFrom<ServiceDoc> for Service {
         let ttl = ttl.map_err(|e| FormatError::at("ttl", e, "write seconds, or leave it out"))?;
         let metadata = metadata("metadata", doc.metadata)?;
         let when_empty = doc.when_empty.map(WhenEmpty::from).unwrap_or_default();
-        Ok(Self { name, ports, metadata, ttl, when_empty })
+        let external = doc.external.as_deref().map(DomainName::parse).transpose();
+        let remedy = "write a domain name, such as `db.example.com.`, or leave it out";
+        let external = external.map_err(|e| FormatError::at("external", e, remedy))?;
+        let dns_sd = doc.dns_sd.map(DnsSd::try_from).transpose()?;
+        Ok(Self { name, ports, metadata, ttl, when_empty, external, dns_sd })
+    }
+}
+
+impl TryFrom<DnsSdDoc> for DnsSd {
+    type Error = FormatError;
+
+    fn try_from(doc: DnsSdDoc) -> Result<Self, FormatError> {
+        let service_type = ServiceType::parse(&doc.service_type);
+        let service_type =
+            service_type.map_err(|e| FormatError::at("dns_sd.type", e, "write `_http._tcp`"))?;
+        let name = doc.name.as_deref().map(SpelledName::parse).transpose();
+        let name =
+            name.map_err(|e| FormatError::at("dns_sd.name", e, "write it shorter, or leave it out"))?;
+        if doc.subtypes.len() > MAX_SUBTYPES {
+            let reason = format!("{} subtypes are more than {MAX_SUBTYPES}", doc.subtypes.len());
+            return Err(FormatError::at("dns_sd.subtypes", reason, "leave some out"));
+        }
+        let mut subtypes = BTreeSet::new();
+        for (i, text) in doc.subtypes.iter().enumerate() {
+            let place = || format!("dns_sd.subtypes[{i}]");
+            let label = Label::parse(text.strip_prefix('_').unwrap_or(text));
+            if !subtypes.insert(label.map_err(|e| FormatError::at(place(), e, NAME_REMEDY))?) {
+                return Err(FormatError::at(place(), format!("`{text}` is there already"), "say it once"));
+            }
+        }
+        Ok(Self { service_type, name, subtypes })
+    }
+}
+
+impl From<&DnsSd> for DnsSdDoc {
+    fn from(dns_sd: &DnsSd) -> Self {
+        Self {
+            service_type: dns_sd.service_type.to_string(),
+            name: dns_sd.name.as_ref().map(ToString::to_string),
+            subtypes: dns_sd.subtypes.iter().map(ToString::to_string).collect(),
+        }
     }
 }
 
@@ -120,6 +185,8 @@ impl From<&Service> for ServiceDoc {
             metadata: entries(&service.metadata),
             ttl: service.ttl.map(|ttl| ttl.seconds().into()),
             when_empty: (service.when_empty != WhenEmpty::default()).then(|| service.when_empty.into()),
+            external: service.external.as_ref().map(ToString::to_string),
+            dns_sd: service.dns_sd.as_ref().map(DnsSdDoc::from),
         }
     }
 }

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod kinds;
+
 fn check(json: &str, expected: Result<&str, (&str, &str)>) {
     let read = read_frontend(json.as_bytes());
     match (read, expected) {
@@ -194,4 +196,21 @@ proptest! {
     }
 }
 
-mod kinds;
+#[test]
+fn a_service_may_answer_in_the_place_of_endpoints() {
+    check(r#"{"host":"a","service":"Web"}"#, Ok(r#"{"host":"a","service":"web"}"#));
+    check(
+        r#"{"host":"a","service":{"name":"web","port":"http"},"backend":"web","balance":"random"}"#,
+        Ok(r#"{"host":"a","service":{"name":"web","port":"http"},"balance":"random"}"#),
+    );
+    check(
+        r#"{"host":"a","backend":"b","service":"web"}"#,
+        Ok(r#"{"host":"a","backend":"b","service":"web"}"#),
+    );
+    check(r#"{"host":"a","service":"web","endpoints":[]}"#, Err(("endpoints", "leave out one of")));
+    check(r#"{"host":"a","service":"a.b"}"#, Err(("service", "write a part of a domain name")));
+    check(r#"{"host":"a","service":{"name":"web","port":"_"}}"#, Err(("service.port", "other than letters")));
+    check(r#"{"host":"a","service":{"port":"x"}}"#, Err(("service", "missing field `name`")));
+    check(r#"{"host":"a","service":7}"#, Err(("service", "a service's name or an object")));
+    check(r#"{"host":"a","service":"web","check":{"kind":"tcp"}}"#, Err(("check", "leave it out")));
+}

@@ -36,7 +36,12 @@ while at < #ARGV do
   if form == 'list' then
     redis.call('RPUSH', keys[1], unpack(values))
   elseif form == 'json' then
-    redis.call('SET', keys[1], values[1])
+    -- A second value is a lease, in milliseconds.
+    if values[2] then
+      redis.call('SET', keys[1], values[1], 'PX', values[2])
+    else
+      redis.call('SET', keys[1], values[1])
+    end
   end
   if form ~= 'remove' then
     redis.call('HSET', revisions_key, keys[1], digits(counter) .. ' ' .. digest(keys[1]))

@@ -57,6 +57,16 @@ fn a_service_is_written_without_defaults_and_its_errors_name_the_field() {
     service(r#"{"name":"a","metadata":{"a":"1","A":"2"}}"#, Err(("metadata", "`A` is there already")));
     service(r#"{"name":"a","metadata":["x"]}"#, Err(("metadata", "expected an object")));
     service(r#"{"name":"a","when_empty":"servfail"}"#, Err(("when_empty", "expected one of `nodata`")));
+    let elsewhere = r#"{"name":"db","external":"Db.example.com.","dns_sd":{"type":"_postgresql._tcp","name":"Büro","subtypes":["test"]}}"#;
+    service(elsewhere, Ok(elsewhere));
+    service(r#"{"name":"a","external":"a..b"}"#, Err(("external", "write a domain name")));
+    service(r#"{"name":"a","dns_sd":{"type":"http"}}"#, Err(("dns_sd.type", "write `_http._tcp`")));
+    let twice = r#"{"name":"a","dns_sd":{"type":"_http._tcp","subtypes":["_x","x"]}}"#;
+    service(twice, Err(("dns_sd.subtypes[1]", "`x` is there already")));
+    service(
+        r#"{"name":"a","dns_sd":{"type":"_http._tcp","kind":1}}"#,
+        Err(("dns_sd.kind", "unknown field `kind`")),
+    );
     service("[", Err(("", "write it as `config/service.example.json`")));
     service(r#"{"name":"a"} {}"#, Err(("", "nothing behind it")));
 }
@@ -113,5 +123,5 @@ fn the_documented_examples_are_read_and_show_every_field() {
         let written: serde_json::Value = serde_json::from_str(&write_fact(fact)).expect("json");
         written.as_object().expect("object").len()
     };
-    assert_eq!([&service, &instance, &host].map(fields), [5, 11, 3], "what is left out is a default");
+    assert_eq!([&service, &instance, &host].map(fields), [7, 11, 3], "what is left out is a default");
 }

@@ -1,0 +1,104 @@
+//! Services, instances and hosts, read and written; and many facts at once.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{FrontendDoc, HostDoc, InstanceDoc, ServiceDoc};
+
+/// A fact under the name of its kind: `{"service": {…}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Named {
+    /// A frontend.
+    Frontend(FrontendDoc),
+    /// A service.
+    Service(ServiceDoc),
+    /// An instance.
+    Instance(InstanceDoc),
+    /// A host.
+    Host(HostDoc),
+}
+
+/// One fact as it stands, `{"service": {…}, "revision": 42}`; `ETag` is its revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactView {
+    /// The fact.
+    #[serde(flatten)]
+    pub fact: Named,
+    /// The revision of its last change: what `If-Match` expects.
+    pub revision: u64,
+}
+
+/// `/v1/services`, `/v1/services/{service}/instances`, `/v1/instances`, `/v1/hosts`: a page of them, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactList {
+    /// The revision of the snapshot this page is of.
+    pub revision: u64,
+    /// The facts, under the name of their kind: `{"services": […]}`.
+    #[serde(flatten)]
+    pub facts: Listed,
+    /// `?after=` of the next page; `null` at the end.
+    pub next: Option<String>,
+}
+
+/// Facts of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listed {
+    /// Frontends.
+    Frontends(Vec<FactView>),
+    /// Services.
+    Services(Vec<FactView>),
+    /// Instances.
+    Instances(Vec<FactView>),
+    /// Hosts.
+    Hosts(Vec<FactView>),
+}
+
+impl Listed {
+    /// The facts, whatever their kind.
+    pub fn views(&self) -> &[FactView] {
+        let (Self::Frontends(views) | Self::Services(views) | Self::Instances(views) | Self::Hosts(views)) =
+            self;
+        views
+    }
+
+    /// Adds those of the next page.
+    pub fn extend(&mut self, next: Self) {
+        let (Self::Frontends(more) | Self::Services(more) | Self::Instances(more) | Self::Hosts(more)) = next;
+        let (Self::Frontends(views) | Self::Services(views) | Self::Instances(views) | Self::Hosts(views)) =
+            self;
+        views.extend(more);
+    }
+}
+
+/// The answer to a write of one fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactWritten {
+    /// The revision it made; the fact's own where a lease was renewed and nothing else changed.
+    pub revision: u64,
+    /// Whether this node's proxy serves it already; false also where there is no proxy.
+    pub live: bool,
+    /// Whether anything changed.
+    pub changed: bool,
+    /// What stands there now; left out when it was removed.
+    #[serde(flatten)]
+    pub fact: Option<Named>,
+}
+
+/// `POST /v1/apply`: facts that shall be so, or shall be gone, all or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    /// Each a fact's JSON with its `kind` beside: `{"kind": "service", "name": "web"}`.
+    pub documents: Vec<Value>,
+    /// They shall be gone; then only what names them is read.
+    #[serde(default)]
+    pub delete: bool,
+    /// Say what would be written and write nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Write in several parts, each all or nothing, what is too much for one write.
+    #[serde(default)]
+    pub in_parts: bool,
+}

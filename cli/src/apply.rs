@@ -1,0 +1,193 @@
+//! `portico apply` and `portico delete`: facts of any kind from files of YAML or JSON.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use admin::wire::{Applied, Apply};
+use clap::Args;
+use serde_json::Value;
+use ureq::http::Method;
+
+use crate::answer::Answer;
+use crate::changes;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::file;
+
+const EXAMPLES: &str = "\
+Examples:
+  portico apply -f service.yaml
+  portico apply -f services.yaml -f hosts.json --dry-run
+  generate | portico apply -f -
+
+A document of a service:
+  kind: service
+  name: web
+  ports: [{name: http, port: 8080}]
+---
+  kind: instance
+  service: web
+  name: web-1
+  addresses: [10.0.0.7]";
+
+pub(crate) const DELETE_EXAMPLES: &str = "\
+Examples:
+  portico delete -f services.yaml --dry-run
+  portico delete -f services.yaml
+
+Of a document, only its kind and what names it are read.";
+
+/// The largest file that is read, in octets; the server's own limit is lower.
+const MAX_FILE: u64 = 1 << 30;
+
+/// Facts from files
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ApplyArgs {
+    /// A file of YAML or JSON, with as many documents as it likes, each with its `kind`; `-` is standard input; may be repeated
+    #[arg(short, long = "file", value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Say what would be written, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write in parts, each all or nothing, what is too much for one write
+    #[arg(long)]
+    in_parts: bool,
+}
+
+/// Runs `apply`, or `delete`.
+pub(crate) fn run(args: &ApplyArgs, delete: bool, client: &Client) -> Result<Answer, Failure> {
+    let (mut documents, mut places) = (Vec::new(), Vec::new());
+    for path in &args.files {
+        let read = documents_of(&text_of(path)?);
+        let read = read.map_err(|reason| Failure::File { path: path.clone(), reason })?;
+        places.extend((1..=read.len()).map(|n| format!("{}, document {n}", path.display())));
+        documents.extend(read);
+    }
+    let asked = Apply { documents, delete, dry_run: args.dry_run, in_parts: args.in_parts };
+    let applied = client.patient().write(Method::POST, "/v1/apply", Some(&asked), &[]);
+    let applied: Applied = applied.map_err(|failure| in_our_words(failure, &places))?;
+    let done = match (delete, args.dry_run) {
+        (false, false) => "applied",
+        (false, true) => "would be applied",
+        (true, false) => "deleted",
+        (true, true) => "would be deleted",
+    };
+    Answer::new(&applied, changes::text(&applied, done))
+}
+
+fn text_of(path: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = match path.as_os_str() == "-" {
+        true => std::io::stdin().lock().take(MAX_FILE).read_to_string(&mut text),
+        false => std::fs::File::open(path).and_then(|file| file.take(MAX_FILE).read_to_string(&mut text)),
+    };
+    read.map_err(|error| file::failed(path, &error))?;
+    Ok(text)
+}
+
+/// The documents of a file: JSON, one after the other or in a list, or YAML. Documents with nothing in them do not count.
+fn documents_of(text: &str) -> Result<Vec<Value>, String> {
+    let read: Vec<Value> = match text.trim_start().starts_with(['{', '[']) {
+        true => {
+            let all = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+            all.collect::<Result<_, _>>().map_err(|error| format!("not JSON: {error}"))?
+        }
+        false => serde_saphyr::from_multiple(text).map_err(|error| not_yaml(&error))?,
+    };
+    let lists = read.into_iter().flat_map(|document| match document {
+        Value::Array(documents) => documents,
+        document => vec![document],
+    });
+    let documents: Vec<Value> = lists.filter(|document| !document.is_null()).collect();
+    if documents.is_empty() {
+        return Err("there is no document in it".to_owned());
+    }
+    Ok(documents)
+}
+
+/// What is wrong and where, on one line.
+fn not_yaml(error: &serde_saphyr::Error) -> String {
+    let said = error.without_snippet().to_string();
+    let line = said.lines().next().unwrap_or_default();
+    // What follows is advice to whoever calls the library.
+    format!("not YAML: {}", line.split(", set DuplicateKeyPolicy").next().unwrap_or(line))
+}
+
+/// `documents[2].name` as the place in a file.
+fn in_our_words(failure: Failure, places: &[String]) -> Failure {
+    let Failure::Refused(mut problem) = failure else { return failure };
+    let place = |text: &str| {
+        let (number, rest) = text.strip_prefix("documents[")?.split_once(']')?;
+        let place = places.get(number.parse::<usize>().ok()?)?;
+        Some(match rest.strip_prefix('.') {
+            Some(field) => format!("{place}: {field}"),
+            None => place.clone(),
+        })
+    };
+    if let Some(told) = problem.field.as_deref().and_then(place) {
+        problem.field = Some(told);
+    }
+    Failure::Refused(problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> String {
+        match documents_of(text) {
+            Ok(documents) => {
+                let name = |document: &Value| document.get("name").map_or("?".to_owned(), Value::to_string);
+                documents.iter().map(name).collect::<Vec<_>>().join(" ")
+            }
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn a_file_has_as_many_documents_as_it_likes() {
+        assert_eq!(names("kind: service\nname: web\n"), "\"web\"");
+        assert_eq!(names("---\nname: a\n---\n# nothing\n---\nname: b\n...\n"), "\"a\" \"b\"");
+        assert_eq!(names("- name: a\n- {name: b}\n"), "\"a\" \"b\"");
+        assert_eq!(names(r#" {"name":"a"} {"name":"b"}"#), "\"a\" \"b\"");
+        assert_eq!(names(r#"[{"name":"a"},{"name":"b"}]"#), "\"a\" \"b\"");
+    }
+
+    #[test]
+    fn what_is_no_document_says_why() {
+        for (text, part) in [
+            ("", "no document"),
+            ("# nothing\n", "no document"),
+            ("{", "not JSON"),
+            ("a: [", "not YAML"),
+            ("name: a\nname: b\n", "duplicate mapping key: name"),
+        ] {
+            assert!(names(text).contains(part), "{text:?}: {}", names(text));
+        }
+    }
+
+    #[test]
+    fn the_documented_examples_are_the_same_in_yaml_and_json() {
+        let same = |yaml: &str, json: &str, kind: &str| {
+            let mut yaml = documents_of(yaml).unwrap().remove(0);
+            assert_eq!(yaml.as_object_mut().unwrap().remove("kind"), Some(kind.into()));
+            assert_eq!(yaml, documents_of(json).unwrap()[0], "{kind}");
+        };
+        same(
+            include_str!("../../config/service.example.yaml"),
+            include_str!("../../config/service.example.json"),
+            "service",
+        );
+        same(
+            include_str!("../../config/instance.example.yaml"),
+            include_str!("../../config/instance.example.json"),
+            "instance",
+        );
+        same(
+            include_str!("../../config/host.example.yaml"),
+            include_str!("../../config/host.example.json"),
+            "host",
+        );
+    }
+}
