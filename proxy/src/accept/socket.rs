@@ -13,6 +13,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{Interest, Ready};
 
 use super::buffer::Buffer;
+use super::turn::{TURN_CALLS, end_turn};
 
 /// Both ways.
 const ANY: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -23,12 +24,14 @@ pub(crate) struct Socket {
     /// Ends before the socket does, so that no other socket with its number is forgotten in its place.
     watch: Option<AsyncFd<RawFd>>,
     socket: socket2::Socket,
+    /// Reads and writes since it last had to wait.
+    unbroken: usize,
 }
 
 impl Socket {
     /// `socket` must be non-blocking.
     pub(crate) fn new(socket: socket2::Socket) -> Self {
-        Self { watch: None, socket }
+        Self { watch: None, socket, unbroken: 0 }
     }
 
     /// The options of the socket.
@@ -59,19 +62,29 @@ impl Socket {
         self.poll(cx, Interest::READABLE, |socket| read(socket, buffer.space()))
     }
 
-    /// Writes as much as the peer takes now.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll(cx, Interest::WRITABLE, |socket| write(socket, octets))
+    /// Writes as much as the peer takes now. `is_last`: the end follows at once, and what does not fill a segment leaves with it.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+        is_last: bool,
+    ) -> Poll<io::Result<usize>> {
+        let more = if is_last { SendFlags::MORE } else { SendFlags::empty() };
+        self.poll(cx, Interest::WRITABLE, |socket| write(socket, octets, more))
     }
 
-    /// Does `io`, now or once the socket is ready for it. It returns how many octets it moved, and whether it knows that no more can
-    /// be moved now, which spares the next, fruitless call.
+    /// Does `io`, now or once the socket is ready for it; who did so [`TURN_CALLS`] times without a wait lets others go first. `io`
+    /// returns how many octets it moved, and whether it knows that no more can be moved now, which spares the next, fruitless call.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         interest: Interest,
         mut io: impl FnMut(&socket2::Socket) -> io::Result<(usize, bool)>,
     ) -> Poll<io::Result<usize>> {
+        if self.unbroken >= TURN_CALLS {
+            self.unbroken = 0;
+            return end_turn(cx);
+        }
         loop {
             let done = match &self.watch {
                 // Mostly it is ready, and this asks no more of the reactor than that.
@@ -86,12 +99,17 @@ impl Socket {
                     } else {
                         watch.poll_write_ready(cx)
                     };
+                    if ready.is_pending() {
+                        self.unbroken = 0;
+                    }
                     let _ready = ready!(ready)?;
                 }
                 (Err(error), _) if error.kind() == ErrorKind::Interrupted => {}
                 (Err(error), _) => return Poll::Ready(Err(error)),
                 (Ok((moved, was_all)), watch) => {
-                    // All that was there, or all that there was room for: an edge will tell of more.
+                    self.unbroken += 1;
+                    // All that was there, or all that there was room for: an edge will tell of more. None can have come in between:
+                    // the reactor looks for them on this very thread.
                     if was_all
                         && moved > 0
                         && let Some(watch) = watch
@@ -155,8 +173,8 @@ fn read(socket: &socket2::Socket, space: &mut [u8]) -> io::Result<(usize, bool)>
 }
 
 /// As send(2), and whether there was room for no more. A peer that is gone is an error, and no signal.
-fn write(socket: &socket2::Socket, octets: &[u8]) -> io::Result<(usize, bool)> {
-    let sent = send(socket, octets, SendFlags::NOSIGNAL)?;
+fn write(socket: &socket2::Socket, octets: &[u8], flags: SendFlags) -> io::Result<(usize, bool)> {
+    let sent = send(socket, octets, flags | SendFlags::NOSIGNAL)?;
     Ok((sent, sent < octets.len()))
 }
 

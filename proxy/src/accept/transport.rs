@@ -20,7 +20,14 @@ impl Transport {
     /// Writes as much of `octets` as the peer takes now.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         let Self::Plain(socket) = self;
-        socket.poll_write(cx, octets)
+        socket.poll_write(cx, octets, false)
+    }
+
+    /// The same, of what is the last of all: [`Transport::finish`] or the connection's end must follow at once, and goes along with
+    /// it, where else it would be a packet more for both sides to send, hear of and acknowledge.
+    pub(crate) fn poll_write_last(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        let Self::Plain(socket) = self;
+        socket.poll_write(cx, octets, true)
     }
 
     /// Reads what is there to `buffer`; 0 is the peer's end. An empty buffer has no memory while nothing is there.

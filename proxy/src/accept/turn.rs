@@ -11,6 +11,9 @@ use std::task::{Context, Poll};
 /// Octets that a connection may move in a turn; what is on its way through a pipe is let through.
 pub(crate) const TURN_OCTETS: usize = 512 << 10;
 
+/// Reads and writes of a socket in a turn that none of them had to wait for.
+pub(crate) const TURN_CALLS: usize = 64;
+
 /// Requests sent at once that a connection may have answered in a turn.
 pub(crate) const TURN_REQUESTS: usize = 16;
 
@@ -155,6 +158,34 @@ mod tests {
         thread::spawn(move || {
             let many = PING.repeat(10_000);
             while client.write_all(&many).is_ok() {}
+        });
+        thread::spawn(move || while answers.read(&mut vec![0; 1 << 20]).is_ok_and(|n| n > 0) {});
+        let (_serving, draining) = watch::channel(false);
+
+        let most = LocalSet::new()
+            .run_until(async {
+                spawn_local(accept(Rc::clone(&worker), listener, 0, draining));
+                let requests = || usize::try_from(worker.counters.totals().requests()).unwrap_or(0);
+                most_before_an_answer(address, || requests() > 10_000, requests).await
+            })
+            .await;
+
+        assert!(most <= 200, "{most} requests of somebody else");
+    }
+
+    #[tokio::test]
+    async fn requests_that_fill_the_buffer_just_so_keep_nobody_waiting_either() {
+        let worker = worker();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let mut client = TcpStream::connect(address).expect("it listens");
+        let mut answers = client.try_clone().expect("a descriptor");
+        let head = "GET / HTTP/1.1\r\nHost: __ping__\r\nX: ";
+        let one = format!("{head}{}\r\n\r\n", "x".repeat(1024 - head.len() - 4));
+        assert_eq!(one.len(), 1024);
+        thread::spawn(move || {
+            let many = one.repeat(4096);
+            while client.write_all(many.as_bytes()).is_ok() {}
         });
         thread::spawn(move || while answers.read(&mut vec![0; 1 << 20]).is_ok_and(|n| n > 0) {});
         let (_serving, draining) = watch::channel(false);

@@ -40,7 +40,7 @@ pub(crate) async fn deliver(
         return Ok(Box::pin(switch_protocols(worker, client, begun, head, (pump, visit))).await);
     }
     let decode = client.head.version() == Version::Http10 && begun.head.framing() == Framing::Chunked;
-    let mut answer = Answer::new(&mut begun.buffer, BodyReader::new(begun.head.framing()));
+    let mut answer = Answer::new(&mut begun.buffer, BodyReader::new(begun.head.framing()), close);
     let begins = answer.begin(begun.head.len(), &head, decode);
     worker.give_scratch(head);
     if begins.is_err() {

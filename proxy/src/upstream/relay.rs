@@ -52,6 +52,8 @@ pub(crate) struct Answer<'a> {
     dirty: bool,
     /// The endpoint closed, where closing is the end of the body.
     ended: bool,
+    /// The client's connection ends with it.
+    closes: bool,
     /// Octets written to the client.
     pub(crate) sent: u64,
     /// Octets received from the endpoint.
@@ -59,8 +61,9 @@ pub(crate) struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// `buffer` holds the endpoint's head, and what came behind it, which `reader` shall read.
-    pub(crate) fn new(buffer: &'a mut Buffer, reader: BodyReader) -> Self {
+    /// `buffer` holds the endpoint's head, and what came behind it, which `reader` shall read. `closes`: the client's connection ends
+    /// as soon as all is written.
+    pub(crate) fn new(buffer: &'a mut Buffer, reader: BodyReader, closes: bool) -> Self {
         let received = buffer.len() as u64;
         Self {
             buffer,
@@ -71,6 +74,7 @@ impl<'a> Answer<'a> {
             decoded_sent: 0,
             dirty: false,
             ended: false,
+            closes,
             sent: 0,
             received,
         }
@@ -127,7 +131,9 @@ impl<'a> Answer<'a> {
             if octets.is_empty() {
                 break;
             }
-            let n = match ready!(client.poll_write(cx, octets)) {
+            let is_last = self.closes && self.reader.is_complete();
+            let write = if is_last { Transport::poll_write_last } else { Transport::poll_write };
+            let n = match ready!(write(client, cx, octets)) {
                 Ok(n) if n > 0 => n,
                 _ => return Poll::Ready(Err(End::ClientGone)),
             };

@@ -1,6 +1,10 @@
 //! Connections: kept, pipelined, ended.
 
+use std::os::fd::AsRawFd;
 use std::time::Duration;
+
+use nix::sys::socket::{MsgFlags, recv};
+use socket2::{Domain, Socket, Type};
 
 use crate::stage::{GET, OK, Stage, eventually};
 
@@ -83,6 +87,40 @@ fn a_client_that_asks_for_close_gets_it() {
 
     let (answer, reset) = client.rest();
     assert!(String::from_utf8_lossy(&answer).contains("Connection: close") && !reset);
+}
+
+/// What TCP packets from `port` carry that end a connection, in octets: of those that `wire` still has.
+fn octets_beside_ends(wire: &Socket, port: u16) -> Vec<usize> {
+    let (mut frame, mut beside) = ([0; 2048], Vec::new());
+    // Ethernet's header, IPv4's, TCP's: where their lengths, the port and FIN stand (RFC 791 §3.1, RFC 9293 §3.1).
+    while let Ok(length) = recv(wire.as_raw_fd(), &mut frame, MsgFlags::MSG_DONTWAIT) {
+        let ip = &frame[14..length.min(frame.len())];
+        let tcp = &ip[usize::from(ip[0] & 15) * 4..usize::from(u16::from_be_bytes([ip[2], ip[3]]))];
+        let is_tcp_of_it = ip[9] == 6 && u16::from_be_bytes([tcp[0], tcp[1]]) == port;
+        if is_tcp_of_it && tcp[13] & 1 == 1 {
+            beside.push(tcp.len() - usize::from(tcp[12] >> 4) * 4);
+        }
+    }
+    beside
+}
+
+#[test]
+fn the_end_of_a_connection_goes_along_with_the_last_octets_of_its_last_answer() {
+    const IPV4: i32 = (0x0800_u16).to_be() as i32;
+    let wire = Socket::new(Domain::PACKET, Type::RAW, Some(IPV4.into())).expect("root may see packets");
+    wire.set_recv_buffer_size(4 << 20).unwrap();
+    let (origin, stage) = Stage::before_origin(|_| {});
+
+    for _ in 0..3 {
+        let mut client = stage.client();
+        let mut call =
+            origin.asked(&mut client, "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+        call.say(OK);
+        client.rest();
+    }
+
+    let beside = octets_beside_ends(&wire, stage.address.port());
+    assert!(beside.len() >= 3 && beside.iter().all(|octets| *octets > OK.len()), "{beside:?}");
 }
 
 #[test]
