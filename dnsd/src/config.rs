@@ -1,7 +1,9 @@
 //! Settings of the DNS data path: addresses, zone files, limits. Start-up configuration, not facts.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+use model::DomainName;
 
 use crate::files::ZoneFile;
 
@@ -19,6 +21,16 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// Threads that answer over UDP, for each address; 0: one a core.
     pub threads: usize,
+    /// The apex of the zone that is derived from the registry; `None`: there is none.
+    pub zone: Option<DomainName>,
+    /// How long answers about a service may be kept where it does not say so, in whole seconds.
+    pub ttl_service: Duration,
+    /// How long those about hosts, name servers and the zone itself may be kept, in whole seconds.
+    pub ttl_host: Duration,
+    /// How long it may be remembered that something is not there, in whole seconds.
+    pub negative_ttl: Duration,
+    /// Where the derived zone's name servers are, `ns1` at the first; empty: where this process listens.
+    pub name_servers: Vec<IpAddr>,
     /// Zones that are read from files.
     pub zone_files: Vec<ZoneFile>,
     /// The largest zone file, in octets.
@@ -41,6 +53,12 @@ impl Default for Config {
         Self {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 8053))],
             threads: 0,
+            // It is a name, and short.
+            zone: DomainName::parse("svc.internal").ok(),
+            ttl_service: Duration::from_secs(5),
+            ttl_host: Duration::from_secs(30),
+            negative_ttl: Duration::from_secs(1),
+            name_servers: Vec::new(),
             zone_files: Vec::new(),
             zone_file_bytes: 64 << 20,
             receive_buffer_bytes: 4 << 20,

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::derived::Derived;
 use crate::files::{FileError, FileZones};
 use crate::listen::{self, BindError, Running, Shared, Sockets};
 use crate::metrics::{Metrics, Totals};
@@ -73,7 +74,7 @@ pub fn check(config: &Config) -> Result<(), FileError> {
 }
 
 fn load_all(config: &Config) -> Result<FileZones, FileError> {
-    let (files, errors) = FileZones::load(&config.zone_files, config.zone_file_bytes, &FileZones::default());
+    let (files, errors) = FileZones::load(config, &FileZones::default());
     errors.into_iter().next().map_or(Ok(files), Err)
 }
 
@@ -88,9 +89,11 @@ impl Bound {
     /// # Errors
     /// When a thread cannot be started.
     pub fn start(self, inputs: Inputs) -> std::io::Result<Dnsd> {
-        let addresses = self.addresses().into();
+        let addresses: Arc<[SocketAddr]> = self.addresses().into();
         let (snapshot, known) = (Arc::clone(&inputs.snapshots.borrow()), *inputs.known.borrow());
-        let shared = Shared::new(zones_of(&snapshot, known, &self.files), self.config);
+        let mut derived = Derived::new(&self.config, &addresses);
+        derived.follow(&snapshot, known);
+        let shared = Shared::new(derived.with(&self.files), self.config);
         let (end, ended) = watch::channel(false);
         let Running { tasks, threads, blocks } = listen::start(self.sockets, &shared, &ended, &inputs.alarm)?;
         let files = Arc::new(Mutex::new(self.files));
@@ -98,6 +101,7 @@ impl Bound {
         let (serving, serves) = watch::channel(snapshot.revision());
         let follower = Follower {
             shared: Arc::clone(&shared),
+            derived,
             files: Arc::clone(&files),
             snapshots: inputs.snapshots,
             known: inputs.known,
@@ -122,14 +126,10 @@ impl Bound {
     }
 }
 
-/// All zones there are at this revision.
-fn zones_of(snapshot: &Snapshot, known: bool, files: &FileZones) -> ZoneSet {
-    ZoneSet::new(snapshot.revision(), known, files.zones().map(Arc::clone))
-}
-
 /// Keeps the zones at what the registry and the files say.
 struct Follower {
     shared: Arc<Shared>,
+    derived: Derived,
     files: Arc<Mutex<FileZones>>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     known: watch::Receiver<bool>,
@@ -145,9 +145,10 @@ impl Follower {
             // Whether it is known is asked before what: what was not known is never told not to be there.
             let known = *self.known.borrow_and_update();
             let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
+            self.derived.follow(&snapshot, known);
             let zones = {
                 let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-                zones_of(&snapshot, known, &files)
+                self.derived.with(&files)
             };
             self.shared.zones.store(Arc::new(zones));
             self.serving.send_replace(snapshot.revision());
@@ -207,7 +208,7 @@ impl Dnsd {
     /// returned. Everything else in `config` takes a restart.
     pub fn reload(&self, config: &Config) -> Vec<FileError> {
         let old = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (new, errors) = FileZones::load(&config.zone_files, config.zone_file_bytes, &old);
+        let (new, errors) = FileZones::load(config, &old);
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = new;
         self.reloaded.send_replace(());
         errors

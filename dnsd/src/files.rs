@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use model::DomainName;
 
+use crate::config::Config;
 use crate::zone::{Zone, file};
 
 /// A zone file, as it is named: `[ORIGIN=]PATH`.
@@ -54,6 +55,14 @@ pub enum FileError {
         line: Option<usize>,
         /// What is wrong, and what to do.
         message: String,
+    },
+    /// The registry has that zone already.
+    #[error("{}: holds {apex}, which is derived from the registry; give that another name (dns.zone), or \"off\"", .path.display())]
+    Derived {
+        /// Which.
+        path: PathBuf,
+        /// The zone.
+        apex: DomainName,
     },
     /// Another file has that zone already.
     #[error("{}: holds {apex}, as {} does; serve one of them", .path.display(), .other.display())]
@@ -133,10 +142,10 @@ pub(crate) struct FileZones(Vec<(ZoneFile, Arc<Zone>)>);
 
 impl FileZones {
     /// Reads all files anew. A file that is wrong keeps the zone it had in `old`, if any; what is wrong is told.
-    pub(crate) fn load(files: &[ZoneFile], most: usize, old: &Self) -> (Self, Vec<FileError>) {
+    pub(crate) fn load(config: &Config, old: &Self) -> (Self, Vec<FileError>) {
         let (mut zones, mut errors) = (Self::default(), Vec::new());
-        for file in files {
-            let zone = match file.load(most) {
+        for file in &config.zone_files {
+            let zone = match file.load(config.zone_file_bytes) {
                 Ok(zone) => Arc::new(zone),
                 Err(error) => {
                     errors.push(error);
@@ -144,6 +153,10 @@ impl FileZones {
                     kept
                 }
             };
+            if config.zone.as_ref() == Some(zone.apex()) {
+                errors.push(FileError::Derived { path: file.path.clone(), apex: zone.apex().clone() });
+                continue;
+            }
             match zones.0.iter().find(|(_, other)| other.apex() == zone.apex()) {
                 Some((other, _)) => errors.push(FileError::Twice {
                     path: file.path.clone(),
@@ -201,7 +214,12 @@ mod tests {
         write("a", ZONE);
         write("b", ZONE);
         write("c", ZONE);
-        let (zones, errors) = FileZones::load(&files, 1000, &FileZones::default());
+        let of = |files: &[ZoneFile]| Config {
+            zone_files: files.to_vec(),
+            zone_file_bytes: 1000,
+            ..Config::default()
+        };
+        let (zones, errors) = FileZones::load(&of(&files), &FileZones::default());
         let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert!(told.len() == 1 && told[0].contains("holds a.example., as"), "{told:?}");
         assert_eq!(zones.zones().count(), 2);
@@ -209,7 +227,7 @@ mod tests {
         write("a", &format!("{ZONE}x A nonsense\n"));
         write("b", &"; long\n".repeat(1000));
         std::fs::write(folder.path().join("c"), b"; fine\n\xff").expect("written");
-        let (kept, errors) = FileZones::load(&files, 1000, &zones);
+        let (kept, errors) = FileZones::load(&of(&files), &zones);
 
         let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(kept.zones().count(), 2, "{told:?}");
@@ -218,7 +236,10 @@ mod tests {
             told[1].contains("larger than 1000 octets") && told[2].contains("c:2: is not UTF-8"),
             "{told:?}"
         );
-        let gone = FileZones::load(&[file("d", "d.example")], 1000, &zones);
+        let gone = FileZones::load(&of(&[file("d", "d.example")]), &zones);
         assert!(gone.0.zones().count() == 0 && gone.1[0].to_string().contains("cannot be read"));
+        write("d", ZONE);
+        let ours = FileZones::load(&of(&[file("d", "svc.internal")]), &zones);
+        assert!(ours.0.zones().count() == 0 && ours.1[0].to_string().contains("derived from the registry"));
     }
 }

@@ -10,6 +10,7 @@
 //! ```
 
 pub mod config;
+mod derived;
 mod door;
 mod files;
 mod listen;

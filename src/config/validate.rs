@@ -10,7 +10,10 @@ use registry::RegistryUrl;
 use super::{Loaded, Problem};
 
 /// Durations that may be nothing at all.
-const MAY_BE_ZERO: [&str; 6] = [
+const MAY_BE_ZERO: [&str; 9] = [
+    "dns.ttl_service",
+    "dns.ttl_host",
+    "dns.negative_ttl",
     "http.drain",
     "admin.drain",
     "admin.live_wait",

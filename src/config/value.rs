@@ -239,6 +239,33 @@ impl Form for PathBuf {
     }
 }
 
+impl Form for Option<model::DomainName> {
+    fn show(&self) -> Value {
+        Value::Text(self.as_ref().map_or_else(|| "off".into(), ToString::to_string))
+    }
+
+    fn read(value: &Value) -> Result<Self, String> {
+        match text(value, "svc.internal.")? {
+            "off" => Ok(None),
+            name => {
+                let wrong = |error| format!("is {name:?}, but {error}; write a name, or \"off\"");
+                model::DomainName::parse(name).map(Some).map_err(wrong)
+            }
+        }
+    }
+}
+
+impl Form for std::net::IpAddr {
+    fn show(&self) -> Value {
+        Value::Text(self.to_string())
+    }
+
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = text(value, "10.0.0.53")?;
+        text.parse().map_err(|_| format!("is {text:?}, but must be an IP address, such as 10.0.0.53"))
+    }
+}
+
 impl Form for dnsd::ZoneFile {
     fn show(&self) -> Value {
         Value::Text(self.to_string())

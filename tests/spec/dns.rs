@@ -285,7 +285,7 @@ fn dns_alone_speaks_no_http_and_ends_when_it_is_asked_to() {
     assert!(portico.log().contains(" http=off "), "{}", portico.log());
     assert_eq!(dig(dns, &["web.others.test", "A"]).answer().len(), 2);
     assert!(portico.metric("portico_dns_messages_total{transport=\"udp\"}") >= 1.0);
-    assert_eq!(portico.metric("portico_dns_zones"), 1.0);
+    assert_eq!(portico.metric("portico_dns_zones"), 2.0, "the file's, and the registry's");
 
     portico.signal("TERM");
 
@@ -342,4 +342,61 @@ fn a_dns_port_that_is_taken_is_named_with_its_holder() {
     assert!(finished.stderr.contains(&format!("{dns} is taken")), "{}", finished.stderr);
     assert!(finished.stderr.contains(&format!("process {} (portico)", first.pid())), "{}", finished.stderr);
     assert!(finished.stderr.contains("--dns off"), "{}", finished.stderr);
+}
+
+/// A service, two instances of it, and a host.
+const SHOP: &str = "\
+kind: service
+name: web
+ports: [{name: http, port: 8080}]
+metadata: {version: \"1.4\"}
+---
+kind: instance
+service: web
+name: web-1
+addresses: [10.0.0.7, \"fd00::7\"]
+host: node-1
+---
+kind: instance
+service: web
+name: web-2
+addresses: [10.0.0.8]
+tags: [v2]
+---
+kind: host
+name: node-1
+addresses: [10.0.0.1]
+";
+
+#[test]
+fn what_the_registry_holds_has_names() {
+    let world = World::new();
+    let (portico, dns) = serving(&world, &[]);
+    let ask = |name: &str, record_type: &str| dig(dns, &[&format!("{name}.svc.internal"), record_type]);
+    let file = world.write("shop.yaml", SHOP).display().to_string();
+    assert_eq!(ask("web", "A").status(), "NXDOMAIN");
+
+    portico.does(&["apply", "-f", &file]);
+
+    eventually("the service has its name", || ask("web", "A").answer().len() == 2);
+    let check = |name: &str, record_type: &str, expected: &[&str]| {
+        let expected: Vec<_> = expected.iter().map(|data| format!("{name}.svc.internal. {data}")).collect();
+        assert_eq!(ask(name, record_type).answer(), expected);
+    };
+    check("web", "A", &["5 IN A 10.0.0.7", "5 IN A 10.0.0.8"]);
+    check("web", "AAAA", &["5 IN AAAA fd00::7"]);
+    check("web", "TXT", &["5 IN TXT \"version=1.4\""]);
+    let srv = ["5 IN SRV 0 1 8080 web-1.web.svc.internal.", "5 IN SRV 0 1 8080 web-2.web.svc.internal."];
+    check("_http._tcp.web", "SRV", &srv);
+    assert_eq!(ask("_http._tcp.web", "SRV").section("ADDITIONAL").len(), 3, "addresses come with it");
+    check("web-1.web", "A", &["5 IN A 10.0.0.7"]);
+    check("v2.tag.web", "A", &["5 IN A 10.0.0.8"]);
+    check("node-1.node", "A", &["30 IN A 10.0.0.1"]);
+    check("web.node-1.node", "A", &["5 IN A 10.0.0.7"]);
+    assert_eq!(ask("no.web", "A").status(), "NXDOMAIN");
+    let negative = ask("no.web", "A").section("AUTHORITY");
+    assert!(negative[0].starts_with("svc.internal. 1 IN SOA ns1.svc.internal. hostmaster.svc.internal. 4 "), "{negative:?}");
+
+    portico.does(&["delete", "-f", &file]);
+    eventually("it is gone", || ask("web", "A").status() == "NXDOMAIN");
 }

@@ -8,6 +8,8 @@
 //! ```
 
 mod answer;
+mod change;
+pub mod derived;
 mod existence;
 pub mod file;
 mod key;
