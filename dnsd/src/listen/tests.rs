@@ -187,6 +187,23 @@ async fn connections_have_limits_and_deadlines() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_read_is_closed_and_others_are_served() {
+    let served = Served::start([127, 0, 0, 1], |config| config.tcp_message = Duration::from_millis(200));
+    let mut deaf = served.connect();
+    deaf.set_write_timeout(Some(DEADLINE)).expect("set");
+    let question_for_much = framed(&question(1, "many.example", RecordType::TXT));
+
+    let ended = (0..1_000_000).find_map(|_| deaf.write_all(&question_for_much).err());
+
+    let ended = ended.expect("its questions are read only as long as its answers can be written");
+    assert_ne!(ended.kind(), std::io::ErrorKind::WouldBlock, "closed, not left to wait");
+    assert_eq!(served.limits(Limit::Message), 1);
+    let mut other = served.connect();
+    other.write_all(&framed(&question(1, "ns.example", RecordType::A))).expect("written");
+    assert_eq!(code(&next(&mut other).expect("an answer")), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn at_the_end_connections_are_closed_and_threads_end() {
     let served = Served::start([127, 0, 0, 1], |_| {});
     let mut open = served.connect();

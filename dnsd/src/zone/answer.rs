@@ -12,8 +12,9 @@ use super::tree::{Node, Zone};
 
 /// How many aliases are followed for one question; behind the last the client asks on.
 pub const MAX_ALIASES: usize = 8;
-/// How many names an answer adds the addresses of at most. A message has no room for more.
-const MAX_ADDED: usize = 1024;
+/// How many names an answer adds the addresses of at most: more than a datagram has room for, and few enough to cost little where a set has
+/// thousands.
+const MAX_ADDED: usize = 64;
 /// How long an answer to ANY may be kept, in seconds: what it says never changes (RFC 8482 §4.2).
 const ANY_TTL: u32 = 3600;
 /// The data of the HINFO record that answers ANY.
