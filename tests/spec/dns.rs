@@ -395,8 +395,27 @@ fn what_the_registry_holds_has_names() {
     check("web.node-1.node", "A", &["5 IN A 10.0.0.7"]);
     assert_eq!(ask("no.web", "A").status(), "NXDOMAIN");
     let negative = ask("no.web", "A").section("AUTHORITY");
-    assert!(negative[0].starts_with("svc.internal. 1 IN SOA ns1.svc.internal. hostmaster.svc.internal. 4 "), "{negative:?}");
+    assert!(
+        negative[0].starts_with("svc.internal. 1 IN SOA ns1.svc.internal. hostmaster.svc.internal. 4 "),
+        "{negative:?}"
+    );
 
     portico.does(&["delete", "-f", &file]);
     eventually("it is gone", || ask("web", "A").status() == "NXDOMAIN");
+}
+
+#[test]
+fn without_a_zone_for_it_the_registry_has_no_names() {
+    let world = World::new();
+    let zone = world.write("others.test.zone", OTHERS);
+    let zone = format!("others.test={}", zone.display());
+    let arguments = ["--dns", "127.0.0.1:0", "--zone-file", &zone];
+    let portico = world.portico_command(&arguments).env("PORTICO_DNS__ZONE", "off").start();
+    let file = world.write("shop.yaml", SHOP).display().to_string();
+
+    portico.does(&["apply", "-f", &file]);
+
+    eventually("the revision is served", || portico.metric("portico_dns_serving_revision") >= 4.0);
+    assert_eq!(dig(portico.dns(), &["web.svc.internal", "A"]).status(), "REFUSED");
+    assert_eq!(dig(portico.dns(), &["web.others.test", "A"]).status(), "NOERROR");
 }
