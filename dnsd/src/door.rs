@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use model::{Alarm, Revision, Snapshot};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::derived::Derived;
@@ -84,7 +83,7 @@ impl Bound {
         self.sockets.iter().map(|sockets| sockets.address).collect()
     }
 
-    /// Starts the threads, and on the current runtime connections and what follows the registry.
+    /// Starts the threads, and on the current runtime what follows the registry.
     ///
     /// # Errors
     /// When a thread cannot be started.
@@ -95,7 +94,7 @@ impl Bound {
         derived.follow(&snapshot, known);
         let shared = Shared::new(derived.with(&self.files), self.config);
         let (end, ended) = watch::channel(false);
-        let Running { tasks, threads, blocks } = listen::start(self.sockets, &shared, &ended, &inputs.alarm)?;
+        let Running { threads, blocks } = listen::start(self.sockets, &shared, &ended, &inputs.alarm)?;
         let files = Arc::new(Mutex::new(self.files));
         let (reloaded, reloads) = watch::channel(());
         let (serving, serves) = watch::channel(snapshot.revision());
@@ -121,7 +120,7 @@ impl Bound {
             reloaded: Arc::new(reloaded),
             serves,
             end: Arc::new(end),
-            running: Arc::new(tokio::sync::Mutex::new((tasks, threads))),
+            threads: Arc::new(tokio::sync::Mutex::new(threads)),
         })
     }
 }
@@ -179,8 +178,8 @@ pub struct Dnsd {
     reloaded: Arc<watch::Sender<()>>,
     serves: watch::Receiver<Revision>,
     end: Arc<watch::Sender<bool>>,
-    /// Locked by [`Dnsd::drain`] alone.
-    running: Arc<tokio::sync::Mutex<(JoinSet<()>, mpsc::Receiver<()>)>>,
+    /// Closes when the last thread has ended. Locked by [`Dnsd::drain`] alone.
+    threads: Arc<tokio::sync::Mutex<mpsc::Receiver<()>>>,
 }
 
 impl Dnsd {
@@ -218,12 +217,8 @@ impl Dnsd {
     pub async fn drain(&self) -> bool {
         self.shared.ended.store(true, Ordering::Relaxed);
         self.end.send_replace(true);
-        let mut running = self.running.lock().await;
-        let (tasks, threads) = &mut *running;
-        let end = async {
-            while tasks.join_next().await.is_some() {}
-            while threads.recv().await.is_some() {}
-        };
+        let mut threads = self.threads.lock().await;
+        let end = async { while threads.recv().await.is_some() {} };
         tokio::time::timeout(END, end).await.is_ok()
     }
 }

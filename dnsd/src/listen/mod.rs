@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! UDP: each thread, for each address, a socket of its own (SO_REUSEPORT): receive up to 32 ─► answer each ─► send all
-//! TCP: a task for each connection: read what is there ─► answer each ─► write all
+//! TCP: one thread of its own, a task for each connection: read what is there ─► answer each ─► write all
 //! ```
 
 mod admission;
@@ -23,6 +23,7 @@ use std::thread;
 use arc_swap::ArcSwap;
 use model::Alarm;
 use tokio::net::TcpListener;
+use tokio::runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -63,18 +64,17 @@ impl Shared {
 /// What runs.
 #[derive(Debug)]
 pub(crate) struct Running {
-    /// What accepts connections; ends with the last of them.
-    pub(crate) tasks: JoinSet<()>,
     /// Closes when the last thread has ended.
     pub(crate) threads: mpsc::Receiver<()>,
     /// What each counts.
     pub(crate) blocks: Vec<Arc<Block>>,
 }
 
-/// Starts a thread for each socket of datagrams, and on the current runtime a task for each listener.
+/// Starts a thread for each socket of datagrams, and one for all connections: whoever asks much there takes nothing from the rest of the
+/// house.
 ///
 /// # Errors
-/// When a thread cannot be started.
+/// When a thread or its reactor cannot be started.
 pub(crate) fn start(
     sockets: Vec<Sockets>,
     shared: &Arc<Shared>,
@@ -83,10 +83,10 @@ pub(crate) fn start(
 ) -> io::Result<Running> {
     let (alive, threads) = mpsc::channel(1);
     let of_tcp = Arc::<Block>::default();
-    let mut running = Running { tasks: JoinSet::new(), threads, blocks: vec![Arc::clone(&of_tcp)] };
+    let mut running = Running { threads, blocks: vec![Arc::clone(&of_tcp)] };
+    let mut listeners = Vec::new();
     for sockets in sockets {
-        let listener = TcpListener::from_std(sockets.tcp)?;
-        running.tasks.spawn(tcp::serve(listener, Arc::clone(shared), Arc::clone(&of_tcp), ended.clone()));
+        listeners.push(sockets.tcp);
         for (number, socket) in sockets.udp.into_iter().enumerate() {
             let (shared, block, alive) = (Arc::clone(shared), Arc::<Block>::default(), alive.clone());
             running.blocks.push(Arc::clone(&block));
@@ -100,7 +100,40 @@ pub(crate) fn start(
             })?;
         }
     }
+    let reactor = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let (shared, ended, alarm) = (Arc::clone(shared), ended.clone(), alarm.clone());
+    thread::Builder::new().name("dns-tcp".into()).spawn(move || {
+        let _watched = alarm.watch("the thread of DNS over TCP");
+        let _alive = alive;
+        reactor.block_on(accept_all(listeners, &shared, &of_tcp, &ended));
+    })?;
     Ok(running)
+}
+
+/// Serves connections to all listeners, until all ends.
+async fn accept_all(
+    listeners: Vec<std::net::TcpListener>,
+    shared: &Arc<Shared>,
+    block: &Arc<Block>,
+    ended: &watch::Receiver<bool>,
+) {
+    let mut tasks = JoinSet::new();
+    for listener in listeners {
+        match TcpListener::from_std(listener) {
+            Ok(listener) => {
+                drop(tasks.spawn(tcp::serve(listener, Arc::clone(shared), Arc::clone(block), ended.clone())));
+            }
+            Err(error) => tracing::error!(%error, "DNS over TCP cannot be served"),
+        }
+    }
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(panic) = ended.map_err(tokio::task::JoinError::try_into_panic)
+            && let Ok(panic) = panic
+        {
+            // Told by the alarm: nobody would accept any more.
+            std::panic::resume_unwind(panic);
+        }
+    }
 }
 
 /// Answers one message into `out`, and counts it; true when there is something to send. A panic is a defect of ours and costs one question.
