@@ -97,8 +97,8 @@ fn routes(registry: &RegistryStatus) -> String {
         None => "not read yet".to_owned(),
     };
     let facts = match registry.facts {
-        1 => "1 frontend".to_owned(),
-        n => format!("{n} frontends"),
+        1 => "1 fact".to_owned(),
+        n => format!("{n} facts"),
     };
     let mut said = vec![format!("revision {}", registry.revision), facts, age];
     if registry.from_cache {
@@ -174,7 +174,7 @@ mod tests {
         portico   0.1.0, node web-1, up 1 h 2 min
         ready     yes
         registry  redis://:***@10.0.0.5:6379/0: live, follows by client tracking
-        routes    revision 42, 3 frontends, 1.2 s old
+        routes    revision 42, 3 facts, 1.2 s old
         proxy     serves revision 42, 7 in flight, no endpoint out
         listens   http 0.0.0.0:8080
         listens   admin 127.0.0.1:8081
@@ -201,7 +201,7 @@ mod tests {
         portico   0.1.0, node web-1, up 1 h 2 min
         ready     no: this node is draining
         registry  redis://:***@10.0.0.5:6379/0: lost, connection refused
-        routes    revision 42, 1 frontend, of unknown age, last known good from disk, 2 set aside (portico verify)
+        routes    revision 42, 1 fact, of unknown age, last known good from disk, 2 set aside (portico verify)
         held      the registry lost 61 of 70 frontends 12 s ago; they are served on for 48 s more (portico registry accept)
         proxy     none in this process
         listens   http 0.0.0.0:8080

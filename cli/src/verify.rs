@@ -30,8 +30,7 @@ pub(crate) fn run(_: &VerifyArgs, client: &Client) -> Result<Answer, Failure> {
 
 fn text(verification: &Verification) -> String {
     let Verification { revision, facts, findings, left_out } = verification;
-    let at =
-        format!("at revision {revision}, {facts} {}", if *facts == 1 { "frontend" } else { "frontends" });
+    let at = format!("at revision {revision}, {facts} {}", if *facts == 1 { "fact" } else { "facts" });
     if findings.is_empty() {
         return format!("nothing found {at}\n");
     }
@@ -83,12 +82,12 @@ mod tests {
         out: frontend:c http://1.2.3.4:5
           connect refused
           remedy: start it
-        10 found at revision 42, 3 frontends (first 3 shown)
+        10 found at revision 42, 3 facts (first 3 shown)
         "#);
     }
 
     #[test]
     fn nothing_found_is_one_line() {
-        insta::assert_snapshot!(text(&Verification { revision: 42, facts: 1, findings: vec![], left_out: 0 }), @"nothing found at revision 42, 1 frontend");
+        insta::assert_snapshot!(text(&Verification { revision: 42, facts: 1, findings: vec![], left_out: 0 }), @"nothing found at revision 42, 1 fact");
     }
 }

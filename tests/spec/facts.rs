@@ -189,5 +189,15 @@ fn a_frontend_of_a_service_goes_where_its_healthy_instances_are() {
         assert!(said.stdout.contains("no instance of it is healthy"), "{}", said.stdout);
         let listed = portico.does(&["frontend", "ls"]);
         assert!(listed.contains("service web"), "{listed}");
+        portico.does(&["frontend", "add", "a.example.com", "--service", "web:http"]);
+        let again = portico.cli(&["frontend", "add", "a.example.com", "--service", "web"]);
+        assert_eq!(
+            (again.code, again.stderr.contains("not as expected")),
+            (Some(1), true),
+            "{}",
+            again.stderr
+        );
+        let added = portico.cli(&["frontend", "add", "a.example.com", "http://127.0.0.1:1"]);
+        assert!(added.stderr.contains("service web answers for it"), "{}", added.stderr);
     });
 }

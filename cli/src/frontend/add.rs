@@ -1,6 +1,8 @@
 //! `portico frontend add`: make a frontend, or add endpoints to one.
 
-use admin::wire::{Addition, BalanceDoc, EndpointDoc, FrontendDoc, HashDoc, TimeoutsDoc, Written};
+use admin::wire::{
+    Addition, BalanceDoc, EndpointDoc, FrontendDoc, HashDoc, ServiceRefDoc, TimeoutsDoc, Written,
+};
 use clap::Args;
 use ureq::http::Method;
 
@@ -18,6 +20,7 @@ Examples:
   portico frontend add www.example.com http://10.0.0.10:8000 --weight 3
   portico frontend add www.example.com/reports http://10.0.0.9:9000 --response-timeout 2m
   portico frontend add www.example.com http://10.0.0.7:8000 --check-path /health --check-interval 2s
+  portico frontend add www.example.com --service web
   portico frontend add '*.example.com' http://10.0.0.11:8000 --replace";
 
 pub(super) const ABOUT: &str = "\
@@ -34,8 +37,11 @@ pub struct AddArgs {
     #[arg(value_name = "HOST[/path]")]
     name: String,
     /// Who answers: http://HOST:PORT, or unix:/PATH where the setting upstream.unix allows it
-    #[arg(value_name = "URL", required = true)]
+    #[arg(value_name = "URL", required_unless_present = "service")]
     urls: Vec<String>,
+    /// The service whose healthy instances answer, in the place of URLs; a port of it by name, where its first TCP port is not meant
+    #[arg(long, value_name = "NAME[:PORT]", conflicts_with_all = ["urls", "weight"])]
+    service: Option<String>,
     /// The backend's name in logs and metrics [default: the host]
     #[arg(long, value_name = "NAME")]
     backend: Option<String>,
@@ -69,15 +75,19 @@ pub struct AddArgs {
 /// Runs it.
 pub(crate) fn run(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
     let endpoints = endpoints(args)?;
-    let conditions: Vec<_> = args.if_revision.iter().map(|n| ("If-Match", format!("\"{n}\""))).collect();
-    let written = if args.replace {
+    let mut conditions: Vec<_> = args.if_revision.iter().map(|n| ("If-Match", format!("\"{n}\""))).collect();
+    if args.service.is_some() && !args.replace && conditions.is_empty() {
+        // There is nothing to add a service to.
+        conditions.push(("If-None-Match", "*".to_owned()));
+    }
+    let written = if args.replace || args.service.is_some() {
         let (host, path) = args.name.split_at(args.name.find('/').unwrap_or(args.name.len()));
         let doc = FrontendDoc {
             host: host.to_owned(),
             path: (!path.is_empty()).then(|| path.to_owned()),
             backend: args.backend.clone(),
-            endpoints: Some(endpoints),
-            service: None,
+            endpoints: args.service.is_none().then_some(endpoints),
+            service: args.service.as_deref().map(service),
             balance: args.balance.clone(),
             timeouts: timeouts(args),
             check: args.check.doc()?.flatten(),
@@ -120,6 +130,11 @@ fn endpoints(args: &AddArgs) -> Result<Vec<EndpointDoc>, Failure> {
     };
     let urls = args.urls.iter().zip(weights);
     Ok(urls.map(|(url, weight)| EndpointDoc { url: url.clone(), weight }).collect())
+}
+
+fn service(text: &str) -> ServiceRefDoc {
+    let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
+    ServiceRefDoc { name: name.to_owned(), port: port.map(str::to_owned) }
 }
 
 fn timeouts(args: &AddArgs) -> Option<TimeoutsDoc> {
