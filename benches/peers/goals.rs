@@ -14,13 +14,49 @@ pub(crate) struct Verdict {
     pub(crate) what: String,
     pub(crate) found: String,
     pub(crate) goal: String,
-    pub(crate) is_reached: bool,
+    pub(crate) outcome: Outcome,
+}
+
+/// What is said of a goal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Reached,
+    Missed,
+    /// What was found says nothing of it, and why not.
+    Withheld(String),
+}
+
+impl Outcome {
+    /// Reached, or missed.
+    pub(crate) fn of(is_reached: bool) -> Self {
+        if is_reached { Self::Reached } else { Self::Missed }
+    }
+
+    /// In words.
+    fn name(&self) -> String {
+        match self {
+            Self::Reached => "reached".into(),
+            Self::Missed => "MISSED".into(),
+            Self::Withheld(why) => format!("not comparable: {why}"),
+        }
+    }
 }
 
 impl Verdict {
-    /// For programs.
+    /// For programs; `reached` is null where nothing can be said.
     pub(crate) fn json(&self) -> Value {
-        json!({ "what": self.what, "found": self.found, "goal": self.goal, "reached": self.is_reached })
+        let (reached, withheld) = match &self.outcome {
+            Outcome::Reached => (Some(true), None),
+            Outcome::Missed => (Some(false), None),
+            Outcome::Withheld(why) => (None, Some(why)),
+        };
+        json!({
+            "what": self.what,
+            "found": self.found,
+            "goal": self.goal,
+            "reached": reached,
+            "not_comparable": withheld,
+        })
     }
 }
 
@@ -55,8 +91,7 @@ impl Spread {
 /// Every goal, with what was found; nothing when there is none.
 pub(crate) fn table(verdicts: &[Verdict]) -> String {
     let rows = verdicts.iter().map(|verdict| {
-        let reached = if verdict.is_reached { "reached" } else { "MISSED" };
-        [&verdict.what, &verdict.found, &verdict.goal, reached].map(str::to_owned).to_vec()
+        vec![verdict.what.clone(), verdict.found.clone(), verdict.goal.clone(), verdict.outcome.name()]
     });
     if verdicts.is_empty() {
         return String::new();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::case::{Case, Goal, IDLE_KIB};
-use crate::goals::{Spread, Verdict};
+use crate::goals::{Outcome, Spread, Verdict};
 use crate::load::Figures;
 use crate::pace::Paced;
 use crate::peer::Peer;
@@ -46,6 +46,9 @@ pub(crate) struct Summary {
 
 /// The most requests a second at which our load's core is little more than half busy: beyond it, what waits is the load.
 const CALM: f64 = 10_000.0;
+
+/// Where the load's core was busier than this at equal load, answers waited for the load, and p99 says nothing of the proxy.
+const BUSIEST: f64 = 0.95;
 
 /// A third of what the slowest proxy but Caddy managed in `case`, to two digits, and no more than is calm.
 pub(crate) fn equal_rate(measured: &Measured, case: &Case) -> u64 {
@@ -132,7 +135,7 @@ impl Summary {
             what: "memory of an idle connection".into(),
             found: format!("{:.1} KiB", kib.median),
             goal: format!("at most {IDLE_KIB} KiB"),
-            is_reached: kib.median <= IDLE_KIB,
+            outcome: Outcome::of(kib.median <= IDLE_KIB),
         }));
         let lines = || self.groups.iter().flat_map(|group| &group.lines);
         let errors: u64 =
@@ -142,7 +145,7 @@ impl Summary {
                 what: "errors".into(),
                 found: errors.to_string(),
                 goal: "none".into(),
-                is_reached: errors == 0,
+                outcome: Outcome::of(errors == 0),
             });
         }
         all
@@ -200,7 +203,7 @@ fn cpu_verdict(group: &Group) -> Option<Verdict> {
         what: format!("{} CPU time", group.case.letter),
         found: format!("{ratio:.2} of {whom}"),
         goal: format!("at most {goal:.2}"),
-        is_reached: ratio <= goal,
+        outcome: Outcome::of(ratio <= goal),
     })
 }
 
@@ -212,6 +215,9 @@ fn latency_verdict(group: &Group) -> Option<Verdict> {
         what: format!("{} p99 at equal load", group.case.letter),
         found: format!("{ours:.2} ms, the better of nginx-tuned and haproxy {best:.2} ms"),
         goal: "no worse".into(),
-        is_reached: ours <= best,
+        outcome: match group.paced {
+            Some((_, busy)) if busy > BUSIEST => Outcome::Withheld("the load's core was full".into()),
+            _ => Outcome::of(ours <= best),
+        },
     })
 }

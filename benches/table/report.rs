@@ -160,7 +160,8 @@ pub(crate) fn page(measured: &Measured, told: &Told) -> String {
          - *resident*: what the kernel says of the process once that does not change any more.\n\
          - *a lookup*: one host after the other, each needing what the last one found. {HOT} hosts again and again stay in the core's cache, in\n\
          \x20 every table alike; random hosts out of all show what memory takes.\n\
-         - *a change*: from a changed fact to the table that serves it, without registry and sockets.\n\
+         - *a change*: from a changed fact to the table that serves it, without registry and sockets. What it allocates grows as log n to a\n\
+         \x20 million, then with n/32,768: there are that many leaves at most, and one is copied.\n\
          - *requests while it changes*: {} a second for random hosts, each counted from when it was due; {} rounds of {} s quiet and {} s with {}\n\
          \x20 changes a second, in turn. All of portico, its registry too, is on one core (*proxy*: how busy that was); on the other (*load*) are\n\
          \x20 the load, the origin, those who write (the admin API, or LSET) and Redis, which give way to the load. *last served in*: from the last answer to a writer until requests\n\
