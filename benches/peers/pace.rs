@@ -20,15 +20,33 @@ use crate::machine::{CoreTime, LOAD_CORE};
 use crate::peer::{HOST, Running};
 
 /// What one measurement says.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Paced {
     /// Requests that were due each second.
     pub(crate) rate: u64,
-    pub(crate) p50_ms: f64,
-    pub(crate) p99_ms: f64,
+    /// What each answer took, the quickest first.
+    pub(crate) taken: Vec<Duration>,
     pub(crate) errors: u64,
     /// Of the load's core, how much was used.
     pub(crate) load_busy: f64,
+}
+
+impl Paced {
+    /// The median.
+    pub(crate) fn p50_ms(&self) -> f64 {
+        at(&self.taken, 0.5)
+    }
+
+    /// What one in a hundred exceeds.
+    pub(crate) fn p99_ms(&self) -> f64 {
+        at(&self.taken, 0.99)
+    }
+}
+
+/// Milliseconds that such a share of answers, which are in order, took at most.
+pub(crate) fn at(taken: &[Duration], share: f64) -> f64 {
+    let place = (taken.len().saturating_sub(1)) as f64 * share;
+    taken.get(place as usize).map_or(f64::NAN, |took| took.as_secs_f64() * 1e3)
 }
 
 /// How long an answer may take before it counts as an error.
@@ -104,12 +122,8 @@ impl Load {
         }
         let mut taken = load.taken.take();
         taken.sort_unstable();
-        let at = |share: f64| {
-            let place = (taken.len().saturating_sub(1)) as f64 * share;
-            taken.get(place as usize).map_or(f64::NAN, |took: &Duration| took.as_secs_f64() * 1e3)
-        };
         let errors = load.errors.get() + load.due.borrow().len() as u64;
-        Paced { rate, p50_ms: at(0.5), p99_ms: at(0.99), errors, load_busy }
+        Paced { rate, taken, errors, load_busy }
     }
 
     /// Comes before time is taken, unless every request has a connection of its own.

@@ -77,6 +77,12 @@ fn table(group: &Group) -> String {
             busy * 100.0
         );
     }
+    if let Some(pooled) = group.lines.iter().filter_map(|line| line.pooled).min() {
+        let _ = write!(
+            text,
+            " p99 is of all runs together, {pooled} requests; its range is that of single runs."
+        );
+    }
     let others = group.lines.iter().map(|line| line.figures.others).fold(0.0, f64::max);
     if others > 0.03 {
         let _ = write!(text, " Others used up to {:.0} % of the proxy's core.", others * 100.0);

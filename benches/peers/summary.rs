@@ -1,11 +1,13 @@
 //! What many measurements say together: medians, and whether the goals are reached.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::case::{Case, Goal, IDLE_KIB};
 use crate::goals::{Outcome, Spread, Verdict};
 use crate::load::Figures;
-use crate::pace::Paced;
+use crate::pace::{Paced, at};
 use crate::peer::Peer;
 
 /// Everything that was measured, one entry a round.
@@ -25,7 +27,10 @@ pub(crate) struct Line {
     /// Medians of every figure; errors are added up, those at equal load too.
     pub(crate) figures: Figures,
     pub(crate) p50_ms: Option<Spread>,
+    /// The middle one of the runs; where `pooled` says so, that of all their requests together.
     pub(crate) p99_ms: Option<Spread>,
+    /// How many requests all runs had together, where each had too few for a p99 of its own.
+    pub(crate) pooled: Option<usize>,
 }
 
 /// Every proxy in one case.
@@ -46,6 +51,9 @@ pub(crate) struct Summary {
 
 /// The most requests a second at which our load's core is little more than half busy: beyond it, what waits is the load.
 const CALM: f64 = 10_000.0;
+
+/// The p99 of a run with fewer answers than this is one of its four slowest: chance.
+const FEW: usize = 300;
 
 /// Where the load's core was busier than this at equal load, answers waited for the load, and p99 says nothing of the proxy.
 const BUSIEST: f64 = 0.95;
@@ -81,12 +89,21 @@ impl Measured {
         rows.map(|row| &row.2)
     }
 
+    /// What all answers at equal load took, when a run had too few.
+    fn pooled(&self, peer: Peer, case: &Case) -> Option<Vec<Duration>> {
+        let has_few = self.paces(peer, case).any(|paced| paced.taken.len() < FEW);
+        let mut all: Vec<_> = self.paces(peer, case).flat_map(|paced| paced.taken.iter().copied()).collect();
+        all.sort_unstable();
+        has_few.then_some(all)
+    }
+
     fn line(&self, peer: Peer, case: &Case) -> Option<Line> {
         let middle = |value: fn(&Figures) -> f64| {
             Spread::of(self.figures(peer, case).map(value)).map(|spread| spread.median)
         };
         let paced = |value: fn(&Paced) -> f64| Spread::of(self.paces(peer, case).map(value));
         let errors = self.figures(peer, case).map(|figures| figures.errors);
+        let pooled = self.pooled(peer, case);
         Some(Line {
             peer,
             cpu_us: Spread::of(self.figures(peer, case).map(|figures| figures.cpu_us))?,
@@ -99,8 +116,12 @@ impl Measured {
                 resident_mb: middle(|f| f.resident_mb)?,
                 errors: errors.sum::<u64>() + self.paces(peer, case).map(|p| p.errors).sum::<u64>(),
             },
-            p50_ms: paced(|p| p.p50_ms),
-            p99_ms: paced(|p| p.p99_ms),
+            p50_ms: paced(Paced::p50_ms),
+            p99_ms: paced(Paced::p99_ms).map(|runs| match &pooled {
+                Some(all) => Spread { median: at(all, 0.99), ..runs },
+                None => runs,
+            }),
+            pooled: pooled.map(|all| all.len()),
         })
     }
 }
@@ -164,6 +185,7 @@ impl Summary {
                 "errors": line.figures.errors,
                 "p50_ms": line.p50_ms.map(Spread::json),
                 "p99_ms": line.p99_ms.map(Spread::json),
+                "p99_of_requests": line.pooled,
             })
         };
         let group = |group: &Group| {
