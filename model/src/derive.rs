@@ -24,10 +24,8 @@ impl Snapshot {
         if stated.is_some_and(|service| service.external.is_some()) {
             return Vec::new();
         }
-        let all = || self.instances_of(service).map(|(instance, _)| instance);
-        let healthy = first(all().filter(|instance| instance.state == InstanceState::Healthy).collect());
-        let all_of_none = stated.is_some_and(|service| service.when_empty == WhenEmpty::All);
-        if healthy.is_empty() && all_of_none { first(all().collect()) } else { healthy }
+        let when_empty = stated.map_or(WhenEmpty::default(), |service| service.when_empty);
+        answering(self.instances_of(service).map(|(instance, _)| instance), when_empty)
     }
 
     /// The endpoints that a service publishes to frontends: of each instance that answers, its first address at the port that is asked
@@ -65,6 +63,18 @@ impl Snapshot {
         served.backend.endpoints = self.endpoints_of(asked);
         served
     }
+}
+
+/// Who of these instances of a service answers: the healthy ones of the lowest priority that has any. Where none is healthy: all of the
+/// lowest priority when the service says so ([`WhenEmpty::All`]), else none.
+pub fn answering<'i>(
+    instances: impl IntoIterator<Item = &'i Instance>,
+    when_empty: WhenEmpty,
+) -> Vec<&'i Instance> {
+    let all: Vec<&Instance> = instances.into_iter().collect();
+    let is_healthy = |instance: &&Instance| instance.state == InstanceState::Healthy;
+    let healthy: Vec<&Instance> = all.iter().copied().filter(is_healthy).collect();
+    first(if healthy.is_empty() && when_empty == WhenEmpty::All { all } else { healthy })
 }
 
 /// Those of the lowest priority.

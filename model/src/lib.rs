@@ -40,6 +40,7 @@ pub use alarm::{Alarm, Watched};
 pub use backend::{Backend, BackendName, BackendNameError};
 pub use change::{Change, ChangeRecord};
 pub use check::{Check, CheckError, CheckKind, ExpectedStatus, HttpCheck};
+pub use derive::answering;
 pub use dns_sd::{DnsSd, MAX_SUBTYPES, ServiceType, ServiceTypeError, SpelledName, SpelledNameError};
 pub use domain_name::{DomainName, DomainNameError, MAX_LABEL, MAX_NAME};
 pub use endpoint::{Address, AddressError, Endpoint, RejectedEndpoint, Weight, WeightError};

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use model::{DomainName, HostName, Instance, InstanceState, Port, Protocol, RecordData, RecordType};
-use model::{Service, ServiceName, Snapshot, Tag, WhenEmpty};
+use model::{DomainName, HostName, Instance, Port, Protocol, RecordData, RecordType};
+use model::{Service, ServiceName, Snapshot, Tag, WhenEmpty, answering};
 
 use super::names::Names;
 use super::{Derivation, NODE, TAG, apex};
@@ -115,14 +115,8 @@ impl<'s> NamesOf<'s> {
     /// Who is answered with, of those that `is_meant` takes: the healthy ones of the lowest tier that has any; if there are none at all,
     /// whom the service then wants.
     pub(super) fn choose(&self, is_meant: impl Fn(&Instance) -> bool) -> Vec<&Instance> {
-        let meant = || self.instances.iter().copied().filter(|instance| is_meant(instance));
-        let healthy = |instance: &&Instance| instance.state == InstanceState::Healthy;
-        let any = |_: &&Instance| true;
-        let first: Vec<_> = lowest_tier(meant().filter(healthy));
-        if first.is_empty() && self.service.when_empty == WhenEmpty::All {
-            return lowest_tier(meant().filter(any));
-        }
-        first
+        let meant = self.instances.iter().copied().filter(|instance| is_meant(instance));
+        answering(meant, self.service.when_empty)
     }
 
     /// Addresses, and hosts and ports of the service's first port.
@@ -153,10 +147,4 @@ impl<'s> NamesOf<'s> {
     fn name_of(&self, instance: &Instance) -> Result<DomainName, model::DomainNameError> {
         self.name.child(instance.name.as_str().as_bytes())
     }
-}
-
-fn lowest_tier<'i>(instances: impl Iterator<Item = &'i Instance>) -> Vec<&'i Instance> {
-    let instances: Vec<_> = instances.collect();
-    let lowest = instances.iter().map(|instance| instance.priority).min();
-    instances.into_iter().filter(|instance| Some(instance.priority) == lowest).collect()
 }
