@@ -83,6 +83,40 @@ async fn foreign_changes_are_seen_by_reconciling_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_with_local_revisions_hears_of_what_another_numbered_lower() {
+    let reader = [
+        "--user",
+        "reader",
+        "on",
+        ">pw",
+        "~*",
+        "&*",
+        "+@read",
+        "+@connection",
+        "+@pubsub",
+        "+dbsize",
+        "-client|tracking",
+        "-psubscribe",
+    ];
+    let server = Server::with(&reader);
+    // So many that comparing does not come to the last within the time.
+    let fill = "for i = 1, 3000 do redis.call('RPUSH', 'frontend:h' .. i .. '.example', 'web', 'http://10.0.0.1:80') end";
+    redis::cmd("EVAL").arg(fill).arg(0).exec(&mut server.client()).unwrap();
+    server.run("RPUSH frontend:z.example web http://10.0.0.1:80");
+    let url = format!("redis://reader:pw@127.0.0.1:{}", server.port);
+    let reconcile = Duration::from_secs(3600);
+    let node = Node::live_with(&url, Config { reconcile, ..config("n1") }).await;
+    assert_eq!(node.0.state().borrow().follows_by, "reconcile only");
+    assert_eq!(node.says("z.example"), "web:10.0.0.1:80@3001");
+
+    server.run("RPUSH frontend:z.example http://10.0.0.2:80");
+    let numbered = "{'revision':7,'who':'redis','keys':['frontend:z.example'],'node':'n2'}";
+    server.run(&format!("PUBLISH portico:changes '{numbered}'"));
+
+    node.sees("z.example", "web:10.0.0.1:80,10.0.0.2:80").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_knows_no_resp3_is_followed_by_keyspace_events() {
     let password = ["--rename-command", "HELLO", "", "--requirepass", "pw"];
     let server = Server::with(&[&password[..], &["--notify-keyspace-events", "KA"]].concat());

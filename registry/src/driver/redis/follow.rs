@@ -202,8 +202,9 @@ impl<'a> Session<'a> {
     }
 
     /// Another node wrote or numbered something. What is known at the number it was given, or a later one, needs no look: two nodes
-    /// that list a store at the same time tell each other of every key.
+    /// that list a store at the same time tell each other of every key. Local revisions say nothing of that number.
     fn hear_of(&mut self, Announced { keys, since }: Announced) {
+        let since = since.filter(|_| self.read_only.is_none());
         if keys.is_empty() {
             self.sweep.soon();
         }
