@@ -12,6 +12,7 @@ mod hold;
 mod kinds;
 mod listing;
 mod marks;
+mod numbering;
 mod past;
 mod places;
 #[path = "../../../tests/spec/world/redis_tls.rs"]

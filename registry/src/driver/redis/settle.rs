@@ -68,8 +68,8 @@ impl Session<'_> {
         }
         let mut gathered = Gathered { at: self.highest, ..Gathered::default() };
         for _ in 0..ROUNDS {
-            let mut again = self.gather(batch, &mut gathered).await?;
-            again.extend(self.missed(&gathered, &Taken::default()).await?);
+            let again = self.gather(batch, &mut gathered).await?;
+            let again = each_once(again, self.missed(&gathered, &Taken::default()).await?);
             if again.is_empty() {
                 return self.tell_unless_flushed(gathered).await;
             }
@@ -267,6 +267,14 @@ impl Session<'_> {
     }
 }
 
+/// Both, each key once: one that changed under our eyes was numbered all the same, so that it is missed, too.
+fn each_once(mut keys: Vec<RawKey>, more: Vec<RawKey>) -> Vec<RawKey> {
+    keys.extend(more);
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
 /// The last change of each subject: what came before it in one event was never true for anybody.
 fn last_of_each(changes: Vec<Change>) -> Vec<Change> {
     let (mut facts, mut raws) = (HashSet::new(), HashSet::new());
@@ -297,5 +305,17 @@ pub(super) fn refuses(error: &RedisError) -> bool {
         ErrorKind::Server(_) => true,
         ErrorKind::Extension => error.code() != Some("BUSY"),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_changed_and_was_missed_is_read_once() {
+        let keys = |keys: &[&str]| keys.iter().map(|key| key.as_bytes().into()).collect::<Vec<RawKey>>();
+        assert_eq!(each_once(keys(&["b", "a"]), keys(&["b", "c"])), keys(&["a", "b", "c"]));
+        assert_eq!(each_once(keys(&[]), keys(&[])), keys(&[]));
     }
 }

@@ -31,19 +31,23 @@ end
 local is_as_read = sum ~= '' and sum_of_lists() == sum
 local books = redis.call('HMGET', revisions_key, unpack(KEYS, 4))
 local first, changed, said, gone, answer = counter, {}, {}, {}, { digits(counter), '' }
+-- What this very call says of keys, as the books will: a key that was given twice is numbered once.
+local lines = {}
 for i = 4, #KEYS do
   local now_digest = is_as_read and ARGV[3 * i - 4] or digest(KEYS[i])
   local revision, known_digest = '0', ''
-  if books[i - 3] then revision, known_digest = string.match(books[i - 3], '^(%d+) (.*)$') end
+  local line = lines[KEYS[i]] or books[i - 3]
+  if line then revision, known_digest = string.match(line, '^(%d+) (.*)$') end
   if known_digest ~= now_digest then
     counter = counter + 1
     revision = digits(counter)
     changed[#changed + 1] = i
+    lines[KEYS[i]] = revision .. ' ' .. now_digest
     if now_digest == '' then
       gone[#gone + 1] = KEYS[i]
     else
       said[#said + 1] = KEYS[i]
-      said[#said + 1] = revision .. ' ' .. now_digest
+      said[#said + 1] = lines[KEYS[i]]
     end
   end
   answer[#answer + 1] = now_digest
