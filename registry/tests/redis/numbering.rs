@@ -25,6 +25,14 @@ fn number(server: &Server, keys: &[&str], digest: &str, sum: &str) -> Vec<String
     call.invoke(&mut server.client()).unwrap()
 }
 
+/// How often the server ran a command since its statistics began.
+fn calls(server: &Server, command: &str) -> usize {
+    let stats = text(&server.run("INFO commandstats"));
+    let line = format!("cmdstat_{command}:calls=");
+    let calls = stats.split(&line).nth(1).and_then(|rest| rest.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
+}
+
 #[test]
 fn a_key_that_is_given_twice_is_numbered_once() {
     let server = Server::start();
@@ -43,4 +51,18 @@ fn a_key_that_is_given_twice_is_numbered_once() {
     assert_eq!(text(&server.run("GET portico:revision")), "3");
     assert_eq!(text(&server.run("XLEN portico:history")), "3");
     assert_eq!(texts(&server.run("HKEYS portico:revisions")), ["frontend:b.example"]);
+}
+
+#[test]
+fn of_lists_that_grew_since_they_were_read_one_is_copied() {
+    let server = Server::start();
+    let keys = ["frontend:a.example", "frontend:b.example", "frontend:c.example"];
+    let grown = "for _, key in ipairs(KEYS) do for i = 1, 7 do redis.call('RPUSH', key, string.rep('x', 1048576)) end end";
+    Script::new(grown).key(&keys[..]).invoke::<()>(&mut server.client()).unwrap();
+    server.run("CONFIG RESETSTAT");
+
+    let answer = number(&server, &keys, LATE, "the sum of what was read before");
+
+    assert_eq!(calls(&server, "lrange"), 1);
+    assert_eq!(answer, ["0", "3", "large", "1", "large", "2", "large", "3"]);
 }

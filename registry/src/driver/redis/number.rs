@@ -19,6 +19,7 @@ pub(super) const SET_ASIDE: &str = "!";
 /// The most keys that one call of the script numbers: a script stops the whole server.
 pub(super) const MAX_KEYS: usize = 256;
 /// The most that one call digests, in octets as [`Content::weight`](super::content::Content::weight) counts them; one key at least.
+/// The script knows it, too.
 pub(super) const MAX_WEIGHT: usize = 512 * 1024;
 
 /// A change that this node saw and the store's books do not have.
@@ -131,4 +132,17 @@ pub(super) use crate::format::native::write_fact as document;
 pub(super) fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::redis::content::Content;
+
+    #[test]
+    fn the_script_weighs_by_the_same_numbers() {
+        // Of what is not there, the weight is that of any entry.
+        let known = format!("local MAX_WEIGHT, EACH = {MAX_WEIGHT}, {}\n", Content::Absent.weight());
+        assert!(include_str!("lua/number.lua").contains(&known), "{known}");
+    }
 }

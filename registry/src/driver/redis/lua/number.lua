@@ -14,15 +14,23 @@ if #KEYS == 3 then
   return { digits(counter), digits(counter) }
 end
 
+-- What one call digests at most, as number.rs weighs it: what is heavier grew since it was read.
+local MAX_WEIGHT, EACH = 524288, 64
+
+-- Of what is too heavy, there is none: adding up ends with the list that is too much, so that one list at most is copied for nothing.
 local function sum_of_lists()
-  local parts, at = {}, 0
+  local parts, at, weight = {}, 0, 0
   for i = 4, #KEYS do
     local entries = redis.pcall('LRANGE', KEYS[i], 0, MAX_ENTRIES)
     -- Of an error, the length is 0, which no node sums.
     parts[at + 1] = length(#entries)
+    weight = weight + EACH + EACH * #entries
     for j = 1, #entries do
-      parts[at + 2 * j], parts[at + 2 * j + 1] = length(#entries[j]), entries[j]
+      local octets = #entries[j]
+      weight = weight + octets
+      parts[at + 2 * j], parts[at + 2 * j + 1] = length(octets), entries[j]
     end
+    if weight > MAX_WEIGHT then return '' end
     at = at + 2 * #entries + 1
   end
   return redis.sha1hex(table.concat(parts))
