@@ -10,25 +10,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::{Fact, FactKey, Frontend, Origin, Stated};
 use registry::{Expected, PublishError};
-use serde::Deserialize;
 
 use super::conditions::{self, Condition};
 use super::extract::{self, Params, Subject};
-use super::{json, writing};
+use super::{ListQuery, PAGE, json, writing};
 use crate::doors::App;
 use crate::problem::Problem;
 use crate::server::Peer;
 use crate::wire::{FrontendDoc, FrontendList, FrontendView, Rejected, Written};
-
-/// How many frontends a page has when nothing is said.
-const PAGE: usize = 1000;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ListQuery {
-    limit: Option<usize>,
-    after: Option<String>,
-}
 
 /// `GET /v1/frontends?limit=&after=`
 pub(crate) async fn list(

@@ -53,7 +53,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::doors::{App, Doors};
@@ -118,6 +118,18 @@ async fn unknown(uri: Uri) -> Problem {
 async fn not_allowed(method: Method, uri: Uri) -> Problem {
     let detail = format!("{} does not take {method}", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail, "the Allow header lists what it takes")
+}
+
+/// How many facts a page has when nothing is said.
+const PAGE: usize = 1000;
+
+/// Which page of facts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    limit: Option<usize>,
+    /// Those behind it; `next` of the page before.
+    after: Option<String>,
 }
 
 /// The first `limit` of `all`, or fewer once they hold `endpoints` endpoints; at least one. And whether there are more.

@@ -12,18 +12,14 @@ use axum::response::{IntoResponse, Response};
 use model::{Fact, FactKey, FactKind, HostName, InstanceName, LabelError, ServiceName, Snapshot, Stated};
 use registry::format::native;
 use registry::{Expected, PublishError};
-use serde::Deserialize;
 
 use super::conditions::{self, Condition};
 use super::extract::{self, Params};
-use super::{json, writing};
+use super::{ListQuery, PAGE, json, writing};
 use crate::doors::App;
 use crate::problem::Problem;
 use crate::server::Peer;
 use crate::wire::{FactList, FactView, FactWritten, Listed, Named};
-
-/// How many facts a page has when nothing is said.
-const PAGE: usize = 1000;
 
 /// Which fact a request is about, by its path.
 pub(crate) struct Subject(pub(crate) FactKey);
@@ -77,13 +73,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Names {
 fn name_of<T>(field: &str, text: &str, parse: impl Fn(&str) -> Result<T, LabelError>) -> Result<T, Problem> {
     let remedy = "write a part of a domain name, such as `web-1`";
     parse(text).map_err(|error| Problem::invalid(field, error.to_string(), remedy))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ListQuery {
-    limit: Option<usize>,
-    after: Option<String>,
 }
 
 /// `GET /v1/services`, `/v1/instances`, `/v1/hosts`, `?limit=&after=`

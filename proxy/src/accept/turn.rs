@@ -147,56 +147,40 @@ mod tests {
         assert!(most <= 3 * DOWNLOADS, "{most} turns of others");
     }
 
-    #[tokio::test]
-    async fn a_client_that_sends_thousands_of_requests_at_once_keeps_nobody_waiting_for_more_than_a_few_turns()
-     {
+    /// The most requests of a client that sends `many` again and again, and reads all answers, before somebody else is answered.
+    async fn most_requests_before_an_answer(many: Vec<u8>) -> usize {
         let worker = worker();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let mut client = TcpStream::connect(address).expect("it listens");
         let mut answers = client.try_clone().expect("a descriptor");
-        thread::spawn(move || {
-            let many = PING.repeat(10_000);
-            while client.write_all(&many).is_ok() {}
-        });
+        thread::spawn(move || while client.write_all(&many).is_ok() {});
         thread::spawn(move || while answers.read(&mut vec![0; 1 << 20]).is_ok_and(|n| n > 0) {});
         let (_serving, draining) = watch::channel(false);
 
-        let most = LocalSet::new()
+        LocalSet::new()
             .run_until(async {
                 spawn_local(accept(Rc::clone(&worker), listener, 0, draining));
                 let requests = || usize::try_from(worker.counters.totals().requests()).unwrap_or(0);
                 most_before_an_answer(address, || requests() > 10_000, requests).await
             })
-            .await;
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sends_thousands_of_requests_at_once_keeps_nobody_waiting_for_more_than_a_few_turns()
+     {
+        let most = most_requests_before_an_answer(PING.repeat(10_000)).await;
 
         assert!(most <= 200, "{most} requests of somebody else");
     }
 
     #[tokio::test]
     async fn requests_that_fill_the_buffer_just_so_keep_nobody_waiting_either() {
-        let worker = worker();
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let mut client = TcpStream::connect(address).expect("it listens");
-        let mut answers = client.try_clone().expect("a descriptor");
         let head = "GET / HTTP/1.1\r\nHost: __ping__\r\nX: ";
         let one = format!("{head}{}\r\n\r\n", "x".repeat(1024 - head.len() - 4));
-        assert_eq!(one.len(), 1024);
-        thread::spawn(move || {
-            let many = one.repeat(4096);
-            while client.write_all(many.as_bytes()).is_ok() {}
-        });
-        thread::spawn(move || while answers.read(&mut vec![0; 1 << 20]).is_ok_and(|n| n > 0) {});
-        let (_serving, draining) = watch::channel(false);
 
-        let most = LocalSet::new()
-            .run_until(async {
-                spawn_local(accept(Rc::clone(&worker), listener, 0, draining));
-                let requests = || usize::try_from(worker.counters.totals().requests()).unwrap_or(0);
-                most_before_an_answer(address, || requests() > 10_000, requests).await
-            })
-            .await;
+        let most = most_requests_before_an_answer(one.repeat(4096).into_bytes()).await;
 
         assert!(most <= 200, "{most} requests of somebody else");
     }
