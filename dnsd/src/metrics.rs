@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::query::Over;
-use crate::respond::Sent;
+use crate::query::{Done, Over};
 use crate::wire::Code;
 
 /// A limit that was met, and what was done.
@@ -74,12 +73,12 @@ fn add(counter: &AtomicU64, count: u64) {
 
 impl Block {
     /// A message came and this was done.
-    pub(crate) fn answered(&self, over: Over, sent: Option<Sent>) {
+    pub(crate) fn answered(&self, over: Over, done: Done) {
         match over {
             Over::Udp => add(&self.udp, 1),
             Over::Tcp => add(&self.tcp, 1),
         }
-        let Some(sent) = sent else { return add(&self.dropped, 1) };
+        let Done::Answered(sent) = done else { return add(&self.dropped, 1) };
         if let Some(at) = Code::ALL.iter().position(|code| *code == sent.code) {
             add(&self.answers[at], 1);
         }

@@ -1,9 +1,12 @@
 //! One question, top to bottom: octets in, octets out.
 
+use std::net::IpAddr;
+
+use model::RecordType;
+
 use crate::respond::{self, Sent, UDP};
 use crate::wire::{Code, LARGEST, PLAIN_UDP, Query, Refused, decode};
-use crate::zone::{self, Question, ZoneSet};
-use model::RecordType;
+use crate::zone::{self, ZoneSet};
 
 /// How a message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,20 +17,44 @@ pub enum Over {
     Tcp,
 }
 
-/// Answers one message: the answer goes to the end of `out`. The order of records is drawn from `seed`. `None`: nothing is to be sent.
-pub fn answer(zones: &ZoneSet, message: &[u8], over: Over, seed: u64, out: &mut Vec<u8>) -> Option<Sent> {
+/// Who sent a message, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// From where; IPv4 is never mapped into IPv6.
+    pub address: IpAddr,
+    /// How.
+    pub over: Over,
+}
+
+/// What messages are answered from: the same for all that a thread took at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The zones.
+    pub zones: &'a ZoneSet,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// Nothing is sent.
+    Dropped,
+    /// This was written, and is to be sent.
+    Answered(Sent),
+}
+
+/// Answers one message: the answer goes to the end of `out`. The order of records is drawn from `seed`.
+pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64, out: &mut Vec<u8>) -> Done {
     let query = match decode(message) {
         Ok(query) => query,
-        Err(Refused::Silent) => return None,
-        Err(Refused::Told(refusal)) => return Some(respond::refuse(&refusal, out)),
+        Err(Refused::Silent) => return Done::Dropped,
+        Err(Refused::Told(refusal)) => return Done::Answered(respond::refuse(&refusal, out)),
     };
     if let Some(code) = unanswerable(&query) {
-        return Some(respond::refuse(&query.refused(code), out));
+        return Done::Answered(respond::refuse(&query.refused(code), out));
     }
-    let limit = limit(&query, over);
-    let question = Question { name: query.name.clone(), record_type: query.record_type };
-    let answer = zone::answer(zones, &question);
-    Some(respond::respond(&query, &answer, limit, seed, out))
+    let limit = limit(&query, client.over);
+    let answer = zone::answer(context.zones, &query.question());
+    Done::Answered(respond::respond(&query, &answer, limit, seed, out))
 }
 
 /// Why no zone is asked.

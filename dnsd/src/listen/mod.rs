@@ -32,7 +32,7 @@ pub(crate) use bind::{Sockets, bind};
 
 use crate::config::Config;
 use crate::metrics::Block;
-use crate::query::{self, Over};
+use crate::query::{self, Client, Context, Done};
 use crate::zone::ZoneSet;
 use admission::Admission;
 
@@ -136,18 +136,25 @@ async fn accept_all(
     }
 }
 
-/// Answers one message into `out`, and counts it; true when there is something to send. A panic is a defect of ours and costs one question.
-fn answer(zones: &ZoneSet, message: &[u8], over: Over, seed: u64, block: &Block, out: &mut Vec<u8>) -> bool {
+/// Answers one message into `out`, and counts it; true when there is something to send. A panic is a defect of ours and costs one message.
+fn answer(
+    context: &Context<'_>,
+    message: &[u8],
+    client: &Client,
+    seed: u64,
+    block: &Block,
+    out: &mut Vec<u8>,
+) -> bool {
     let length = out.len();
-    // Nothing is shared with the next question but `out`, which is cut back.
-    let answered = catch_unwind(AssertUnwindSafe(|| query::answer(zones, message, over, seed, out)));
-    let Ok(sent) = answered else {
+    // Nothing is shared with the next message but `out`, which is cut back.
+    let answered = catch_unwind(AssertUnwindSafe(|| query::answer(context, message, client, seed, out)));
+    let Ok(done) = answered else {
         out.truncate(length);
         block.panicked();
         return false;
     };
-    block.answered(over, sent);
-    sent.is_some()
+    block.answered(client.over, done);
+    matches!(done, Done::Answered(_))
 }
 
 #[cfg(test)]

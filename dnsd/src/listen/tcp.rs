@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::{Shared, answer};
 use crate::config::TCP_ANSWERS;
 use crate::metrics::{Block, Limit};
-use crate::query::Over;
+use crate::query::{Client, Context, Over};
 
 /// How long nothing is accepted after the system could not, for lack of descriptors for example.
 const REST: Duration = Duration::from_millis(50);
@@ -39,11 +39,12 @@ pub(crate) async fn serve(
             sleep(REST).await;
             continue;
         };
-        match shared.admission.admit(peer.ip().to_canonical()) {
+        let client = Client { address: peer.ip().to_canonical(), over: Over::Tcp };
+        match shared.admission.admit(client.address) {
             Ok(admitted) => {
                 block.connected();
                 let connection =
-                    Connection { stream, shared: Arc::clone(&shared), block: Arc::clone(&block) };
+                    Connection { stream, client, shared: Arc::clone(&shared), block: Arc::clone(&block) };
                 let ended = ended.clone();
                 connections.spawn(async move {
                     let _admitted = admitted;
@@ -60,6 +61,7 @@ pub(crate) async fn serve(
 
 struct Connection {
     stream: TcpStream,
+    client: Client,
     shared: Arc<Shared>,
     block: Arc<Block>,
 }
@@ -110,6 +112,7 @@ impl Connection {
     /// Answers the questions that are whole, until enough waits to be written.
     fn answer_all(&self, input: &mut Vec<u8>, out: &mut Vec<u8>) {
         let zones = self.shared.zones.load();
+        let context = Context { zones: &zones };
         let mut at = 0;
         while out.len() < TCP_ANSWERS
             && let Some((length, rest)) = input.get(at..).and_then(<[u8]>::split_first_chunk::<2>)
@@ -118,7 +121,7 @@ impl Connection {
             at += 2 + message.len();
             let start = out.len();
             out.extend([0; 2]);
-            if answer(&zones, message, Over::Tcp, fastrand::u64(..), &self.block, out) {
+            if answer(&context, message, &self.client, fastrand::u64(..), &self.block, out) {
                 let length = u16::try_from(out.len() - start - 2).unwrap_or(u16::MAX);
                 out[start..start + 2].copy_from_slice(&length.to_be_bytes());
             } else {

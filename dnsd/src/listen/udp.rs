@@ -1,7 +1,7 @@
 //! Datagrams, in batches: one system call takes up to 32, one sends their answers.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use super::{Shared, answer, wildcard};
 use crate::config::{BATCH, UDP_MESSAGE};
 use crate::metrics::Block;
-use crate::query::Over;
+use crate::query::{Client, Context, Over};
 use crate::respond::UDP;
 
 /// How long a thread rests after the system failed it, so that it does not spin.
@@ -34,7 +34,7 @@ fn in_batches(socket: &UdpSocket, shared: &Shared, block: &Block) {
             Ok(()) => {
                 // One load for all of them: they are answered at one revision.
                 let zones = shared.zones.load();
-                batch.answer(&zones, block);
+                batch.answer(&Context { zones: &zones }, block);
                 batch.send(socket, block);
             }
             Err(error) => rest_after(error),
@@ -47,6 +47,13 @@ pub(super) fn rest_after(error: Errno) {
     if !matches!(error, Errno::EAGAIN | Errno::EINTR) {
         thread::sleep(REST);
     }
+}
+
+/// Whose address it is; nobody's, if it is none of IP.
+pub(super) fn client(from: &SockaddrStorage) -> Option<Client> {
+    let v4 = || from.as_sockaddr_in().map(|from| IpAddr::V4(from.ip()));
+    let address = v4().or_else(|| from.as_sockaddr_in6().map(|from| IpAddr::V6(from.ip())))?;
+    Some(Client { address: address.to_canonical(), over: Over::Udp })
 }
 
 struct Batch {
@@ -84,13 +91,14 @@ impl Batch {
         Ok(())
     }
 
-    fn answer(&mut self, zones: &crate::zone::ZoneSet, block: &Block) {
+    fn answer(&mut self, context: &Context<'_>, block: &Block) {
         self.to.clear();
         for (question, (length, from)) in self.questions.iter().zip(&self.from) {
             let Some(out) = self.answers.get_mut(self.to.len()) else { return };
             out.clear();
             let Some(question) = question.get(..*length) else { continue };
-            if answer(zones, question, Over::Udp, self.dice.u64(..), block, out) {
+            let Some(client) = from.as_ref().and_then(client) else { continue };
+            if answer(context, question, &client, self.dice.u64(..), block, out) {
                 self.to.push(*from);
             }
         }

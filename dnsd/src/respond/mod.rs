@@ -27,7 +27,7 @@ pub fn respond(query: &Query<'_>, answer: &Answer<'_>, limit: usize, seed: u64, 
     let aa = if answer.authoritative { flags::AA } else { 0 };
     let said = flags::QR | aa | copied(query.flags) | code as u16;
     let head = Head { id: query.id, flags: said };
-    let mut writer = Writer::new(out, head, query.question, limit, query.edns.is_some());
+    let mut writer = Writer::new(out, head, query.asked, limit, query.edns.is_some());
     let truncated = sections(&mut writer, answer, seed).is_err();
     if truncated {
         // Whole sets, or none: what is cut is asked for again over TCP (RFC 2181 §9).
@@ -54,12 +54,12 @@ fn section(writer: &mut Writer<'_>, section: Section, entries: &Entries<'_>, see
     Ok(())
 }
 
-/// Writes that a message is not answered, and why, to the end of `out`. `question` is repeated, where one was read.
+/// Writes that a message is not answered, and why, to the end of `out`. The question is repeated, where one was read.
 pub fn refuse(refused: &Refusal<'_>, out: &mut Vec<u8>) -> Sent {
     let (asked, code) = (refused.flags, refused.code as u16);
     let said = flags::QR | asked & flags::OPCODE | copied(asked) | code & 0xf;
     let head = Head { id: refused.id, flags: said };
-    let writer = Writer::new(out, head, refused.question, PLAIN_UDP, refused.edns.is_some());
+    let writer = Writer::new(out, head, refused.asked, PLAIN_UDP, refused.edns.is_some());
     // The code's upper bits are EDNS' (RFC 6891 §6.1.3).
     let high = u8::try_from(code >> 4).unwrap_or(0);
     writer.finish(said, refused.edns.map(|edns| (ours(edns), high)));

@@ -3,6 +3,7 @@
 use model::{DomainName, RecordType};
 
 use super::{Code, HEAD, IN, flags, opcode};
+use crate::zone::Question;
 
 /// A question that can be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,9 +13,9 @@ pub struct Query<'m> {
     /// The second word of its head.
     pub flags: u16,
     /// The question section as it came, spelling included; copied into the answer.
-    pub question: &'m [u8],
-    /// Of which name.
-    pub name: DomainName,
+    pub asked: &'m [u8],
+    /// Of which name: its wire form, within the limits of one.
+    pub name: &'m [u8],
     /// For which type.
     pub record_type: RecordType,
     /// In which class.
@@ -49,7 +50,7 @@ pub struct Refusal<'m> {
     /// The second word of its head.
     pub flags: u16,
     /// The question section as it came, where it could be read; else nothing.
-    pub question: &'m [u8],
+    pub asked: &'m [u8],
     /// Why.
     pub code: Code,
     /// What EDNS says, where it could be read.
@@ -67,7 +68,7 @@ pub fn decode(message: &[u8]) -> Result<Query<'_>, Refused<'_>> {
     if flags & flags::QR != 0 {
         return Err(Refused::Silent);
     }
-    let refuse = |code| Refused::Told(Refusal { id, flags, question: &[], code, edns: None });
+    let refuse = |code| Refused::Told(Refusal { id, flags, asked: &[], code, edns: None });
     if opcode(flags) != 0 {
         return Err(refuse(Code::NotImplemented));
     }
@@ -77,15 +78,15 @@ pub fn decode(message: &[u8]) -> Result<Query<'_>, Refused<'_>> {
     }
     let mut reader = Reader { message, at: HEAD };
     let (name, record_type, class) = reader.question().ok_or(refuse(Code::Malformed))?;
-    let question = &message[HEAD..reader.at];
+    let asked = &message[HEAD..reader.at];
     let (before, additional) = (usize::from(word(6)) + usize::from(word(8)), usize::from(word(10)));
-    let told = |code, edns| Refused::Told(Refusal { id, flags, question, code, edns });
+    let told = |code, edns| Refused::Told(Refusal { id, flags, asked, code, edns });
     let options = reader.options(before, additional).ok_or(told(Code::Malformed, None))?;
     let edns = options.map(|options| options.edns);
     if options.is_some_and(|options| options.version > 0) {
         return Err(told(Code::BadVersion, edns));
     }
-    Ok(Query { id, flags, question, name, record_type, class, edns })
+    Ok(Query { id, flags, asked, name, record_type, class, edns })
 }
 
 /// An OPT record.
@@ -112,10 +113,9 @@ impl<'m> Reader<'m> {
     }
 
     /// A question's name cannot be compressed: there is nothing before it.
-    fn question(&mut self) -> Option<(DomainName, RecordType, u16)> {
+    fn question(&mut self) -> Option<(&'m [u8], RecordType, u16)> {
         let rest = self.message.get(self.at..)?;
-        let length = DomainName::wire_length(rest).ok()?;
-        let name = DomainName::from_wire(self.take(length)?).ok()?;
+        let name = self.take(DomainName::wire_length(rest).ok()?)?;
         Some((name, RecordType(self.word()?), self.word()?))
     }
 
@@ -170,7 +170,14 @@ fn check_options(mut data: &[u8]) -> Option<()> {
 impl<'m> Query<'m> {
     /// That it is not answered, and why.
     pub fn refused(&self, code: Code) -> Refusal<'m> {
-        Refusal { id: self.id, flags: self.flags, question: self.question, code, edns: self.edns }
+        Refusal { id: self.id, flags: self.flags, asked: self.asked, code, edns: self.edns }
+    }
+
+    /// What zones are asked.
+    pub fn question(&self) -> Question {
+        // It was checked when it was read.
+        let name = DomainName::from_wire(self.name).unwrap_or_else(|_| DomainName::root());
+        Question { name, record_type: self.record_type }
     }
 
     /// Whether it is of the class that is served.

@@ -1,5 +1,6 @@
 //! Messages through the whole way of a question, read by another reader: hickory-proto.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
 
 use hickory_proto::op::{Message, MessageType, ResponseCode};
@@ -8,7 +9,7 @@ use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 use model::{DomainName, RecordType, Revision};
 use proptest::prelude::*;
 
-use crate::query::{Over, answer};
+use crate::query::{Client, Context, Done, Over, answer};
 use crate::respond::Sent;
 use crate::wire::{Code, LARGEST};
 use crate::zone::{ZoneSet, file};
@@ -48,11 +49,18 @@ fn ask(name: &str, record_type: RecordType) -> Vec<u8> {
     message(0x0100, 1, 0, &[&asked(name, record_type)])
 }
 
+fn client(over: Over) -> Client {
+    Client { address: Ipv4Addr::LOCALHOST.into(), over }
+}
+
 fn send(zones: &ZoneSet, message: &[u8], over: Over) -> Option<(Sent, Vec<u8>)> {
     let mut out = vec![0xff; 3];
-    let sent = answer(zones, message, over, 0, &mut out);
-    assert!(sent.is_some() == (out.len() > 3), "what is not sent is not written");
-    sent.map(|sent| (sent, out.split_off(3)))
+    let done = answer(&Context { zones }, message, &client(over), 0, &mut out);
+    let Done::Answered(sent) = done else {
+        assert_eq!(out.len(), 3, "what is not sent is not written");
+        return None;
+    };
+    Some((sent, out.split_off(3)))
 }
 
 fn read(octets: &[u8]) -> Message {
@@ -211,7 +219,13 @@ fn each_answer_begins_with_a_record_by_chance() {
     let mut first = std::collections::BTreeSet::new();
     for seed in 0..50 {
         let mut out = Vec::new();
-        answer(&zones, &ask("few.example", RecordType::A), Over::Tcp, seed, &mut out).expect("an answer");
+        answer(
+            &Context { zones: &zones },
+            &ask("few.example", RecordType::A),
+            &client(Over::Tcp),
+            seed,
+            &mut out,
+        );
         let read = read(&out);
         let all: std::collections::BTreeSet<_> =
             read.answers.iter().map(|record| record.data.to_string()).collect();

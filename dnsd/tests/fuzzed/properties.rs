@@ -1,8 +1,9 @@
 //! Messages and zone files.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
 
-use dnsd::query::{Over, answer};
+use dnsd::query::{Client, Context, Done, Over, answer};
 use dnsd::wire::{Code, LARGEST};
 use dnsd::zone::{ZoneSet, file};
 use hickory_proto::op::{Message, MessageType};
@@ -27,7 +28,8 @@ pub(crate) fn message(octets: &[u8]) -> bool {
     let mut answered = false;
     for over in [Over::Udp, Over::Tcp] {
         let mut out = Vec::new();
-        let Some(sent) = answer(&SERVED, octets, over, 7, &mut out) else {
+        let client = Client { address: Ipv4Addr::LOCALHOST.into(), over };
+        let Done::Answered(sent) = answer(&Context { zones: &SERVED }, octets, &client, 7, &mut out) else {
             assert!(
                 out.is_empty() && (octets.len() < 12 || octets[2] & 0x80 != 0),
                 "every question is answered"
