@@ -14,7 +14,7 @@ use crate::derived::Derived;
 use crate::files::{FileError, FileZones};
 use crate::listen::{self, BindError, Running, Shared, Sockets};
 use crate::metrics::{Metrics, Totals};
-use crate::zone::ZoneSet;
+use crate::served::Served;
 
 /// How long what was read may take to be answered once all ends.
 const END: Duration = Duration::from_secs(2);
@@ -92,7 +92,7 @@ impl Bound {
         let (snapshot, known) = (Arc::clone(&inputs.snapshots.borrow()), *inputs.known.borrow());
         let mut derived = Derived::new(&self.config, &addresses);
         derived.follow(&snapshot, known);
-        let shared = Shared::new(derived.with(&self.files), self.config);
+        let shared = Shared::new(Served::new(derived.with(&self.files)), self.config);
         let (end, ended) = watch::channel(false);
         let Running { threads, blocks } = listen::start(self.sockets, &shared, &ended, &inputs.alarm)?;
         let files = Arc::new(Mutex::new(self.files));
@@ -149,7 +149,8 @@ impl Follower {
                 let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
                 self.derived.with(&files)
             };
-            self.shared.zones.store(Arc::new(zones));
+            let served = self.shared.served.load().next(zones);
+            self.shared.served.store(Arc::new(served));
             self.serving.send_replace(snapshot.revision());
             // The registry is gone, or DNS itself: what is served is served on.
             let changed = tokio::select! {
@@ -193,9 +194,9 @@ impl Dnsd {
         self.metrics.totals()
     }
 
-    /// The zones it answers from now.
-    pub fn zones(&self) -> Arc<ZoneSet> {
-        self.shared.zones.load_full()
+    /// What it answers from now.
+    pub fn served(&self) -> Arc<Served> {
+        self.shared.served.load_full()
     }
 
     /// The revision it answers at, anew whenever that is another one.

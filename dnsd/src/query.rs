@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use model::RecordType;
 
+use crate::ready::Index;
 use crate::respond::{self, Sent, UDP};
 use crate::wire::{Code, LARGEST, PLAIN_UDP, Query, Refused, decode};
 use crate::zone::{self, ZoneSet};
@@ -31,6 +32,8 @@ pub struct Client {
 pub struct Context<'a> {
     /// The zones.
     pub zones: &'a ZoneSet,
+    /// What is ready of them.
+    pub ready: &'a Index,
 }
 
 /// What became of a message.
@@ -53,6 +56,10 @@ pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64,
         return Done::Answered(respond::refuse(&query.refused(code), out));
     }
     let limit = limit(&query, client.over);
+    let ready = context.ready.get(query.name, query.record_type);
+    if let Some(sent) = ready.and_then(|ready| respond::ready(&query, ready, limit, seed, out)) {
+        return Done::Answered(sent);
+    }
     let answer = zone::answer(context.zones, &query.question());
     Done::Answered(respond::respond(&query, &answer, limit, seed, out))
 }

@@ -33,14 +33,14 @@ pub(crate) use bind::{Sockets, bind};
 use crate::config::Config;
 use crate::metrics::Block;
 use crate::query::{self, Client, Context, Done};
-use crate::zone::ZoneSet;
+use crate::served::Served;
 use admission::Admission;
 
 /// What all threads share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// The zones that are answered from.
-    pub(crate) zones: ArcSwap<ZoneSet>,
+    /// What is answered from.
+    pub(crate) served: ArcSwap<Served>,
     /// True once no more is taken.
     pub(crate) ended: AtomicBool,
     /// The settings.
@@ -50,10 +50,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(zones: ZoneSet, config: Config) -> Arc<Self> {
+    pub(crate) fn new(served: Served, config: Config) -> Arc<Self> {
         let admission = Admission::new(config.tcp_connections, config.tcp_connections_per_address);
         Arc::new(Self {
-            zones: ArcSwap::from_pointee(zones),
+            served: ArcSwap::from_pointee(served),
             ended: AtomicBool::new(false),
             config,
             admission,

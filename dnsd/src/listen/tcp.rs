@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::{Shared, answer};
 use crate::config::TCP_ANSWERS;
 use crate::metrics::{Block, Limit};
-use crate::query::{Client, Context, Over};
+use crate::query::{Client, Over};
 
 /// How long nothing is accepted after the system could not, for lack of descriptors for example.
 const REST: Duration = Duration::from_millis(50);
@@ -111,8 +111,8 @@ impl Connection {
 
     /// Answers the questions that are whole, until enough waits to be written.
     fn answer_all(&self, input: &mut Vec<u8>, out: &mut Vec<u8>) {
-        let zones = self.shared.zones.load();
-        let context = Context { zones: &zones };
+        let served = self.shared.served.load();
+        let context = served.context();
         let mut at = 0;
         while out.len() < TCP_ANSWERS
             && let Some((length, rest)) = input.get(at..).and_then(<[u8]>::split_first_chunk::<2>)

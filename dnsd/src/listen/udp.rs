@@ -33,8 +33,8 @@ fn in_batches(socket: &UdpSocket, shared: &Shared, block: &Block) {
         match batch.receive(socket) {
             Ok(()) => {
                 // One load for all of them: they are answered at one revision.
-                let zones = shared.zones.load();
-                batch.answer(&Context { zones: &zones }, block);
+                let served = shared.served.load();
+                batch.answer(&served.context(), block);
                 batch.send(socket, block);
             }
             Err(error) => rest_after(error),

@@ -18,6 +18,9 @@ mod set;
 mod tests;
 mod tree;
 
+pub(crate) use answer::leads_on;
 pub use answer::{Answer, Entries, Entry, MAX_ALIASES, Outcome, Question, answer};
+pub(crate) use existence::Found;
+pub(crate) use key::Key;
 pub use set::ZoneSet;
 pub use tree::{Node, Zone, ZoneError};
