@@ -1,5 +1,7 @@
 //! The records of an answer, as octets.
 
+use std::num::NonZeroU16;
+
 use model::{DomainName, RecordData, RecordType};
 
 use crate::respond::order;
@@ -7,12 +9,23 @@ use crate::wire::{HEAD, Head, IN, LARGEST, POINTER, Section, Writer};
 use crate::zone::{self, Answer, Outcome, Question, ZoneSet};
 
 /// The records of an answer: those that were asked for, told in another order each time, and what stands behind them.
+///
+/// Kept small and together: a question reads it from memory that is cold.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Body {
     /// How many records each section has.
     counts: [u16; 3],
+    /// How long each record is that was asked for, where they are all alike and nothing beside their order changes.
+    each: Option<NonZeroU16>,
     octets: Box<[u8]>,
-    /// Where each record that was asked for ends in them.
+    /// What else there is to their order; nothing where it never changes.
+    moves: Option<Box<Moves>>,
+}
+
+/// How records that are not alike change their places.
+#[derive(Debug, PartialEq, Eq)]
+struct Moves {
+    /// Where each record that was asked for ends.
     ends: Box<[u16]>,
     /// How often each of these is to be the first one; empty: all alike.
     weights: Box<[u16]>,
@@ -58,7 +71,10 @@ impl Body {
         let targets = entry.set.data().iter().filter_map(RecordData::target);
         let tells: Vec<_> = if zone::leads_on(record_type) { targets.collect() } else { Vec::new() };
         let octets = out.get(start..)?.into();
-        Some((Self { counts, octets, ends, weights: entry.weights.into(), pointers }, tells))
+        let moves = Moves { ends, weights: entry.weights.into(), pointers };
+        let each = moves.each();
+        let moves = (each.is_none() && moves.ends.len() > 1).then(|| Box::new(moves));
+        Some((Self { counts, each, octets, moves }, tells))
     }
 
     /// How many octets it has.
@@ -74,26 +90,55 @@ impl Body {
     /// Writes it to the end of a message that begins at `start`, its records in an order that is drawn from `seed`.
     #[inline]
     pub(crate) fn write(&self, out: &mut Vec<u8>, start: usize, seed: u64) {
-        if self.ends.len() < 2 {
-            out.extend_from_slice(&self.octets);
-            return;
+        match (self.each, &self.moves) {
+            (Some(each), _) => self.shuffle(usize::from(each.get()), out, seed),
+            (None, Some(moves)) => self.shift(moves, out, start, seed),
+            (None, None) => out.extend_from_slice(&self.octets),
         }
+    }
+
+    /// Records that are all as long.
+    fn shuffle(&self, each: usize, out: &mut Vec<u8>, seed: u64) {
+        let count = usize::from(self.counts[0]);
+        for place in order(count, &[], seed) {
+            let from = usize::from(place) * each;
+            out.extend_from_slice(&self.octets[from..from + each]);
+        }
+        out.extend_from_slice(&self.octets[count * each..]);
+    }
+
+    /// Any records, and what leads into them.
+    fn shift(&self, moves: &Moves, out: &mut Vec<u8>, start: usize, seed: u64) {
         let body = out.len();
         // Where each record stands now.
         let mut places = [0_u16; MAX_RECORDS];
-        let order = order(self.ends.len(), &self.weights, seed);
-        for place in order {
+        for place in order(moves.ends.len(), &moves.weights, seed) {
             let place = usize::from(place);
-            let from = place.checked_sub(1).map_or(0, |before| usize::from(self.ends[before]));
+            let from = moves.start_of(place);
             places[place] = u16::try_from(out.len() - start).unwrap_or(u16::MAX);
-            out.extend_from_slice(&self.octets[from..usize::from(self.ends[place])]);
+            out.extend_from_slice(&self.octets[from..usize::from(moves.ends[place])]);
         }
         out.extend_from_slice(&self.octets[out.len() - body..]);
-        for Pointer { at, record, into } in &self.pointers {
+        for Pointer { at, record, into } in &moves.pointers {
             let to = (places[usize::from(*record)] + into) | POINTER;
             let at = body + usize::from(*at);
             out[at..at + 2].copy_from_slice(&to.to_be_bytes());
         }
+    }
+}
+
+impl Moves {
+    /// How long each record is, where they differ in nothing but their order.
+    fn each(&self) -> Option<NonZeroU16> {
+        let each = *self.ends.first()?;
+        let alike = self.ends.iter().zip(1..).all(|(end, count)| each.checked_mul(count) == Some(*end));
+        let simple = self.ends.len() > 1 && self.weights.is_empty() && self.pointers.is_empty();
+        NonZeroU16::new(each).filter(|_| alike && simple)
+    }
+
+    /// Where a record begins.
+    fn start_of(&self, record: usize) -> usize {
+        record.checked_sub(1).map_or(0, |before| usize::from(self.ends[before]))
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use foldhash::HashSet;
 use model::{DomainName, RecordType};
+use smallvec::SmallVec;
 
 use super::{Apex, Body, Index, Name, Negative};
 use crate::zone::{Found, Key, Zone, ZoneSet};
@@ -14,7 +16,7 @@ impl Index {
     #[must_use]
     pub fn follow(&self, old: &ZoneSet, new: &ZoneSet) -> Self {
         let mut index = self.clone();
-        let mut touched = BTreeSet::new();
+        let mut touched = HashSet::<DomainName>::default();
         for (before, after) in new.differing(old) {
             index.follow_apex(before, after);
             match (before, after) {
@@ -37,8 +39,11 @@ impl Index {
             }
         }
         // Names that are there because something is below them.
-        let above: Vec<_> = touched.iter().flat_map(ancestors).collect();
-        touched.extend(above);
+        for name in touched.iter().cloned().collect::<Vec<_>>() {
+            let mut above = std::iter::successors(name.parent(), DomainName::parent);
+            // Those above one that was seen were seen too.
+            while above.next().is_some_and(|name| touched.insert(name)) {}
+        }
         let tellers: Vec<_> = touched.iter().flat_map(|name| index.tellers_of(name)).collect();
         touched.extend(tellers);
         for name in touched {
@@ -103,10 +108,6 @@ fn telling(told: &DomainName, teller: &DomainName) -> Box<[u8]> {
     [Key::of(told).octets(), &[0], Key::of(teller).octets()].concat().into()
 }
 
-fn ancestors(name: &DomainName) -> impl Iterator<Item = DomainName> + use<> {
-    std::iter::successors(name.parent(), DomainName::parent)
-}
-
 impl Name {
     /// What can be ready at a name.
     pub(super) fn of(zones: &ZoneSet, name: &DomainName) -> Option<Self> {
@@ -116,17 +117,17 @@ impl Name {
         let node = match zone.look(&key, false) {
             Found::Node(node) => node,
             Found::Empty => {
-                return Some(Self { bodies: Box::default(), denies: true, told: Box::default(), apex });
+                return Some(Self { bodies: SmallVec::new(), denies: true, told: Box::default(), apex });
             }
             Found::Wildcard(_) | Found::Cut(_) | Found::Dname(..) | Found::Nothing => return None,
         };
-        let (mut bodies, mut told) = (Vec::new(), BTreeSet::new());
+        let (mut bodies, mut told) = (SmallVec::new(), BTreeSet::new());
         for set in node.sets() {
             let (body, tells) = Body::of(zones, name, set.record_type()).unzip();
             bodies.push((set.record_type(), body));
             told.extend(tells.into_iter().flatten());
         }
         let denies = node.get(RecordType::CNAME).is_none();
-        Some(Self { bodies: bodies.into(), denies, told: told.into_iter().collect(), apex })
+        Some(Self { bodies, denies, told: told.into_iter().collect(), apex })
     }
 }

@@ -21,6 +21,7 @@ use foldhash::quality::RandomState;
 use imbl::OrdMap;
 use imbl::shared_ptr::DefaultSharedPtr;
 use model::{DomainName, MAX_NAME, RecordType};
+use smallvec::SmallVec;
 
 pub(crate) use body::Body;
 pub(crate) use negative::Negative;
@@ -44,7 +45,7 @@ pub struct Index {
 #[derive(Debug, PartialEq, Eq)]
 struct Name {
     /// By the type of its records; `None` where an answer cannot be ready.
-    bodies: Box<[(RecordType, Option<Body>)]>,
+    bodies: SmallVec<[(RecordType, Option<Body>); 2]>,
     /// A type that is not among them has no records here, and that is the whole answer.
     denies: bool,
     /// The names that its answers tell of beside it.
