@@ -133,7 +133,7 @@ fn touched(old: &Snapshot, new: &Snapshot) -> Touched {
                 Fact::Service(service) => drop(touched.services.insert(service.name.clone())),
                 Fact::Instance(instance) => drop(touched.services.insert(instance.service.clone())),
                 Fact::Host(host) => drop(touched.hosts.insert(host.name.clone())),
-                Fact::Frontend(_) => {}
+                Fact::Frontend(_) | Fact::Record(_) => {}
             }
         }
     }
