@@ -11,9 +11,12 @@ mod answer;
 mod change;
 pub mod derived;
 mod existence;
+pub mod facts;
 pub mod file;
+pub(crate) mod kept;
 mod key;
 mod set;
+pub(crate) mod sources;
 #[cfg(test)]
 mod tests;
 mod tree;
