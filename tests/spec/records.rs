@@ -59,7 +59,7 @@ fn a_record_set_is_made_added_to_replaced_and_removed_by_the_command_line_and_se
         assert!(made.starts_with(&format!("{name}. TXT -> \"a b\" (revision 1")), "{made}");
         assert!(added.contains("TXT -> \"c\", \"a b\"") && added.contains("(revision 2"), "{added}");
         let listed = portico.does(&["record", "ls"]);
-        assert!(listed.contains(&format!("{name}.  TXT   -    \"d\"  3")), "{listed}");
+        assert!(listed.contains(&format!("{name}.  TXT   -    \"d\"   3")), "{listed}");
         let shown = portico.does(&["record", "show", name, "TXT"]);
         assert!(shown.contains("data      \"d\"\n") && shown.contains("revision  3"), "{shown}");
         let stale = portico.cli(&["record", "rm", name, "TXT", "--if-revision", "2"]);
@@ -101,7 +101,7 @@ fn a_zone_of_facts_is_applied_and_answers_as_a_zone_file_does() {
         assert_eq!(portico.cli(&["verify"]).code, Some(0));
         assert_eq!(portico.metric("portico_facts_by_kind{kind=\"record\"}"), 9.0);
         let exported = world.path("facts.json").display().to_string();
-        portico.does(&["export", "-o", &exported]);
+        portico.does(&["export", &exported]);
 
         let deleted = portico.does(&["delete", "-f", &file]);
         assert!(deleted.contains("9 removed"), "{deleted}");
@@ -177,6 +177,7 @@ fn a_record_set_that_is_not_served_is_named_by_verify_and_all_others_serve() {
     let portico = world.portico(&["--dns", "127.0.0.1:0", "--zone-file", &zone]);
     let dns = portico.dns();
     let facts = "\
+---
 {kind: service, name: node}
 ---
 {kind: instance, service: web, name: web-1, addresses: [10.0.0.7]}
