@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use model::RecordType;
 
+use crate::later::Task;
 use crate::respond::{self, Sent, UDP};
 use crate::wire::{Code, LARGEST, PLAIN_UDP, Query, Refused, decode};
 use crate::zone::{self, ZoneSet};
@@ -34,12 +35,14 @@ pub struct Context<'a> {
 }
 
 /// What became of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     /// Nothing is sent.
     Dropped,
     /// This was written, and is to be sent.
     Answered(Sent),
+    /// It is answered later, once this is done; nothing was written.
+    Later(Task),
 }
 
 /// Answers one message: the answer goes to the end of `out`. The order of records is drawn from `seed`.

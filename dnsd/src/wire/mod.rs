@@ -8,7 +8,7 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{Edns, Query, Refusal, Refused, decode};
+pub use decode::{Edns, Query, Refusal, Refused, decode, refusal};
 pub use encode::{Full, Head, Section, Writer};
 
 /// A message's head (RFC 1035 §4.1.1).
