@@ -51,9 +51,12 @@ impl Doer {
 
     /// Does it, and writes the answer to the end of `out`; `None` where nothing is sent. Takes as long as its work's own limits say.
     pub(crate) async fn perform(&self, task: &Task, client: Client, out: &mut Vec<u8>) -> Option<Sent> {
-        let (_, _) = (&self.shared, client);
         match task.work {
-            Work::Forward => task.refuse(Code::Failure, out),
+            Work::Forward => {
+                let forward = self.shared.forward.as_ref()?;
+                let zones = self.shared.zones.load_full();
+                forward.answer(&zones, &task.message, client.over, fastrand::u64(..), out).await
+            }
         }
     }
 }

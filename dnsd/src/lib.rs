@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! listen ─► wire::decode ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
+//!                             └─► later: forward ─► upstreams ─► respond …
 //! zone files, snapshot ─► ZoneSet ─┘  swapped by one pointer, off the way of a question
 //! ```
 
@@ -13,6 +14,7 @@ pub mod config;
 mod derived;
 mod door;
 mod files;
+pub mod forward;
 pub mod later;
 mod listen;
 pub mod metrics;

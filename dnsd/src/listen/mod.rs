@@ -17,6 +17,7 @@ mod udp;
 mod wildcard;
 
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -33,6 +34,7 @@ pub use bind::BindError;
 pub(crate) use bind::{Sockets, bind};
 
 use crate::config::Config;
+use crate::forward::Forward;
 use crate::later::Doer;
 use crate::metrics::Block;
 use crate::query::{self, Client, Context, Done};
@@ -53,21 +55,30 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
     /// Where what is answered later waits.
     pub(crate) later: Queue,
+    /// Forwarding, where it is on.
+    pub(crate) forward: Option<Forward>,
 }
 
 impl Shared {
     /// With the other end of its queue.
-    pub(crate) fn new(zones: ZoneSet, config: Config) -> (Arc<Self>, Jobs) {
+    pub(crate) fn new(zones: ZoneSet, config: Config, upstreams: &[SocketAddr]) -> (Arc<Self>, Jobs) {
         let (later, jobs) = later::queue();
         let admission = Admission::new(config.tcp_connections, config.tcp_connections_per_address);
+        let forward = Forward::to(upstreams, &config);
         let shared = Self {
             zones: ArcSwap::from_pointee(zones),
             ended: AtomicBool::new(false),
             config,
             admission,
             later,
+            forward,
         };
         (Arc::new(shared), jobs)
+    }
+
+    /// What messages are answered from now.
+    pub(crate) fn context<'a>(&'a self, zones: &'a ZoneSet) -> Context<'a> {
+        Context { zones, forward: self.forward.as_ref().map(|forward| &forward.policy) }
     }
 }
 

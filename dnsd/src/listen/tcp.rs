@@ -14,7 +14,7 @@ use super::later::{Owed, Reply};
 use super::{Shared, answer};
 use crate::config::{LATER_PER_CONNECTION, TCP_ANSWERS};
 use crate::metrics::{Block, Limit};
-use crate::query::{Client, Context, Over};
+use crate::query::{Client, Over};
 
 /// How long nothing is accepted after the system could not, for lack of descriptors for example.
 const REST: Duration = Duration::from_millis(50);
@@ -141,7 +141,7 @@ impl Connection {
     /// Answers the questions that are whole, until enough waits to be written, or to be answered.
     fn answer_all(&mut self, input: &mut Vec<u8>, out: &mut Vec<u8>) {
         let zones = self.shared.zones.load();
-        let context = Context { zones: &zones };
+        let context = self.shared.context(&zones);
         let mut at = 0;
         while out.len() < TCP_ANSWERS
             && self.owed < LATER_PER_CONNECTION

@@ -35,7 +35,7 @@ fn in_batches(socket: &Arc<UdpSocket>, shared: &Shared, block: &Block) {
             Ok(()) => {
                 // One load for all of them: they are answered at one revision.
                 let zones = shared.zones.load();
-                batch.answer(&Context { zones: &zones }, socket, &shared.later, block);
+                batch.answer(&shared.context(&zones), socket, &shared.later, block);
                 batch.send(socket, block);
             }
             Err(error) => rest_after(error),

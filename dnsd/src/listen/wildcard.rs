@@ -19,7 +19,6 @@ use super::udp::{client, rest_after};
 use super::{Shared, answer};
 use crate::config::UDP_MESSAGE;
 use crate::metrics::Block;
-use crate::query::Context;
 
 /// The first octets of link-local addresses, which mean nothing without their interface.
 const LINK_LOCAL: [u8; 2] = [0xfe, 0x80];
@@ -57,7 +56,7 @@ pub(super) fn serve(socket: &Arc<UdpSocket>, shared: &Shared, block: &Block) {
         let zones = shared.zones.load();
         let question = question.get(..length).unwrap_or_default();
         let Some((from, client)) = from.and_then(|from| Some((from, client(&from)?))) else { continue };
-        let done = answer(&Context { zones: &zones }, question, &client, dice.u64(..), block, &mut out);
+        let done = answer(&shared.context(&zones), question, &client, dice.u64(..), block, &mut out);
         let reply = || Reply::Datagram { socket: Arc::clone(socket), to: from, from: destination };
         let answered = shared.later.settle(done, client, block, &mut out, reply);
         if answered && send(socket, &out, Some(&from), destination, MsgFlags::empty()).is_err() {

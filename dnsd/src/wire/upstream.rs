@@ -146,7 +146,9 @@ impl<'m> Reader<'m> {
     /// All record sets of three sections with so many records, and the upper bits of the code. What follows them is of no matter.
     fn sets(&mut self, counts: [usize; 3]) -> Option<(Vec<(Section, RecordSet)>, u8)> {
         let (mut gathered, mut high) = (Gathered::default(), 0);
-        for (section, count) in [Section::Answer, Section::Authority, Section::Additional].into_iter().zip(counts) {
+        for (section, count) in
+            [Section::Answer, Section::Authority, Section::Additional].into_iter().zip(counts)
+        {
             for _ in 0..count {
                 let owner = self.name()?;
                 let (record_type, class) = (RecordType(self.word()?), self.word()?);

@@ -29,7 +29,9 @@ pub(crate) fn message(octets: &[u8]) -> bool {
     for over in [Over::Udp, Over::Tcp] {
         let mut out = Vec::new();
         let client = Client { address: Ipv4Addr::LOCALHOST.into(), over };
-        let Done::Answered(sent) = answer(&Context { zones: &SERVED }, octets, &client, 7, &mut out) else {
+        let Done::Answered(sent) =
+            answer(&Context { zones: &SERVED, forward: None }, octets, &client, 7, &mut out)
+        else {
             assert!(
                 out.is_empty() && (octets.len() < 12 || octets[2] & 0x80 != 0),
                 "every question is answered"
