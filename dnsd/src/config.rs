@@ -17,8 +17,8 @@ pub const BATCH: usize = 32;
 pub const TCP_ANSWERS: usize = 64 << 10;
 /// How many messages wait at most for the thread that answers later; more are refused at once (SERVFAIL).
 pub const LATER_QUEUE: usize = 1024;
-/// How many messages that thread works at, at once.
-pub const LATER_AT_ONCE: usize = 1024;
+/// How many messages that thread works at, at once: each may have a socket or two open.
+pub const LATER_AT_ONCE: usize = 512;
 /// How many answers that are made later a TCP connection waits for at most, before no further question of its is read.
 pub const LATER_PER_CONNECTION: usize = 64;
 /// The most upstreams that are asked.

@@ -1,10 +1,11 @@
 //! Who is asked: as the configuration names them, and as the machine does.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use crate::config::UPSTREAMS;
+use crate::listen::is_here;
 
 /// Where the machine names its resolvers.
 pub const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -111,12 +112,10 @@ fn name_servers(text: &str) -> impl Iterator<Item = SocketAddr> {
 
 fn is_ours(upstream: SocketAddr, listens: &[SocketAddr]) -> bool {
     let ip = upstream.ip().to_canonical();
-    // Only an address of this machine can be bound.
-    let is_here = || UdpSocket::bind((ip, 0)).is_ok();
     listens.iter().any(|listen| {
         let same_family = listen.is_ipv4() == ip.is_ipv4();
         listen.port() == upstream.port()
-            && (listen.ip() == ip || listen.ip().is_unspecified() && same_family && is_here())
+            && (listen.ip() == ip || listen.ip().is_unspecified() && same_family && is_here(ip))
     })
 }
 

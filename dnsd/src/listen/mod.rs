@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 pub use bind::BindError;
-pub(crate) use bind::{Sockets, bind};
+pub(crate) use bind::{Sockets, bind, is_here};
 
 use crate::config::Config;
 use crate::forward::Forward;
