@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Config;
 use crate::derived::{Derived, sources};
 use crate::files::{FileError, FileZones};
+use crate::forward::{self, Forward, ForwardError, Forwarded};
 use crate::listen::{self, BindError, Running, Shared, Sockets};
 use crate::metrics::{Metrics, Totals};
 use crate::served::Served;
@@ -41,6 +42,9 @@ pub enum OpenError {
     /// A zone file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// Nobody can be asked for names of others.
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
 }
 
 /// Sockets that are bound, zone files that were read: nothing is served yet.
@@ -49,6 +53,7 @@ pub struct Bound {
     config: Config,
     sockets: Vec<Sockets>,
     files: FileZones,
+    upstreams: Vec<SocketAddr>,
 }
 
 /// Reads the zone files, and binds every address: what has to be done before privileges are dropped.
@@ -63,7 +68,10 @@ pub fn bind(config: &Config) -> Result<Bound, OpenError> {
     };
     let sockets =
         config.listen.iter().map(|address| listen::bind(*address, threads, config.receive_buffer_bytes));
-    Ok(Bound { config: config.clone(), sockets: sockets.collect::<Result<_, _>>()?, files })
+    let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
+    let listens: Vec<_> = sockets.iter().map(|sockets| sockets.address).collect();
+    let upstreams = forward::resolve(&config.forward, &listens)?;
+    Ok(Bound { config: config.clone(), sockets, files, upstreams })
 }
 
 /// Whether the zone files can be served.
@@ -95,9 +103,11 @@ impl Bound {
         let sources = Arc::new(sources(&self.config, &addresses));
         let mut derived = Derived::new(Arc::clone(&sources));
         derived.follow(&snapshot, known, self.files.apexes());
-        let shared = Shared::new(Served::new(derived.with(&self.files)), self.config);
+        let served = Served::new(derived.with(&self.files));
+        let (shared, jobs) = Shared::new(served, self.config, &self.upstreams);
         let (end, ended) = watch::channel(false);
-        let Running { threads, blocks } = listen::start(self.sockets, &shared, &ended, &inputs.alarm)?;
+        let Running { threads, blocks } =
+            listen::start(self.sockets, (&shared, jobs), &ended, &inputs.alarm)?;
         let files = Arc::new(Mutex::new(self.files));
         let (reloaded, reloads) = watch::channel(());
         let (serving, serves) = watch::channel(snapshot.revision());
@@ -195,6 +205,11 @@ impl Dnsd {
     /// What it has counted so far.
     pub fn totals(&self) -> Totals {
         self.metrics.totals()
+    }
+
+    /// What forwarding has counted so far; `None` where it is off.
+    pub fn forwarded(&self) -> Option<Forwarded> {
+        self.shared.forward.as_ref().map(Forward::totals)
     }
 
     /// What it answers from now.

@@ -4,6 +4,9 @@ use std::net::IpAddr;
 
 use model::RecordType;
 
+use crate::config::UDP_MESSAGE;
+use crate::forward::Policy;
+use crate::later::{Task, Work};
 use crate::ready::Index;
 use crate::respond::{self, Sent, UDP};
 use crate::wire::{Code, LARGEST, PLAIN_UDP, Query, Refused, decode};
@@ -34,19 +37,32 @@ pub struct Context<'a> {
     pub zones: &'a ZoneSet,
     /// What is ready of them.
     pub ready: &'a Index,
+    /// Whose questions are forwarded where zones cannot answer them; `None`: nobody's.
+    pub forward: Option<&'a Policy>,
 }
 
 /// What became of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     /// Nothing is sent.
     Dropped,
     /// This was written, and is to be sent.
     Answered(Sent),
+    /// It is answered later, once this is done; nothing was written.
+    Later(Task),
 }
 
 /// Answers one message: the answer goes to the end of `out`. The order of records is drawn from `seed`.
 pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64, out: &mut Vec<u8>) -> Done {
+    let start = out.len();
+    let done = from_zones(context, message, client, seed, out);
+    if context.forward.is_some_and(|forward| forward.allows(client.address)) {
+        respond::offer_recursion(out, start);
+    }
+    done
+}
+
+fn from_zones(context: &Context<'_>, message: &[u8], client: &Client, seed: u64, out: &mut Vec<u8>) -> Done {
     let query = match decode(message) {
         Ok(query) => query,
         Err(Refused::Silent) => return Done::Dropped,
@@ -60,7 +76,13 @@ pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64,
     if let Some(sent) = ready.and_then(|ready| respond::ready(&query, ready, limit, seed, out)) {
         return Done::Answered(sent);
     }
-    let answer = zone::answer(context.zones, &query.question());
+    let question = query.question();
+    let answer = zone::answer(context.zones, &question);
+    if let Some(forward) = context.forward.filter(|_| message.len() <= UDP_MESSAGE)
+        && forward.takes(context.zones, &query, client.address, (&question, &answer))
+    {
+        return Done::Later(Task::new(Work::Forward, message));
+    }
     Done::Answered(respond::respond(&query, &answer, limit, seed, out))
 }
 
@@ -78,7 +100,7 @@ fn unanswerable(query: &Query<'_>) -> Option<Code> {
 }
 
 /// How many octets the answer may have.
-fn limit(query: &Query<'_>, over: Over) -> usize {
+pub(crate) fn limit(query: &Query<'_>, over: Over) -> usize {
     match (over, query.edns) {
         (Over::Tcp, _) => LARGEST,
         (Over::Udp, None) => PLAIN_UDP,

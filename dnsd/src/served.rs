@@ -28,8 +28,8 @@ impl Served {
         &self.zones
     }
 
-    /// What messages are answered from.
+    /// What messages are answered from; nobody's are forwarded.
     pub fn context(&self) -> Context<'_> {
-        Context { zones: &self.zones, ready: &self.ready }
+        Context { zones: &self.zones, ready: &self.ready, forward: None }
     }
 }

@@ -6,35 +6,41 @@
 //! ```text
 //! UDP: each thread, for each address, a socket of its own (SO_REUSEPORT): receive up to 32 ─► answer each ─► send all
 //! TCP: one thread of its own, a task for each connection: read what is there ─► answer each ─► write all
+//! later: both hand what is answered later to one thread of its own, which sends the answer the way the question came
 //! ```
 
 mod admission;
 mod bind;
+mod later;
 mod tcp;
 mod udp;
 mod wildcard;
 
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use arc_swap::ArcSwap;
-use model::Alarm;
+use model::{Alarm, Watched};
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 pub use bind::BindError;
-pub(crate) use bind::{Sockets, bind};
+pub(crate) use bind::{Sockets, bind, is_here};
 
 use crate::config::Config;
+use crate::forward::Forward;
+use crate::later::Doer;
 use crate::metrics::Block;
 use crate::query::{self, Client, Context, Done};
 use crate::served::Served;
 use admission::Admission;
+pub(crate) use later::{Jobs, Queue};
 
 /// What all threads share.
 #[derive(Debug)]
@@ -47,17 +53,32 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     /// Who has how many connections.
     pub(crate) admission: Admission,
+    /// Where what is answered later waits.
+    pub(crate) later: Queue,
+    /// Forwarding, where it is on.
+    pub(crate) forward: Option<Forward>,
 }
 
 impl Shared {
-    pub(crate) fn new(served: Served, config: Config) -> Arc<Self> {
+    /// With the other end of its queue.
+    pub(crate) fn new(served: Served, config: Config, upstreams: &[SocketAddr]) -> (Arc<Self>, Jobs) {
+        let (later, jobs) = later::queue();
         let admission = Admission::new(config.tcp_connections, config.tcp_connections_per_address);
-        Arc::new(Self {
+        let forward = Forward::to(upstreams, &config);
+        let shared = Self {
             served: ArcSwap::from_pointee(served),
             ended: AtomicBool::new(false),
             config,
             admission,
-        })
+            later,
+            forward,
+        };
+        (Arc::new(shared), jobs)
+    }
+
+    /// What messages are answered from now.
+    pub(crate) fn context<'a>(&'a self, served: &'a Served) -> Context<'a> {
+        Context { forward: self.forward.as_ref().map(|forward| &forward.policy), ..served.context() }
     }
 }
 
@@ -77,13 +98,13 @@ pub(crate) struct Running {
 /// When a thread or its reactor cannot be started.
 pub(crate) fn start(
     sockets: Vec<Sockets>,
-    shared: &Arc<Shared>,
+    (shared, jobs): (&Arc<Shared>, Jobs),
     ended: &watch::Receiver<bool>,
     alarm: &Alarm,
 ) -> io::Result<Running> {
     let (alive, threads) = mpsc::channel(1);
-    let of_tcp = Arc::<Block>::default();
-    let mut running = Running { threads, blocks: vec![Arc::clone(&of_tcp)] };
+    let (of_tcp, of_later) = (Arc::<Block>::default(), Arc::<Block>::default());
+    let mut running = Running { threads, blocks: vec![Arc::clone(&of_tcp), Arc::clone(&of_later)] };
     let mut listeners = Vec::new();
     for sockets in sockets {
         listeners.push(sockets.tcp);
@@ -95,19 +116,33 @@ pub(crate) fn start(
                 let _watched = alarm.watch("a thread of DNS");
                 let _alive = alive;
                 // Closed before the thread is told to have ended.
-                let socket = socket;
+                let socket = Arc::new(socket);
                 udp::serve(&socket, &shared, &block);
             })?;
         }
     }
-    let reactor = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let (shared, ended, alarm) = (Arc::clone(shared), ended.clone(), alarm.clone());
-    thread::Builder::new().name("dns-tcp".into()).spawn(move || {
-        let _watched = alarm.watch("the thread of DNS over TCP");
-        let _alive = alive;
-        reactor.block_on(accept_all(listeners, &shared, &of_tcp, &ended));
-    })?;
+    let doer = Arc::new(Doer::new(Arc::clone(shared)));
+    let answering = later::serve(jobs, doer, of_later, ended.clone());
+    on_a_thread("dns-later", alive.clone(), alarm.watch("the thread of DNS that answers later"), answering)?;
+    let (shared, ended) = (Arc::clone(shared), ended.clone());
+    let accepting = async move { accept_all(listeners, &shared, &of_tcp, &ended).await };
+    on_a_thread("dns-tcp", alive, alarm.watch("the thread of DNS over TCP"), accepting)?;
     Ok(running)
+}
+
+/// Runs it on a thread and a reactor of its own, which is told to have ended when `alive` is dropped.
+fn on_a_thread(
+    name: &str,
+    alive: mpsc::Sender<()>,
+    watched: Watched,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let reactor = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    thread::Builder::new().name(name.into()).spawn(move || {
+        let (_alive, _watched) = (alive, watched);
+        reactor.block_on(work);
+    })?;
+    Ok(())
 }
 
 /// Serves connections to all listeners, until all ends.
@@ -136,7 +171,7 @@ async fn accept_all(
     }
 }
 
-/// Answers one message into `out`, and counts it; true when there is something to send. A panic is a defect of ours and costs one message.
+/// Answers one message into `out`, and counts it. A panic is a defect of ours and costs one message.
 fn answer(
     context: &Context<'_>,
     message: &[u8],
@@ -144,17 +179,17 @@ fn answer(
     seed: u64,
     block: &Block,
     out: &mut Vec<u8>,
-) -> bool {
+) -> Done {
     let length = out.len();
     // Nothing is shared with the next message but `out`, which is cut back.
     let answered = catch_unwind(AssertUnwindSafe(|| query::answer(context, message, client, seed, out)));
     let Ok(done) = answered else {
         out.truncate(length);
         block.panicked();
-        return false;
+        return Done::Dropped;
     };
-    block.answered(client.over, done);
-    matches!(done, Done::Answered(_))
+    block.answered(client.over, &done);
+    done
 }
 
 #[cfg(test)]

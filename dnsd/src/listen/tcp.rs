@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::later::{Owed, Reply};
 use super::{Shared, answer};
-use crate::config::TCP_ANSWERS;
+use crate::config::{LATER_PER_CONNECTION, TCP_ANSWERS};
 use crate::metrics::{Block, Limit};
 use crate::query::{Client, Over};
 
@@ -43,8 +44,7 @@ pub(crate) async fn serve(
         match shared.admission.admit(client.address) {
             Ok(admitted) => {
                 block.connected();
-                let connection =
-                    Connection { stream, client, shared: Arc::clone(&shared), block: Arc::clone(&block) };
+                let connection = Connection::new(stream, client, Arc::clone(&shared), Arc::clone(&block));
                 let ended = ended.clone();
                 connections.spawn(async move {
                     let _admitted = admitted;
@@ -64,13 +64,21 @@ struct Connection {
     client: Client,
     shared: Arc<Shared>,
     block: Arc<Block>,
+    /// Where answers that are made later come: in any order (RFC 7766 §6.2.1.1).
+    later: (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>),
+    /// How many of them are waited for.
+    owed: usize,
 }
 
 impl Connection {
+    fn new(stream: TcpStream, client: Client, shared: Arc<Shared>, block: Arc<Block>) -> Self {
+        Self { stream, client, shared, block, later: mpsc::channel(LATER_PER_CONNECTION), owed: 0 }
+    }
+
     async fn serve(mut self, mut ended: watch::Receiver<bool>) -> io::Result<()> {
         let (mut input, mut out) = (Vec::with_capacity(ROOM), Vec::new());
-        // Since when there is a question that is not whole.
-        let mut since = None;
+        // Since when there is a question that is not whole; whether the client said that no more come.
+        let (mut since, mut last) = (None, false);
         loop {
             self.answer_all(&mut input, &mut out);
             if !out.is_empty() {
@@ -80,8 +88,14 @@ impl Connection {
                 since = None;
                 continue;
             }
-            if *ended.borrow_and_update() {
+            let ends = last || *ended.borrow_and_update();
+            if ends && self.owed == 0 {
                 return Ok(());
+            }
+            if ends || self.owed >= LATER_PER_CONNECTION {
+                let answer = self.later.1.recv().await;
+                self.take(answer, &mut out);
+                continue;
             }
             if input.is_empty() {
                 give_back(&mut input);
@@ -96,12 +110,27 @@ impl Connection {
             input.reserve(ROOM);
             let read = tokio::select! {
                 read = timeout_at(until, self.stream.read_buf(&mut input)) => read,
-                _ = ended.wait_for(|ended| *ended) => return Ok(()),
+                answer = self.later.1.recv() => {
+                    self.take(answer, &mut out);
+                    continue;
+                }
+                _ = ended.wait_for(|ended| *ended) => continue,
             };
-            if read.map_err(|_| self.met(limit))?? == 0 {
-                return Ok(());
+            match read {
+                Ok(read) => last = read? == 0,
+                // It is not idle: it waits for an answer.
+                Err(_) if limit == Limit::Idle && self.owed > 0 => {}
+                Err(_) => return Err(self.met(limit)),
             }
         }
+    }
+
+    /// An answer that was made later; an empty one is none.
+    fn take(&mut self, answer: Option<Vec<u8>>, out: &mut Vec<u8>) {
+        self.owed = self.owed.saturating_sub(1);
+        let Some(answer) = answer.filter(|answer| !answer.is_empty()) else { return };
+        out.extend(u16::try_from(answer.len()).unwrap_or(u16::MAX).to_be_bytes());
+        out.extend(answer);
     }
 
     fn met(&self, limit: Limit) -> io::Error {
@@ -109,19 +138,26 @@ impl Connection {
         io::ErrorKind::TimedOut.into()
     }
 
-    /// Answers the questions that are whole, until enough waits to be written.
-    fn answer_all(&self, input: &mut Vec<u8>, out: &mut Vec<u8>) {
+    /// Answers the questions that are whole, until enough waits to be written, or to be answered.
+    fn answer_all(&mut self, input: &mut Vec<u8>, out: &mut Vec<u8>) {
         let served = self.shared.served.load();
-        let context = served.context();
+        let context = self.shared.context(&served);
         let mut at = 0;
         while out.len() < TCP_ANSWERS
+            && self.owed < LATER_PER_CONNECTION
             && let Some((length, rest)) = input.get(at..).and_then(<[u8]>::split_first_chunk::<2>)
             && let Some(message) = rest.get(..usize::from(u16::from_be_bytes(*length)))
         {
             at += 2 + message.len();
             let start = out.len();
             out.extend([0; 2]);
-            if answer(&context, message, &self.client, fastrand::u64(..), &self.block, out) {
+            let done = answer(&context, message, &self.client, fastrand::u64(..), &self.block, out);
+            let reply = || {
+                self.owed += 1;
+                Reply::Connection(Owed::to(&self.later.0))
+            };
+            // What is refused at once has its length before it like any other answer.
+            if self.shared.later.settle(done, self.client, &self.block, out, reply) {
                 let length = u16::try_from(out.len() - start - 2).unwrap_or(u16::MAX);
                 out[start..start + 2].copy_from_slice(&length.to_be_bytes());
             } else {
