@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::DomainName;
 
 use crate::files::ZoneFile;
+use crate::transfer::Allowed;
 
 /// The largest message taken over UDP, in octets; what is longer is cut, and so malformed. Questions have some hundred.
 pub const UDP_MESSAGE: usize = 4096;
@@ -46,6 +47,10 @@ pub struct Config {
     pub tcp_idle: Duration,
     /// How long a TCP client may take to send a question from its first octet on, and to take answers.
     pub tcp_message: Duration,
+    /// Who may have whole zones; empty: nobody.
+    pub transfer_allow: Vec<Allowed>,
+    /// How many zones are handed over at once; whoever asks for more is told to come back.
+    pub transfers: usize,
 }
 
 impl Default for Config {
@@ -66,6 +71,8 @@ impl Default for Config {
             tcp_connections_per_address: 64,
             tcp_idle: Duration::from_secs(10),
             tcp_message: Duration::from_secs(5),
+            transfer_allow: Vec::new(),
+            transfers: 16,
         }
     }
 }

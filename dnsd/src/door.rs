@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::derived::Derived;
 use crate::files::{FileError, FileZones};
 use crate::listen::{self, BindError, Running, Shared, Sockets};
-use crate::metrics::{Metrics, Totals};
+use crate::metrics::{Limit, Metrics, Totals};
 use crate::zone::ZoneSet;
 
 /// How long what was read may take to be answered once all ends.
@@ -190,7 +190,9 @@ impl Dnsd {
 
     /// What it has counted so far.
     pub fn totals(&self) -> Totals {
-        self.metrics.totals()
+        let mut totals = self.metrics.totals();
+        totals.limits[Limit::Transfers as usize] += self.shared.access.full();
+        totals
     }
 
     /// The zones it answers from now.

@@ -7,6 +7,7 @@
 //! ```text
 //! listen ─► wire::decode ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
 //! zone files, snapshot ─► ZoneSet ─┘  swapped by one pointer, off the way of a question
+//!                            └─► transfer ─► other servers
 //! ```
 
 pub mod config;
@@ -17,6 +18,7 @@ mod listen;
 pub mod metrics;
 pub mod query;
 pub mod respond;
+pub mod transfer;
 pub mod wire;
 pub mod zone;
 

@@ -17,15 +17,18 @@ pub enum Limit {
     Idle = 2,
     /// A TCP connection was closed: a question, or the taking of an answer, took longer than `tcp_message`.
     Message = 3,
+    /// A zone was not handed over: there were `transfers`.
+    Transfers = 4,
 }
 
 impl Limit {
     /// Every one, in the order of their numbers, with the name of its setting.
-    pub const ALL: [(Self, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str); 5] = [
         (Self::Connections, "tcp_connections"),
         (Self::ConnectionsPerAddress, "tcp_connections_per_address"),
         (Self::Idle, "tcp_idle"),
         (Self::Message, "tcp_message"),
+        (Self::Transfers, "transfers"),
     ];
 }
 
@@ -40,6 +43,8 @@ pub struct Totals {
     pub answers: [u64; Code::ALL.len()],
     /// Answers that were cut (TC).
     pub truncated: u64,
+    /// Zones that were begun to be handed over.
+    pub transfers: u64,
     /// Messages that are not answered: answers themselves, or too short.
     pub dropped: u64,
     /// Answers that the system did not take.
@@ -60,6 +65,7 @@ pub(crate) struct Block {
     tcp: AtomicU64,
     answers: [AtomicU64; Code::ALL.len()],
     truncated: AtomicU64,
+    transfers: AtomicU64,
     dropped: AtomicU64,
     unsent: AtomicU64,
     connections: AtomicU64,
@@ -73,12 +79,16 @@ fn add(counter: &AtomicU64, count: u64) {
 
 impl Block {
     /// A message came and this was done.
-    pub(crate) fn answered(&self, over: Over, done: Done) {
+    pub(crate) fn answered(&self, over: Over, done: &Done) {
         match over {
             Over::Udp => add(&self.udp, 1),
             Over::Tcp => add(&self.tcp, 1),
         }
-        let Done::Answered(sent) = done else { return add(&self.dropped, 1) };
+        let sent = match done {
+            Done::Answered(sent) => sent,
+            Done::Transfer(_) => return add(&self.transfers, 1),
+            Done::Dropped => return add(&self.dropped, 1),
+        };
         if let Some(at) = Code::ALL.iter().position(|code| *code == sent.code) {
             add(&self.answers[at], 1);
         }
@@ -108,6 +118,7 @@ impl Block {
         totals.udp += get(&self.udp);
         totals.tcp += get(&self.tcp);
         totals.truncated += get(&self.truncated);
+        totals.transfers += get(&self.transfers);
         totals.dropped += get(&self.dropped);
         totals.unsent += get(&self.unsent);
         totals.connections += get(&self.connections);

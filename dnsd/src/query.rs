@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use model::RecordType;
 
 use crate::respond::{self, Sent, UDP};
+use crate::transfer::{self, Access, Transfer};
 use crate::wire::{Code, LARGEST, PLAIN_UDP, Query, Refused, decode};
 use crate::zone::{self, ZoneSet};
 
@@ -31,15 +32,19 @@ pub struct Client {
 pub struct Context<'a> {
     /// The zones.
     pub zones: &'a ZoneSet,
+    /// Who may have more than answers.
+    pub access: &'a Access,
 }
 
 /// What became of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Done {
     /// Nothing is sent.
     Dropped,
     /// This was written, and is to be sent.
     Answered(Sent),
+    /// Several messages are sent, as the client takes them. Over TCP alone.
+    Transfer(Box<Transfer>),
 }
 
 /// Answers one message: the answer goes to the end of `out`. The order of records is drawn from `seed`.
@@ -52,6 +57,9 @@ pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64,
     if let Some(code) = unanswerable(&query) {
         return Done::Answered(respond::refuse(&query.refused(code), out));
     }
+    if matches!(query.record_type, RecordType::AXFR | RecordType::IXFR) {
+        return transfer::begin(context, &query, message, client, out);
+    }
     let limit = limit(&query, client.over);
     let answer = zone::answer(context.zones, &query.question());
     Done::Answered(respond::respond(&query, &answer, limit, seed, out))
@@ -61,8 +69,7 @@ pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64,
 fn unanswerable(query: &Query<'_>) -> Option<Code> {
     match query.record_type {
         _ if !query.is_internet() => Some(Code::Refused),
-        RecordType::ANY => None,
-        RecordType::AXFR | RecordType::IXFR => Some(Code::Refused),
+        RecordType::ANY | RecordType::AXFR | RecordType::IXFR => None,
         RecordType::OPT => Some(Code::Malformed),
         // Questions and messages have these, each with a meaning that is not known here (RFC 6895 §3.1).
         RecordType(128..=254) => Some(Code::NotImplemented),

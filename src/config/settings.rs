@@ -305,6 +305,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("dns.tcp_connections_per_address", dns.tcp_connections_per_address),
     setting!("dns.tcp_idle", dns.tcp_idle),
     setting!("dns.tcp_message", dns.tcp_message),
+    setting!("dns.transfer_allow", dns.transfer_allow),
+    setting!("dns.transfers", dns.transfers),
     setting!("registry.url", registry.url, secret),
     setting!("registry.node", registry.node),
     setting!("registry.cache", registry.cache),

@@ -33,6 +33,7 @@ pub(crate) use bind::{Sockets, bind};
 use crate::config::Config;
 use crate::metrics::Block;
 use crate::query::{self, Client, Context, Done};
+use crate::transfer::Access;
 use crate::zone::ZoneSet;
 use admission::Admission;
 
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     /// Who has how many connections.
     pub(crate) admission: Admission,
+    /// Who may have more than answers.
+    pub(crate) access: Access,
 }
 
 impl Shared {
@@ -55,6 +58,7 @@ impl Shared {
         Arc::new(Self {
             zones: ArcSwap::from_pointee(zones),
             ended: AtomicBool::new(false),
+            access: Access::new(&config),
             config,
             admission,
         })
@@ -136,7 +140,7 @@ async fn accept_all(
     }
 }
 
-/// Answers one message into `out`, and counts it; true when there is something to send. A panic is a defect of ours and costs one message.
+/// Answers one message into `out`, and counts it. A panic is a defect of ours and costs one message.
 fn answer(
     context: &Context<'_>,
     message: &[u8],
@@ -144,17 +148,17 @@ fn answer(
     seed: u64,
     block: &Block,
     out: &mut Vec<u8>,
-) -> bool {
+) -> Done {
     let length = out.len();
     // Nothing is shared with the next message but `out`, which is cut back.
     let answered = catch_unwind(AssertUnwindSafe(|| query::answer(context, message, client, seed, out)));
     let Ok(done) = answered else {
         out.truncate(length);
         block.panicked();
-        return false;
+        return Done::Dropped;
     };
-    block.answered(client.over, done);
-    matches!(done, Done::Answered(_))
+    block.answered(client.over, &done);
+    done
 }
 
 #[cfg(test)]

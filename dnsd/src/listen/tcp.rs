@@ -1,5 +1,6 @@
 //! Connections: questions behind their lengths, as many as the client likes without waiting for answers (RFC 7766 §6.2.1.1).
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +9,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Shared, answer};
 use crate::config::TCP_ANSWERS;
 use crate::metrics::{Block, Limit};
-use crate::query::{Client, Context, Over};
+use crate::query::{Client, Context, Done, Over};
+use crate::transfer::{Next, Transfer};
 
 /// How long nothing is accepted after the system could not, for lack of descriptors for example.
 const REST: Duration = Duration::from_millis(50);
@@ -43,8 +46,8 @@ pub(crate) async fn serve(
         match shared.admission.admit(client.address) {
             Ok(admitted) => {
                 block.connected();
-                let connection =
-                    Connection { stream, client, shared: Arc::clone(&shared), block: Arc::clone(&block) };
+                let (shared, block) = (Arc::clone(&shared), Arc::clone(&block));
+                let connection = Connection { stream, client, shared, block, transfers: VecDeque::new() };
                 let ended = ended.clone();
                 connections.spawn(async move {
                     let _admitted = admitted;
@@ -64,6 +67,8 @@ struct Connection {
     client: Client,
     shared: Arc<Shared>,
     block: Arc<Block>,
+    /// Zones on their way, the first one first. There are `transfers` of all connections together.
+    transfers: VecDeque<Box<Transfer>>,
 }
 
 impl Connection {
@@ -73,11 +78,15 @@ impl Connection {
         let mut since = None;
         loop {
             self.answer_all(&mut input, &mut out);
+            self.transfer(&mut out);
             if !out.is_empty() {
                 let written = timeout(self.shared.config.tcp_message, self.stream.write_all(&out)).await;
                 written.map_err(|_| self.met(Limit::Message))??;
                 out.clear();
                 since = None;
+                if !self.transfers.is_empty() {
+                    self.look(&mut input, &mut ended).await?;
+                }
                 continue;
             }
             if *ended.borrow_and_update() {
@@ -104,15 +113,51 @@ impl Connection {
         }
     }
 
+    /// Between two messages of a transfer: others have their turn, and what came meanwhile is answered before the next one.
+    async fn look(&mut self, input: &mut Vec<u8>, ended: &mut watch::Receiver<bool>) -> io::Result<()> {
+        yield_now().await;
+        if *ended.borrow_and_update() {
+            // A zone without its end is asked for again.
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        if input.len() < ROOM {
+            input.reserve(ROOM);
+            match self.stream.try_read_buf(input) {
+                // At its end nothing more is asked, and what was asked for is taken.
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the next message of the first transfer, if there is room for one.
+    fn transfer(&mut self, out: &mut Vec<u8>) {
+        let Some(transfer) = self.transfers.front_mut().filter(|_| out.len() < TCP_ANSWERS) else { return };
+        let start = out.len();
+        out.extend([0; 2]);
+        let next = transfer.write(out);
+        frame(out, start);
+        match next {
+            Next::More => {}
+            Next::Nothing => drop(self.transfers.pop_front()),
+            Next::Impossible => {
+                out.truncate(start);
+                self.transfers.clear();
+            }
+        }
+    }
+
     fn met(&self, limit: Limit) -> io::Error {
         self.block.met(limit);
         io::ErrorKind::TimedOut.into()
     }
 
     /// Answers the questions that are whole, until enough waits to be written.
-    fn answer_all(&self, input: &mut Vec<u8>, out: &mut Vec<u8>) {
+    fn answer_all(&mut self, input: &mut Vec<u8>, out: &mut Vec<u8>) {
         let zones = self.shared.zones.load();
-        let context = Context { zones: &zones };
+        let context = Context { zones: &zones, access: &self.shared.access };
         let mut at = 0;
         while out.len() < TCP_ANSWERS
             && let Some((length, rest)) = input.get(at..).and_then(<[u8]>::split_first_chunk::<2>)
@@ -121,15 +166,23 @@ impl Connection {
             at += 2 + message.len();
             let start = out.len();
             out.extend([0; 2]);
-            if answer(&context, message, &self.client, fastrand::u64(..), &self.block, out) {
-                let length = u16::try_from(out.len() - start - 2).unwrap_or(u16::MAX);
-                out[start..start + 2].copy_from_slice(&length.to_be_bytes());
-            } else {
-                out.truncate(start);
+            match answer(&context, message, &self.client, fastrand::u64(..), &self.block, out) {
+                Done::Answered(_) => frame(out, start),
+                Done::Transfer(transfer) => {
+                    out.truncate(start);
+                    self.transfers.push_back(transfer);
+                }
+                Done::Dropped => out.truncate(start),
             }
         }
         input.drain(..at);
     }
+}
+
+/// Writes how long the message behind these two octets is.
+fn frame(out: &mut [u8], start: usize) {
+    let length = u16::try_from(out.len() - start - 2).unwrap_or(u16::MAX);
+    out[start..start + 2].copy_from_slice(&length.to_be_bytes());
 }
 
 fn give_back(buffer: &mut Vec<u8>) {

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use super::{Shared, answer, wildcard};
 use crate::config::{BATCH, UDP_MESSAGE};
 use crate::metrics::Block;
-use crate::query::{Client, Context, Over};
+use crate::query::{Client, Context, Done, Over};
 use crate::respond::UDP;
 
 /// How long a thread rests after the system failed it, so that it does not spin.
@@ -34,7 +34,7 @@ fn in_batches(socket: &UdpSocket, shared: &Shared, block: &Block) {
             Ok(()) => {
                 // One load for all of them: they are answered at one revision.
                 let zones = shared.zones.load();
-                batch.answer(&Context { zones: &zones }, block);
+                batch.answer(&Context { zones: &zones, access: &shared.access }, block);
                 batch.send(socket, block);
             }
             Err(error) => rest_after(error),
@@ -98,7 +98,8 @@ impl Batch {
             out.clear();
             let Some(question) = question.get(..*length) else { continue };
             let Some(client) = from.as_ref().and_then(client) else { continue };
-            if answer(context, question, &client, self.dice.u64(..), block, out) {
+            let done = answer(context, question, &client, self.dice.u64(..), block, out);
+            if matches!(done, Done::Answered(_)) {
                 self.to.push(*from);
             }
         }

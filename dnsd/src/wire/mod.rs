@@ -5,11 +5,13 @@
 
 mod decode;
 mod encode;
+mod records;
 #[cfg(test)]
 mod tests;
 
 pub use decode::{Edns, Query, Refusal, Refused, decode};
 pub use encode::{Full, Head, Section, Writer};
+pub use records::{Record, Records, asked_serial};
 
 /// A message's head (RFC 1035 §4.1.1).
 pub const HEAD: usize = 12;
@@ -60,13 +62,15 @@ pub enum Code {
     Refused = 5,
     /// YXDOMAIN
     NameExists = 6,
+    /// NOTAUTH
+    NotAuthoritative = 9,
     /// BADVERS
     BadVersion = 16,
 }
 
 impl Code {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoError,
         Self::Malformed,
         Self::Failure,
@@ -74,6 +78,7 @@ impl Code {
         Self::NotImplemented,
         Self::Refused,
         Self::NameExists,
+        Self::NotAuthoritative,
         Self::BadVersion,
     ];
 
@@ -87,6 +92,7 @@ impl Code {
             Self::NotImplemented => "NOTIMP",
             Self::Refused => "REFUSED",
             Self::NameExists => "YXDOMAIN",
+            Self::NotAuthoritative => "NOTAUTH",
             Self::BadVersion => "BADVERS",
         }
     }

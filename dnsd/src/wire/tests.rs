@@ -11,6 +11,7 @@ use proptest::prelude::*;
 
 use crate::query::{Client, Context, Done, Over, answer};
 use crate::respond::Sent;
+use crate::transfer::Access;
 use crate::wire::{Code, LARGEST};
 use crate::zone::{ZoneSet, file};
 
@@ -55,7 +56,7 @@ fn client(over: Over) -> Client {
 
 fn send(zones: &ZoneSet, message: &[u8], over: Over) -> Option<(Sent, Vec<u8>)> {
     let mut out = vec![0xff; 3];
-    let done = answer(&Context { zones }, message, &client(over), 0, &mut out);
+    let done = answer(&Context { zones, access: &Access::default() }, message, &client(over), 0, &mut out);
     let Done::Answered(sent) = done else {
         assert_eq!(out.len(), 3, "what is not sent is not written");
         return None;
@@ -220,7 +221,7 @@ fn each_answer_begins_with_a_record_by_chance() {
     for seed in 0..50 {
         let mut out = Vec::new();
         answer(
-            &Context { zones: &zones },
+            &Context { zones: &zones, access: &Access::default() },
             &ask("few.example", RecordType::A),
             &client(Over::Tcp),
             seed,

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
 
 use dnsd::query::{Client, Context, Done, Over, answer};
+use dnsd::transfer::Access;
 use dnsd::wire::{Code, LARGEST};
 use dnsd::zone::{ZoneSet, file};
 use hickory_proto::op::{Message, MessageType};
@@ -29,7 +30,8 @@ pub(crate) fn message(octets: &[u8]) -> bool {
     for over in [Over::Udp, Over::Tcp] {
         let mut out = Vec::new();
         let client = Client { address: Ipv4Addr::LOCALHOST.into(), over };
-        let Done::Answered(sent) = answer(&Context { zones: &SERVED }, octets, &client, 7, &mut out) else {
+        let context = Context { zones: &SERVED, access: &Access::default() };
+        let Done::Answered(sent) = answer(&context, octets, &client, 7, &mut out) else {
             assert!(
                 out.is_empty() && (octets.len() < 12 || octets[2] & 0x80 != 0),
                 "every question is answered"
