@@ -14,6 +14,12 @@ pub const UDP_MESSAGE: usize = 4096;
 pub const BATCH: usize = 32;
 /// How many octets of answers wait for a TCP client at most, before no further question of its is read.
 pub const TCP_ANSWERS: usize = 64 << 10;
+/// How many messages wait at most for the thread that answers later; more are refused at once (SERVFAIL).
+pub const LATER_QUEUE: usize = 1024;
+/// How many messages that thread works at, at once.
+pub const LATER_AT_ONCE: usize = 1024;
+/// How many answers that are made later a TCP connection waits for at most, before no further question of its is read.
+pub const LATER_PER_CONNECTION: usize = 64;
 
 /// How DNS is served.
 #[derive(Debug, Clone, PartialEq, Eq)]

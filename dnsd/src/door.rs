@@ -92,9 +92,10 @@ impl Bound {
         let (snapshot, known) = (Arc::clone(&inputs.snapshots.borrow()), *inputs.known.borrow());
         let mut derived = Derived::new(&self.config, &addresses);
         derived.follow(&snapshot, known);
-        let shared = Shared::new(derived.with(&self.files), self.config);
+        let (shared, jobs) = Shared::new(derived.with(&self.files), self.config);
         let (end, ended) = watch::channel(false);
-        let Running { threads, blocks } = listen::start(self.sockets, &shared, &ended, &inputs.alarm)?;
+        let Running { threads, blocks } =
+            listen::start(self.sockets, (&shared, jobs), &ended, &inputs.alarm)?;
         let files = Arc::new(Mutex::new(self.files));
         let (reloaded, reloads) = watch::channel(());
         let (serving, serves) = watch::channel(snapshot.revision());

@@ -14,6 +14,7 @@ pub mod config;
 mod derived;
 mod door;
 mod files;
+pub mod later;
 mod listen;
 pub mod metrics;
 pub mod query;

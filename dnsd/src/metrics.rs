@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::query::{Done, Over};
+use crate::respond::Sent;
 use crate::wire::Code;
 
 /// A limit that was met, and what was done.
@@ -53,6 +54,10 @@ pub struct Totals {
     pub connections: u64,
     /// Limits that were met, in the order of [`Limit::ALL`].
     pub limits: [u64; Limit::ALL.len()],
+    /// Messages that were to be answered later: an upstream is asked first, for example.
+    pub later: u64,
+    /// Those of them that were refused at once (SERVFAIL): too many waited.
+    pub later_refused: u64,
     /// Questions that ended in a panic, which is a defect.
     pub panics: u64,
 }
@@ -70,6 +75,8 @@ pub(crate) struct Block {
     unsent: AtomicU64,
     connections: AtomicU64,
     limits: [AtomicU64; Limit::ALL.len()],
+    later: AtomicU64,
+    later_refused: AtomicU64,
     panics: AtomicU64,
 }
 
@@ -84,11 +91,16 @@ impl Block {
             Over::Udp => add(&self.udp, 1),
             Over::Tcp => add(&self.tcp, 1),
         }
-        let sent = match done {
-            Done::Answered(sent) => sent,
-            Done::Transfer(_) => return add(&self.transfers, 1),
-            Done::Dropped => return add(&self.dropped, 1),
-        };
+        match done {
+            Done::Dropped => add(&self.dropped, 1),
+            Done::Answered(sent) => self.sent(*sent),
+            Done::Transfer(_) => add(&self.transfers, 1),
+            Done::Later(_) => add(&self.later, 1),
+        }
+    }
+
+    /// This was sent.
+    pub(crate) fn sent(&self, sent: Sent) {
         if let Some(at) = Code::ALL.iter().position(|code| *code == sent.code) {
             add(&self.answers[at], 1);
         }
@@ -109,6 +121,10 @@ impl Block {
         add(&self.limits[limit as usize], 1);
     }
 
+    pub(crate) fn later_refused(&self) {
+        add(&self.later_refused, 1);
+    }
+
     pub(crate) fn panicked(&self) {
         add(&self.panics, 1);
     }
@@ -122,6 +138,8 @@ impl Block {
         totals.dropped += get(&self.dropped);
         totals.unsent += get(&self.unsent);
         totals.connections += get(&self.connections);
+        totals.later += get(&self.later);
+        totals.later_refused += get(&self.later_refused);
         totals.panics += get(&self.panics);
         for (total, counter) in totals.answers.iter_mut().zip(&self.answers) {
             *total += get(counter);

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use model::RecordType;
 
+use crate::later::Task;
 use crate::respond::{self, Sent, UDP};
 use crate::transfer::{self, Access, Transfer};
 use crate::wire::{Code, LARGEST, PLAIN_UDP, Query, Refused, decode};
@@ -45,6 +46,8 @@ pub enum Done {
     Answered(Sent),
     /// Several messages are sent, as the client takes them. Over TCP alone.
     Transfer(Box<Transfer>),
+    /// It is answered later, once this is done; nothing was written.
+    Later(Task),
 }
 
 /// Answers one message: the answer goes to the end of `out`. The order of records is drawn from `seed`.

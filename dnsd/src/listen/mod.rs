@@ -6,10 +6,12 @@
 //! ```text
 //! UDP: each thread, for each address, a socket of its own (SO_REUSEPORT): receive up to 32 ─► answer each ─► send all
 //! TCP: one thread of its own, a task for each connection: read what is there ─► answer each ─► write all
+//! later: both hand what is answered later to one thread of its own, which sends the answer the way the question came
 //! ```
 
 mod admission;
 mod bind;
+mod later;
 mod tcp;
 mod udp;
 mod wildcard;
@@ -21,7 +23,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use arc_swap::ArcSwap;
-use model::Alarm;
+use model::{Alarm, Watched};
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::{mpsc, watch};
@@ -31,11 +33,13 @@ pub use bind::BindError;
 pub(crate) use bind::{Sockets, bind};
 
 use crate::config::Config;
+use crate::later::Doer;
 use crate::metrics::Block;
 use crate::query::{self, Client, Context, Done};
 use crate::transfer::Access;
 use crate::zone::ZoneSet;
 use admission::Admission;
+pub(crate) use later::{Jobs, Queue};
 
 /// What all threads share.
 #[derive(Debug)]
@@ -50,18 +54,24 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
     /// Who may have more than answers.
     pub(crate) access: Access,
+    /// Where what is answered later waits.
+    pub(crate) later: Queue,
 }
 
 impl Shared {
-    pub(crate) fn new(zones: ZoneSet, config: Config) -> Arc<Self> {
+    /// With the other end of its queue.
+    pub(crate) fn new(zones: ZoneSet, config: Config) -> (Arc<Self>, Jobs) {
+        let (later, jobs) = later::queue();
         let admission = Admission::new(config.tcp_connections, config.tcp_connections_per_address);
-        Arc::new(Self {
+        let shared = Self {
             zones: ArcSwap::from_pointee(zones),
             ended: AtomicBool::new(false),
             access: Access::new(&config),
             config,
             admission,
-        })
+            later,
+        };
+        (Arc::new(shared), jobs)
     }
 }
 
@@ -81,13 +91,13 @@ pub(crate) struct Running {
 /// When a thread or its reactor cannot be started.
 pub(crate) fn start(
     sockets: Vec<Sockets>,
-    shared: &Arc<Shared>,
+    (shared, jobs): (&Arc<Shared>, Jobs),
     ended: &watch::Receiver<bool>,
     alarm: &Alarm,
 ) -> io::Result<Running> {
     let (alive, threads) = mpsc::channel(1);
-    let of_tcp = Arc::<Block>::default();
-    let mut running = Running { threads, blocks: vec![Arc::clone(&of_tcp)] };
+    let (of_tcp, of_later) = (Arc::<Block>::default(), Arc::<Block>::default());
+    let mut running = Running { threads, blocks: vec![Arc::clone(&of_tcp), Arc::clone(&of_later)] };
     let mut listeners = Vec::new();
     for sockets in sockets {
         listeners.push(sockets.tcp);
@@ -99,19 +109,33 @@ pub(crate) fn start(
                 let _watched = alarm.watch("a thread of DNS");
                 let _alive = alive;
                 // Closed before the thread is told to have ended.
-                let socket = socket;
+                let socket = Arc::new(socket);
                 udp::serve(&socket, &shared, &block);
             })?;
         }
     }
-    let reactor = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let (shared, ended, alarm) = (Arc::clone(shared), ended.clone(), alarm.clone());
-    thread::Builder::new().name("dns-tcp".into()).spawn(move || {
-        let _watched = alarm.watch("the thread of DNS over TCP");
-        let _alive = alive;
-        reactor.block_on(accept_all(listeners, &shared, &of_tcp, &ended));
-    })?;
+    let doer = Arc::new(Doer::new(Arc::clone(shared)));
+    let answering = later::serve(jobs, doer, of_later, ended.clone());
+    on_a_thread("dns-later", alive.clone(), alarm.watch("the thread of DNS that answers later"), answering)?;
+    let (shared, ended) = (Arc::clone(shared), ended.clone());
+    let accepting = async move { accept_all(listeners, &shared, &of_tcp, &ended).await };
+    on_a_thread("dns-tcp", alive, alarm.watch("the thread of DNS over TCP"), accepting)?;
     Ok(running)
+}
+
+/// Runs it on a thread and a reactor of its own, which is told to have ended when `alive` is dropped.
+fn on_a_thread(
+    name: &str,
+    alive: mpsc::Sender<()>,
+    watched: Watched,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let reactor = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    thread::Builder::new().name(name.into()).spawn(move || {
+        let (_alive, _watched) = (alive, watched);
+        reactor.block_on(work);
+    })?;
+    Ok(())
 }
 
 /// Serves connections to all listeners, until all ends.

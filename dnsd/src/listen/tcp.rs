@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::task::yield_now;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::later::{Owed, Reply};
 use super::{Shared, answer};
-use crate::config::TCP_ANSWERS;
+use crate::config::{LATER_PER_CONNECTION, TCP_ANSWERS};
 use crate::metrics::{Block, Limit};
 use crate::query::{Client, Context, Done, Over};
 use crate::transfer::{Next, Transfer};
@@ -46,8 +46,7 @@ pub(crate) async fn serve(
         match shared.admission.admit(client.address) {
             Ok(admitted) => {
                 block.connected();
-                let (shared, block) = (Arc::clone(&shared), Arc::clone(&block));
-                let connection = Connection { stream, client, shared, block, transfers: VecDeque::new() };
+                let connection = Connection::new(stream, client, Arc::clone(&shared), Arc::clone(&block));
                 let ended = ended.clone();
                 connections.spawn(async move {
                     let _admitted = admitted;
@@ -69,13 +68,29 @@ struct Connection {
     block: Arc<Block>,
     /// Zones on their way, the first one first. There are `transfers` of all connections together.
     transfers: VecDeque<Box<Transfer>>,
+    /// Where answers that are made later come: in any order (RFC 7766 §6.2.1.1).
+    later: (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>),
+    /// How many of them are waited for.
+    owed: usize,
 }
 
 impl Connection {
+    fn new(stream: TcpStream, client: Client, shared: Arc<Shared>, block: Arc<Block>) -> Self {
+        Self {
+            stream,
+            client,
+            shared,
+            block,
+            transfers: VecDeque::new(),
+            later: mpsc::channel(LATER_PER_CONNECTION),
+            owed: 0,
+        }
+    }
+
     async fn serve(mut self, mut ended: watch::Receiver<bool>) -> io::Result<()> {
         let (mut input, mut out) = (Vec::with_capacity(ROOM), Vec::new());
-        // Since when there is a question that is not whole.
-        let mut since = None;
+        // Since when there is a question that is not whole; whether the client said that no more come.
+        let (mut since, mut last) = (None, false);
         loop {
             self.answer_all(&mut input, &mut out);
             self.transfer(&mut out);
@@ -85,12 +100,18 @@ impl Connection {
                 out.clear();
                 since = None;
                 if !self.transfers.is_empty() {
-                    self.look(&mut input, &mut ended).await?;
+                    self.look(&mut input, &mut out, &mut ended).await?;
                 }
                 continue;
             }
-            if *ended.borrow_and_update() {
+            let ends = last || *ended.borrow_and_update();
+            if ends && self.owed == 0 {
                 return Ok(());
+            }
+            if ends || self.owed >= LATER_PER_CONNECTION {
+                let answer = self.later.1.recv().await;
+                self.take(answer, &mut out);
+                continue;
             }
             if input.is_empty() {
                 give_back(&mut input);
@@ -105,20 +126,35 @@ impl Connection {
             input.reserve(ROOM);
             let read = tokio::select! {
                 read = timeout_at(until, self.stream.read_buf(&mut input)) => read,
-                _ = ended.wait_for(|ended| *ended) => return Ok(()),
+                answer = self.later.1.recv() => {
+                    self.take(answer, &mut out);
+                    continue;
+                }
+                _ = ended.wait_for(|ended| *ended) => continue,
             };
-            if read.map_err(|_| self.met(limit))?? == 0 {
-                return Ok(());
+            match read {
+                Ok(read) => last = read? == 0,
+                // It is not idle: it waits for an answer.
+                Err(_) if limit == Limit::Idle && self.owed > 0 => {}
+                Err(_) => return Err(self.met(limit)),
             }
         }
     }
 
     /// Between two messages of a transfer: others have their turn, and what came meanwhile is answered before the next one.
-    async fn look(&mut self, input: &mut Vec<u8>, ended: &mut watch::Receiver<bool>) -> io::Result<()> {
+    async fn look(
+        &mut self,
+        input: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        ended: &mut watch::Receiver<bool>,
+    ) -> io::Result<()> {
         yield_now().await;
         if *ended.borrow_and_update() {
             // A zone without its end is asked for again.
             return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        while let Ok(answer) = self.later.1.try_recv() {
+            self.take(Some(answer), out);
         }
         if input.len() < ROOM {
             input.reserve(ROOM);
@@ -149,30 +185,47 @@ impl Connection {
         }
     }
 
+    /// An answer that was made later; an empty one is none.
+    fn take(&mut self, answer: Option<Vec<u8>>, out: &mut Vec<u8>) {
+        self.owed = self.owed.saturating_sub(1);
+        let Some(answer) = answer.filter(|answer| !answer.is_empty()) else { return };
+        out.extend(u16::try_from(answer.len()).unwrap_or(u16::MAX).to_be_bytes());
+        out.extend(answer);
+    }
+
     fn met(&self, limit: Limit) -> io::Error {
         self.block.met(limit);
         io::ErrorKind::TimedOut.into()
     }
 
-    /// Answers the questions that are whole, until enough waits to be written.
+    /// Answers the questions that are whole, until enough waits to be written, or to be answered.
     fn answer_all(&mut self, input: &mut Vec<u8>, out: &mut Vec<u8>) {
         let zones = self.shared.zones.load();
         let context = Context { zones: &zones, access: &self.shared.access };
         let mut at = 0;
         while out.len() < TCP_ANSWERS
+            && self.owed < LATER_PER_CONNECTION
             && let Some((length, rest)) = input.get(at..).and_then(<[u8]>::split_first_chunk::<2>)
             && let Some(message) = rest.get(..usize::from(u16::from_be_bytes(*length)))
         {
             at += 2 + message.len();
             let start = out.len();
             out.extend([0; 2]);
-            match answer(&context, message, &self.client, fastrand::u64(..), &self.block, out) {
-                Done::Answered(_) => frame(out, start),
-                Done::Transfer(transfer) => {
-                    out.truncate(start);
-                    self.transfers.push_back(transfer);
-                }
-                Done::Dropped => out.truncate(start),
+            let done = answer(&context, message, &self.client, fastrand::u64(..), &self.block, out);
+            if let Done::Transfer(transfer) = done {
+                out.truncate(start);
+                self.transfers.push_back(transfer);
+                continue;
+            }
+            let reply = || {
+                self.owed += 1;
+                Reply::Connection(Owed::to(&self.later.0))
+            };
+            // What is refused at once has its length before it like any other answer.
+            if self.shared.later.settle(done, self.client, &self.block, out, reply) {
+                frame(out, start);
+            } else {
+                out.truncate(start);
             }
         }
         input.drain(..at);

@@ -12,29 +12,31 @@ use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 use smallvec::SmallVec;
 
+use super::later::{Queue, Reply};
 use super::{Shared, answer, wildcard};
 use crate::config::{BATCH, UDP_MESSAGE};
 use crate::metrics::Block;
-use crate::query::{Client, Context, Done, Over};
+use crate::query::{Client, Context, Over};
 use crate::respond::UDP;
 
 /// How long a thread rests after the system failed it, so that it does not spin.
 const REST: Duration = Duration::from_millis(10);
 
 /// Answers what comes to `socket` until all ends.
-pub(crate) fn serve(socket: &UdpSocket, shared: &Arc<Shared>, block: &Block) {
+pub(crate) fn serve(socket: &Arc<UdpSocket>, shared: &Arc<Shared>, block: &Block) {
     let any = socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
     if any { wildcard::serve(socket, shared, block) } else { in_batches(socket, shared, block) }
 }
 
-fn in_batches(socket: &UdpSocket, shared: &Shared, block: &Block) {
+fn in_batches(socket: &Arc<UdpSocket>, shared: &Shared, block: &Block) {
     let mut batch = Batch::new();
     while !shared.ended.load(Ordering::Relaxed) {
         match batch.receive(socket) {
             Ok(()) => {
                 // One load for all of them: they are answered at one revision.
                 let zones = shared.zones.load();
-                batch.answer(&Context { zones: &zones, access: &shared.access }, block);
+                let context = Context { zones: &zones, access: &shared.access };
+                batch.answer(&context, socket, &shared.later, block);
                 batch.send(socket, block);
             }
             Err(error) => rest_after(error),
@@ -91,16 +93,17 @@ impl Batch {
         Ok(())
     }
 
-    fn answer(&mut self, context: &Context<'_>, block: &Block) {
+    fn answer(&mut self, context: &Context<'_>, socket: &Arc<UdpSocket>, later: &Queue, block: &Block) {
         self.to.clear();
         for (question, (length, from)) in self.questions.iter().zip(&self.from) {
             let Some(out) = self.answers.get_mut(self.to.len()) else { return };
             out.clear();
             let Some(question) = question.get(..*length) else { continue };
-            let Some(client) = from.as_ref().and_then(client) else { continue };
+            let Some((from, client)) = from.and_then(|from| Some((from, client(&from)?))) else { continue };
             let done = answer(context, question, &client, self.dice.u64(..), block, out);
-            if matches!(done, Done::Answered(_)) {
-                self.to.push(*from);
+            let reply = || Reply::Datagram { socket: Arc::clone(socket), to: from, from: None };
+            if later.settle(done, client, block, out, reply) {
+                self.to.push(Some(from));
             }
         }
     }

@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use nix::errno::Errno;
@@ -13,18 +14,19 @@ use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
 };
 
+use super::later::Reply;
 use super::udp::{client, rest_after};
 use super::{Shared, answer};
 use crate::config::UDP_MESSAGE;
 use crate::metrics::Block;
-use crate::query::{Context, Done};
+use crate::query::Context;
 
 /// The first octets of link-local addresses, which mean nothing without their interface.
 const LINK_LOCAL: [u8; 2] = [0xfe, 0x80];
 
 /// Where a datagram went.
-#[derive(Clone, Copy)]
-enum Destination {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Destination {
     V4(in_pktinfo),
     V6(in6_pktinfo),
 }
@@ -39,7 +41,7 @@ pub(super) fn want_destinations(socket: &socket2::Socket, address: SocketAddr) -
     Ok(())
 }
 
-pub(super) fn serve(socket: &UdpSocket, shared: &Shared, block: &Block) {
+pub(super) fn serve(socket: &Arc<UdpSocket>, shared: &Shared, block: &Block) {
     let mut question = Box::new([0; UDP_MESSAGE]);
     let mut control = nix::cmsg_space!(in6_pktinfo);
     let (mut out, mut dice) = (Vec::new(), fastrand::Rng::new());
@@ -54,10 +56,12 @@ pub(super) fn serve(socket: &UdpSocket, shared: &Shared, block: &Block) {
         out.clear();
         let zones = shared.zones.load();
         let question = question.get(..length).unwrap_or_default();
-        let Some(client) = from.as_ref().and_then(client) else { continue };
+        let Some((from, client)) = from.and_then(|from| Some((from, client(&from)?))) else { continue };
         let context = Context { zones: &zones, access: &shared.access };
         let done = answer(&context, question, &client, dice.u64(..), block, &mut out);
-        if matches!(done, Done::Answered(_)) && send(socket, &out, from.as_ref(), destination).is_err() {
+        let reply = || Reply::Datagram { socket: Arc::clone(socket), to: from, from: destination };
+        let answered = shared.later.settle(done, client, block, &mut out, reply);
+        if answered && send(socket, &out, Some(&from), destination, MsgFlags::empty()).is_err() {
             block.unsent(1);
         }
     }
@@ -86,15 +90,16 @@ fn receive(socket: &UdpSocket, question: &mut [u8], control: &mut [u8]) -> Resul
     Ok((message.bytes, message.address, destination))
 }
 
-fn send(
+/// Sends an answer, from this address where one is given.
+pub(super) fn send(
     socket: &UdpSocket,
     answer: &[u8],
     to: Option<&SockaddrStorage>,
     from: Option<Destination>,
+    flags: MsgFlags,
 ) -> Result<usize, Errno> {
     let slices = [IoSlice::new(answer)];
-    let send =
-        |control: &[ControlMessage<'_>]| sendmsg(socket.as_raw_fd(), &slices, control, MsgFlags::empty(), to);
+    let send = |control: &[ControlMessage<'_>]| sendmsg(socket.as_raw_fd(), &slices, control, flags, to);
     match from {
         Some(Destination::V4(info)) => send(&[ControlMessage::Ipv4PacketInfo(&info)]),
         Some(Destination::V6(info)) => send(&[ControlMessage::Ipv6PacketInfo(&info)]),

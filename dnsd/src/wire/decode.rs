@@ -89,6 +89,15 @@ pub fn decode(message: &[u8]) -> Result<Query<'_>, Refused<'_>> {
     Ok(Query { id, flags, asked, name, record_type, class, edns })
 }
 
+/// That a message is not answered, for this reason, whatever it is; `None` where nothing is sent.
+pub fn refusal(message: &[u8], code: Code) -> Option<Refusal<'_>> {
+    match decode(message) {
+        Ok(query) => Some(query.refused(code)),
+        Err(Refused::Told(refusal)) => Some(Refusal { code, ..refusal }),
+        Err(Refused::Silent) => None,
+    }
+}
+
 /// An OPT record.
 #[derive(Clone, Copy)]
 struct Options {

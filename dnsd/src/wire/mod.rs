@@ -9,7 +9,7 @@ mod records;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{Edns, Query, Refusal, Refused, decode};
+pub use decode::{Edns, Query, Refusal, Refused, decode, refusal};
 pub use encode::{Full, Head, Section, Writer};
 pub use records::{Record, Records, asked_serial};
 

@@ -1,0 +1,59 @@
+//! Messages that are answered later, off the way of questions: an upstream is asked first, for example.
+//!
+//! In: what [`crate::query::answer`] hands over. Out: the octets of an answer, or none. Never here: a socket of a client; a wait without a
+//! limit. Whoever does such work is a field of [`Doer`], what is to be done a variant of [`Work`].
+
+use std::sync::Arc;
+
+use crate::listen::Shared;
+use crate::query::Client;
+use crate::respond::{self, Sent};
+use crate::wire::{Code, refusal};
+
+/// What is to be done before a message can be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// A name that no zone of ours holds is asked for upstream.
+    Forward,
+}
+
+/// A message that is answered later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// What is to be done.
+    pub work: Work,
+    /// The message as it came, at most [`crate::wire::LARGEST`] octets.
+    pub message: Box<[u8]>,
+}
+
+impl Task {
+    /// This work, for that message.
+    pub fn new(work: Work, message: &[u8]) -> Self {
+        Self { work, message: message.into() }
+    }
+
+    /// Writes that it is not done, and why, to the end of `out`; `None` where nothing is sent.
+    pub(crate) fn refuse(&self, code: Code, out: &mut Vec<u8>) -> Option<Sent> {
+        refusal(&self.message, code).map(|refusal| respond::refuse(&refusal, out))
+    }
+}
+
+/// Does what is done later.
+#[derive(Debug)]
+pub(crate) struct Doer {
+    shared: Arc<Shared>,
+}
+
+impl Doer {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Does it, and writes the answer to the end of `out`; `None` where nothing is sent. Takes as long as its work's own limits say.
+    pub(crate) async fn perform(&self, task: &Task, client: Client, out: &mut Vec<u8>) -> Option<Sent> {
+        let (_, _) = (&self.shared, client);
+        match task.work {
+            Work::Forward => task.refuse(Code::Failure, out),
+        }
+    }
+}
