@@ -1,12 +1,13 @@
 //! Settings of the DNS data path: addresses, zone files, limits. Start-up configuration, not facts.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use model::DomainName;
 
 use crate::files::ZoneFile;
-use crate::transfer::Allowed;
+use crate::transfer::{Allowed, Secondary};
 
 /// The largest message taken over UDP, in octets; what is longer is cut, and so malformed. Questions have some hundred.
 pub const UDP_MESSAGE: usize = 4096;
@@ -20,6 +21,15 @@ pub const LATER_QUEUE: usize = 1024;
 pub const LATER_AT_ONCE: usize = 1024;
 /// How many answers that are made later a TCP connection waits for at most, before no further question of its is read.
 pub const LATER_PER_CONNECTION: usize = 64;
+
+/// How long a secondary is told nothing more of a zone after it was told of it.
+pub const NOTIFY_PAUSE: Duration = Duration::from_secs(1);
+/// How long a secondary may take to answer.
+pub const NOTIFY_ANSWER: Duration = Duration::from_secs(1);
+/// How long is waited before one that did not answer is told again; twice as long each time.
+pub const NOTIFY_RETRY: Duration = Duration::from_secs(2);
+/// How often it is told in vain, before it is left to look by itself.
+pub const NOTIFY_TRIES: u32 = 5;
 
 /// How DNS is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +63,14 @@ pub struct Config {
     pub tcp_idle: Duration,
     /// How long a TCP client may take to send a question from its first octet on, and to take answers.
     pub tcp_message: Duration,
+    /// Where the keys are that messages are signed with; `None`: there are none.
+    pub key_file: Option<PathBuf>,
     /// Who may have whole zones; empty: nobody.
     pub transfer_allow: Vec<Allowed>,
     /// How many zones are handed over at once; whoever asks for more is told to come back.
     pub transfers: usize,
+    /// Who is told of changes.
+    pub notify: Vec<Secondary>,
 }
 
 impl Default for Config {
@@ -77,8 +91,10 @@ impl Default for Config {
             tcp_connections_per_address: 64,
             tcp_idle: Duration::from_secs(10),
             tcp_message: Duration::from_secs(5),
+            key_file: None,
             transfer_allow: Vec::new(),
             transfers: 16,
+            notify: Vec::new(),
         }
     }
 }

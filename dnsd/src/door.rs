@@ -11,9 +11,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::Config;
 use crate::derived::Derived;
-use crate::files::{FileError, FileZones};
+use crate::files::{FileError, FileZones, load_keys};
 use crate::listen::{self, BindError, Running, Shared, Sockets};
 use crate::metrics::{Limit, Metrics, Totals};
+use crate::transfer::Keys;
 use crate::zone::ZoneSet;
 
 /// How long what was read may take to be answered once all ends.
@@ -47,29 +48,31 @@ pub struct Bound {
     config: Config,
     sockets: Vec<Sockets>,
     files: FileZones,
+    keys: Keys,
 }
 
-/// Reads the zone files, and binds every address: what has to be done before privileges are dropped.
+/// Reads the zone files and keys, and binds every address: what has to be done before privileges are dropped.
 ///
 /// # Errors
 /// [`OpenError`] names the address, or the file and its line.
 pub fn bind(config: &Config) -> Result<Bound, OpenError> {
-    let files = load_all(config)?;
+    let (files, keys) = (load_all(config)?, load_keys(config)?);
     let threads = match config.threads {
         0 => thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
     let sockets =
         config.listen.iter().map(|address| listen::bind(*address, threads, config.receive_buffer_bytes));
-    Ok(Bound { config: config.clone(), sockets: sockets.collect::<Result<_, _>>()?, files })
+    Ok(Bound { config: config.clone(), sockets: sockets.collect::<Result<_, _>>()?, files, keys })
 }
 
-/// Whether the zone files can be served.
+/// Whether the zone files can be served, and the keys be used.
 ///
 /// # Errors
 /// [`FileError`] for the first one that cannot.
 pub fn check(config: &Config) -> Result<(), FileError> {
-    load_all(config).map(drop)
+    load_all(config)?;
+    load_keys(config).map(drop)
 }
 
 fn load_all(config: &Config) -> Result<FileZones, FileError> {
@@ -92,7 +95,7 @@ impl Bound {
         let (snapshot, known) = (Arc::clone(&inputs.snapshots.borrow()), *inputs.known.borrow());
         let mut derived = Derived::new(&self.config, &addresses);
         derived.follow(&snapshot, known);
-        let (shared, jobs) = Shared::new(derived.with(&self.files), self.config);
+        let (shared, jobs) = Shared::new(derived.with(&self.files), self.config, self.keys);
         let (end, ended) = watch::channel(false);
         let Running { threads, blocks } =
             listen::start(self.sockets, (&shared, jobs), &ended, &inputs.alarm)?;
@@ -108,6 +111,14 @@ impl Bound {
             reloads,
             serving,
         };
+        for secondary in &shared.config.notify {
+            let telling = listen::tell(secondary.clone(), Arc::clone(&shared), serves.clone(), ended.clone());
+            let watched = inputs.alarm.watch("what tells secondaries of changes");
+            tokio::spawn(async move {
+                let _watched = watched;
+                telling.await;
+            });
+        }
         let watched = inputs.alarm.watch("what follows the registry for DNS");
         tokio::spawn(async move {
             let _watched = watched;

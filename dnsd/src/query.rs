@@ -6,7 +6,7 @@ use model::RecordType;
 
 use crate::later::Task;
 use crate::respond::{self, Sent, UDP};
-use crate::transfer::{self, Access, Transfer};
+use crate::transfer::{self, Access, Signer, Transfer};
 use crate::wire::{Code, LARGEST, PLAIN_UDP, Query, Refused, decode};
 use crate::zone::{self, ZoneSet};
 
@@ -57,15 +57,24 @@ pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64,
         Err(Refused::Silent) => return Done::Dropped,
         Err(Refused::Told(refusal)) => return Done::Answered(respond::refuse(&refusal, out)),
     };
-    if let Some(code) = unanswerable(&query) {
-        return Done::Answered(respond::refuse(&query.refused(code), out));
+    let start = out.len();
+    let mut signer = match transfer::signer(context.access, &query, message, out) {
+        Ok(signer) => signer,
+        Err(refused) => return Done::Answered(refused),
+    };
+    let done = if let Some(code) = unanswerable(&query) {
+        Done::Answered(respond::refuse(&query.refused(code), out))
+    } else if matches!(query.record_type, RecordType::AXFR | RecordType::IXFR) {
+        transfer::begin(context, &query, message, client, &mut signer, out)
+    } else {
+        let limit = limit(&query, client.over).saturating_sub(signer.as_ref().map_or(0, Signer::room));
+        let answer = zone::answer(context.zones, &query.question());
+        Done::Answered(respond::respond(&query, &answer, limit, seed, out))
+    };
+    if let (Done::Answered(_), Some(signer)) = (&done, &mut signer) {
+        signer.sign(out, start, transfer::now());
     }
-    if matches!(query.record_type, RecordType::AXFR | RecordType::IXFR) {
-        return transfer::begin(context, &query, message, client, out);
-    }
-    let limit = limit(&query, client.over);
-    let answer = zone::answer(context.zones, &query.question());
-    Done::Answered(respond::respond(&query, &answer, limit, seed, out))
+    done
 }
 
 /// Why no zone is asked.

@@ -12,6 +12,7 @@
 mod admission;
 mod bind;
 mod later;
+mod notify;
 mod tcp;
 mod udp;
 mod wildcard;
@@ -36,10 +37,11 @@ use crate::config::Config;
 use crate::later::Doer;
 use crate::metrics::Block;
 use crate::query::{self, Client, Context, Done};
-use crate::transfer::Access;
+use crate::transfer::{Access, Keys};
 use crate::zone::ZoneSet;
 use admission::Admission;
 pub(crate) use later::{Jobs, Queue};
+pub(crate) use notify::tell;
 
 /// What all threads share.
 #[derive(Debug)]
@@ -60,13 +62,13 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// With the other end of its queue.
-    pub(crate) fn new(zones: ZoneSet, config: Config) -> (Arc<Self>, Jobs) {
+    pub(crate) fn new(zones: ZoneSet, config: Config, keys: Keys) -> (Arc<Self>, Jobs) {
         let (later, jobs) = later::queue();
         let admission = Admission::new(config.tcp_connections, config.tcp_connections_per_address);
         let shared = Self {
             zones: ArcSwap::from_pointee(zones),
             ended: AtomicBool::new(false),
-            access: Access::new(&config),
+            access: Access::new(&config, keys),
             config,
             admission,
             later,

@@ -8,11 +8,13 @@ use model::DomainName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::allowed::Allowed;
+use super::key::Keys;
 use crate::config::Config;
 
 /// Who may have what.
 #[derive(Debug)]
 pub struct Access {
+    keys: Keys,
     transfers: Vec<Allowed>,
     room: Arc<Semaphore>,
     /// How often there was no room.
@@ -21,10 +23,15 @@ pub struct Access {
 
 impl Access {
     /// As the configuration says.
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, keys: Keys) -> Self {
         let most = config.transfers.min(Semaphore::MAX_PERMITS);
         let transfers = config.transfer_allow.clone();
-        Self { transfers, room: Arc::new(Semaphore::new(most)), full: AtomicU64::new(0) }
+        Self { keys, transfers, room: Arc::new(Semaphore::new(most)), full: AtomicU64::new(0) }
+    }
+
+    /// The keys that messages may be signed with.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// Whether zones are handed over to whoever asks from there, signed with that key.
@@ -50,6 +57,11 @@ impl Access {
 /// Nobody may do anything.
 impl Default for Access {
     fn default() -> Self {
-        Self { transfers: Vec::new(), room: Arc::new(Semaphore::new(0)), full: AtomicU64::new(0) }
+        Self {
+            keys: Keys::default(),
+            transfers: Vec::new(),
+            room: Arc::new(Semaphore::new(0)),
+            full: AtomicU64::new(0),
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::{RecordSet, RecordType};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::signing::{Signer, now};
 use crate::query::{Client, Context, Done, Over};
 use crate::respond::{self, Sent, UDP};
 use crate::wire::{Code, Edns, Head, LARGEST, PLAIN_UDP, Query, Section, Writer, asked_serial, flags};
@@ -24,6 +25,8 @@ pub struct Transfer {
     first: Option<(Box<[u8]>, Option<Edns>)>,
     /// What comes next; `None`: the SOA that ends it.
     place: Option<Place>,
+    /// Signs each message.
+    signer: Option<Signer>,
     _room: OwnedSemaphorePermit,
 }
 
@@ -52,11 +55,12 @@ pub(crate) fn begin(
     query: &Query<'_>,
     message: &[u8],
     client: &Client,
+    signer: &mut Option<Signer>,
     out: &mut Vec<u8>,
 ) -> Done {
     let refused = |code, out| Done::Answered(respond::refuse(&query.refused(code), out));
     let whole = query.record_type == RecordType::AXFR;
-    if !context.access.may_transfer(client.address, None) {
+    if !context.access.may_transfer(client.address, signer.as_ref().and_then(Signer::key)) {
         return refused(Code::Refused, out);
     }
     // RFC 5936 §4.2: a zone is no datagram.
@@ -74,10 +78,16 @@ pub(crate) fn begin(
     }
     let is_current = theirs.is_some_and(|theirs| !is_newer(zone.serial(), theirs));
     if is_current || client.over == Over::Udp {
-        return Done::Answered(serial(query, zone, client.over, out));
+        return Done::Answered(serial(
+            query,
+            zone,
+            client.over,
+            signer.as_ref().map_or(0, Signer::room),
+            out,
+        ));
     }
     match context.access.room() {
-        Some(room) => Done::Transfer(Box::new(Transfer::new(zone, query, room))),
+        Some(room) => Done::Transfer(Box::new(Transfer::new(zone, query, signer.take(), room))),
         None => refused(Code::Failure, out),
     }
 }
@@ -88,7 +98,7 @@ fn is_newer(serial: u32, than: u32) -> bool {
 }
 
 /// The SOA alone: the client has it all, or shall ask over TCP (RFC 1995 §2, §4).
-fn serial(query: &Query<'_>, zone: &Zone, over: Over, out: &mut Vec<u8>) -> Sent {
+fn serial(query: &Query<'_>, zone: &Zone, over: Over, room: usize, out: &mut Vec<u8>) -> Sent {
     let mut answer = Answer { authoritative: true, ..Answer::default() };
     if let Some(soa) = zone.soa() {
         let owner = soa.name().clone();
@@ -98,17 +108,18 @@ fn serial(query: &Query<'_>, zone: &Zone, over: Over, out: &mut Vec<u8>) -> Sent
         Over::Tcp => LARGEST,
         Over::Udp => query.edns.map_or(PLAIN_UDP, |edns| usize::from(edns.udp.min(UDP)).max(PLAIN_UDP)),
     };
-    respond::respond(query, &answer, limit, 0, out)
+    respond::respond(query, &answer, limit.saturating_sub(room), 0, out)
 }
 
 impl Transfer {
-    fn new(zone: &Arc<Zone>, query: &Query<'_>, room: OwnedSemaphorePermit) -> Self {
+    fn new(zone: &Arc<Zone>, query: &Query<'_>, signer: Option<Signer>, room: OwnedSemaphorePermit) -> Self {
         Self {
             zone: Arc::clone(zone),
             id: query.id,
             flags: flags::QR | flags::AA | query.flags & (flags::RD | flags::CD),
             first: Some((query.asked.into(), query.edns)),
             place: Some(Place { key: Box::default(), set: 0, record: 0 }),
+            signer,
             _room: room,
         }
     }
@@ -119,7 +130,9 @@ impl Transfer {
         let Some(soa) = zone.soa() else { return Next::Impossible };
         let (is_first, (asked, edns)) = (self.first.is_some(), self.first.take().unwrap_or_default());
         let head = Head { id: self.id, flags: self.flags };
-        let mut writer = Writer::new(out, head, &asked, LARGEST, edns.is_some());
+        let start = out.len();
+        let limit = LARGEST - self.signer.as_ref().map_or(0, Signer::room);
+        let mut writer = Writer::new(out, head, &asked, limit, edns.is_some());
         if is_first {
             writer.records(Section::Answer, soa, 0, FILLED);
         }
@@ -130,6 +143,9 @@ impl Transfer {
         let ends = self.place.is_none() && writer.records(Section::Answer, soa, 0, LARGEST) > 0;
         let is_stuck = writer.len() == empty;
         writer.finish(self.flags, edns.map(|edns| (Edns { udp: UDP, ..edns }, 0)));
+        if let Some(signer) = &mut self.signer {
+            signer.sign(out, start, now());
+        }
         match (ends, is_stuck) {
             (true, _) => Next::Nothing,
             (false, false) => Next::More,
@@ -157,7 +173,7 @@ fn fill(writer: &mut Writer<'_>, zone: &Zone, place: Place) -> Option<Place> {
 
 impl Zone {
     /// The SOA; there is one.
-    fn soa(&self) -> Option<&RecordSet> {
+    pub(crate) fn soa(&self) -> Option<&RecordSet> {
         let (_, apex) = self.behind(&[]).next()?;
         apex.get(RecordType::SOA)
     }

@@ -7,7 +7,7 @@ use hickory_proto::op::Message;
 use model::{DomainName, RecordData, RecordSet, RecordType, Revision};
 use proptest::prelude::*;
 
-use super::{Access, Allowed, Next};
+use super::{Access, Allowed, Keys, Next};
 use crate::config::Config;
 use crate::query::{Client, Context, Done, Over, answer};
 use crate::wire::{Code, LARGEST};
@@ -25,7 +25,7 @@ fn read(text: &str) -> Zone {
 
 fn access(transfers: usize) -> Access {
     let transfer_allow = vec![Allowed::parse("10.0.0.0/8").expect("addresses")];
-    Access::new(&Config { transfer_allow, transfers, ..Config::default() })
+    Access::new(&Config { transfer_allow, transfers, ..Config::default() }, Keys::default())
 }
 
 /// A question of that type, behind it what stands in its authority section.
@@ -158,7 +158,7 @@ fn sets() -> impl Strategy<Value = Vec<RecordSet>> {
             let name = DomainName::parse(&format!("{}.e", labels.join("."))).expect("a name");
             let data = |value: &[u8; 4]| match kind {
                 0 => RecordData::new(RecordType::A, &value[..]),
-                1 => RecordData::new(RecordType::MX, [&value[..2], &name.as_wire()[..]].concat()),
+                1 => RecordData::new(RecordType::MX, [&value[..2], name.as_wire()].concat()),
                 2 => RecordData::name(RecordType::NS, &name),
                 _ => RecordData::txt([&value[..]]),
             };

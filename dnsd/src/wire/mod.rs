@@ -8,10 +8,12 @@ mod encode;
 mod records;
 #[cfg(test)]
 mod tests;
+mod tsig;
 
 pub use decode::{Edns, Query, Refusal, Refused, decode, refusal};
 pub use encode::{Full, Head, Section, Writer};
 pub use records::{Record, Records, asked_serial};
+pub use tsig::{Tsig, tsig};
 
 /// A message's head (RFC 1035 §4.1.1).
 pub const HEAD: usize = 12;

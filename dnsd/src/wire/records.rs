@@ -62,6 +62,11 @@ impl<'m> Records<'m> {
         Some(Record { name, record_type, class, ttl, data: self.take(length)?, at })
     }
 
+    /// Where the next one begins.
+    pub fn place(&self) -> usize {
+        self.at
+    }
+
     /// Whether nothing is left.
     pub fn is_at_end(&self) -> bool {
         self.at == self.message.len()

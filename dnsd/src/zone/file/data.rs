@@ -179,7 +179,7 @@ fn hex(text: &str) -> Result<Vec<u8>, String> {
 }
 
 /// RFC 4648 §4; padding may be left out.
-pub(super) fn base64(text: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn base64(text: &str) -> Result<Vec<u8>, String> {
     let wrong = || format!("`{text}` is not base 64");
     let digits = text.trim_end_matches('=');
     if text.len() - digits.len() > 2 || digits.len() % 4 == 1 {

@@ -18,6 +18,7 @@ use model::DomainName;
 
 use super::tree::{Zone, ZoneError};
 
+pub(crate) use data::base64;
 pub use data::record_data;
 
 /// What is wrong in a zone file.
