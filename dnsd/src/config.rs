@@ -1,6 +1,7 @@
 //! Settings of the DNS data path: addresses, zone files, limits. Start-up configuration, not facts.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -8,6 +9,7 @@ use model::DomainName;
 
 use crate::files::ZoneFile;
 use crate::forward::Upstream;
+use crate::transfer::{Allowed, Secondary};
 
 /// The largest message taken over UDP, in octets; what is longer is cut, and so malformed. Questions have some hundred.
 pub const UDP_MESSAGE: usize = 4096;
@@ -29,6 +31,15 @@ pub const FORWARD_TIMEOUT: Duration = Duration::from_secs(1);
 pub const FORWARD_TOTAL: Duration = Duration::from_secs(4);
 /// How often upstreams are asked one question, where there are fewer of them.
 pub const FORWARD_ATTEMPTS: usize = 4;
+
+/// How long a secondary is told nothing more of a zone after it was told of it.
+pub const NOTIFY_PAUSE: Duration = Duration::from_secs(1);
+/// How long a secondary may take to answer.
+pub const NOTIFY_ANSWER: Duration = Duration::from_secs(1);
+/// How long is waited before one that did not answer is told again; twice as long each time.
+pub const NOTIFY_RETRY: Duration = Duration::from_secs(2);
+/// How often it is told in vain, before it is left to look by itself.
+pub const NOTIFY_TRIES: u32 = 5;
 
 /// How DNS is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +82,14 @@ pub struct Config {
     pub tcp_idle: Duration,
     /// How long a TCP client may take to send a question from its first octet on, and to take answers.
     pub tcp_message: Duration,
+    /// Where the keys are that messages are signed with; `None`: there are none.
+    pub key_file: Option<PathBuf>,
+    /// Who may have whole zones; empty: nobody.
+    pub transfer_allow: Vec<Allowed>,
+    /// How many zones are handed over at once; whoever asks for more is told to come back.
+    pub transfers: usize,
+    /// Who is told of changes.
+    pub notify: Vec<Secondary>,
 }
 
 impl Default for Config {
@@ -98,6 +117,10 @@ impl Default for Config {
             tcp_connections_per_address: 64,
             tcp_idle: Duration::from_secs(10),
             tcp_message: Duration::from_secs(5),
+            key_file: None,
+            transfer_allow: Vec::new(),
+            transfers: 16,
+            notify: Vec::new(),
         }
     }
 }

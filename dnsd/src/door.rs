@@ -11,11 +11,12 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::Config;
 use crate::derived::{Derived, sources};
-use crate::files::{FileError, FileZones};
+use crate::files::{FileError, FileZones, load_keys};
 use crate::forward::{self, Forward, ForwardError, Forwarded};
 use crate::listen::{self, BindError, Running, Shared, Sockets};
-use crate::metrics::{Metrics, Totals};
+use crate::metrics::{Limit, Metrics, Totals};
 use crate::served::Served;
+use crate::transfer::Keys;
 use crate::zone::facts::{Reason, unserved};
 use crate::zone::sources::Sources;
 
@@ -54,14 +55,15 @@ pub struct Bound {
     sockets: Vec<Sockets>,
     files: FileZones,
     upstreams: Vec<SocketAddr>,
+    keys: Keys,
 }
 
-/// Reads the zone files, and binds every address: what has to be done before privileges are dropped.
+/// Reads the zone files and keys, and binds every address: what has to be done before privileges are dropped.
 ///
 /// # Errors
 /// [`OpenError`] names the address, or the file and its line.
 pub fn bind(config: &Config) -> Result<Bound, OpenError> {
-    let files = load_all(config)?;
+    let (files, keys) = (load_all(config)?, load_keys(config)?);
     let threads = match config.threads {
         0 => thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
@@ -71,15 +73,16 @@ pub fn bind(config: &Config) -> Result<Bound, OpenError> {
     let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
     let listens: Vec<_> = sockets.iter().map(|sockets| sockets.address).collect();
     let upstreams = forward::resolve(&config.forward, &listens)?;
-    Ok(Bound { config: config.clone(), sockets, files, upstreams })
+    Ok(Bound { config: config.clone(), sockets, files, keys, upstreams })
 }
 
-/// Whether the zone files can be served.
+/// Whether the zone files can be served, and the keys be used.
 ///
 /// # Errors
 /// [`FileError`] for the first one that cannot.
 pub fn check(config: &Config) -> Result<(), FileError> {
-    load_all(config).map(drop)
+    load_all(config)?;
+    load_keys(config).map(drop)
 }
 
 fn load_all(config: &Config) -> Result<FileZones, FileError> {
@@ -104,7 +107,7 @@ impl Bound {
         let mut derived = Derived::new(Arc::clone(&sources));
         derived.follow(&snapshot, known, self.files.apexes());
         let served = Served::new(derived.with(&self.files));
-        let (shared, jobs) = Shared::new(served, self.config, &self.upstreams);
+        let (shared, jobs) = Shared::new(served, self.config, (&self.upstreams, self.keys));
         let (end, ended) = watch::channel(false);
         let Running { threads, blocks } =
             listen::start(self.sockets, (&shared, jobs), &ended, &inputs.alarm)?;
@@ -120,6 +123,14 @@ impl Bound {
             reloads,
             serving,
         };
+        for secondary in &shared.config.notify {
+            let telling = listen::tell(secondary.clone(), Arc::clone(&shared), serves.clone(), ended.clone());
+            let watched = inputs.alarm.watch("what tells secondaries of changes");
+            tokio::spawn(async move {
+                let _watched = watched;
+                telling.await;
+            });
+        }
         let watched = inputs.alarm.watch("what follows the registry for DNS");
         tokio::spawn(async move {
             let _watched = watched;
@@ -204,7 +215,9 @@ impl Dnsd {
 
     /// What it has counted so far.
     pub fn totals(&self) -> Totals {
-        self.metrics.totals()
+        let mut totals = self.metrics.totals();
+        totals.limits[Limit::Transfers as usize] += self.shared.access.full();
+        totals
     }
 
     /// What forwarding has counted so far; `None` where it is off.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use model::DomainName;
 
 use crate::config::Config;
+use crate::transfer::{self, Keys};
 use crate::zone::{Zone, file};
 
 /// A zone file, as it is named: `[ORIGIN=]PATH`.
@@ -57,6 +58,16 @@ pub enum FileError {
         /// What is wrong, and what to do.
         message: String,
     },
+    /// There is no such key.
+    #[error(
+        "{setting} names the key {key}, which the key file (dns.key_file) does not have; add it there (tsig-keygen {key})"
+    )]
+    NoKey {
+        /// What asks for it.
+        setting: &'static str,
+        /// Its name.
+        key: DomainName,
+    },
     /// The registry has that zone already.
     #[error("{}: holds {apex}, which is derived from the registry; give that another name (dns.zone), or \"off\"", .path.display())]
     Derived {
@@ -75,6 +86,33 @@ pub enum FileError {
         /// The other file.
         other: PathBuf,
     },
+}
+
+/// The largest key file, in octets: thousands of keys.
+const KEY_FILE: usize = 1 << 20;
+
+/// Reads the keys that the configuration names.
+///
+/// # Errors
+/// [`FileError`] names the line, or the setting that asks for a key which is not there.
+pub(crate) fn load_keys(config: &Config) -> Result<Keys, FileError> {
+    let keys = match &config.key_file {
+        Some(path) => {
+            let malformed =
+                |(line, message)| FileError::Malformed { path: path.clone(), line: Some(line), message };
+            transfer::read_keys(&read(path, KEY_FILE)?).map_err(malformed)?
+        }
+        None => Keys::default(),
+    };
+    let asked =
+        config.transfer_allow.iter().filter_map(|allowed| Some(("dns.transfer_allow", allowed.key()?)));
+    let told = config.notify.iter().filter_map(|secondary| Some(("dns.notify", secondary.key.as_ref()?)));
+    for (setting, key) in asked.chain(told) {
+        if keys.get(key).is_none() {
+            return Err(FileError::NoKey { setting, key: key.clone() });
+        }
+    }
+    Ok(keys)
 }
 
 impl ZoneFile {

@@ -9,6 +9,7 @@
 //!                             ├─ no ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
 //!                             └─► later: forward ─► upstreams ─► respond …
 //! zone files, snapshot ─► ZoneSet, and what is ready of it: swapped by one pointer, off the way of a question
+//!                            └─► transfer ─► other servers
 //! ```
 
 pub mod config;
@@ -23,6 +24,7 @@ pub mod query;
 pub mod ready;
 pub mod respond;
 mod served;
+pub mod transfer;
 pub mod wire;
 pub mod zone;
 

@@ -18,15 +18,18 @@ pub enum Limit {
     Idle = 2,
     /// A TCP connection was closed: a question, or the taking of an answer, took longer than `tcp_message`.
     Message = 3,
+    /// A zone was not handed over: there were `transfers`.
+    Transfers = 4,
 }
 
 impl Limit {
     /// Every one, in the order of their numbers, with the name of its setting.
-    pub const ALL: [(Self, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str); 5] = [
         (Self::Connections, "tcp_connections"),
         (Self::ConnectionsPerAddress, "tcp_connections_per_address"),
         (Self::Idle, "tcp_idle"),
         (Self::Message, "tcp_message"),
+        (Self::Transfers, "transfers"),
     ];
 }
 
@@ -41,6 +44,8 @@ pub struct Totals {
     pub answers: [u64; Code::ALL.len()],
     /// Answers that were cut (TC).
     pub truncated: u64,
+    /// Zones that were begun to be handed over.
+    pub transfers: u64,
     /// Messages that are not answered: answers themselves, or too short.
     pub dropped: u64,
     /// Answers that the system did not take.
@@ -65,6 +70,7 @@ pub(crate) struct Block {
     tcp: AtomicU64,
     answers: [AtomicU64; Code::ALL.len()],
     truncated: AtomicU64,
+    transfers: AtomicU64,
     dropped: AtomicU64,
     unsent: AtomicU64,
     connections: AtomicU64,
@@ -88,6 +94,7 @@ impl Block {
         match done {
             Done::Dropped => add(&self.dropped, 1),
             Done::Answered(sent) => self.sent(*sent),
+            Done::Transfer(_) => add(&self.transfers, 1),
             Done::Later(_) => add(&self.later, 1),
         }
     }
@@ -127,6 +134,7 @@ impl Block {
         totals.udp += get(&self.udp);
         totals.tcp += get(&self.tcp);
         totals.truncated += get(&self.truncated);
+        totals.transfers += get(&self.transfers);
         totals.dropped += get(&self.dropped);
         totals.unsent += get(&self.unsent);
         totals.connections += get(&self.connections);

@@ -1,6 +1,7 @@
 //! One question, top to bottom: octets in, octets out.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use model::RecordType;
 
@@ -9,6 +10,8 @@ use crate::forward::Policy;
 use crate::later::{Task, Work};
 use crate::ready::Index;
 use crate::respond::{self, Sent, UDP};
+use crate::served::Served;
+use crate::transfer::{self, Access, Signer, Transfer};
 use crate::wire::{Code, LARGEST, PLAIN_UDP, Query, Refused, decode};
 use crate::zone::{self, ZoneSet};
 
@@ -39,15 +42,29 @@ pub struct Context<'a> {
     pub ready: &'a Index,
     /// Whose questions are forwarded where zones cannot answer them; `None`: nobody's.
     pub forward: Option<&'a Policy>,
+    /// Who may have more than answers.
+    pub access: &'a Access,
+}
+
+/// Nobody may have more than answers.
+static NOBODY: LazyLock<Access> = LazyLock::new(Access::default);
+
+impl<'a> Context<'a> {
+    /// These zones, for everybody, and nothing beside.
+    pub fn open(served: &'a Served) -> Self {
+        Self { zones: served.zones(), ready: served.ready(), forward: None, access: &NOBODY }
+    }
 }
 
 /// What became of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Done {
     /// Nothing is sent.
     Dropped,
     /// This was written, and is to be sent.
     Answered(Sent),
+    /// Several messages are sent, as the client takes them. Over TCP alone.
+    Transfer(Box<Transfer>),
     /// It is answered later, once this is done; nothing was written.
     Later(Task),
 }
@@ -55,43 +72,60 @@ pub enum Done {
 /// Answers one message: the answer goes to the end of `out`. The order of records is drawn from `seed`.
 pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64, out: &mut Vec<u8>) -> Done {
     let start = out.len();
-    let done = from_zones(context, message, client, seed, out);
-    if context.forward.is_some_and(|forward| forward.allows(client.address)) {
-        respond::offer_recursion(out, start);
-    }
-    done
-}
-
-fn from_zones(context: &Context<'_>, message: &[u8], client: &Client, seed: u64, out: &mut Vec<u8>) -> Done {
     let query = match decode(message) {
         Ok(query) => query,
         Err(Refused::Silent) => return Done::Dropped,
         Err(Refused::Told(refusal)) => return Done::Answered(respond::refuse(&refusal, out)),
     };
-    if let Some(code) = unanswerable(&query) {
-        return Done::Answered(respond::refuse(&query.refused(code), out));
+    let mut signer = match transfer::signer(context.access, &query, message, out) {
+        Ok(signer) => signer,
+        Err(refused) => return Done::Answered(refused),
+    };
+    let done = if let Some(code) = unanswerable(&query) {
+        Done::Answered(respond::refuse(&query.refused(code), out))
+    } else if matches!(query.record_type, RecordType::AXFR | RecordType::IXFR) {
+        transfer::begin(context, &query, message, client, &mut signer, out)
+    } else {
+        let limit = limit(&query, client.over).saturating_sub(signer.as_ref().map_or(0, Signer::room));
+        let ready = context.ready.get(query.name, query.record_type);
+        match ready.and_then(|ready| respond::ready(&query, ready, limit, seed, out)) {
+            Some(sent) => Done::Answered(sent),
+            None => from_zones(context, &query, message, client, (limit, seed), out),
+        }
+    };
+    if context.forward.is_some_and(|forward| forward.allows(client.address)) {
+        respond::offer_recursion(out, start);
     }
-    let limit = limit(&query, client.over);
-    let ready = context.ready.get(query.name, query.record_type);
-    if let Some(sent) = ready.and_then(|ready| respond::ready(&query, ready, limit, seed, out)) {
-        return Done::Answered(sent);
+    if let (Done::Answered(_), Some(signer)) = (&done, &mut signer) {
+        signer.sign(out, start, transfer::now());
     }
+    done
+}
+
+/// What is not ready is asked of the zones; what they do not know, of others.
+fn from_zones(
+    context: &Context<'_>,
+    query: &Query<'_>,
+    message: &[u8],
+    client: &Client,
+    (limit, seed): (usize, u64),
+    out: &mut Vec<u8>,
+) -> Done {
     let question = query.question();
     let answer = zone::answer(context.zones, &question);
     if let Some(forward) = context.forward.filter(|_| message.len() <= UDP_MESSAGE)
-        && forward.takes(context.zones, &query, client.address, (&question, &answer))
+        && forward.takes(context.zones, query, client.address, (&question, &answer))
     {
         return Done::Later(Task::new(Work::Forward, message));
     }
-    Done::Answered(respond::respond(&query, &answer, limit, seed, out))
+    Done::Answered(respond::respond(query, &answer, limit, seed, out))
 }
 
 /// Why no zone is asked.
 fn unanswerable(query: &Query<'_>) -> Option<Code> {
     match query.record_type {
         _ if !query.is_internet() => Some(Code::Refused),
-        RecordType::ANY => None,
-        RecordType::AXFR | RecordType::IXFR => Some(Code::Refused),
+        RecordType::ANY | RecordType::AXFR | RecordType::IXFR => None,
         RecordType::OPT => Some(Code::Malformed),
         // Questions and messages have these, each with a meaning that is not known here (RFC 6895 §3.1).
         RecordType(128..=254) => Some(Code::NotImplemented),

@@ -1,6 +1,5 @@
 //! What is answered from at one moment: the zones, and what is ready of them.
 
-use crate::query::Context;
 use crate::ready::Index;
 use crate::zone::ZoneSet;
 
@@ -28,8 +27,8 @@ impl Served {
         &self.zones
     }
 
-    /// What messages are answered from; nobody's are forwarded.
-    pub fn context(&self) -> Context<'_> {
-        Context { zones: &self.zones, ready: &self.ready, forward: None }
+    /// What is ready of them.
+    pub fn ready(&self) -> &Index {
+        &self.ready
     }
 }

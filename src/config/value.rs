@@ -288,6 +288,28 @@ impl Form for dnsd::forward::Upstream {
     }
 }
 
+impl Form for dnsd::transfer::Allowed {
+    fn show(&self) -> Value {
+        Value::Text(self.to_string())
+    }
+
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = text(value, "10.0.0.0/8 key:NAME")?;
+        Self::parse(text).map_err(|wrong| format!("is {text:?}, but {wrong}"))
+    }
+}
+
+impl Form for dnsd::transfer::Secondary {
+    fn show(&self) -> Value {
+        Value::Text(self.to_string())
+    }
+
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = text(value, "10.0.0.2 key:NAME")?;
+        Self::parse(text).map_err(|wrong| format!("is {text:?}, but {wrong}"))
+    }
+}
+
 /// What is written as `"off"` when it is not there.
 macro_rules! or_off {
     ($($inner:ty),*) => {$(

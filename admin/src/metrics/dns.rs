@@ -16,12 +16,14 @@ pub(super) fn expose(out: &mut Exposition, dns: &Dnsd) {
     out.counters("portico_dns_answers_total", "DNS answers, by code.", "code", answers);
     let help = "DNS answers that did not fit and were cut (TC): the client asks again over TCP.";
     out.counter("portico_dns_truncated_total", help, totals.truncated);
+    let help = "Zones that were begun to be handed over to other servers.";
+    out.counter("portico_dns_transfers_total", help, totals.transfers);
     let help = "DNS messages that are not answered: answers themselves, or shorter than a head.";
     out.counter("portico_dns_ignored_total", help, totals.dropped);
     out.counter("portico_dns_unsent_total", "DNS answers that the system did not send.", totals.unsent);
     out.counter("portico_dns_connections_total", "TCP connections to DNS accepted.", totals.connections);
     let limits = Limit::ALL.iter().map(|(_, name)| *name).zip(totals.limits);
-    let help = "TCP connections to DNS that were closed, by the setting (dns.…) that they met.";
+    let help = "TCP connections to DNS that were closed, and transfers refused, by the setting (dns.…) that they met.";
     out.counters("portico_dns_limits_total", help, "limit", limits);
     let help = "Questions that ended in a panic, which is a defect of portico.";
     out.counter("portico_dns_panics_total", help, totals.panics);

@@ -105,7 +105,8 @@ impl Queue {
         reply: impl FnOnce() -> Reply,
     ) -> bool {
         let task = match done {
-            Done::Dropped => return false,
+            // A transfer is its connection's business.
+            Done::Dropped | Done::Transfer(_) => return false,
             Done::Answered(_) => return true,
             Done::Later(task) => task,
         };

@@ -12,6 +12,7 @@
 mod admission;
 mod bind;
 mod later;
+mod notify;
 mod tcp;
 mod udp;
 mod wildcard;
@@ -39,8 +40,10 @@ use crate::later::Doer;
 use crate::metrics::Block;
 use crate::query::{self, Client, Context, Done};
 use crate::served::Served;
+use crate::transfer::{Access, Keys};
 use admission::Admission;
 pub(crate) use later::{Jobs, Queue};
+pub(crate) use notify::tell;
 
 /// What all threads share.
 #[derive(Debug)]
@@ -53,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     /// Who has how many connections.
     pub(crate) admission: Admission,
+    /// Who may have more than answers.
+    pub(crate) access: Access,
     /// Where what is answered later waits.
     pub(crate) later: Queue,
     /// Forwarding, where it is on.
@@ -61,13 +66,18 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// With the other end of its queue.
-    pub(crate) fn new(served: Served, config: Config, upstreams: &[SocketAddr]) -> (Arc<Self>, Jobs) {
+    pub(crate) fn new(
+        served: Served,
+        config: Config,
+        (upstreams, keys): (&[SocketAddr], Keys),
+    ) -> (Arc<Self>, Jobs) {
         let (later, jobs) = later::queue();
         let admission = Admission::new(config.tcp_connections, config.tcp_connections_per_address);
         let forward = Forward::to(upstreams, &config);
         let shared = Self {
             served: ArcSwap::from_pointee(served),
             ended: AtomicBool::new(false),
+            access: Access::new(&config, keys),
             config,
             admission,
             later,
@@ -78,7 +88,8 @@ impl Shared {
 
     /// What messages are answered from now.
     pub(crate) fn context<'a>(&'a self, served: &'a Served) -> Context<'a> {
-        Context { forward: self.forward.as_ref().map(|forward| &forward.policy), ..served.context() }
+        let forward = self.forward.as_ref().map(|forward| &forward.policy);
+        Context { forward, access: &self.access, ..Context::open(served) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Connections: questions behind their lengths, as many as the client likes without waiting for answers (RFC 7766 §6.2.1.1).
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +8,15 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::later::{Owed, Reply};
 use super::{Shared, answer};
 use crate::config::{LATER_PER_CONNECTION, TCP_ANSWERS};
 use crate::metrics::{Block, Limit};
-use crate::query::{Client, Over};
+use crate::query::{Client, Done, Over};
+use crate::transfer::{Next, Transfer};
 
 /// How long nothing is accepted after the system could not, for lack of descriptors for example.
 const REST: Duration = Duration::from_millis(50);
@@ -64,6 +66,8 @@ struct Connection {
     client: Client,
     shared: Arc<Shared>,
     block: Arc<Block>,
+    /// Zones on their way, the first one first. There are `transfers` of all connections together.
+    transfers: VecDeque<Box<Transfer>>,
     /// Where answers that are made later come: in any order (RFC 7766 §6.2.1.1).
     later: (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>),
     /// How many of them are waited for.
@@ -72,7 +76,15 @@ struct Connection {
 
 impl Connection {
     fn new(stream: TcpStream, client: Client, shared: Arc<Shared>, block: Arc<Block>) -> Self {
-        Self { stream, client, shared, block, later: mpsc::channel(LATER_PER_CONNECTION), owed: 0 }
+        Self {
+            stream,
+            client,
+            shared,
+            block,
+            transfers: VecDeque::new(),
+            later: mpsc::channel(LATER_PER_CONNECTION),
+            owed: 0,
+        }
     }
 
     async fn serve(mut self, mut ended: watch::Receiver<bool>) -> io::Result<()> {
@@ -81,11 +93,15 @@ impl Connection {
         let (mut since, mut last) = (None, false);
         loop {
             self.answer_all(&mut input, &mut out);
+            self.transfer(&mut out);
             if !out.is_empty() {
                 let written = timeout(self.shared.config.tcp_message, self.stream.write_all(&out)).await;
                 written.map_err(|_| self.met(Limit::Message))??;
                 out.clear();
                 since = None;
+                if !self.transfers.is_empty() {
+                    self.look(&mut input, &mut out, &mut ended).await?;
+                }
                 continue;
             }
             let ends = last || *ended.borrow_and_update();
@@ -125,6 +141,50 @@ impl Connection {
         }
     }
 
+    /// Between two messages of a transfer: others have their turn, and what came meanwhile is answered before the next one.
+    async fn look(
+        &mut self,
+        input: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        ended: &mut watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        yield_now().await;
+        if *ended.borrow_and_update() {
+            // A zone without its end is asked for again.
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        while let Ok(answer) = self.later.1.try_recv() {
+            self.take(Some(answer), out);
+        }
+        if input.len() < ROOM {
+            input.reserve(ROOM);
+            match self.stream.try_read_buf(input) {
+                // At its end nothing more is asked, and what was asked for is taken.
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the next message of the first transfer, if there is room for one.
+    fn transfer(&mut self, out: &mut Vec<u8>) {
+        let Some(transfer) = self.transfers.front_mut().filter(|_| out.len() < TCP_ANSWERS) else { return };
+        let start = out.len();
+        out.extend([0; 2]);
+        let next = transfer.write(out);
+        frame(out, start);
+        match next {
+            Next::More => {}
+            Next::Nothing => drop(self.transfers.pop_front()),
+            Next::Impossible => {
+                out.truncate(start);
+                self.transfers.clear();
+            }
+        }
+    }
+
     /// An answer that was made later; an empty one is none.
     fn take(&mut self, answer: Option<Vec<u8>>, out: &mut Vec<u8>) {
         self.owed = self.owed.saturating_sub(1);
@@ -152,20 +212,30 @@ impl Connection {
             let start = out.len();
             out.extend([0; 2]);
             let done = answer(&context, message, &self.client, fastrand::u64(..), &self.block, out);
+            if let Done::Transfer(transfer) = done {
+                out.truncate(start);
+                self.transfers.push_back(transfer);
+                continue;
+            }
             let reply = || {
                 self.owed += 1;
                 Reply::Connection(Owed::to(&self.later.0))
             };
             // What is refused at once has its length before it like any other answer.
             if self.shared.later.settle(done, self.client, &self.block, out, reply) {
-                let length = u16::try_from(out.len() - start - 2).unwrap_or(u16::MAX);
-                out[start..start + 2].copy_from_slice(&length.to_be_bytes());
+                frame(out, start);
             } else {
                 out.truncate(start);
             }
         }
         input.drain(..at);
     }
+}
+
+/// Writes how long the message behind these two octets is.
+fn frame(out: &mut [u8], start: usize) {
+    let length = u16::try_from(out.len() - start - 2).unwrap_or(u16::MAX);
+    out[start..start + 2].copy_from_slice(&length.to_be_bytes());
 }
 
 fn give_back(buffer: &mut Vec<u8>) {

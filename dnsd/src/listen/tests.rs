@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::forward::Upstream;
 use crate::metrics::Limit;
+use crate::transfer::Allowed;
 use crate::{Dnsd, Inputs, ZoneFile};
 
 /// Longer than anything takes here.
@@ -202,6 +203,73 @@ async fn a_client_that_does_not_read_is_closed_and_others_are_served() {
     let mut other = served.connect();
     other.write_all(&framed(&question(1, "ns.example", RecordType::A))).expect("written");
     assert_eq!(code(&next(&mut other).expect("an answer")), 0);
+}
+
+/// A zone of some megabytes, for whoever asks from here.
+fn with_a_large_zone(change: impl FnOnce(&mut Config)) -> Served {
+    let served = Served::start([127, 0, 0, 1], |config| {
+        config.transfer_allow = vec![Allowed::parse("127.0.0.0/8").expect("addresses")];
+        change(config);
+    });
+    let many: String = (0..20_000).map(|n| format!("n{n} 60 TXT {n}{}\n", "x".repeat(200))).collect();
+    served.write(&format!("{ZONE}{many}"));
+    assert!(served.dns.reload(&served.config).is_empty());
+    until("the names are there", || served.dns.served().zones().zones().any(|zone| zone.len() > 20_000));
+    served
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_behind_a_transfer_are_answered_while_it_goes_on() {
+    let served = with_a_large_zone(|_| {});
+    let mut stream = served.connect();
+    stream.write_all(&framed(&question(1, "example", RecordType::AXFR))).expect("written");
+    let first = next(&mut stream).expect("its first message");
+    assert_eq!((code(&first), first[1]), (0, 1));
+
+    stream.write_all(&framed(&question(2, "ns.example", RecordType::A))).expect("written");
+    served.write(ZONE);
+    assert!(served.dns.reload(&served.config).is_empty());
+    until("the names are gone", || served.dns.served().zones().zones().all(|zone| zone.len() < 10));
+
+    let (mut records, mut answered_at, mut messages) = (0, None, vec![first]);
+    let count = |message: &[u8]| usize::from(u16::from_be_bytes([message[6], message[7]]));
+    records += count(&messages[0]);
+    while records < 2 + 3 + 20_000 {
+        let message = next(&mut stream).expect("one more");
+        if message[1] == 2 {
+            answered_at = Some(messages.len());
+        } else {
+            records += count(&message);
+        }
+        messages.push(message);
+    }
+    assert_eq!(records, 2 + 3 + 20_000, "the zone as it was when it was asked for");
+    assert!(answered_at.is_some_and(|at| at < messages.len() - 1), "{answered_at:?} of {}", messages.len());
+    assert_eq!(served.dns.totals().transfers, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transfers_have_a_limit_and_whoever_does_not_take_one_loses_it() {
+    let served = with_a_large_zone(|config| {
+        config.transfers = 1;
+        config.tcp_message = Duration::from_millis(300);
+    });
+    let axfr = framed(&question(1, "example", RecordType::AXFR));
+    let mut deaf = served.connect();
+    deaf.write_all(&axfr).expect("written");
+    until("it has begun", || served.dns.totals().transfers == 1);
+
+    let mut second = served.connect();
+    second.write_all(&axfr).expect("written");
+
+    assert_eq!(code(&next(&mut second).expect("an answer")), 2);
+    assert_eq!(served.limits(Limit::Transfers), 1);
+    until("it is closed", || served.limits(Limit::Message) == 1);
+    until("there is room again", || {
+        let mut third = served.connect();
+        third.write_all(&axfr).expect("written");
+        next(&mut third).is_ok_and(|answer| code(&answer) == 0)
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,8 @@ pub struct Query<'m> {
     pub class: u16,
     /// What EDNS says, where it was used.
     pub edns: Option<Edns>,
+    /// Whether it is signed (RFC 8945).
+    pub signed: bool,
 }
 
 /// What a client says of itself (RFC 6891).
@@ -76,7 +78,7 @@ pub fn decode(message: &[u8]) -> Result<Query<'_>, Refused<'_>> {
     if word(4) != 1 {
         return Err(refuse(Code::Malformed));
     }
-    let mut reader = Reader { message, at: HEAD };
+    let mut reader = Reader { message, at: HEAD, signed: false };
     let (name, record_type, class) = reader.question().ok_or(refuse(Code::Malformed))?;
     let asked = &message[HEAD..reader.at];
     let (before, additional) = (usize::from(word(6)) + usize::from(word(8)), usize::from(word(10)));
@@ -86,7 +88,7 @@ pub fn decode(message: &[u8]) -> Result<Query<'_>, Refused<'_>> {
     if options.is_some_and(|options| options.version > 0) {
         return Err(told(Code::BadVersion, edns));
     }
-    Ok(Query { id, flags, asked, name, record_type, class, edns })
+    Ok(Query { id, flags, asked, name, record_type, class, edns, signed: reader.signed })
 }
 
 /// That a message is not answered, for this reason, whatever it is; `None` where nothing is sent.
@@ -108,6 +110,8 @@ struct Options {
 struct Reader<'m> {
     message: &'m [u8],
     at: usize,
+    /// Whether a signature was met.
+    signed: bool,
 }
 
 impl<'m> Reader<'m> {
@@ -140,6 +144,13 @@ impl<'m> Reader<'m> {
             let &[_, version, high, _] = self.take(4)?.first_chunk()?;
             let length = usize::from(self.word()?);
             let data = self.take(length)?;
+            if record_type == RecordType::TSIG {
+                // One, the last of all (RFC 8945 §5.1).
+                if place < before || place + 1 != before + additional {
+                    return None;
+                }
+                self.signed = true;
+            }
             if record_type != RecordType::OPT {
                 continue;
             }

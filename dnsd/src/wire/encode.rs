@@ -149,6 +149,38 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
+    /// Writes records of a set from the one at `from` on, as long as the message has fewer than `enough` octets and has room for them;
+    /// returns which one is next. Names are spelled as they stand in the set (RFC 5936 §3.4).
+    pub fn records(&mut self, section: Section, set: &RecordSet, from: usize, enough: usize) -> usize {
+        let (mut owner_at, mut next) = (None, from);
+        while let Some(data) = set.data().get(next).filter(|_| self.message().len() < enough) {
+            let (length, places) = (self.out.len(), self.places.count);
+            match owner_at.filter(|at| *at < POINTED) {
+                Some(at) => self.pointer(at),
+                None => {
+                    owner_at = Some(self.message().len());
+                    self.name(set.name().as_wire(), true);
+                }
+            }
+            self.record(data, set.ttl());
+            if self.message().len() > self.limit {
+                self.out.truncate(length);
+                self.places.count = places;
+                break;
+            }
+            next += 1;
+        }
+        let count = &mut self.counts[1 + section as usize];
+        *count = count.saturating_add(u16::try_from(next.saturating_sub(from)).unwrap_or(u16::MAX));
+        next
+    }
+
+    /// How many octets the message has so far.
+    #[expect(clippy::len_without_is_empty, reason = "a message has a head")]
+    pub fn len(&self) -> usize {
+        self.message().len()
+    }
+
     /// Takes all records back.
     pub fn clear(&mut self) {
         self.out.truncate(self.start + self.body);

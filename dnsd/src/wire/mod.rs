@@ -5,13 +5,17 @@
 
 mod decode;
 mod encode;
+mod records;
 #[cfg(test)]
 mod tests;
+mod tsig;
 pub mod upstream;
 
 pub use decode::{Edns, Query, Refusal, Refused, decode, refusal};
 pub use encode::{Full, Head, Section, Writer};
 pub(crate) use encode::{POINTER, opt};
+pub use records::{Record, Records, asked_serial};
+pub use tsig::{Tsig, tsig};
 
 /// A message's head (RFC 1035 §4.1.1).
 pub const HEAD: usize = 12;
@@ -64,13 +68,15 @@ pub enum Code {
     Refused = 5,
     /// YXDOMAIN
     NameExists = 6,
+    /// NOTAUTH
+    NotAuthoritative = 9,
     /// BADVERS
     BadVersion = 16,
 }
 
 impl Code {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoError,
         Self::Malformed,
         Self::Failure,
@@ -78,6 +84,7 @@ impl Code {
         Self::NotImplemented,
         Self::Refused,
         Self::NameExists,
+        Self::NotAuthoritative,
         Self::BadVersion,
     ];
 
@@ -91,6 +98,7 @@ impl Code {
             Self::NotImplemented => "NOTIMP",
             Self::Refused => "REFUSED",
             Self::NameExists => "YXDOMAIN",
+            Self::NotAuthoritative => "NOTAUTH",
             Self::BadVersion => "BADVERS",
         }
     }

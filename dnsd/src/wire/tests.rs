@@ -9,7 +9,7 @@ use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 use model::{DomainName, RecordType, Revision};
 use proptest::prelude::*;
 
-use crate::query::{Client, Done, Over, answer};
+use crate::query::{Client, Context, Done, Over, answer};
 use crate::respond::Sent;
 use crate::served::Served;
 use crate::wire::{Code, LARGEST};
@@ -56,7 +56,7 @@ fn client(over: Over) -> Client {
 
 fn send(zones: &Served, message: &[u8], over: Over) -> Option<(Sent, Vec<u8>)> {
     let mut out = vec![0xff; 3];
-    let done = answer(&zones.context(), message, &client(over), 0, &mut out);
+    let done = answer(&Context::open(zones), message, &client(over), 0, &mut out);
     let Done::Answered(sent) = done else {
         assert_eq!(out.len(), 3, "what is not sent is not written");
         return None;
@@ -220,7 +220,13 @@ fn each_answer_begins_with_a_record_by_chance() {
     let mut first = std::collections::BTreeSet::new();
     for seed in 0..50 {
         let mut out = Vec::new();
-        answer(&zones.context(), &ask("few.example", RecordType::A), &client(Over::Tcp), seed, &mut out);
+        answer(
+            &Context::open(&zones),
+            &ask("few.example", RecordType::A),
+            &client(Over::Tcp),
+            seed,
+            &mut out,
+        );
         let read = read(&out);
         let all: std::collections::BTreeSet<_> =
             read.answers.iter().map(|record| record.data.to_string()).collect();

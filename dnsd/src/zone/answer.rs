@@ -135,7 +135,10 @@ impl<'z> Answer<'z> {
                 self.add_glue(zone, servers);
                 None
             }
-            Found::Dname(dname, labels) => self.follow_dname(dname, labels, name),
+            // An alias that was asked for is not followed, also one that a DNAME makes.
+            Found::Dname(dname, labels) => {
+                self.follow_dname(dname, labels, name).filter(|_| wanted != RecordType::CNAME)
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! dig, of BIND: a client of DNS that is not ours, asked as a user would.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
 /// What dig printed.
@@ -15,6 +16,21 @@ pub(crate) fn dig(server: SocketAddr, arguments: &[&str]) -> Dug {
     command.args(["-r", &at, "-p", &port, "+tries=1", "+time=10"]).args(arguments);
     let output = command.output().expect("dig, of bind9-dnsutils");
     Dug(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Asks a server many questions, each a name and a type, one after the other. `file`: where they are written for dig.
+pub(crate) fn dig_all(server: SocketAddr, file: &Path, questions: &[(String, &str)]) -> Vec<Dug> {
+    let lines: String =
+        questions.iter().map(|(name, record_type)| format!("{name} {record_type}\n")).collect();
+    std::fs::write(file, lines).unwrap();
+    let (at, port) = (format!("@{}", server.ip()), server.port().to_string());
+    let mut command = Command::new("dig");
+    command.args(["-r", &at, "-p", &port, "+tries=3", "+time=5", "+nocookie", "-f"]).arg(file);
+    let output = command.output().expect("dig, of bind9-dnsutils");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let dug: Vec<_> = text.split(";; Got answer:").skip(1).map(|one| Dug(one.to_owned())).collect();
+    assert_eq!(dug.len(), questions.len(), "each question is answered: {text}");
+    dug
 }
 
 impl Dug {

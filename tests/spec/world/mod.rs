@@ -10,6 +10,7 @@ mod haproxy;
 mod load;
 mod name_server;
 mod nginx;
+mod nsd;
 mod origin;
 mod portico;
 mod redis;
@@ -21,14 +22,15 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use bystander::{Bystander, Service};
 pub(crate) use client::{Connection, Reply, get, send};
-pub(crate) use dig::dig;
+pub(crate) use dig::{Dug, dig, dig_all};
 pub(crate) use haproxy::Haproxy;
 pub(crate) use load::{Ask, Judge, Load};
 pub(crate) use name_server::{NameServer, Says};
 pub(crate) use nginx::Nginx;
+pub(crate) use nsd::Nsd;
 pub(crate) use origin::{Origin, Script};
 pub(crate) use portico::{Portico, portico};
-pub(crate) use redis::Redis;
+pub(crate) use redis::{Redis, free_port};
 pub(crate) use wait::{eventually, until, until_within};
 pub(crate) use wide::WideOrigin;
 

@@ -16,7 +16,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use numbers::seconds;
+pub use numbers::{base64, seconds};
 pub use read::name;
 pub use tokens::Token;
 

@@ -74,8 +74,11 @@ pub(super) fn hex_of(octets: &[u8]) -> String {
     text
 }
 
-/// RFC 4648 §4; padding may be left out.
-pub(super) fn base64(text: &str) -> Result<Vec<u8>, RecordTextError> {
+/// Octets as base 64 writes them (RFC 4648 §4); padding may be left out.
+///
+/// # Errors
+/// [`RecordTextError`] when it is not base 64.
+pub fn base64(text: &str) -> Result<Vec<u8>, RecordTextError> {
     let wrong = || RecordTextError::Malformed(format!("`{text}` is not base 64"));
     let digits = text.trim_end_matches('=');
     if text.len() - digits.len() > 2 || digits.len() % 4 == 1 {

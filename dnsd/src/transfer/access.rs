@@ -1,0 +1,67 @@
+//! What the configuration allows other servers, and how much of it at once.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use model::DomainName;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::allowed::Allowed;
+use super::key::Keys;
+use crate::config::Config;
+
+/// Who may have what.
+#[derive(Debug)]
+pub struct Access {
+    keys: Keys,
+    transfers: Vec<Allowed>,
+    room: Arc<Semaphore>,
+    /// How often there was no room.
+    full: AtomicU64,
+}
+
+impl Access {
+    /// As the configuration says.
+    pub(crate) fn new(config: &Config, keys: Keys) -> Self {
+        let most = config.transfers.min(Semaphore::MAX_PERMITS);
+        let transfers = config.transfer_allow.clone();
+        Self { keys, transfers, room: Arc::new(Semaphore::new(most)), full: AtomicU64::new(0) }
+    }
+
+    /// The keys that messages may be signed with.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Whether zones are handed over to whoever asks from there, signed with that key.
+    pub(super) fn may_transfer(&self, address: IpAddr, signed: Option<&DomainName>) -> bool {
+        self.transfers.iter().any(|allowed| allowed.is(address, signed))
+    }
+
+    /// Room for one transfer, as long as this is held; `None`: there are as many as may be.
+    pub(super) fn room(&self) -> Option<OwnedSemaphorePermit> {
+        let room = Arc::clone(&self.room).try_acquire_owned().ok();
+        if room.is_none() {
+            self.full.fetch_add(1, Ordering::Relaxed);
+        }
+        room
+    }
+
+    /// How often there was no room for a transfer.
+    pub(crate) fn full(&self) -> u64 {
+        self.full.load(Ordering::Relaxed)
+    }
+}
+
+/// Nobody may do anything.
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            keys: Keys::default(),
+            transfers: Vec::new(),
+            room: Arc::new(Semaphore::new(0)),
+            full: AtomicU64::new(0),
+        }
+    }
+}
