@@ -105,19 +105,20 @@ struct Options {
     version: u8,
 }
 
-struct Reader<'m> {
-    message: &'m [u8],
-    at: usize,
+/// Reads a message from its beginning.
+pub(super) struct Reader<'m> {
+    pub(super) message: &'m [u8],
+    pub(super) at: usize,
 }
 
 impl<'m> Reader<'m> {
-    fn take(&mut self, length: usize) -> Option<&'m [u8]> {
+    pub(super) fn take(&mut self, length: usize) -> Option<&'m [u8]> {
         let taken = self.message.get(self.at..self.at.checked_add(length)?)?;
         self.at += length;
         Some(taken)
     }
 
-    fn word(&mut self) -> Option<u16> {
+    pub(super) fn word(&mut self) -> Option<u16> {
         self.take(2)?.first_chunk().map(|octets| u16::from_be_bytes(*octets))
     }
 

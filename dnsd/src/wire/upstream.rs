@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use model::record::MAX_TTL;
 use model::{DomainName, RecordData, RecordSet, RecordType};
 
+use super::decode::Reader;
 use super::{Edns, HEAD, Head, IN, Section, Writer, flags, opcode};
 
 /// The largest UDP answer that we ask for: one that no usual network cuts into pieces (DNS flag day 2020).
@@ -91,11 +92,6 @@ pub fn read(message: &[u8], id: u16, ask: &Ask) -> Result<Told, Unfit> {
     Ok(Told { code: code | u16::from(high) << 4, truncated, sets })
 }
 
-struct Reader<'m> {
-    message: &'m [u8],
-    at: usize,
-}
-
 /// Sets that are not whole yet: their owners as they came first, TTLs, data.
 #[derive(Default)]
 struct Gathered {
@@ -125,17 +121,7 @@ impl Gathered {
     }
 }
 
-impl<'m> Reader<'m> {
-    fn take(&mut self, length: usize) -> Option<&'m [u8]> {
-        let taken = self.message.get(self.at..self.at.checked_add(length)?)?;
-        self.at += length;
-        Some(taken)
-    }
-
-    fn word(&mut self) -> Option<u16> {
-        self.take(2)?.first_chunk().map(|octets| u16::from_be_bytes(*octets))
-    }
-
+impl Reader<'_> {
     /// Whether the question is the one that was asked; `None` where it is malformed.
     fn repeats(&mut self, ask: &Ask) -> Option<bool> {
         let name = self.name()?;
