@@ -41,7 +41,8 @@ pub struct Config {
     pub zone: Option<DomainName>,
     /// How long answers about a service may be kept where it does not say so, in whole seconds.
     pub ttl_service: Duration,
-    /// How long those about hosts, name servers and the zone itself may be kept, in whole seconds.
+    /// How long those about hosts, name servers and the zone itself may be kept, and records that are facts, where neither they nor their
+    /// zone's SOA say it; in whole seconds.
     pub ttl_host: Duration,
     /// How long it may be remembered that something is not there, in whole seconds.
     pub negative_ttl: Duration,

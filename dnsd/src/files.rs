@@ -1,5 +1,6 @@
 //! Zone files, read from disk: at the start and whenever the configuration is read again; never on the way of a question.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -175,6 +176,11 @@ impl FileZones {
 
     pub(crate) fn zones(&self) -> impl Iterator<Item = &Arc<Zone>> {
         self.0.iter().map(|(_, zone)| zone)
+    }
+
+    /// Where they begin.
+    pub(crate) fn apexes(&self) -> BTreeSet<DomainName> {
+        self.zones().map(|zone| zone.apex().clone()).collect()
     }
 }
 

@@ -54,8 +54,8 @@ impl Doer {
         match task.work {
             Work::Forward => {
                 let forward = self.shared.forward.as_ref()?;
-                let zones = self.shared.zones.load_full();
-                forward.answer(&zones, &task.message, client.over, fastrand::u64(..), out).await
+                let served = self.shared.served.load_full();
+                forward.answer(served.zones(), &task.message, client.over, fastrand::u64(..), out).await
             }
         }
     }

@@ -5,9 +5,10 @@
 //! whatever a client sent.
 //!
 //! ```text
-//! listen ─► wire::decode ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
-//!                             └─► later: forward ─► upstreams ─► respond …
-//! zone files, snapshot ─► ZoneSet ─┘  swapped by one pointer, off the way of a question
+//! listen ─► wire::decode ─► ready? ─► respond ─► listen
+//!                             └─ no ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
+//!                                        └─ not ours ─► later: forward ─► upstreams ─► respond …
+//! zone files, snapshot ─► ZoneSet, and what is ready of it: swapped by one pointer, off the way of a question
 //! ```
 
 pub mod config;
@@ -19,10 +20,13 @@ pub mod later;
 mod listen;
 pub mod metrics;
 pub mod query;
+pub mod ready;
 pub mod respond;
+mod served;
 pub mod wire;
 pub mod zone;
 
 pub use door::{Bound, Dnsd, Inputs, OpenError, bind, check};
 pub use files::{FileError, ZoneFile};
 pub use listen::BindError;
+pub use served::Served;

@@ -7,6 +7,7 @@ use model::RecordType;
 use crate::config::UDP_MESSAGE;
 use crate::forward::Policy;
 use crate::later::{Task, Work};
+use crate::ready::Index;
 use crate::respond::{self, Sent, UDP};
 use crate::wire::{Code, LARGEST, PLAIN_UDP, Query, Refused, decode};
 use crate::zone::{self, ZoneSet};
@@ -34,6 +35,8 @@ pub struct Client {
 pub struct Context<'a> {
     /// The zones.
     pub zones: &'a ZoneSet,
+    /// What is ready of them.
+    pub ready: &'a Index,
     /// Whose questions are forwarded where zones cannot answer them; `None`: nobody's.
     pub forward: Option<&'a Policy>,
 }
@@ -69,6 +72,10 @@ fn from_zones(context: &Context<'_>, message: &[u8], client: &Client, seed: u64,
         return Done::Answered(respond::refuse(&query.refused(code), out));
     }
     let limit = limit(&query, client.over);
+    let ready = context.ready.get(query.name, query.record_type);
+    if let Some(sent) = ready.and_then(|ready| respond::ready(&query, ready, limit, seed, out)) {
+        return Done::Answered(sent);
+    }
     let question = query.question();
     let answer = zone::answer(context.zones, &question);
     if let Some(forward) = context.forward.filter(|_| message.len() <= UDP_MESSAGE)

@@ -24,6 +24,7 @@ mod listeners;
 mod memory;
 mod names;
 mod operator;
+mod records;
 mod redis;
 mod redis_failovers;
 mod redis_faults;

@@ -9,7 +9,7 @@ use super::exposition::Exposition;
 
 /// Adds what DNS counted so far.
 pub(super) fn expose(out: &mut Exposition, dns: &Dnsd) {
-    let (totals, zones) = (dns.totals(), dns.zones());
+    let (totals, served) = (dns.totals(), dns.served());
     let over = [("udp", totals.udp), ("tcp", totals.tcp)];
     out.counters("portico_dns_messages_total", "DNS messages that came, by transport.", "transport", over);
     let answers = Code::ALL.iter().map(|code| code.name()).zip(totals.answers);
@@ -32,9 +32,9 @@ pub(super) fn expose(out: &mut Exposition, dns: &Dnsd) {
     if let Some(forwarded) = dns.forwarded() {
         expose_forwarded(out, &forwarded);
     }
-    out.gauge("portico_dns_zones", "Zones that are answered from.", zones.zones().len() as f64);
+    out.gauge("portico_dns_zones", "Zones that are answered from.", served.zones().zones().len() as f64);
     let help = "The revision questions are answered at.";
-    out.gauge("portico_dns_serving_revision", help, zones.revision().number() as f64);
+    out.gauge("portico_dns_serving_revision", help, served.zones().revision().number() as f64);
 }
 
 /// What was forwarded.

@@ -38,15 +38,15 @@ use crate::forward::Forward;
 use crate::later::Doer;
 use crate::metrics::Block;
 use crate::query::{self, Client, Context, Done};
-use crate::zone::ZoneSet;
+use crate::served::Served;
 use admission::Admission;
 pub(crate) use later::{Jobs, Queue};
 
 /// What all threads share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// The zones that are answered from.
-    pub(crate) zones: ArcSwap<ZoneSet>,
+    /// What is answered from.
+    pub(crate) served: ArcSwap<Served>,
     /// True once no more is taken.
     pub(crate) ended: AtomicBool,
     /// The settings.
@@ -61,12 +61,12 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// With the other end of its queue.
-    pub(crate) fn new(zones: ZoneSet, config: Config, upstreams: &[SocketAddr]) -> (Arc<Self>, Jobs) {
+    pub(crate) fn new(served: Served, config: Config, upstreams: &[SocketAddr]) -> (Arc<Self>, Jobs) {
         let (later, jobs) = later::queue();
         let admission = Admission::new(config.tcp_connections, config.tcp_connections_per_address);
         let forward = Forward::to(upstreams, &config);
         let shared = Self {
-            zones: ArcSwap::from_pointee(zones),
+            served: ArcSwap::from_pointee(served),
             ended: AtomicBool::new(false),
             config,
             admission,
@@ -77,8 +77,8 @@ impl Shared {
     }
 
     /// What messages are answered from now.
-    pub(crate) fn context<'a>(&'a self, zones: &'a ZoneSet) -> Context<'a> {
-        Context { zones, forward: self.forward.as_ref().map(|forward| &forward.policy) }
+    pub(crate) fn context<'a>(&'a self, served: &'a Served) -> Context<'a> {
+        Context { forward: self.forward.as_ref().map(|forward| &forward.policy), ..served.context() }
     }
 }
 

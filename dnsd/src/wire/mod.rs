@@ -11,6 +11,7 @@ pub mod upstream;
 
 pub use decode::{Edns, Query, Refusal, Refused, decode, refusal};
 pub use encode::{Full, Head, Section, Writer};
+pub(crate) use encode::{POINTER, opt};
 
 /// A message's head (RFC 1035 §4.1.1).
 pub const HEAD: usize = 12;
