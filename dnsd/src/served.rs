@@ -28,7 +28,7 @@ impl Served {
         &self.zones
     }
 
-    /// What messages are answered from, where nothing is forwarded.
+    /// What messages are answered from; nobody's are forwarded.
     pub fn context(&self) -> Context<'_> {
         Context { zones: &self.zones, ready: &self.ready, forward: None }
     }

@@ -50,12 +50,6 @@ impl ZoneSet {
         self.zones.get(Key::of(apex).octets())
     }
 
-    /// Whether a name belongs to one of the zones.
-    pub fn holds(&self, name: &DomainName) -> bool {
-        let key = Key::of(name);
-        self.find(&key, key.depth()).is_some()
-    }
-
     /// The zones that are not the same as in `older`, there and here.
     pub(crate) fn differing<'z>(
         &'z self,
@@ -65,6 +59,12 @@ impl ZoneSet {
         let there = self.zones.iter().map(|(apex, zone)| (older.zones.get(apex), Some(zone)));
         let both = gone.map(|(_, zone)| (Some(zone), None)).chain(there);
         both.filter(|pair| !matches!(pair, (Some(before), Some(after)) if Arc::ptr_eq(before, after)))
+    }
+
+    /// Whether a name belongs to one of the zones.
+    pub fn holds(&self, name: &DomainName) -> bool {
+        let key = Key::of(name);
+        self.find(&key, key.depth()).is_some()
     }
 
     /// The zone that a name belongs to: of those it is at or below, the one with the longest apex, which has at most so many labels.
