@@ -118,6 +118,8 @@ fn of_registry(out: &mut Exposition, registry: &RegistryStatus) {
     );
     out.gauge("portico_registry_revision", "The revision of the newest snapshot.", registry.revision as f64);
     out.gauge("portico_facts", "Facts in the newest snapshot.", registry.facts as f64);
+    let kinds = registry.facts_by_kind.iter().map(|(kind, count)| (vec![kind.as_str()], *count as f64));
+    out.gauges("portico_facts_by_kind", "Facts in the newest snapshot, by kind.", &["kind"], kinds);
     let help = "Entries of the registry that are set aside; `portico verify` lists them.";
     out.gauge("portico_quarantined_entries", help, registry.quarantined as f64);
 }

@@ -1,8 +1,10 @@
 //! What is wrong with the registry, in a snapshot and with the endpoints: a function of values.
 //!
-//! Order: the registry itself, entries that were set aside (clashes of two formats are among them), then the frontends, then dead endpoints.
+//! Order: the registry itself, entries that were set aside (clashes of two formats are among them), then the frontends, then what
+//! DNS does not serve, then dead endpoints.
 
-use model::{Address, DeadEndpoint, Endpoints, Frontend, HostPattern, Report, ServiceRef, Snapshot};
+use dnsd::zone::facts::Reason;
+use model::{Address, DeadEndpoint, Endpoints, FactKey, Frontend, HostPattern, Report, ServiceRef, Snapshot};
 use proxy::Refusal;
 use registry::{Link, State};
 
@@ -11,12 +13,14 @@ use crate::wire::{Finding, FindingKind, Verification};
 /// The lookup tries suffixes of at most this many labels, as hipache does.
 const SUFFIX_LABELS: usize = 5;
 
-/// Everything that is not as it should be, the first `limit` of it. `refused` says why the proxy connects to no endpoint of an address.
+/// Everything that is not as it should be, the first `limit` of it. `refused` says why the proxy connects to no endpoint of an address;
+/// `unserved` are the facts that have no place in DNS, where this process has it.
 pub(crate) fn verify(
     state: &State,
     snapshot: &Snapshot,
     report: Option<&Report>,
     refused: impl Fn(&Address) -> Option<Refusal>,
+    unserved: Vec<(FactKey, Reason)>,
     limit: usize,
 ) -> Verification {
     let quarantined = snapshot.quarantine().map(|(key, why)| Finding {
@@ -35,13 +39,25 @@ pub(crate) fn verify(
     let dead = report.into_iter().flat_map(|report| &report.dead);
     let dead = dead.filter(|dead| refused(&dead.address).is_none()).map(of_dead);
     let registry = of_registry(state).into_iter().chain(of_hold(state));
-    let mut all = registry.chain(quarantined).chain(frontends).chain(dead);
+    let mut all =
+        registry.chain(quarantined).chain(frontends).chain(unserved.into_iter().map(of_unserved)).chain(dead);
     let findings: Vec<_> = all.by_ref().take(limit).collect();
     Verification {
         revision: snapshot.revision().number(),
         facts: snapshot.len(),
         findings,
         left_out: all.count(),
+    }
+}
+
+/// A fact that has no place in DNS.
+fn of_unserved((key, reason): (FactKey, Reason)) -> Finding {
+    Finding {
+        kind: FindingKind::Unserved,
+        key: key.to_string(),
+        endpoint: None,
+        reason: reason.to_string(),
+        remedy: reason.remedy(),
     }
 }
 

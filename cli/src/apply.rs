@@ -189,5 +189,10 @@ mod tests {
             include_str!("../../config/host.example.json"),
             "host",
         );
+        same(
+            include_str!("../../config/record.example.yaml"),
+            include_str!("../../config/record.example.json"),
+            "record",
+        );
     }
 }

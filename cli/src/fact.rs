@@ -1,6 +1,6 @@
 //! What a fact says, in a few words.
 
-use admin::wire::{FactDoc, HostDoc, InstanceDoc, PortDoc, ProtocolDoc, ServiceDoc};
+use admin::wire::{FactDoc, HostDoc, InstanceDoc, PortDoc, ProtocolDoc, RecordDoc, ServiceDoc};
 use serde_json::Value;
 
 use crate::frontend::answers_of;
@@ -13,7 +13,18 @@ pub(crate) fn says(doc: &FactDoc) -> String {
         FactDoc::Service(ServiceDoc { ports, .. }) => ports.iter().map(port).collect::<Vec<_>>().join(", "),
         FactDoc::Instance(doc) => instance(doc),
         FactDoc::Host(HostDoc { addresses, .. }) => addresses.join(", "),
+        FactDoc::Record(doc) => data(doc),
     }
+}
+
+/// The first records, and the number of the others.
+pub(crate) fn data(doc: &RecordDoc) -> String {
+    const NAMED: usize = 3;
+    let mut named: Vec<String> = doc.data.iter().take(NAMED).cloned().collect();
+    if doc.data.len() > NAMED {
+        named.push(format!("{} more", doc.data.len() - NAMED));
+    }
+    named.join(", ")
 }
 
 /// `http 8080` or `dns 53/udp`.

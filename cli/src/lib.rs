@@ -28,6 +28,7 @@ mod json;
 mod name;
 mod named;
 mod printable;
+mod record;
 mod registry;
 mod rollback;
 mod status;
@@ -78,6 +79,9 @@ pub enum Command {
     /// Read and remove hosts: machines
     #[command(subcommand)]
     Host(named::HostCommand),
+    /// Read and write record sets: what DNS says beside the names of services
+    #[command(subcommand)]
+    Record(record::Command),
     /// Write facts from files of YAML or JSON; all or nothing
     Apply(apply::ApplyArgs),
     /// Remove the facts that files of YAML or JSON name; all or nothing
@@ -121,6 +125,7 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Service(command) => named::run_service(command, &client),
         Command::Instance(command) => named::run_instance(command, &client),
         Command::Host(command) => named::run_host(command, &client),
+        Command::Record(command) => record::run(command, &client),
         Command::Apply(args) => apply::run(args, false, &client),
         Command::Delete(args) => apply::run(args, true, &client),
         Command::Status(args) => status::run(args, &client),

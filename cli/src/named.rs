@@ -1,4 +1,5 @@
-//! `portico service …`, `portico instance …`, `portico host …`: list, show, remove. They are written with `portico apply`.
+//! `portico service …`, `portico instance …`, `portico host …`: list, show, remove. They are written with `portico apply`. What
+//! `portico record …` does alike is here, too.
 
 use admin::wire::{FactList, FactView, FactWritten, Named, ServiceDoc};
 use clap::{Args, Subcommand};
@@ -7,7 +8,7 @@ use ureq::http::Method;
 
 use crate::answer::Answer;
 use crate::client::Client;
-use crate::fact::{port, word};
+use crate::fact::{data, port, word};
 use crate::failure::Failure;
 use crate::frontend::line;
 use crate::name::{encode, quoted};
@@ -18,13 +19,15 @@ const PAGE: usize = 5000;
 
 /// What a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     /// Services.
     Service,
     /// Instances.
     Instance,
     /// Hosts.
     Host,
+    /// Record sets, named NAME/TYPE.
+    Record,
 }
 
 /// Read and remove services.
@@ -147,7 +150,7 @@ pub(crate) fn run_instance(command: &InstanceCommand, client: &Client) -> Result
 }
 
 /// Page after page.
-fn ls(kind: Kind, service: Option<&str>, client: &Client) -> Result<Answer, Failure> {
+pub(crate) fn ls(kind: Kind, service: Option<&str>, client: &Client) -> Result<Answer, Failure> {
     let path = match service {
         Some(service) => format!("/v1/services/{}/instances", encode(service)),
         None => format!("/v1/{}s", kind.name()),
@@ -167,12 +170,17 @@ fn table(kind: Kind, list: &FactList) -> String {
     let name = kind.name();
     if list.facts.views().is_empty() {
         let revision = list.revision;
-        return format!("no {name}s (revision {revision}); make one: portico apply -f {name}.yaml\n");
+        let make = match kind {
+            Kind::Record => "record add NAME TYPE DATA".to_owned(),
+            _ => format!("apply -f {name}.yaml"),
+        };
+        return format!("no {name}s (revision {revision}); make one: portico {make}\n");
     }
     let mut table = Table::new(match kind {
         Kind::Service => &["SERVICE", "PORTS", "REVISION"],
         Kind::Instance => &["INSTANCE", "ADDRESSES", "STATE", "WEIGHT", "LEASE", "REVISION"],
         Kind::Host => &["HOST", "ADDRESSES", "REVISION"],
+        Kind::Record => &["NAME", "TYPE", "TTL", "DATA", "REVISION"],
     });
     for view in list.facts.views() {
         let revision = view.revision.to_string();
@@ -185,6 +193,13 @@ fn table(kind: Kind, list: &FactList) -> String {
                 doc.state.map_or_else(|| "healthy".to_owned(), |state| word(&state)),
                 doc.weight.unwrap_or(1).to_string(),
                 doc.ttl.map_or_else(|| "-".to_owned(), |ttl| format!("{ttl} s")),
+                revision,
+            ]),
+            Named::Record(doc) => table.row([
+                doc.name.clone(),
+                doc.record_type.clone(),
+                doc.ttl.map_or_else(|| "-".to_owned(), |ttl| ttl.to_string()),
+                data(doc),
                 revision,
             ]),
             Named::Frontend(doc) => table.row([doc.host.clone(), String::new(), revision]),
@@ -200,7 +215,7 @@ fn ports(doc: &ServiceDoc) -> String {
     }
 }
 
-fn show(kind: Kind, name: &str, client: &Client) -> Result<Answer, Failure> {
+pub(crate) fn show(kind: Kind, name: &str, client: &Client) -> Result<Answer, Failure> {
     let view: FactView =
         client.get(&kind.url_of(name)?).map_err(|failure| kind.in_our_words(failure, name))?;
     Answer::new(&view, text(kind, &view)?)
@@ -231,13 +246,21 @@ fn in_words(value: &Value) -> String {
     }
 }
 
-fn rm(kind: Kind, name: &str, if_revision: Option<u64>, client: &Client) -> Result<Answer, Failure> {
+pub(crate) fn rm(
+    kind: Kind,
+    name: &str,
+    if_revision: Option<u64>,
+    client: &Client,
+) -> Result<Answer, Failure> {
     let conditions: Vec<_> = if_revision.iter().map(|n| ("If-Match", format!("\"{n}\""))).collect();
     let written: FactWritten = client
         .write(Method::DELETE, &kind.url_of(name)?, None::<&()>, &conditions)
         .map_err(|failure| kind.in_our_words(failure, name))?;
     let live = if written.live { "live" } else { "not live on this node yet" };
-    Answer::new(&written, line(&format!("{name} removed (revision {}, {live})", written.revision)))
+    Answer::new(
+        &written,
+        line(&format!("{} removed (revision {}, {live})", kind.spoken(name), written.revision)),
+    )
 }
 
 impl Kind {
@@ -246,11 +269,23 @@ impl Kind {
             Self::Service => "service",
             Self::Instance => "instance",
             Self::Host => "host",
+            Self::Record => "record",
+        }
+    }
+
+    /// A name as it stands on this command line.
+    fn spoken(self, name: &str) -> String {
+        match (self, name.rsplit_once('/')) {
+            (Self::Record, Some((name, record_type))) => format!("{} {}", quoted(name), quoted(record_type)),
+            _ => quoted(name),
         }
     }
 
     /// The API's URL path of one.
-    fn url_of(self, name: &str) -> Result<String, Failure> {
+    pub(crate) fn url_of(self, name: &str) -> Result<String, Failure> {
+        if let (Self::Record, Some((name, record_type))) = (self, name.rsplit_once('/')) {
+            return Ok(format!("/v1/records/{}/{}", encode(name), encode(record_type)));
+        }
         match (self, name.split_once('/')) {
             (Self::Instance, Some((service, name))) => {
                 Ok(format!("/v1/services/{}/instances/{}", encode(service), encode(name)))
@@ -263,12 +298,12 @@ impl Kind {
     }
 
     /// A problem in the words of this command line.
-    fn in_our_words(self, failure: Failure, name: &str) -> Failure {
+    pub(crate) fn in_our_words(self, failure: Failure, name: &str) -> Failure {
         let kind = self.name();
         match failure {
             Failure::Refused(mut problem) if problem.kind.ends_with(":conflict") => {
                 if let Some(revision) = problem.revision {
-                    let name = quoted(name);
+                    let name = self.spoken(name);
                     problem.remedy = format!(
                         "look at it with `portico {kind} show {name}`, then say --if-revision {revision}"
                     );
@@ -314,6 +349,15 @@ mod tests {
         web/web-1  10.0.0.7, fd00::7  healthy   1       10 s   8
         web/web-2  10.0.0.8           draining  3       -      9
         ");
+        let records = listed(
+            r#"{"revision":9,"records":[{"record":{"name":"a.example.","type":"A","ttl":60,"data":["10.0.0.1","10.0.0.2","10.0.0.3","10.0.0.4"]},"revision":8},
+            {"record":{"name":"b.example.","type":"TXT","data":["\"x\""]},"revision":9}],"next":null}"#,
+        );
+        insta::assert_snapshot!(table(Kind::Record, &records), @r#"
+        NAME        TYPE  TTL  DATA                                  REVISION
+        a.example.  A     60   10.0.0.1, 10.0.0.2, 10.0.0.3, 1 more  8
+        b.example.  TXT   -    "x"                                   9
+        "#);
         assert_eq!(table(Kind::Host, &none), "no hosts (revision 9); make one: portico apply -f host.yaml\n");
     }
 
@@ -337,5 +381,10 @@ mod tests {
         assert_eq!(Kind::Instance.url_of("web/web-1").unwrap(), "/v1/services/web/instances/web-1");
         assert_eq!(Kind::Host.url_of("a b").unwrap(), "/v1/hosts/a%20b");
         assert!(Kind::Instance.url_of("web").is_err());
+        assert_eq!(
+            Kind::Record.url_of("0/25.in-addr.arpa/PTR").unwrap(),
+            "/v1/records/0%2F25.in-addr.arpa/PTR"
+        );
+        assert_eq!(Kind::Record.spoken("*.a/TXT"), "'*.a' TXT");
     }
 }

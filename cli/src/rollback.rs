@@ -47,6 +47,8 @@ enum Only {
     Instances,
     /// Hosts.
     Hosts,
+    /// Record sets.
+    Records,
 }
 
 /// Runs it.
@@ -68,5 +70,6 @@ fn kind(only: Only) -> Kind {
         Only::Services => Kind::Services,
         Only::Instances => Kind::Instances,
         Only::Hosts => Kind::Hosts,
+        Only::Records => Kind::Records,
     }
 }

@@ -100,7 +100,8 @@ fn routes(registry: &RegistryStatus) -> String {
         1 => "1 fact".to_owned(),
         n => format!("{n} facts"),
     };
-    let mut said = vec![format!("revision {}", registry.revision), facts, age];
+    let mut said =
+        vec![format!("revision {}", registry.revision), format!("{facts}{}", kinds(registry)), age];
     if registry.from_cache {
         said.push("last known good from disk".to_owned());
     }
@@ -108,6 +109,17 @@ fn routes(registry: &RegistryStatus) -> String {
         said.push(format!("{} set aside (portico verify)", registry.quarantined));
     }
     said.join(", ")
+}
+
+/// How many there are of each kind, where there are several: ` (2 frontends, 1 host)`.
+fn kinds(registry: &RegistryStatus) -> String {
+    let of_kind = |(kind, count): (&String, &usize)| match count {
+        0 => None,
+        1 => Some(format!("1 {kind}")),
+        n => Some(format!("{n} {kind}s")),
+    };
+    let kinds: Vec<String> = registry.facts_by_kind.iter().filter_map(of_kind).collect();
+    if kinds.len() < 2 { String::new() } else { format!(" ({})", kinds.join(", ")) }
 }
 
 /// The two largest units.
@@ -152,6 +164,9 @@ mod tests {
                 held: None,
                 revision: 42,
                 facts: 3,
+                facts_by_kind: [("frontend", 2), ("host", 0), ("record", 1)]
+                    .map(|(kind, n)| (kind.to_owned(), n))
+                    .into(),
                 quarantined: 0,
             },
             proxy: Some(ProxyStatus {
@@ -174,7 +189,7 @@ mod tests {
         portico   0.1.0, node web-1, up 1 h 2 min
         ready     yes
         registry  redis://:***@10.0.0.5:6379/0: live, follows by client tracking
-        routes    revision 42, 3 facts, 1.2 s old
+        routes    revision 42, 3 facts (2 frontends, 1 record), 1.2 s old
         proxy     serves revision 42, 7 in flight, no endpoint out
         listens   http 0.0.0.0:8080
         listens   admin 127.0.0.1:8081
@@ -190,6 +205,7 @@ mod tests {
         lost.registry.age_ms = None;
         lost.registry.from_cache = true;
         lost.registry.facts = 1;
+        lost.registry.facts_by_kind = [("frontend".to_owned(), 1)].into();
         lost.registry.quarantined = 2;
         lost.registry.held =
             Some(HeldView { for_ms: 12_000, left_ms: 48_500, removes: 61, of: 70, older: false });

@@ -47,6 +47,7 @@ fn text_of(finding: &Finding) -> String {
         FindingKind::Rejected => "not usable",
         FindingKind::Empty => "no endpoint",
         FindingKind::Unreachable => "unreachable",
+        FindingKind::Unserved => "not in DNS",
         FindingKind::Dead => "out",
     };
     let endpoint = finding.endpoint.as_deref().map(|endpoint| format!(" {endpoint}")).unwrap_or_default();

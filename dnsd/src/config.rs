@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::DomainName;
 
 use crate::files::ZoneFile;
-use crate::transfer::{Allowed, Secondary};
+use crate::transfer::{Allowed, MayUpdate, Secondary};
 
 /// The largest message taken over UDP, in octets; what is longer is cut, and so malformed. Questions have some hundred.
 pub const UDP_MESSAGE: usize = 4096;
@@ -31,6 +31,17 @@ pub const NOTIFY_RETRY: Duration = Duration::from_secs(2);
 /// How often it is told in vain, before it is left to look by itself.
 pub const NOTIFY_TRIES: u32 = 5;
 
+/// The most record sets that one update changes: what the registry takes at once.
+pub const UPDATE_EDITS: usize = 1000;
+/// How many updates are remembered, for ten minutes each, so that none is made twice.
+pub const UPDATE_REPLAYS: usize = 20_000;
+/// How often an update is begun anew because somebody else changed the same sets.
+pub const UPDATE_TRIES: usize = 3;
+/// How long an update waits until what was written is served.
+pub const UPDATE_WAIT: Duration = Duration::from_secs(5);
+/// How many updates wait for the registry.
+pub const UPDATE_QUEUE: usize = 16;
+
 /// How DNS is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -42,7 +53,8 @@ pub struct Config {
     pub zone: Option<DomainName>,
     /// How long answers about a service may be kept where it does not say so, in whole seconds.
     pub ttl_service: Duration,
-    /// How long those about hosts, name servers and the zone itself may be kept, in whole seconds.
+    /// How long those about hosts, name servers and the zone itself may be kept, and records that are facts, where neither they nor their
+    /// zone's SOA say it; in whole seconds.
     pub ttl_host: Duration,
     /// How long it may be remembered that something is not there, in whole seconds.
     pub negative_ttl: Duration,
@@ -71,6 +83,8 @@ pub struct Config {
     pub transfers: usize,
     /// Who is told of changes.
     pub notify: Vec<Secondary>,
+    /// Who may change zones of the registry; empty: nobody.
+    pub update_allow: Vec<MayUpdate>,
 }
 
 impl Default for Config {
@@ -95,6 +109,7 @@ impl Default for Config {
             transfer_allow: Vec::new(),
             transfers: 16,
             notify: Vec::new(),
+            update_allow: Vec::new(),
         }
     }
 }

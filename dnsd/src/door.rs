@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use model::{Alarm, Revision, Snapshot};
+use model::{Alarm, FactKey, Revision, Snapshot};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Config;
-use crate::derived::Derived;
+use crate::derived::{Derived, sources};
 use crate::files::{FileError, FileZones, load_keys};
 use crate::listen::{self, BindError, Running, Shared, Sockets};
 use crate::metrics::{Limit, Metrics, Totals};
-use crate::transfer::Keys;
-use crate::zone::ZoneSet;
+use crate::served::Served;
+use crate::transfer::{Keys, Updater, Updates};
+use crate::zone::facts::{Reason, unserved};
+use crate::zone::sources::Sources;
 
 /// How long what was read may take to be answered once all ends.
 const END: Duration = Duration::from_secs(2);
@@ -27,6 +29,8 @@ pub struct Inputs {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// False until the facts are known: what no zone holds may be there until then.
     pub known: watch::Receiver<bool>,
+    /// Who writes what updates change; `None`: nobody does, and they fail.
+    pub updates: Option<Updates>,
     /// Told when a part that DNS lives by ends by a panic.
     pub alarm: Alarm,
 }
@@ -93,15 +97,23 @@ impl Bound {
     pub fn start(self, inputs: Inputs) -> std::io::Result<Dnsd> {
         let addresses: Arc<[SocketAddr]> = self.addresses().into();
         let (snapshot, known) = (Arc::clone(&inputs.snapshots.borrow()), *inputs.known.borrow());
-        let mut derived = Derived::new(&self.config, &addresses);
-        derived.follow(&snapshot, known);
-        let (shared, jobs) = Shared::new(derived.with(&self.files), self.config, self.keys);
+        let sources = Arc::new(sources(&self.config, &addresses));
+        let mut derived = Derived::new(Arc::clone(&sources));
+        derived.follow(&snapshot, known, self.files.apexes());
+        let (shared, jobs) = Shared::new(Served::new(derived.with(&self.files)), self.config, self.keys);
         let (end, ended) = watch::channel(false);
-        let Running { threads, blocks } =
-            listen::start(self.sockets, (&shared, jobs), &ended, &inputs.alarm)?;
         let files = Arc::new(Mutex::new(self.files));
         let (reloaded, reloads) = watch::channel(());
         let (serving, serves) = watch::channel(snapshot.revision());
+        let updater = Updater {
+            snapshots: inputs.snapshots.clone(),
+            serves: serves.clone(),
+            files: Arc::clone(&files),
+            updates: inputs.updates,
+            made: tokio::sync::Mutex::default(),
+        };
+        let Running { threads, blocks } =
+            listen::start(self.sockets, (&shared, jobs, updater), &ended, &inputs.alarm)?;
         let follower = Follower {
             shared: Arc::clone(&shared),
             derived,
@@ -129,6 +141,7 @@ impl Bound {
             metrics: Metrics::of(blocks),
             addresses,
             files,
+            sources,
             reloaded: Arc::new(reloaded),
             serves,
             end: Arc::new(end),
@@ -156,12 +169,11 @@ impl Follower {
             // Whether it is known is asked before what: what was not known is never told not to be there.
             let known = *self.known.borrow_and_update();
             let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
-            self.derived.follow(&snapshot, known);
-            let zones = {
-                let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-                self.derived.with(&files)
-            };
-            self.shared.zones.store(Arc::new(zones));
+            let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.derived.follow(&snapshot, known, files.apexes());
+            let zones = self.derived.with(&files);
+            let served = self.shared.served.load().next(zones);
+            self.shared.served.store(Arc::new(served));
             self.serving.send_replace(snapshot.revision());
             // The registry is gone, or DNS itself: what is served is served on.
             let changed = tokio::select! {
@@ -185,8 +197,9 @@ pub struct Dnsd {
     shared: Arc<Shared>,
     metrics: Metrics,
     addresses: Arc<[SocketAddr]>,
-    /// Locked when files are read and when zones are put together, never for a question.
+    /// Locked when files are read and when zones are put together or looked at, never for a question.
     files: Arc<Mutex<FileZones>>,
+    sources: Arc<Sources>,
     reloaded: Arc<watch::Sender<()>>,
     serves: watch::Receiver<Revision>,
     end: Arc<watch::Sender<bool>>,
@@ -207,9 +220,16 @@ impl Dnsd {
         totals
     }
 
-    /// The zones it answers from now.
-    pub fn zones(&self) -> Arc<ZoneSet> {
-        self.shared.zones.load_full()
+    /// What it answers from now.
+    pub fn served(&self) -> Arc<Served> {
+        self.shared.served.load_full()
+    }
+
+    /// The facts of a snapshot that it does not serve and that mean something to DNS, each with why: record sets, then services. Looks
+    /// at all of them: not for the way of a question.
+    pub fn unserved(&self, snapshot: &Snapshot) -> Vec<(FactKey, Reason)> {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).apexes();
+        unserved(snapshot, &self.sources, files)
     }
 
     /// The revision it answers at, anew whenever that is another one.

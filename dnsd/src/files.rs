@@ -1,5 +1,6 @@
 //! Zone files, read from disk: at the start and whenever the configuration is read again; never on the way of a question.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -106,7 +107,8 @@ pub(crate) fn load_keys(config: &Config) -> Result<Keys, FileError> {
     let asked =
         config.transfer_allow.iter().filter_map(|allowed| Some(("dns.transfer_allow", allowed.key()?)));
     let told = config.notify.iter().filter_map(|secondary| Some(("dns.notify", secondary.key.as_ref()?)));
-    for (setting, key) in asked.chain(told) {
+    let may = config.update_allow.iter().filter_map(|may| Some(("dns.update_allow", may.key()?)));
+    for (setting, key) in asked.chain(told).chain(may) {
         if keys.get(key).is_none() {
             return Err(FileError::NoKey { setting, key: key.clone() });
         }
@@ -213,6 +215,11 @@ impl FileZones {
 
     pub(crate) fn zones(&self) -> impl Iterator<Item = &Arc<Zone>> {
         self.0.iter().map(|(_, zone)| zone)
+    }
+
+    /// Where they begin.
+    pub(crate) fn apexes(&self) -> BTreeSet<DomainName> {
+        self.zones().map(|zone| zone.apex().clone()).collect()
     }
 }
 

@@ -5,8 +5,9 @@
 //! whatever a client sent.
 //!
 //! ```text
-//! listen ─► wire::decode ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
-//! zone files, snapshot ─► ZoneSet ─┘  swapped by one pointer, off the way of a question
+//! listen ─► wire::decode ─► ready? ─► respond ─► listen
+//!                             └─ no ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
+//! zone files, snapshot ─► ZoneSet, and what is ready of it: swapped by one pointer, off the way of a question
 //!                            └─► transfer ─► other servers
 //! ```
 
@@ -18,7 +19,9 @@ pub mod later;
 mod listen;
 pub mod metrics;
 pub mod query;
+pub mod ready;
 pub mod respond;
+mod served;
 pub mod transfer;
 pub mod wire;
 pub mod zone;
@@ -26,3 +29,4 @@ pub mod zone;
 pub use door::{Bound, Dnsd, Inputs, OpenError, bind, check};
 pub use files::{FileError, ZoneFile};
 pub use listen::BindError;
+pub use served::Served;

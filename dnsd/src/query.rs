@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use model::RecordType;
 
 use crate::later::Task;
+use crate::ready::Index;
 use crate::respond::{self, Sent, UDP};
 use crate::transfer::{self, Access, Signer, Transfer};
 use crate::wire::{Code, LARGEST, PLAIN_UDP, Query, Refused, decode};
@@ -33,6 +34,8 @@ pub struct Client {
 pub struct Context<'a> {
     /// The zones.
     pub zones: &'a ZoneSet,
+    /// What is ready of them.
+    pub ready: &'a Index,
     /// Who may have more than answers.
     pub access: &'a Access,
 }
@@ -52,6 +55,9 @@ pub enum Done {
 
 /// Answers one message: the answer goes to the end of `out`. The order of records is drawn from `seed`.
 pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64, out: &mut Vec<u8>) -> Done {
+    if transfer::is_update(message) {
+        return transfer::update(context, message, client, out);
+    }
     let query = match decode(message) {
         Ok(query) => query,
         Err(Refused::Silent) => return Done::Dropped,
@@ -68,8 +74,12 @@ pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64,
         transfer::begin(context, &query, message, client, &mut signer, out)
     } else {
         let limit = limit(&query, client.over).saturating_sub(signer.as_ref().map_or(0, Signer::room));
-        let answer = zone::answer(context.zones, &query.question());
-        Done::Answered(respond::respond(&query, &answer, limit, seed, out))
+        let ready = context.ready.get(query.name, query.record_type);
+        let ready = ready.and_then(|ready| respond::ready(&query, ready, limit, seed, out));
+        Done::Answered(ready.unwrap_or_else(|| {
+            let answer = zone::answer(context.zones, &query.question());
+            respond::respond(&query, &answer, limit, seed, out)
+        }))
     };
     if let (Done::Answered(_), Some(signer)) = (&done, &mut signer) {
         signer.sign(out, start, transfer::now());

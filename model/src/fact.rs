@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::domain_name::{DomainName, DomainNameError};
 use crate::frontend::Frontend;
 use crate::host::Host;
 use crate::host_pattern::{HostPattern, HostPatternError};
 use crate::instance::Instance;
 use crate::label::{HostName, InstanceName, LabelError, ServiceName};
 use crate::path_prefix::{PathPrefix, PathPrefixError};
+use crate::record::{RecordFact, RecordType, RecordTypeError};
 use crate::revision::Revision;
 use crate::service::Service;
 
@@ -23,6 +25,8 @@ pub enum Fact {
     Instance(Box<Instance>),
     /// A machine.
     Host(Box<Host>),
+    /// The records of one name and type.
+    Record(Box<RecordFact>),
 }
 
 /// What a fact is about.
@@ -36,6 +40,8 @@ pub enum FactKind {
     Instance,
     /// A host.
     Host,
+    /// A record set.
+    Record,
 }
 
 /// The name of a fact: at most one fact stands under a key.
@@ -59,18 +65,26 @@ pub enum FactKey {
     },
     /// A host, by its name.
     Host(HostName),
+    /// A record set, by its name and type.
+    Record {
+        /// Whose records, in lower case.
+        name: DomainName,
+        /// Of which type.
+        record_type: RecordType,
+    },
 }
 
 /// A fact's key where it stands: facts are ordered and found by it without a copy of it.
 ///
-/// One kind after the other, the instances of one service side by side: each is a range. No name is empty, so an empty one is the place
-/// before all of them.
+/// One kind after the other, the instances of one service side by side, the records below a name behind those at it (RFC 4034 §6.1): each
+/// is a range. No name is empty, so an empty one is the place before all of them; so is the root without a type among records.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum KeyRef<'a> {
     Frontend { host: &'a HostPattern, path: &'a PathPrefix },
     Service(&'a str),
     Instance { service: &'a str, name: &'a str },
     Host(&'a str),
+    Record { name: &'a DomainName, record_type: RecordType },
 }
 
 impl Fact {
@@ -81,6 +95,7 @@ impl Fact {
             Self::Service(service) => service.key(),
             Self::Instance(instance) => instance.key(),
             Self::Host(host) => host.key(),
+            Self::Record(record) => record.key(),
         }
     }
 
@@ -91,6 +106,7 @@ impl Fact {
             Self::Service(_) => FactKind::Service,
             Self::Instance(_) => FactKind::Instance,
             Self::Host(_) => FactKind::Host,
+            Self::Record(_) => FactKind::Record,
         }
     }
 
@@ -103,7 +119,7 @@ impl Fact {
     pub const fn as_frontend(&self) -> Option<&Frontend> {
         match self {
             Self::Frontend(frontend) => Some(frontend),
-            Self::Service(_) | Self::Instance(_) | Self::Host(_) => None,
+            Self::Service(_) | Self::Instance(_) | Self::Host(_) | Self::Record(_) => None,
         }
     }
 
@@ -115,6 +131,7 @@ impl Fact {
                 KeyRef::Instance { service: instance.service.as_str(), name: instance.name.as_str() }
             }
             Self::Host(host) => KeyRef::Host(host.name.as_str()),
+            Self::Record(record) => KeyRef::Record { name: record.name(), record_type: record.record_type() },
         }
     }
 }
@@ -127,7 +144,7 @@ impl From<Frontend> for Fact {
 
 impl FactKind {
     /// All kinds, in the order of their facts.
-    pub const ALL: [Self; 4] = [Self::Frontend, Self::Service, Self::Instance, Self::Host];
+    pub const ALL: [Self; 5] = [Self::Frontend, Self::Service, Self::Instance, Self::Host, Self::Record];
 
     /// Its name, with which the keys of its facts begin.
     pub const fn name(self) -> &'static str {
@@ -136,6 +153,7 @@ impl FactKind {
             Self::Service => "service",
             Self::Instance => "instance",
             Self::Host => "host",
+            Self::Record => "record",
         }
     }
 
@@ -146,6 +164,7 @@ impl FactKind {
             Self::Service => "services",
             Self::Instance => "instances",
             Self::Host => "hosts",
+            Self::Record => "records",
         }
     }
 
@@ -156,6 +175,7 @@ impl FactKind {
             Self::Service => "a service",
             Self::Instance => "an instance",
             Self::Host => "a host",
+            Self::Record => "a record set",
         }
     }
 }
@@ -170,7 +190,7 @@ impl fmt::Display for FactKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FactKeyError {
     /// It does not start with a kind that exists.
-    #[error("a key starts with `frontend:`, `service:`, `instance:` or `host:`")]
+    #[error("a key starts with `frontend:`, `service:`, `instance:`, `host:` or `record:`")]
     Kind,
     /// The host part is malformed.
     #[error(transparent)]
@@ -184,6 +204,15 @@ pub enum FactKeyError {
     /// An instance without its service, or the other way round.
     #[error("an instance's key is `instance:SERVICE/NAME`")]
     Instance,
+    /// A record set's name is malformed.
+    #[error(transparent)]
+    DomainName(#[from] DomainNameError),
+    /// A record set's type is none.
+    #[error(transparent)]
+    Type(#[from] RecordTypeError),
+    /// A record set without its type.
+    #[error("a record set's key is `record:NAME/TYPE`")]
+    Record,
 }
 
 impl FactKey {
@@ -198,6 +227,7 @@ impl FactKey {
                 KeyRef::Instance { service: service.as_str(), name: name.as_str() }
             }
             Self::Host(name) => KeyRef::Host(name.as_str()),
+            Self::Record { name, record_type } => KeyRef::Record { name, record_type: *record_type },
         }
     }
 
@@ -208,6 +238,7 @@ impl FactKey {
             Self::Service(_) => FactKind::Service,
             Self::Instance { .. } => FactKind::Instance,
             Self::Host(_) => FactKind::Host,
+            Self::Record { .. } => FactKind::Record,
         }
     }
 
@@ -229,13 +260,20 @@ impl FactKey {
                 Ok(Self::Instance { service: ServiceName::parse(service)?, name: InstanceName::parse(name)? })
             }
             "host" => Ok(Self::Host(HostName::parse(rest)?)),
+            "record" => {
+                // A name may have slashes (RFC 2317), a type has none.
+                let (name, record_type) = rest.rsplit_once('/').ok_or(FactKeyError::Record)?;
+                let name = DomainName::parse(name)?.folded();
+                Ok(Self::Record { name, record_type: RecordType::parse(record_type)? })
+            }
             _ => Err(FactKeyError::Kind),
         }
     }
 }
 
 impl fmt::Display for FactKey {
-    /// `frontend:www.example.com/api`, where a root path is left out; `service:web`, `instance:web/web-1`, `host:node-1`.
+    /// `frontend:www.example.com/api`, where a root path is left out; `service:web`, `instance:web/web-1`, `host:node-1`,
+    /// `record:www.example.com./A`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Frontend { host, path } if path.is_root() => write!(f, "frontend:{host}"),
@@ -243,6 +281,7 @@ impl fmt::Display for FactKey {
             Self::Service(name) => write!(f, "service:{name}"),
             Self::Instance { service, name } => write!(f, "instance:{service}/{name}"),
             Self::Host(name) => write!(f, "host:{name}"),
+            Self::Record { name, record_type } => write!(f, "record:{}/{record_type}", name.folded()),
         }
     }
 }
@@ -300,6 +339,10 @@ mod tests {
             "service:web",
             "instance:web/web-1",
             "host:node-1",
+            "record:www.example.com./A",
+            "record:0/25.2.0.192.in-addr.arpa./PTR",
+            "record:a\\.b\\032c./TYPE65534",
+            "record:./SOA",
         ] {
             assert_eq!(FactKey::parse(text).map(|key| key.to_string()), Ok(text.to_owned()));
         }
@@ -311,6 +354,11 @@ mod tests {
         assert_eq!(FactKey::parse("instance:web"), Err(FactKeyError::Instance));
         assert_eq!(FactKey::parse("instance:web/"), Err(FactKeyError::Name(LabelError::Empty)));
         assert_eq!(FactKey::parse("instance:web/a/b"), Err(FactKeyError::Name(LabelError::Character)));
+        let spelled = FactKey::parse("record:WWW.Example/aaaa").map(|key| key.to_string());
+        assert_eq!(spelled, Ok("record:www.example./AAAA".to_owned()));
+        assert_eq!(FactKey::parse("record:www.example."), Err(FactKeyError::Record));
+        assert_eq!(FactKey::parse("record:/A"), Err(FactKeyError::DomainName(DomainNameError::Empty)));
+        assert_eq!(FactKey::parse("record:a./B"), Err(FactKeyError::Type(RecordTypeError)));
         assert_eq!(FactKey::parse("host:-"), Err(FactKeyError::Name(LabelError::Hyphen)));
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Change ──► Snapshot@41.apply ──► Snapshot@42 ──► RouteTable, zones, turns
-//! Fact = Frontend | Service | Instance | Host    Stated = Fact + Revision + Origin    Quarantined = what could not become a Fact
+//! Fact = Frontend | Service | Instance | Host | Record    Stated = Fact + Revision + Origin    Quarantined = what could not become a Fact
 //! ```
 
 mod alarm;
@@ -58,7 +58,7 @@ pub use metadata::{MAX_METADATA, Metadata, MetadataError};
 pub use path_prefix::{PathPrefix, PathPrefixError};
 pub use policy::{BalanceKind, HashKey, Policy, Timeouts};
 pub use rare::{Rare, Usual};
-pub use record::{RecordData, RecordSet, RecordType};
+pub use record::{RecordData, RecordFact, RecordSet, RecordType};
 pub use report::{DeadEndpoint, NodeId, Report};
 pub use revision::Revision;
 pub use service::{MAX_PORTS, MAX_TTL, Port, Ports, PortsError, Protocol, Service, Ttl, TtlError, WhenEmpty};

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use crate::change::Change;
+use crate::domain_name::DomainName;
 use crate::fact::{Fact, FactKey, FactKind, KeyRef, Quarantined, Stated};
 use crate::facts::Facts;
 use crate::frontend::Frontend;
 use crate::host::Host;
 use crate::instance::Instance;
 use crate::label::ServiceName;
+use crate::record::{RecordFact, RecordType};
 use crate::revision::Revision;
 use crate::service::Service;
 
@@ -123,13 +125,47 @@ impl Snapshot {
         self.facts.from(KeyRef::Host("")).map_while(host)
     }
 
+    /// The record sets, by name in canonical order (RFC 4034 §6.1) and type.
+    pub fn records(&self) -> impl Iterator<Item = (&RecordFact, &Stated)> {
+        self.records_at_or_below(&DomainName::root())
+    }
+
+    /// The record sets of one name and of those below it, in that order; costs work in proportion to them.
+    pub fn records_at_or_below<'a>(
+        &'a self,
+        name: &DomainName,
+    ) -> impl Iterator<Item = (&'a RecordFact, &'a Stated)> + use<'a> {
+        let first = KeyRef::Record { name, record_type: RecordType(0) };
+        let name = name.clone();
+        self.facts
+            .from(first)
+            .map_while(record)
+            .take_while(move |(record, _)| record.name().is_at_or_below(&name))
+    }
+
+    /// The record sets of one name, by type.
+    pub fn records_at<'a>(
+        &'a self,
+        name: &DomainName,
+    ) -> impl Iterator<Item = (&'a RecordFact, &'a Stated)> + use<'a> {
+        let same = name.clone();
+        self.records_at_or_below(name).take_while(move |(record, _)| *record.name() == same)
+    }
+
+    /// The record set of this name and type.
+    pub fn record(&self, name: &DomainName, record_type: RecordType) -> Option<(&RecordFact, &Stated)> {
+        record(self.facts.get(&FactKey::Record { name: name.clone(), record_type })?)
+    }
+
     /// The facts of one kind that stand behind `after`, which is a key of it, in their order; all without it.
     pub fn of_kind(&self, kind: FactKind, after: Option<&FactKey>) -> impl Iterator<Item = &Stated> {
+        let root = DomainName::root();
         let first = match kind {
             FactKind::Frontend => None,
             FactKind::Service => Some(KeyRef::Service("")),
             FactKind::Instance => Some(KeyRef::Instance { service: "", name: "" }),
             FactKind::Host => Some(KeyRef::Host("")),
+            FactKind::Record => Some(KeyRef::Record { name: &root, record_type: RecordType(0) }),
         };
         let from = first.filter(|_| after.is_none()).map(|first| self.facts.from(first));
         let behind = from.is_none().then(|| self.facts.after(after));
@@ -202,6 +238,13 @@ fn instance(stated: &Stated) -> Option<(&Instance, &Stated)> {
 fn host(stated: &Stated) -> Option<(&Host, &Stated)> {
     match &*stated.fact {
         Fact::Host(host) => Some((host, stated)),
+        _ => None,
+    }
+}
+
+fn record(stated: &Stated) -> Option<(&RecordFact, &Stated)> {
+    match &*stated.fact {
+        Fact::Record(record) => Some((record, stated)),
         _ => None,
     }
 }

@@ -80,7 +80,8 @@ fn split(document: Value) -> Result<(FactKind, Value), FormatError> {
     let wrong = |place: &str, reason: String| FormatError {
         place: place.to_owned(),
         reason,
-        remedy: "write `kind: service`, `instance`, `host` or `frontend` beside its other fields".to_owned(),
+        remedy: "write `kind: service`, `instance`, `host`, `record` or `frontend` beside its other fields"
+            .to_owned(),
     };
     let Value::Object(mut object) = document else {
         return Err(wrong("", "it is not a document with fields".to_owned()));

@@ -1,4 +1,4 @@
-//! Services, instances and hosts: a page of them, one of them, put, delete. As frontends, by names that need no query.
+//! Services, instances, hosts and record sets: a page of them, one of them, put, delete. As frontends, by names that need no query.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use axum::extract::{FromRequestParts, RawPathParams, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use model::{DomainName, RecordType};
 use model::{Fact, FactKey, FactKind, HostName, InstanceName, LabelError, ServiceName, Snapshot, Stated};
 use registry::format::native;
 use registry::{Expected, PublishError};
@@ -29,6 +30,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Subject {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let names = Names::from_request_parts(parts, state).await?;
+        if let Some(name) = &names.record {
+            return record(name, names.record_type.as_deref().unwrap_or_default()).map(Self);
+        }
         Ok(Self(match (&names.service, &names.instance, &names.host) {
             (Some(service), Some(name), _) => FactKey::Instance {
                 service: name_of("service", service, ServiceName::parse)?,
@@ -48,6 +52,8 @@ struct Names {
     service: Option<String>,
     instance: Option<String>,
     host: Option<String>,
+    record: Option<String>,
+    record_type: Option<String>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Names {
@@ -62,6 +68,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Names {
             let place = match param {
                 "service" => &mut names.service,
                 "instance" => &mut names.instance,
+                "record" => &mut names.record,
+                "type" => &mut names.record_type,
                 _ => &mut names.host,
             };
             *place = Some(text.to_owned());
@@ -70,12 +78,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Names {
     }
 }
 
+fn record(name: &str, record_type: &str) -> Result<FactKey, Problem> {
+    let name = DomainName::parse(name).map_err(|error| {
+        let remedy = "write a domain name, such as `www.example.com.`";
+        Problem::invalid("name", error.to_string(), remedy)
+    })?;
+    let record_type = RecordType::parse(record_type)
+        .map_err(|error| Problem::invalid("type", error.to_string(), "write `A`, `TXT`, `CAA` …"))?;
+    Ok(FactKey::Record { name: name.folded(), record_type })
+}
+
 fn name_of<T>(field: &str, text: &str, parse: impl Fn(&str) -> Result<T, LabelError>) -> Result<T, Problem> {
     let remedy = "write a part of a domain name, such as `web-1`";
     parse(text).map_err(|error| Problem::invalid(field, error.to_string(), remedy))
 }
 
-/// `GET /v1/services`, `/v1/instances`, `/v1/hosts`, `?limit=&after=`
+/// `GET /v1/services`, `/v1/instances`, `/v1/hosts`, `/v1/records`, `?limit=&after=`
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     uri: Uri,
@@ -129,6 +147,7 @@ fn page<'s>(
         FactKind::Service => Listed::Services(views),
         FactKind::Instance => Listed::Instances(views),
         FactKind::Host => Listed::Hosts(views),
+        FactKind::Record => Listed::Records(views),
     };
     json(StatusCode::OK, &FactList { revision: snapshot.revision().number(), facts, next })
 }
@@ -143,6 +162,7 @@ fn named(fact: &Fact) -> Named {
         Fact::Service(service) => Named::Service((&**service).into()),
         Fact::Instance(instance) => Named::Instance((&**instance).into()),
         Fact::Host(host) => Named::Host((&**host).into()),
+        Fact::Record(record) => Named::Record((&**record).into()),
     }
 }
 
@@ -241,6 +261,10 @@ fn read(key: &FactKey, body: &[u8]) -> Result<Fact, Problem> {
         }
         FactKey::Service(name) => name.to_string(),
         FactKey::Host(name) => name.to_string(),
+        FactKey::Record { name, record_type } => {
+            object.entry("type").or_insert_with(|| record_type.to_string().into());
+            name.to_string()
+        }
         FactKey::Frontend { .. } => String::new(),
     };
     object.entry("name").or_insert_with(|| said.into());

@@ -97,6 +97,7 @@ fn kind(kind: Kind) -> FactKind {
         Kind::Services => FactKind::Service,
         Kind::Instances => FactKind::Instance,
         Kind::Hosts => FactKind::Host,
+        Kind::Records => FactKind::Record,
     }
 }
 

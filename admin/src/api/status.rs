@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use model::FactKind;
 use registry::Link;
 
 use super::json;
@@ -62,6 +63,7 @@ pub(crate) fn registry_status(app: &App, now: Instant) -> RegistryStatus {
         }),
         revision: snapshot.revision().number(),
         facts: snapshot.len(),
+        facts_by_kind: FactKind::ALL.map(|kind| (kind.name().to_owned(), snapshot.count(kind))).into(),
         quarantined: snapshot.quarantine().len(),
     }
 }

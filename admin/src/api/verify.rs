@@ -18,10 +18,12 @@ pub(crate) async fn verify(State(app): State<Arc<App>>) -> Result<Response, Prob
     let state = app.doors.registry.state().borrow().clone();
     let limit = app.config.page;
     let proxy = app.doors.proxy.clone();
+    let dns = app.doors.dns.clone();
     let refused = move |address: &model::Address| proxy.as_ref()?.refuses(address);
     // A million facts take a while: other tasks of the runtime go on meanwhile.
     let verified = tokio::task::spawn_blocking(move || {
-        verify::verify(&state, &snapshot, report.as_deref(), refused, limit)
+        let unserved = dns.map(|dns| dns.unserved(&snapshot)).unwrap_or_default();
+        verify::verify(&state, &snapshot, report.as_deref(), refused, unserved, limit)
     })
     .await;
     let found = verified.map_err(|error| {

@@ -8,7 +8,7 @@ use super::exposition::Exposition;
 
 /// Adds what DNS counted so far.
 pub(super) fn expose(out: &mut Exposition, dns: &Dnsd) {
-    let (totals, zones) = (dns.totals(), dns.zones());
+    let (totals, served) = (dns.totals(), dns.served());
     let over = [("udp", totals.udp), ("tcp", totals.tcp)];
     out.counters("portico_dns_messages_total", "DNS messages that came, by transport.", "transport", over);
     let answers = Code::ALL.iter().map(|code| code.name()).zip(totals.answers);
@@ -26,7 +26,7 @@ pub(super) fn expose(out: &mut Exposition, dns: &Dnsd) {
     out.counters("portico_dns_limits_total", help, "limit", limits);
     let help = "Questions that ended in a panic, which is a defect of portico.";
     out.counter("portico_dns_panics_total", help, totals.panics);
-    out.gauge("portico_dns_zones", "Zones that are answered from.", zones.zones().len() as f64);
+    out.gauge("portico_dns_zones", "Zones that are answered from.", served.zones().zones().len() as f64);
     let help = "The revision questions are answered at.";
-    out.gauge("portico_dns_serving_revision", help, zones.revision().number() as f64);
+    out.gauge("portico_dns_serving_revision", help, served.zones().revision().number() as f64);
 }

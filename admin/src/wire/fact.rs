@@ -1,9 +1,9 @@
-//! Services, instances and hosts, read and written; and many facts at once.
+//! Services, instances, hosts and record sets, read and written; and many facts at once.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{FrontendDoc, HostDoc, InstanceDoc, ServiceDoc};
+use super::{FrontendDoc, HostDoc, InstanceDoc, RecordDoc, ServiceDoc};
 
 /// A fact under the name of its kind: `{"service": {…}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum Named {
     Instance(InstanceDoc),
     /// A host.
     Host(HostDoc),
+    /// A record set.
+    Record(RecordDoc),
 }
 
 /// One fact as it stands, `{"service": {…}, "revision": 42}`; `ETag` is its revision.
@@ -29,7 +31,7 @@ pub struct FactView {
     pub revision: u64,
 }
 
-/// `/v1/services`, `/v1/services/{service}/instances`, `/v1/instances`, `/v1/hosts`: a page of them, by name.
+/// `/v1/services`, `/v1/services/{service}/instances`, `/v1/instances`, `/v1/hosts`, `/v1/records`: a page of them, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FactList {
     /// The revision of the snapshot this page is of.
@@ -53,21 +55,29 @@ pub enum Listed {
     Instances(Vec<FactView>),
     /// Hosts.
     Hosts(Vec<FactView>),
+    /// Record sets.
+    Records(Vec<FactView>),
 }
 
 impl Listed {
     /// The facts, whatever their kind.
     pub fn views(&self) -> &[FactView] {
-        let (Self::Frontends(views) | Self::Services(views) | Self::Instances(views) | Self::Hosts(views)) =
-            self;
-        views
+        match self {
+            Self::Frontends(views) | Self::Services(views) | Self::Instances(views) => views,
+            Self::Hosts(views) | Self::Records(views) => views,
+        }
     }
 
     /// Adds those of the next page.
     pub fn extend(&mut self, next: Self) {
-        let (Self::Frontends(more) | Self::Services(more) | Self::Instances(more) | Self::Hosts(more)) = next;
-        let (Self::Frontends(views) | Self::Services(views) | Self::Instances(views) | Self::Hosts(views)) =
-            self;
+        let more = match next {
+            Self::Frontends(more) | Self::Services(more) | Self::Instances(more) => more,
+            Self::Hosts(more) | Self::Records(more) => more,
+        };
+        let views = match self {
+            Self::Frontends(views) | Self::Services(views) | Self::Instances(views) => views,
+            Self::Hosts(views) | Self::Records(views) => views,
+        };
         views.extend(more);
     }
 }

@@ -19,8 +19,8 @@ pub use history::{History, HistoryRecord};
 pub use problem::Problem;
 pub use registry::format::native::{
     BalanceDoc, CheckDoc, CheckKindDoc, DnsSdDoc, EndpointDoc, Entries, FactDoc, FrontendDoc, HashDoc,
-    HostDoc, InstanceDoc, InstanceStateDoc, PortDoc, ProtocolDoc, ServiceDoc, ServiceRefDoc, StatusDoc,
-    TimeoutsDoc, WhenEmptyDoc,
+    HostDoc, InstanceDoc, InstanceStateDoc, PortDoc, ProtocolDoc, RecordDoc, ServiceDoc, ServiceRefDoc,
+    StatusDoc, TimeoutsDoc, WhenEmptyDoc,
 };
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};

@@ -1,5 +1,7 @@
 //! How a node stands.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// `/v1/status`: how this node stands.
@@ -62,6 +64,9 @@ pub struct RegistryStatus {
     pub revision: u64,
     /// How many facts it has.
     pub facts: usize,
+    /// How many of each kind, under its name: `{"frontend": 3}`; kinds of which there is none included.
+    #[serde(default)]
+    pub facts_by_kind: BTreeMap<String, usize>,
     /// How many entries are set aside; `portico verify` lists them.
     pub quarantined: usize,
 }

@@ -45,6 +45,8 @@ pub enum FindingKind {
     Empty,
     /// A frontend that no request can reach.
     Unreachable,
+    /// A fact that DNS does not serve: a record set, or a service's names.
+    Unserved,
     /// An endpoint that is out.
     Dead,
 }

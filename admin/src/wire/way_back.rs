@@ -73,6 +73,8 @@ pub enum Kind {
     Instances,
     /// Hosts.
     Hosts,
+    /// Record sets.
+    Records,
 }
 
 /// `POST /v1/import` with a Redis to read instead of a file.

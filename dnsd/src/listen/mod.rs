@@ -37,8 +37,8 @@ use crate::config::Config;
 use crate::later::Doer;
 use crate::metrics::Block;
 use crate::query::{self, Client, Context, Done};
-use crate::transfer::{Access, Keys};
-use crate::zone::ZoneSet;
+use crate::served::Served;
+use crate::transfer::{Access, Keys, Updater};
 use admission::Admission;
 pub(crate) use later::{Jobs, Queue};
 pub(crate) use notify::tell;
@@ -46,8 +46,8 @@ pub(crate) use notify::tell;
 /// What all threads share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// The zones that are answered from.
-    pub(crate) zones: ArcSwap<ZoneSet>,
+    /// What is answered from.
+    pub(crate) served: ArcSwap<Served>,
     /// True once no more is taken.
     pub(crate) ended: AtomicBool,
     /// The settings.
@@ -62,11 +62,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// With the other end of its queue.
-    pub(crate) fn new(zones: ZoneSet, config: Config, keys: Keys) -> (Arc<Self>, Jobs) {
+    pub(crate) fn new(served: Served, config: Config, keys: Keys) -> (Arc<Self>, Jobs) {
         let (later, jobs) = later::queue();
         let admission = Admission::new(config.tcp_connections, config.tcp_connections_per_address);
         let shared = Self {
-            zones: ArcSwap::from_pointee(zones),
+            served: ArcSwap::from_pointee(served),
             ended: AtomicBool::new(false),
             access: Access::new(&config, keys),
             config,
@@ -74,6 +74,11 @@ impl Shared {
             later,
         };
         (Arc::new(shared), jobs)
+    }
+
+    /// What messages are answered from.
+    fn context<'a>(&'a self, served: &'a Served) -> Context<'a> {
+        Context { access: &self.access, ..served.context() }
     }
 }
 
@@ -93,7 +98,7 @@ pub(crate) struct Running {
 /// When a thread or its reactor cannot be started.
 pub(crate) fn start(
     sockets: Vec<Sockets>,
-    (shared, jobs): (&Arc<Shared>, Jobs),
+    (shared, jobs, updater): (&Arc<Shared>, Jobs, Updater),
     ended: &watch::Receiver<bool>,
     alarm: &Alarm,
 ) -> io::Result<Running> {
@@ -116,7 +121,7 @@ pub(crate) fn start(
             })?;
         }
     }
-    let doer = Arc::new(Doer::new(Arc::clone(shared)));
+    let doer = Arc::new(Doer::new(Arc::clone(shared), updater));
     let answering = later::serve(jobs, doer, of_later, ended.clone());
     on_a_thread("dns-later", alive.clone(), alarm.watch("the thread of DNS that answers later"), answering)?;
     let (shared, ended) = (Arc::clone(shared), ended.clone());

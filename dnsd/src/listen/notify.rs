@@ -79,13 +79,13 @@ impl Teller {
     }
 
     fn follow(&mut self) {
-        let zones = self.shared.zones.load();
-        let its = zones.zones().filter(|zone| self.secondary.has(zone.apex()));
+        let served = self.shared.served.load();
+        let its = served.zones().zones().filter(|zone| self.secondary.has(zone.apex()));
         self.schedule.follow(its.map(|zone| (zone.apex().clone(), zone.serial())), Instant::now());
     }
 
     async fn tell_of(&mut self, apex: &DomainName, serial: u32) {
-        let Some(zone) = self.shared.zones.load().at(apex).map(Arc::clone) else { return };
+        let Some(zone) = self.shared.served.load().zones().at(apex).map(Arc::clone) else { return };
         let said = match self.ask(&zone).await {
             Ok(said) => said,
             Err(error) => Said::Nothing(error.to_string()),

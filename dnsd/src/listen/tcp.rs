@@ -15,7 +15,7 @@ use super::later::{Owed, Reply};
 use super::{Shared, answer};
 use crate::config::{LATER_PER_CONNECTION, TCP_ANSWERS};
 use crate::metrics::{Block, Limit};
-use crate::query::{Client, Context, Done, Over};
+use crate::query::{Client, Done, Over};
 use crate::transfer::{Next, Transfer};
 
 /// How long nothing is accepted after the system could not, for lack of descriptors for example.
@@ -200,8 +200,9 @@ impl Connection {
 
     /// Answers the questions that are whole, until enough waits to be written, or to be answered.
     fn answer_all(&mut self, input: &mut Vec<u8>, out: &mut Vec<u8>) {
-        let zones = self.shared.zones.load();
-        let context = Context { zones: &zones, access: &self.shared.access };
+        let shared = Arc::clone(&self.shared);
+        let served = shared.served.load();
+        let context = shared.context(&served);
         let mut at = 0;
         while out.len() < TCP_ANSWERS
             && self.owed < LATER_PER_CONNECTION

@@ -42,7 +42,7 @@ impl Served {
         change(&mut config);
         let (snapshots, for_dns) = watch::channel(Arc::new(Snapshot::empty()));
         let (known, is_known) = watch::channel(true);
-        let inputs = Inputs { snapshots: for_dns, known: is_known, alarm: Alarm::default() };
+        let inputs = Inputs { snapshots: for_dns, known: is_known, updates: None, alarm: Alarm::default() };
         let dns = crate::bind(&config).expect("bound").start(inputs).expect("started");
         Self { dns, snapshots, known, config, folder }
     }
@@ -213,7 +213,7 @@ fn with_a_large_zone(change: impl FnOnce(&mut Config)) -> Served {
     let many: String = (0..20_000).map(|n| format!("n{n} 60 TXT {n}{}\n", "x".repeat(200))).collect();
     served.write(&format!("{ZONE}{many}"));
     assert!(served.dns.reload(&served.config).is_empty());
-    until("the names are there", || served.dns.zones().zones().any(|zone| zone.len() > 20_000));
+    until("the names are there", || served.dns.served().zones().zones().any(|zone| zone.len() > 20_000));
     served
 }
 
@@ -228,7 +228,7 @@ async fn questions_behind_a_transfer_are_answered_while_it_goes_on() {
     stream.write_all(&framed(&question(2, "ns.example", RecordType::A))).expect("written");
     served.write(ZONE);
     assert!(served.dns.reload(&served.config).is_empty());
-    until("the names are gone", || served.dns.zones().zones().all(|zone| zone.len() < 10));
+    until("the names are gone", || served.dns.served().zones().zones().all(|zone| zone.len() < 10));
 
     let (mut records, mut answered_at, mut messages) = (0, None, vec![first]);
     let count = |message: &[u8]| usize::from(u16::from_be_bytes([message[6], message[7]]));
@@ -318,11 +318,11 @@ async fn zones_follow_the_registry() {
 
     let mut serving = dns.serving();
     serving.wait_for(|revision| *revision == Revision::new(7)).await.expect("served");
-    assert_eq!(dns.zones().revision(), Revision::new(7));
-    until("what may be there is not denied", || !dns.zones().is_known());
+    assert_eq!(dns.served().zones().revision(), Revision::new(7));
+    until("what may be there is not denied", || !dns.served().zones().is_known());
     assert_eq!(code(&served.ask(Ipv4Addr::LOCALHOST, &question(1, "web.elsewhere", RecordType::A))), 2);
     served.known.send_replace(true);
-    until("it is known", || dns.zones().is_known());
+    until("it is known", || dns.served().zones().is_known());
     assert_eq!(code(&served.ask(Ipv4Addr::LOCALHOST, &question(1, "web.elsewhere", RecordType::A))), 5);
 }
 

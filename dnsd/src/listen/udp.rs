@@ -34,9 +34,8 @@ fn in_batches(socket: &Arc<UdpSocket>, shared: &Shared, block: &Block) {
         match batch.receive(socket) {
             Ok(()) => {
                 // One load for all of them: they are answered at one revision.
-                let zones = shared.zones.load();
-                let context = Context { zones: &zones, access: &shared.access };
-                batch.answer(&context, socket, &shared.later, block);
+                let served = shared.served.load();
+                batch.answer(&shared.context(&served), socket, &shared.later, block);
                 batch.send(socket, block);
             }
             Err(error) => rest_after(error),

@@ -19,7 +19,6 @@ use super::udp::{client, rest_after};
 use super::{Shared, answer};
 use crate::config::UDP_MESSAGE;
 use crate::metrics::Block;
-use crate::query::Context;
 
 /// The first octets of link-local addresses, which mean nothing without their interface.
 const LINK_LOCAL: [u8; 2] = [0xfe, 0x80];
@@ -54,11 +53,10 @@ pub(super) fn serve(socket: &Arc<UdpSocket>, shared: &Shared, block: &Block) {
             }
         };
         out.clear();
-        let zones = shared.zones.load();
+        let served = shared.served.load();
         let question = question.get(..length).unwrap_or_default();
         let Some((from, client)) = from.and_then(|from| Some((from, client(&from)?))) else { continue };
-        let context = Context { zones: &zones, access: &shared.access };
-        let done = answer(&context, question, &client, dice.u64(..), block, &mut out);
+        let done = answer(&shared.context(&served), question, &client, dice.u64(..), block, &mut out);
         let reply = || Reply::Datagram { socket: Arc::clone(socket), to: from, from: destination };
         let answered = shared.later.settle(done, client, block, &mut out, reply);
         if answered && send(socket, &out, Some(&from), destination, MsgFlags::empty()).is_err() {

@@ -5,9 +5,12 @@
 
 mod order;
 
-use crate::wire::{Code, Edns, Full, Head, PLAIN_UDP, Query, Refusal, Section, Writer, flags};
+use crate::ready::Ready;
+use crate::wire::{
+    Code, Edns, Full, HEAD, Head, OPT, PLAIN_UDP, Query, Refusal, Section, Writer, flags, opt,
+};
 use crate::zone::{Answer, Entries, Outcome};
-use order::order;
+pub(crate) use order::order;
 
 /// The largest UDP message we send and take: one that no usual network cuts into pieces (DNS flag day 2020).
 pub const UDP: u16 = 1232;
@@ -35,6 +38,40 @@ pub fn respond(query: &Query<'_>, answer: &Answer<'_>, limit: usize, seed: u64, 
     }
     writer.finish(said | if truncated { flags::TC } else { 0 }, query.edns.map(|edns| (ours(edns), 0)));
     Sent { code, truncated }
+}
+
+/// Writes what is ready for a question; `None`, and nothing is written, where that has more than `limit` octets.
+#[inline]
+pub(crate) fn ready(
+    query: &Query<'_>,
+    ready: Ready<'_>,
+    limit: usize,
+    seed: u64,
+    out: &mut Vec<u8>,
+) -> Option<Sent> {
+    let (code, [answers, authority, additional], length) = match ready {
+        Ready::Body(body) => (Code::NoError, body.counts(), body.len()),
+        Ready::NoData(soa) => (Code::NoError, [0, 1, 0], soa.len()),
+        Ready::NoName(soa) => (Code::NoName, [0, 1, 0], soa.len()),
+    };
+    let (start, opts) = (out.len(), u16::from(query.edns.is_some()));
+    let length = HEAD + query.asked.len() + length + usize::from(opts) * OPT;
+    if length > limit {
+        return None;
+    }
+    out.reserve(length);
+    let said = flags::QR | flags::AA | copied(query.flags) | code as u16;
+    let head = [query.id, said, 1, answers, authority, additional + opts].map(u16::to_be_bytes);
+    out.extend_from_slice(head.as_flattened());
+    out.extend_from_slice(query.asked);
+    match ready {
+        Ready::Body(body) => body.write(out, start, seed),
+        Ready::NoData(soa) | Ready::NoName(soa) => soa.write(out, query.name.len()),
+    }
+    if let Some(edns) = query.edns {
+        opt(out, ours(edns), 0);
+    }
+    Some(Sent { code, truncated: false })
 }
 
 fn sections(writer: &mut Writer<'_>, answer: &Answer<'_>, seed: u64) -> Result<(), Full> {

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 /// The places of `count` records in the order they are told in, drawn from `seed`: each order as likely as any other, or, where there are
 /// weights, each place drawn among those that are left in proportion to them.
-pub(super) fn order(count: usize, weights: &[u16], seed: u64) -> SmallVec<[u16; 32]> {
+pub(crate) fn order(count: usize, weights: &[u16], seed: u64) -> SmallVec<[u16; 32]> {
     let mut places: SmallVec<[u16; 32]> = (0..u16::try_from(count).unwrap_or(u16::MAX)).collect();
     if places.len() < 2 {
         return places;

@@ -1,7 +1,7 @@
 //! The file that keys stand in, in BIND's format: `key "name" { algorithm hmac-sha256; secret "…"; };`, as tsig-keygen prints it.
 
 use super::key::{Key, Keys};
-use crate::zone::file::base64;
+use model::record::text::base64;
 
 /// A word of the file, and its line.
 type Word<'t> = (usize, &'t str);

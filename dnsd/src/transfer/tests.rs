@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::{Access, Allowed, Keys, Next};
 use crate::config::Config;
 use crate::query::{Client, Context, Done, Over, answer};
+use crate::served::Served;
 use crate::wire::{Code, LARGEST};
 use crate::zone::{Zone, ZoneSet, file};
 
@@ -40,7 +41,8 @@ fn question(name: &str, record_type: RecordType, soa: Option<u32>) -> Vec<u8> {
 
 fn ask(zones: &ZoneSet, access: &Access, message: &[u8], from: &str, over: Over) -> (Done, Vec<u8>) {
     let (mut out, client) = (Vec::new(), Client { address: from.parse().expect("an address"), over });
-    let done = answer(&Context { zones, access }, message, &client, 0, &mut out);
+    let done =
+        answer(&Context { zones, access, ..Served::default().context() }, message, &client, 0, &mut out);
     (done, out)
 }
 

@@ -8,7 +8,7 @@ use super::{Edns, HEAD, IN, OPT};
 /// Where a pointer can point to: 14 bits.
 const POINTED: usize = 0x4000;
 /// A pointer's first bits.
-const POINTER: u16 = 0xc000;
+pub(crate) const POINTER: u16 = 0xc000;
 /// What a record takes at least beside its data: a pointer, type, class, TTL and length.
 const RECORD: usize = 12;
 /// How many places of names are remembered; names behind them are written out.
@@ -50,6 +50,8 @@ pub struct Writer<'b> {
     places: Places,
     /// Where the records begin.
     body: usize,
+    /// Where pointers stand, for whoever wants to know.
+    pointers: Option<Vec<u16>>,
 }
 
 /// Where names stand in the message, from a label on, and how long they are in wire form.
@@ -70,12 +72,33 @@ impl<'b> Writer<'b> {
         let limit = limit.saturating_sub(if opt { OPT } else { 0 });
         let body = out.len() - start;
         let counts = [u16::from(!question.is_empty()), 0, 0, 0];
-        let mut writer =
-            Self { out, start, limit, counts, places: Places { at: [(0, 0); PLACES], count: 0 }, body };
+        let places = Places { at: [(0, 0); PLACES], count: 0 };
+        let mut writer = Self { out, start, limit, counts, places, body, pointers: None };
         if !question.is_empty() {
             writer.remember(HEAD, question.len().saturating_sub(4));
         }
         writer
+    }
+
+    /// From now on it is noted where pointers stand.
+    pub(crate) fn note_pointers(&mut self) {
+        self.pointers = Some(Vec::new());
+    }
+
+    /// Where pointers stand that were noted, from the beginning of the message on.
+    pub(crate) fn pointers(&self) -> &[u16] {
+        self.pointers.as_deref().unwrap_or_default()
+    }
+
+    /// How many octets of the message are written.
+    pub(crate) fn written(&self) -> usize {
+        self.message().len()
+    }
+
+    /// How many records each section has so far.
+    pub(crate) fn counts(&self) -> [u16; 3] {
+        let [_, answers, authority, additional] = self.counts;
+        [answers, authority, additional]
     }
 
     fn message(&self) -> &[u8] {
@@ -168,10 +191,7 @@ impl<'b> Writer<'b> {
     /// Ends the message; what EDNS says of us goes last: `udp` octets are taken, `high` bits of the code.
     pub fn finish(mut self, flags: u16, edns: Option<(Edns, u8)>) {
         if let Some((edns, high)) = edns {
-            self.out.push(0);
-            self.out.extend(RecordType::OPT.0.to_be_bytes());
-            self.out.extend(edns.udp.to_be_bytes());
-            self.out.extend([high, 0, if edns.dnssec { 0x80 } else { 0 }, 0, 0, 0]);
+            opt(self.out, edns, high);
             self.counts[3] = self.counts[3].saturating_add(1);
         }
         let head = &mut self.out[self.start..];
@@ -193,6 +213,10 @@ impl<'b> Writer<'b> {
     }
 
     fn pointer(&mut self, at: usize) {
+        let place = self.message().len();
+        if let (Some(pointers), Ok(place)) = (&mut self.pointers, u16::try_from(place)) {
+            pointers.push(place);
+        }
         let at = u16::try_from(at).unwrap_or(0) | POINTER;
         self.out.extend(at.to_be_bytes());
     }
@@ -261,6 +285,14 @@ impl<'b> Writer<'b> {
             offset += 1 + usize::from(label);
         }
     }
+}
+
+/// Writes what EDNS says of us: so many octets are taken, the upper bits of the code (RFC 6891 §6.1.2).
+pub(crate) fn opt(out: &mut Vec<u8>, edns: Edns, high: u8) {
+    out.push(0);
+    out.extend(RecordType::OPT.0.to_be_bytes());
+    out.extend(edns.udp.to_be_bytes());
+    out.extend([high, 0, if edns.dnssec { 0x80 } else { 0 }, 0, 0, 0]);
 }
 
 impl Places {

@@ -12,6 +12,7 @@ mod tsig;
 
 pub use decode::{Edns, Query, Refusal, Refused, decode, refusal};
 pub use encode::{Full, Head, Section, Writer};
+pub(crate) use encode::{POINTER, opt};
 pub use records::{Record, Records, asked_serial};
 pub use tsig::{Tsig, tsig};
 
@@ -64,15 +65,21 @@ pub enum Code {
     Refused = 5,
     /// YXDOMAIN
     NameExists = 6,
+    /// YXRRSET
+    SetExists = 7,
+    /// NXRRSET
+    NoSet = 8,
     /// NOTAUTH
     NotAuthoritative = 9,
+    /// NOTZONE
+    NotZone = 10,
     /// BADVERS
     BadVersion = 16,
 }
 
 impl Code {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::NoError,
         Self::Malformed,
         Self::Failure,
@@ -80,7 +87,10 @@ impl Code {
         Self::NotImplemented,
         Self::Refused,
         Self::NameExists,
+        Self::SetExists,
+        Self::NoSet,
         Self::NotAuthoritative,
+        Self::NotZone,
         Self::BadVersion,
     ];
 
@@ -94,7 +104,10 @@ impl Code {
             Self::NotImplemented => "NOTIMP",
             Self::Refused => "REFUSED",
             Self::NameExists => "YXDOMAIN",
+            Self::SetExists => "YXRRSET",
+            Self::NoSet => "NXRRSET",
             Self::NotAuthoritative => "NOTAUTH",
+            Self::NotZone => "NOTZONE",
             Self::BadVersion => "BADVERS",
         }
     }

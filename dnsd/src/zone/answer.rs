@@ -206,10 +206,8 @@ impl<'z> Answer<'z> {
 
     /// The addresses of whom the answer names (RFC 1035 §3.3.9, RFC 2782, RFC 9460 §4.1), where they are ours.
     fn add_addresses(&mut self, zones: &'z ZoneSet) {
-        let leads = [RecordType::NS, RecordType::MX, RecordType::SRV, RecordType::SVCB, RecordType::HTTPS];
         let mut added = Entries::new();
-        let sets =
-            self.answers.iter().map(|entry| &entry.set).filter(|set| leads.contains(&set.record_type()));
+        let sets = self.answers.iter().map(|entry| &entry.set).filter(|set| leads_on(set.record_type()));
         for target in sets.flat_map(|set| set.data()).filter_map(RecordData::target).take(MAX_ADDED) {
             if target.is_root() || added.iter().any(|entry| entry.owner == target) {
                 continue;
@@ -233,6 +231,12 @@ impl<'z> Entry<'z> {
     fn of(set: &'z RecordSet) -> Self {
         Self { owner: set.name().clone(), set: Cow::Borrowed(set), weights: &[], needed: true }
     }
+}
+
+/// Whether answers of this type tell the addresses of whom they name.
+pub(crate) fn leads_on(record_type: RecordType) -> bool {
+    let leads = [RecordType::NS, RecordType::MX, RecordType::SRV, RecordType::SVCB, RecordType::HTTPS];
+    leads.contains(&record_type)
 }
 
 fn addresses(node: &Node) -> impl Iterator<Item = &RecordSet> {

@@ -5,6 +5,9 @@ use model::{RecordSet, RecordType};
 use super::key::Key;
 use super::tree::{Node, Zone};
 
+/// What stands at a name that is there because something is below it.
+static EMPTY: Node = Node { sets: Vec::new(), weights: Vec::new() };
+
 /// What stands at a name, or what stands in for it.
 #[derive(Debug)]
 pub(crate) enum Found<'z> {
@@ -64,7 +67,7 @@ impl Zone {
         match self.behind(&wildcard).next() {
             Some((next, node)) if next == wildcard => Found::Wildcard(node),
             // It is there because something is below it, so it stands for the name and has no records.
-            Some((next, _)) if next.starts_with(&wildcard) => Found::Empty,
+            Some((next, _)) if next.starts_with(&wildcard) => Found::Wildcard(&EMPTY),
             _ => Found::Nothing,
         }
     }

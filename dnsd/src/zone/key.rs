@@ -69,6 +69,21 @@ impl Key {
     }
 }
 
+/// The name of a key, in lower case.
+pub(super) fn name(key: &[u8]) -> DomainName {
+    let mut labels: Vec<Vec<u8>> = Vec::new();
+    for written in key.split(|octet| *octet == 0).filter(|label| !label.is_empty()) {
+        let (mut label, mut octets) = (Vec::with_capacity(written.len()), written.iter());
+        while let Some(&octet) = octets.next() {
+            label.push(if octet == 1 { octets.next().map_or(0, |next| next - 1) } else { octet });
+        }
+        labels.push(label);
+    }
+    let name = labels.iter().try_fold(DomainName::root(), |name, label| name.child(label));
+    // It was made of a name.
+    name.unwrap_or_else(|_| DomainName::root())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -87,6 +102,7 @@ mod tests {
         fn keys_have_the_order_of_names_and_what_is_below_begins_with_it(a in names(), b in names()) {
             let (of_a, of_b) = (Key::of(&a), Key::of(&b));
             prop_assert_eq!(of_a.octets().cmp(of_b.octets()), a.cmp(&b));
+            prop_assert!(name(of_a.octets()).same_spelling(&a.folded()));
             prop_assert_eq!(of_a.octets().starts_with(of_b.octets()), a.is_at_or_below(&b));
             let mut ancestor = a.clone();
             while !b.is_at_or_below(&ancestor) {

@@ -11,13 +11,19 @@ mod answer;
 mod change;
 pub mod derived;
 mod existence;
+pub mod facts;
 pub mod file;
+pub(crate) mod kept;
 mod key;
 mod set;
+pub(crate) mod sources;
 #[cfg(test)]
 mod tests;
 mod tree;
 
+pub(crate) use answer::leads_on;
 pub use answer::{Answer, Entries, Entry, MAX_ALIASES, Outcome, Question, answer};
+pub(crate) use existence::Found;
+pub(crate) use key::Key;
 pub use set::ZoneSet;
 pub use tree::{Node, Zone, ZoneError};

@@ -50,6 +50,17 @@ impl ZoneSet {
         self.zones.get(Key::of(apex).octets())
     }
 
+    /// The zones that are not the same as in `older`, there and here.
+    pub(crate) fn differing<'z>(
+        &'z self,
+        older: &'z Self,
+    ) -> impl Iterator<Item = (Option<&'z Arc<Zone>>, Option<&'z Arc<Zone>>)> {
+        let gone = older.zones.iter().filter(|(apex, _)| !self.zones.contains_key(*apex));
+        let there = self.zones.iter().map(|(apex, zone)| (older.zones.get(apex), Some(zone)));
+        let both = gone.map(|(_, zone)| (Some(zone), None)).chain(there);
+        both.filter(|pair| !matches!(pair, (Some(before), Some(after)) if Arc::ptr_eq(before, after)))
+    }
+
     /// The zone that a name belongs to: of those it is at or below, the one with the longest apex, which has at most so many labels.
     pub(crate) fn find(&self, key: &Key, most: usize) -> Option<&Zone> {
         let from = key.depth().min(self.deepest).min(most);

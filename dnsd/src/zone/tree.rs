@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 use model::{DomainName, RecordData, RecordSet, RecordType};
 
-use super::key::Key;
+use super::key::{self, Key};
 
 /// All that a zone has at one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -194,6 +195,25 @@ impl Zone {
         self.nodes.values().flat_map(|node| &node.sets)
     }
 
+    /// The names that are not the same as in `older`, and whether what is below each may be hidden by it, or was.
+    pub(crate) fn differing(&self, older: &Self) -> Vec<(DomainName, bool)> {
+        let is_cut = |node: &Node| node.is_cut(&self.apex);
+        let differing = older.nodes.diff(&self.nodes).map(|item| match item {
+            DiffItem::Add(key, node) | DiffItem::Remove(key, node) => (name_of(key, node), is_cut(node)),
+            DiffItem::Update { old: (_, old), new: (key, new) } => {
+                (name_of(key, new), is_cut(old) || is_cut(new))
+            }
+        });
+        differing.collect()
+    }
+
+    /// The names at or below this one.
+    pub(crate) fn names_below(&self, name: &DomainName) -> Vec<DomainName> {
+        let key = Key::of(name);
+        let below = self.behind(key.octets()).take_while(|(other, _)| other.starts_with(key.octets()));
+        below.map(|(key, node)| name_of(key, node)).collect()
+    }
+
     /// Whether names may be delegated, or led elsewhere by a DNAME.
     pub(crate) fn has_cuts(&self) -> bool {
         self.cuts > 0
@@ -209,6 +229,11 @@ impl Zone {
         self.nodes.get(key).map(|node| &**node)
     }
 
+    /// The sets of a name; none where it is not there.
+    pub(crate) fn sets_at(&self, name: &DomainName) -> &[RecordSet] {
+        self.node(Key::of(name).octets()).map_or(&[], Node::sets)
+    }
+
     /// The names from this one on, in canonical order.
     pub(crate) fn behind<'z>(&'z self, key: &[u8]) -> impl Iterator<Item = (&'z [u8], &'z Node)> {
         use std::ops::Bound::{Included, Unbounded};
@@ -220,6 +245,11 @@ impl Zone {
         use std::ops::Bound::{Excluded, Unbounded};
         self.nodes.range::<_, [u8]>((Unbounded, Excluded(key))).next_back().map(|(key, _)| &**key)
     }
+}
+
+/// The name of a key, spelled as its records are where there are any.
+fn name_of(key: &[u8], node: &Node) -> DomainName {
+    node.sets.first().map_or_else(|| key::name(key), |set| set.name().clone())
 }
 
 /// Whether the name of a key has a label `*`.

@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
 
-use dnsd::query::{Client, Context, Done, Over, answer};
-use dnsd::transfer::Access;
+use dnsd::Served;
+use dnsd::query::{Client, Done, Over, answer};
 use dnsd::wire::{Code, LARGEST};
 use dnsd::zone::{ZoneSet, file};
 use hickory_proto::op::{Message, MessageType};
@@ -17,11 +17,11 @@ const ZONES: [&str; 2] = [
     "$ORIGIN f.e.\n$TTL 9\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nb A 10.0.0.5\n* CNAME ns.e.\n",
 ];
 
-static SERVED: LazyLock<ZoneSet> = LazyLock::new(|| {
+static SERVED: LazyLock<Served> = LazyLock::new(|| {
     let many: String = (0..99).map(|n| format!("n A 10.0.1.{n}\nq TXT {n}{}\n", "y".repeat(200))).collect();
     let zones = [format!("{}{many}", ZONES[0]), ZONES[1].to_owned()];
     let zones = zones.iter().map(|text| Arc::new(file::read(text, None).unwrap()));
-    ZoneSet::new(Revision::new(1), true, zones)
+    Served::new(ZoneSet::new(Revision::new(1), true, zones))
 });
 
 /// Whatever comes has an answer that another reader reads, within the limits, or none. True when its question was answered.
@@ -30,8 +30,7 @@ pub(crate) fn message(octets: &[u8]) -> bool {
     for over in [Over::Udp, Over::Tcp] {
         let mut out = Vec::new();
         let client = Client { address: Ipv4Addr::LOCALHOST.into(), over };
-        let context = Context { zones: &SERVED, access: &Access::default() };
-        let Done::Answered(sent) = answer(&context, octets, &client, 7, &mut out) else {
+        let Done::Answered(sent) = answer(&SERVED.context(), octets, &client, 7, &mut out) else {
             assert!(
                 out.is_empty() && (octets.len() < 12 || octets[2] & 0x80 != 0),
                 "every question is answered"

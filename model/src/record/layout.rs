@@ -1,6 +1,7 @@
-//! What the data of each type is made of: where its names are, and what must hold.
+//! The octets of a record's data, part by part: where its names are, and what must hold.
 
 use super::data::RecordDataError;
+use super::fields::{Field, fields};
 use super::record_type::RecordType;
 use crate::domain_name::DomainName;
 
@@ -13,48 +14,6 @@ pub enum Part<'a> {
     Octets(&'a [u8]),
 }
 
-/// What may stand in a place.
-#[derive(Debug, Clone, Copy)]
-enum Field {
-    /// So many octets.
-    Octets(usize),
-    /// A name.
-    Name,
-    /// A character string (RFC 1035 §3.3).
-    Text,
-    /// One or more of them.
-    Texts,
-    /// What CAA calls a tag: a character string of letters and digits, not empty (RFC 8659 §4.1).
-    Tag,
-    /// Parameters of SVCB, each key behind a smaller one (RFC 9460 §2.2).
-    Parameters,
-    /// Whatever is left, also nothing.
-    Rest,
-}
-
-fn fields(record_type: RecordType) -> &'static [Field] {
-    use Field::{Name, Octets, Parameters, Rest, Tag, Text, Texts};
-    match record_type {
-        RecordType::A => &[Octets(4)],
-        RecordType::AAAA => &[Octets(16)],
-        RecordType::NS | RecordType::CNAME | RecordType::PTR | RecordType::DNAME => &[Name],
-        RecordType::SOA => &[Name, Name, Octets(20)],
-        RecordType::MX | RecordType::AFSDB | RecordType::KX => &[Octets(2), Name],
-        RecordType::RP => &[Name, Name],
-        RecordType::TXT | RecordType::SPF => &[Texts],
-        RecordType::HINFO => &[Text, Text],
-        RecordType::SRV => &[Octets(6), Name],
-        RecordType::NAPTR => &[Octets(4), Text, Text, Text, Name],
-        RecordType::CAA => &[Octets(1), Tag, Rest],
-        RecordType::SVCB | RecordType::HTTPS => &[Octets(2), Name, Parameters],
-        RecordType::DS | RecordType::DNSKEY | RecordType::CDS | RecordType::CDNSKEY => &[Octets(4), Rest],
-        RecordType::TLSA | RecordType::SMIMEA => &[Octets(3), Rest],
-        RecordType::SSHFP => &[Octets(2), Rest],
-        // RFC 3597 §5: octets that nobody looks into.
-        _ => &[Rest],
-    }
-}
-
 /// The parts of a record's data, in order; ends behind the first one that is malformed.
 #[derive(Debug, Clone)]
 pub struct Parts<'a> {
@@ -65,7 +24,8 @@ pub struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// Of data of that type.
     pub(super) fn of(record_type: RecordType, octets: &'a [u8]) -> Self {
-        Self { fields: fields(record_type).iter(), rest: octets }
+        // Of a type that is not known any octets are taken (RFC 3597 §5).
+        Self { fields: fields(record_type).unwrap_or(&[Field::Hex]).iter(), rest: octets }
     }
 
     /// Whether all parts are well formed and nothing is left behind them.
@@ -82,9 +42,20 @@ impl<'a> Parts<'a> {
         Ok(taken)
     }
 
+    /// So many octets, and those of the fields behind that are as plain: one part together.
+    fn fixed(&mut self, mut width: usize) -> Result<&'a [u8], RecordDataError> {
+        while let Some(more) = self.fields.as_slice().first().and_then(|field| field.width()) {
+            width += more;
+            self.fields.next();
+        }
+        self.take(width)
+    }
+
     fn read(&mut self, field: Field) -> Result<Part<'a>, RecordDataError> {
+        if let Some(width) = field.width() {
+            return self.fixed(width).map(Part::Octets);
+        }
         let octets = match field {
-            Field::Octets(count) => self.take(count)?,
             Field::Name => {
                 let length = DomainName::wire_length(self.rest)?;
                 return self.take(length).map(Part::Name);
@@ -108,7 +79,7 @@ impl<'a> Parts<'a> {
                 check_parameters(self.rest)?;
                 self.take(self.rest.len())?
             }
-            Field::Rest => self.take(self.rest.len())?,
+            _ => self.take(self.rest.len())?,
         };
         Ok(Part::Octets(octets))
     }

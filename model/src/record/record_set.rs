@@ -73,6 +73,13 @@ impl RecordSet {
         Ok(Self { name, record_type, ttl, data: data.into() })
     }
 
+    /// The same records with another TTL, in seconds; with the longest, where that is too long.
+    #[must_use]
+    pub fn with_ttl(mut self, ttl: u32) -> Self {
+        self.ttl = ttl.min(MAX_TTL);
+        self
+    }
+
     /// Whose they are.
     pub fn name(&self) -> &DomainName {
         &self.name

@@ -6,6 +6,7 @@ use crate::endpoints::Endpoints;
 use crate::fact::Origin;
 use crate::instance::Addresses;
 use crate::rare::Rare;
+use crate::record::RecordData;
 
 fn addresses() -> Addresses {
     Addresses::new(["10.0.0.7".parse().expect("address")]).expect("addresses")
@@ -26,6 +27,10 @@ fn fact(key: &str) -> Fact {
         FactKey::Host(name) => {
             Fact::Host(Box::new(Host { name, addresses: addresses(), labels: crate::Metadata::default() }))
         }
+        FactKey::Record { name, record_type } => {
+            let data = RecordData::new(record_type, [0; 4]).expect("any octets");
+            Fact::Record(Box::new(RecordFact::new(&name, record_type, None, vec![data]).expect("a set")))
+        }
     }
 }
 
@@ -41,7 +46,7 @@ fn keys<'a>(all: impl Iterator<Item = &'a Stated>) -> Vec<String> {
     all.map(|stated| stated.fact.key().to_string()).collect()
 }
 
-const MIXED: [&str; 9] = [
+const MIXED: [&str; 12] = [
     "frontend:a.example",
     "frontend:b.example/api",
     "service:api",
@@ -51,6 +56,9 @@ const MIXED: [&str; 9] = [
     "instance:web/web-2",
     "instance:web-2/x",
     "host:node-1",
+    "record:b.example./A",
+    "record:b.example./TYPE65534",
+    "record:a.b.example./A",
 ];
 
 #[test]
@@ -61,9 +69,10 @@ fn each_kind_is_found_by_itself_in_its_order() {
     assert_eq!(keys(snapshot.frontends().map(|(_, stated)| stated)), MIXED[..2]);
     assert_eq!(keys(snapshot.services().map(|(_, stated)| stated)), MIXED[2..4]);
     assert_eq!(keys(snapshot.instances().map(|(_, stated)| stated)), MIXED[4..8]);
-    assert_eq!(keys(snapshot.hosts().map(|(_, stated)| stated)), MIXED[8..]);
+    assert_eq!(keys(snapshot.hosts().map(|(_, stated)| stated)), MIXED[8..9]);
+    assert_eq!(keys(snapshot.records().map(|(_, stated)| stated)), MIXED[9..]);
     let counts = FactKind::ALL.map(|kind| snapshot.count(kind));
-    assert_eq!((counts, snapshot.len()), ([2, 2, 4, 1], 9));
+    assert_eq!((counts, snapshot.len()), ([2, 2, 4, 1, 3], 12));
 }
 
 #[test]
@@ -81,6 +90,37 @@ fn the_instances_of_a_service_are_its_own_alone() {
 }
 
 #[test]
+fn the_records_of_a_zone_are_those_at_or_below_its_name_alone() {
+    let snapshot = snapshot(&[
+        "record:example./A",
+        "record:b.example./A",
+        "record:b.example./TYPE65534",
+        "record:a.b.example./A",
+        "record:*.b.example./A",
+        "record:b-c.example./A",
+        "record:c.example./A",
+    ]);
+    let name = DomainName::parse("B.example").expect("a name");
+
+    let below = keys(snapshot.records_at_or_below(&name).map(|(_, stated)| stated));
+    assert_eq!(
+        below,
+        [
+            "record:b.example./A",
+            "record:b.example./TYPE65534",
+            "record:*.b.example./A",
+            "record:a.b.example./A"
+        ]
+    );
+    assert_eq!(keys(snapshot.records_at(&name).map(|(_, stated)| stated)), below[..2]);
+    assert!(
+        snapshot.record(&name, RecordType::A).is_some() && snapshot.record(&name, RecordType::AAAA).is_none()
+    );
+    let none = DomainName::parse("d.example").expect("a name");
+    assert_eq!(snapshot.records_at_or_below(&none).count(), 0);
+}
+
+#[test]
 fn a_page_of_a_kind_ends_where_the_kind_ends() {
     let snapshot = snapshot(&MIXED);
     let after = |kind: FactKind, key: Option<&str>| {
@@ -93,7 +133,9 @@ fn a_page_of_a_kind_ends_where_the_kind_ends() {
     assert_eq!(after(FactKind::Service, Some("service:api")), MIXED[3..4]);
     assert_eq!(after(FactKind::Service, Some("service:web")), Vec::<String>::new());
     assert_eq!(after(FactKind::Instance, None), MIXED[4..8]);
-    assert_eq!(after(FactKind::Host, None), MIXED[8..]);
+    assert_eq!(after(FactKind::Host, None), MIXED[8..9]);
+    assert_eq!(after(FactKind::Record, None), MIXED[9..]);
+    assert_eq!(after(FactKind::Record, Some(MIXED[9])), MIXED[10..]);
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //! "left_out":[]}
 //! ```
 //!
-//! Behind the frontends stand `services`, `instances` and `hosts`, where there are any.
+//! Behind the frontends stand `services`, `instances`, `hosts` and `records`, where there are any.
 //!
 //! `config/facts.example.json` shows one with more in it. Each fact is in its native form, on a line of its own, by key: two exports compare well. `left_out` names what the registry holds
 //! and no fact can say (`place`, `reason`, `remedy`); readers pass it over. A reader refuses a version or a field it does not know: a
@@ -43,6 +43,8 @@ struct FactsDoc {
     instances: Vec<Value>,
     #[serde(default)]
     hosts: Vec<Value>,
+    #[serde(default)]
+    records: Vec<Value>,
     #[serde(default, rename = "left_out")]
     _left_out: Vec<Value>,
 }
@@ -118,8 +120,8 @@ pub fn read(json: &[u8]) -> Result<Gathered, FormatError> {
         .map_err(|error| wrong(&error.path().to_string(), error.inner().to_string()))?;
     debug_assert!(doc.format == FORMAT && doc.version == VERSION);
     let mut gathered = Gathered::default();
-    let FactsDoc { frontends, services, instances, hosts, .. } = doc;
-    let kinds = FactKind::ALL.into_iter().zip([frontends, services, instances, hosts]);
+    let FactsDoc { frontends, services, instances, hosts, records, .. } = doc;
+    let kinds = FactKind::ALL.into_iter().zip([frontends, services, instances, hosts, records]);
     for (kind, values) in kinds {
         for (i, value) in values.into_iter().enumerate() {
             let field = if kind == FactKind::Frontend { "host" } else { "name" };
@@ -165,6 +167,7 @@ mod tests {
                 Change::Quarantine("frontend:a b".into(), aside),
                 of_kind(FactKind::Service, r#"{"name":"web","ttl":5}"#),
                 of_kind(FactKind::Host, r#"{"name":"node-1","addresses":["10.0.0.1"]}"#),
+                of_kind(FactKind::Record, r#"{"name":"A.example","type":"TXT","data":["é"]}"#),
             ],
         );
 
@@ -177,6 +180,7 @@ mod tests {
              {\"host\":\"www.example.com\",\"path\":\"/api\",\"endpoints\":[{\"url\":\"http://a:80\"}],\"balance\":\"random\"}\n],\n\
              \"services\":[\n{\"name\":\"web\",\"ttl\":5}\n],\n\
              \"hosts\":[\n{\"name\":\"node-1\",\"addresses\":[\"10.0.0.1\"]}\n],\n\
+             \"records\":[\n{\"name\":\"a.example.\",\"type\":\"TXT\",\"data\":[\"\\\"\\\\195\\\\169\\\"\"]}\n],\n\
              \"left_out\":[\n{\"place\":\"frontend:a b\",\"reason\":\"no \\\"host\\\"\",\"remedy\":\"DEL it\"}\n]}\n"
         );
         let read = read(text.as_bytes()).expect("facts");

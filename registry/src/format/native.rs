@@ -22,6 +22,7 @@ mod entries;
 mod fact;
 mod host;
 mod instance;
+mod record;
 mod service;
 mod service_ref;
 
@@ -30,6 +31,7 @@ pub use entries::Entries;
 pub use fact::{FactDoc, fact_of, key_of, read_fact, write_fact};
 pub use host::HostDoc;
 pub use instance::{InstanceDoc, InstanceStateDoc};
+pub use record::RecordDoc;
 pub use service::{DnsSdDoc, PortDoc, ProtocolDoc, ServiceDoc, WhenEmptyDoc};
 pub use service_ref::ServiceRefDoc;
 

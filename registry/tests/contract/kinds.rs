@@ -1,4 +1,4 @@
-//! Facts of every kind: services, instances and hosts are kept as frontends are.
+//! Facts of every kind: services, instances, hosts and record sets are kept as frontends are.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,14 @@ const SERVICE: &str =
 const FIRST: &str = r#"instance {"service":"web","name":"web-1","addresses":["10.0.0.7","fd00::7"],"tags":["v2"],"host":"node-1"}"#;
 const SECOND: &str =
     r#"instance {"service":"web","name":"web-2","addresses":["10.0.0.8"],"weight":3,"state":"draining"}"#;
+const RECORD: &str =
+    r#"record {"name":"*.example.","type":"TXT","ttl":60,"data":["\"a b\" \"\\195\\188\""]}"#;
 const HOST: &str = r#"host {"name":"node-1","addresses":["10.0.0.1"],"labels":{"zone":"a"}}"#;
 
 pub(crate) async fn facts_of_every_kind_are_written_served_and_there_after_reopening(stand: Stand) {
     // given
     let registry = stand.open().await;
-    let facts = [SERVICE, FIRST, SECOND, HOST].map(fact);
+    let facts = [SERVICE, FIRST, SECOND, HOST, RECORD].map(fact);
     let edits = facts.iter().cloned().map(|fact| put(fact, Expected::Absent));
 
     // when
@@ -27,16 +29,16 @@ pub(crate) async fn facts_of_every_kind_are_written_served_and_there_after_reope
 
     // then
     let served = snapshot(&registry);
-    assert_eq!((published.revision, served.revision()), (Revision::new(5), Revision::new(5)));
+    assert_eq!((published.revision, served.revision()), (Revision::new(6), Revision::new(6)));
     for (fact, revision) in facts.iter().zip(1..) {
         let stated = served.get(&fact.key()).unwrap();
         assert_eq!((&*stated.fact, stated.revision), (fact, Revision::new(revision)));
     }
-    assert_eq!(FactKind::ALL.map(|kind| served.count(kind)), [1, 1, 2, 1]);
+    assert_eq!(FactKind::ALL.map(|kind| served.count(kind)), [1, 1, 2, 1, 1]);
     registry.close().await;
     let again = stand.open().await;
     let read = snapshot(&again);
-    assert_eq!(read.len(), if stand.lasting() { 5 } else { 0 });
+    assert_eq!(read.len(), if stand.lasting() { 6 } else { 0 });
     assert!(!stand.lasting() || read.facts().eq(served.facts()));
     assert_eq!(read.quarantine().len(), 0);
 }
@@ -70,7 +72,7 @@ pub(crate) async fn the_history_tells_of_facts_of_every_kind(stand: Stand) {
     let draining = FIRST.replace(r#""tags""#, r#""state":"draining","tags""#);
     for edit in [
         put(fact(FIRST), Expected::Absent),
-        put(fact(HOST), Expected::Absent),
+        put(fact(RECORD), Expected::Absent),
         put(fact(&draining), Expected::Present),
         removal("instance:web/web-1", Expected::Present),
     ] {
@@ -94,7 +96,7 @@ pub(crate) async fn the_history_tells_of_facts_of_every_kind(stand: Stand) {
     ];
     assert_eq!(told, expected);
     let keys: Vec<String> = touched.iter().map(|touched| touched.key.to_string()).collect();
-    assert_eq!(keys, ["instance:web/web-1", "host:node-1"]);
+    assert_eq!(keys, ["instance:web/web-1", "record:*.example./TXT"]);
 }
 
 const LEASED: &str = r#"instance {"service":"web","name":"web-1","addresses":["10.0.0.7"],"ttl":1}"#;

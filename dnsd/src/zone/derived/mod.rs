@@ -1,7 +1,7 @@
 //! The zone of what the registry holds: names of services, instances and hosts, as values.
 //!
-//! In: a snapshot, and what the configuration says of the zone. Out: a [`Zone`], built from nothing or from the one before by what differs;
-//! both ways give the same. Never here: health that is not a fact, time.
+//! In: a snapshot, and what the configuration says of the zone. Out: a [`Zone`], from nothing, or what differs from the
+//! one before; both ways give the same. Never here: health that is not a fact, time.
 //!
 //! ```text
 //! Z                      SOA NS            nsN.Z                     A AAAA
@@ -54,6 +54,15 @@ struct Touched {
     hosts: BTreeSet<HostName>,
 }
 
+/// What differs between two zones.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    /// Names that were there.
+    pub(crate) gone: Names,
+    /// Names that are there now, each with all that stands at it.
+    pub(crate) names: Names,
+}
+
 impl Derivation {
     /// The zone of a snapshot, from nothing. Its serial is the snapshot's revision.
     ///
@@ -79,15 +88,12 @@ impl Derivation {
         Zone::of(self.apex.clone(), names)
     }
 
-    /// The zone of `new`, from that of `old`: what differs is built anew. The serial is the revision of `new` where anything does; else
-    /// the zone is as it was: `None`.
-    ///
-    /// # Errors
-    /// [`ZoneError`] as [`Derivation::build`].
-    pub fn update(&self, zone: &Zone, old: &Snapshot, new: &Snapshot) -> Result<Option<Zone>, ZoneError> {
+    /// What differs in the zone from the one of `old` to that of `new`: nothing, unless facts of it differ, or it is to have another
+    /// serial `always`.
+    pub(crate) fn changes(&self, old: &Snapshot, new: &Snapshot, always: bool) -> Option<Changed> {
         let touched = touched(old, new);
-        if touched.services.is_empty() && touched.hosts.is_empty() {
-            return Ok(None);
+        if touched.services.is_empty() && touched.hosts.is_empty() && !always {
+            return None;
         }
         let (mut gone, mut names) = (Names::default(), Names::default());
         for service in &touched.services {
@@ -115,7 +121,12 @@ impl Derivation {
         }
         apex::add(self, old.revision(), &mut gone);
         apex::add(self, new.revision(), &mut names);
-        zone.with(gone.names(), names).map(Some)
+        Some(Changed { gone, names })
+    }
+
+    /// Whether a service of this name has no names, because the zone has it for itself.
+    pub(crate) fn takes(&self, service: &ServiceName) -> bool {
+        apex::is_ours(self, service.as_str())
     }
 }
 
@@ -133,7 +144,7 @@ fn touched(old: &Snapshot, new: &Snapshot) -> Touched {
                 Fact::Service(service) => drop(touched.services.insert(service.name.clone())),
                 Fact::Instance(instance) => drop(touched.services.insert(instance.service.clone())),
                 Fact::Host(host) => drop(touched.hosts.insert(host.name.clone())),
-                Fact::Frontend(_) => {}
+                Fact::Frontend(_) | Fact::Record(_) => {}
             }
         }
     }

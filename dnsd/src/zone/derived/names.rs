@@ -13,7 +13,7 @@ const RECORD_HEAD: usize = 12;
 
 /// Names, and what stands at each; one at which nothing does is there all the same.
 #[derive(Debug, Default)]
-pub(in crate::zone) struct Names(BTreeMap<DomainName, Node>);
+pub(crate) struct Names(BTreeMap<DomainName, Node>);
 
 impl Names {
     /// Adds a set, unless it would be empty. What does not fit into a message is left out.
@@ -91,7 +91,7 @@ impl Names {
     }
 
     /// The names.
-    pub(in crate::zone) fn names(&self) -> impl Iterator<Item = &DomainName> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &DomainName> {
         self.0.keys()
     }
 }

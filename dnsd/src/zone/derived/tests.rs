@@ -257,6 +257,14 @@ fn the_serial_is_the_revision_of_the_last_change_of_the_zone() {
     assert_eq!(changed.serial(), 10);
 }
 
+impl Derivation {
+    /// The zone of `new`, from that of `old`, as whoever keeps it makes it; `None`: nothing differs.
+    fn update(&self, zone: &Zone, old: &Snapshot, new: &Snapshot) -> Result<Option<Zone>, ZoneError> {
+        let changed = self.changes(old, new, false);
+        changed.map(|changed| zone.with(changed.gone.names(), changed.names)).transpose()
+    }
+}
+
 /// A change of few names, so that they meet.
 fn changes() -> impl Strategy<Value = Change> {
     let name = prop::sample::select(vec!["a", "b", "node", "ns1"]);

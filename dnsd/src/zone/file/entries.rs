@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use model::record::MAX_TTL;
+use model::record::text::{self, RecordTextError, Token};
 use model::{DomainName, RecordData, RecordSet, RecordType};
 
 use super::ZoneFileError;
-use super::data::record_data;
-use super::tokens::{Line, Lines, Token};
+use super::tokens::{Line, Lines};
 
 /// The records of a file.
 #[derive(Debug, Default)]
@@ -94,13 +93,8 @@ impl Reader {
         };
         let owner = self.owner.clone().ok_or("there is no name in this line, nor in one above it")?;
         let (ttl, record_type, rest) = head(rest)?;
-        let texts: Vec<Token<'_>> = rest.to_vec();
-        let data = record_data(
-            record_type,
-            &texts.iter().map(|token| (token.text, token.quoted)).collect::<Vec<_>>(),
-            self.origin.as_ref(),
-        )
-        .map_err(|wrong| format!("{owner} {record_type}: {wrong}"))?;
+        let data = RecordData::of_tokens(record_type, rest, self.origin.as_ref()).map_err(told);
+        let data = data.map_err(|wrong| format!("{owner} {record_type}: {wrong}"))?;
         let ttl = self.ttl(ttl, &data)?;
         self.records.add(line.number, &owner, ttl, data)
     }
@@ -146,51 +140,19 @@ fn head<'l, 't>(mut rest: &'l [Token<'t>]) -> Result<(Option<u32>, RecordType, &
     }
 }
 
-/// A name: absolute with a dot at its end, else below the origin; `@` is the origin itself.
-pub(super) fn name(text: &str, origin: Option<&DomainName>) -> Result<DomainName, String> {
-    let no_origin = || {
-        format!(
-            "`{text}` is relative, and there is no origin; end it with a dot, or name the origin (ORIGIN=PATH, or $ORIGIN)"
-        )
-    };
-    if text == "@" {
-        return origin.cloned().ok_or_else(no_origin);
-    }
-    let name = DomainName::parse(text).map_err(|error| format!("`{text}`: {error}"))?;
-    let escapes =
-        text.strip_suffix('.').map(|before| before.bytes().rev().take_while(|octet| *octet == b'\\').count());
-    if escapes.is_some_and(|escapes| escapes % 2 == 0) {
-        return Ok(name);
-    }
-    name.below(origin.ok_or_else(no_origin)?).map_err(|error| format!("`{text}`: {error}"))
+/// A name, below the origin when it is relative.
+fn name(text: &str, origin: Option<&DomainName>) -> Result<DomainName, String> {
+    text::name(text, origin).map_err(told)
 }
 
-/// Seconds: a number, or numbers with units (`1h30m`).
-pub(super) fn seconds(text: &str) -> Result<u32, String> {
-    let wrong =
-        || format!("`{text}` is no time; write seconds up to {MAX_TTL}, or such as 1h30m (w, d, h, m, s)");
-    let (mut total, mut number) = (0_u64, None);
-    for octet in text.bytes() {
-        if octet.is_ascii_digit() {
-            number = Some(number.unwrap_or(0_u64) * 10 + u64::from(octet - b'0'));
-        } else {
-            let unit = match octet.to_ascii_lowercase() {
-                b's' => 1,
-                b'm' => 60,
-                b'h' => 3_600,
-                b'd' => 86_400,
-                b'w' => 604_800,
-                _ => return Err(wrong()),
-            };
-            total += number.take().ok_or_else(wrong)? * unit;
-        }
-        if total > u64::from(MAX_TTL) || number.is_some_and(|number| number > u64::from(MAX_TTL)) {
-            return Err(wrong());
-        }
+/// What is wrong, in the words of zone files: they may name an origin.
+fn told(error: RecordTextError) -> String {
+    match error {
+        RecordTextError::Relative(_) => format!("{error}, or name the origin (ORIGIN=PATH, or $ORIGIN)"),
+        RecordTextError::Malformed(message) => message,
     }
-    total += number.unwrap_or(0);
-    if text.is_empty() || total > u64::from(MAX_TTL) {
-        return Err(wrong());
-    }
-    u32::try_from(total).map_err(|_| wrong())
+}
+
+fn seconds(text: &str) -> Result<u32, String> {
+    text::seconds(text).map_err(told)
 }

@@ -4,12 +4,10 @@
 //! and what to do. Never here: a file system. `$INCLUDE` is refused: a file can name no other one.
 //!
 //! ```text
-//! text ─► tokens (lines, parentheses, quotes, comments) ─► entries (origin, TTL, class, type) ─► data (by type) ─► sets ─► Zone
+//! text ─► tokens (lines, parentheses, comments) ─► entries (origin, TTL, class, type) ─► model::record::text (data) ─► sets ─► Zone
 //! ```
 
-mod data;
 mod entries;
-mod parameters;
 mod tokens;
 
 use std::fmt;
@@ -17,9 +15,6 @@ use std::fmt;
 use model::DomainName;
 
 use super::tree::{Zone, ZoneError};
-
-pub(crate) use data::base64;
-pub use data::record_data;
 
 /// What is wrong in a zone file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,7 @@
 //! A master file's text, cut into entries: lines, several where parentheses join them.
 
+use model::record::text::Token;
+
 use super::ZoneFileError;
 
 /// One entry: what stands in one line, or in several between parentheses.
@@ -10,14 +12,6 @@ pub(super) struct Line<'t> {
     /// Whether it begins with white space, so that its owner is the last one.
     pub indented: bool,
     pub tokens: Vec<Token<'t>>,
-}
-
-/// Some text without white space, or between quotes; escapes in it are still there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Token<'t> {
-    pub text: &'t str,
-    /// It stood between quotes as a whole.
-    pub quoted: bool,
 }
 
 /// Cuts a text into its lines.
@@ -83,51 +77,10 @@ impl<'t> Lines<'t> {
     }
 
     fn token(&mut self) -> Result<Token<'t>, ZoneFileError> {
-        let start = self.at;
-        let mut quote = false;
-        while let Some(octet) = self.peek() {
-            match octet {
-                b'"' if self.at == start => quote = true,
-                b'"' if quote => {
-                    let whole = self.text.as_bytes()[start] == b'"';
-                    self.at += 1;
-                    if whole {
-                        return Ok(Token { text: &self.text[start + 1..self.at - 1], quoted: true });
-                    }
-                    quote = false;
-                    continue;
-                }
-                // Within a parameter: key="value".
-                b'"' => quote = true,
-                b'\n' if quote => {
-                    return Err(wrong(
-                        self.number,
-                        "a quote is not closed in its line; write the second `\"`",
-                    ));
-                }
-                b'\\' => self.at += 1,
-                b'(' | b')' | b';' if !quote => break,
-                octet if !quote && (is_blank(octet) || octet == b'\n') => break,
-                _ => {}
-            }
-            self.at += 1;
-        }
-        if quote {
-            return Err(wrong(self.number, "a quote is not closed in its line; write the second `\"`"));
-        }
-        // An escape may stand before a character of several octets, or before the end.
-        self.at = self.at.min(self.text.len());
-        while !self.text.is_char_boundary(self.at) {
-            self.at += 1;
-        }
-        let text = &self.text[start..self.at];
-        if text.contains('\n') {
-            return Err(wrong(
-                self.number,
-                "a `\\` stands at the end of the line; write what it shall escape behind it",
-            ));
-        }
-        Ok(Token { text, quoted: false })
+        let (token, length) =
+            Token::first(&self.text[self.at..]).map_err(|error| wrong(self.number, &error.to_string()))?;
+        self.at += length;
+        Ok(token)
     }
 }
 
@@ -137,30 +90,4 @@ fn is_blank(octet: u8) -> bool {
 
 fn wrong(line: usize, message: &str) -> ZoneFileError {
     ZoneFileError { line: Some(line), message: message.into() }
-}
-
-/// The octets that a text stands for: `\X` and `\DDD` resolved (RFC 1035 §5.1).
-pub(super) fn unescaped(text: &str) -> Result<Vec<u8>, String> {
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(octet) = rest.next() {
-        if octet != b'\\' {
-            octets.push(octet);
-            continue;
-        }
-        let malformed = || {
-            format!("`{text}` has a `\\` that is not followed by a character or by three digits up to 255")
-        };
-        let first = rest.next().ok_or_else(malformed)?;
-        if first.is_ascii_digit() {
-            let digits =
-                [Some(first), rest.next(), rest.next()].map(|digit| digit.filter(u8::is_ascii_digit));
-            let number =
-                digits.into_iter().try_fold(0_u16, |n, digit| Some(n * 10 + u16::from(digit? - b'0')));
-            octets.push(number.and_then(|number| u8::try_from(number).ok()).ok_or_else(malformed)?);
-        } else {
-            octets.push(first);
-        }
-    }
-    Ok(octets)
 }

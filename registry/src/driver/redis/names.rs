@@ -317,6 +317,12 @@ mod tests {
         check(b"p:portico:service:WEB", "service:web Native false");
         check(b"p:portico:instance:web/web-1", "instance:web/web-1 Native true");
         check(b"p:portico:host:node-1", "host:node-1 Native true");
+        check(b"p:portico:record:a.example./TXT", "record:a.example./TXT Native true");
+        check(b"p:portico:record:A.example/txt", "record:a.example./TXT Native false");
+        check(
+            b"p:portico:record:a.example.",
+            "junk: the key does not name a record set: a record set's key is",
+        );
         check(b"p:portico:service:a.b", "junk: the key does not name a service: the name has a character");
         check(b"p:portico:instance:web", "junk: the key does not name an instance: an instance's key is");
         check(b"p:portico:node:1", "other");

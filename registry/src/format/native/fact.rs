@@ -4,7 +4,7 @@ use model::{Fact, FactKey, FactKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{FormatError, FrontendDoc, HostDoc, InstanceDoc, ServiceDoc, read_document};
+use super::{FormatError, FrontendDoc, HostDoc, InstanceDoc, RecordDoc, ServiceDoc, read_document};
 
 /// A fact as JSON; what kind it is of stands beside it, in a key or a path. None of the documents reads as one of another kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub enum FactDoc {
     Instance(InstanceDoc),
     /// A host.
     Host(HostDoc),
+    /// A record set.
+    Record(RecordDoc),
     /// A service.
     Service(ServiceDoc),
 }
@@ -30,6 +32,7 @@ pub fn read_fact(kind: FactKind, json: &[u8]) -> Result<Fact, FormatError> {
         FactKind::Service => FactDoc::Service(read_document(kind, json)?),
         FactKind::Instance => FactDoc::Instance(read_document(kind, json)?),
         FactKind::Host => FactDoc::Host(read_document(kind, json)?),
+        FactKind::Record => FactDoc::Record(read_document(kind, json)?),
     })
 }
 
@@ -43,6 +46,7 @@ pub fn fact_of(kind: FactKind, value: Value) -> Result<Fact, FormatError> {
         FactKind::Service => FactDoc::Service(of_value(kind, value)?),
         FactKind::Instance => FactDoc::Instance(of_value(kind, value)?),
         FactKind::Host => FactDoc::Host(of_value(kind, value)?),
+        FactKind::Record => FactDoc::Record(of_value(kind, value)?),
     })
 }
 
@@ -69,6 +73,7 @@ impl TryFrom<FactDoc> for Fact {
             FactDoc::Service(doc) => Self::Service(Box::new(doc.try_into()?)),
             FactDoc::Instance(doc) => Self::Instance(Box::new(doc.try_into()?)),
             FactDoc::Host(doc) => Self::Host(Box::new(doc.try_into()?)),
+            FactDoc::Record(doc) => Self::Record(Box::new(doc.try_into()?)),
         })
     }
 }
@@ -80,6 +85,7 @@ impl From<&Fact> for FactDoc {
             Fact::Service(service) => Self::Service((&**service).into()),
             Fact::Instance(instance) => Self::Instance((&**instance).into()),
             Fact::Host(host) => Self::Host((&**host).into()),
+            Fact::Record(record) => Self::Record((&**record).into()),
         }
     }
 }
@@ -100,6 +106,7 @@ pub fn key_of(kind: FactKind, value: &Value) -> Result<FactKey, FormatError> {
             ("host", format!("{kind}:{}{path}", text("host")?))
         }
         FactKind::Service | FactKind::Host => ("name", format!("{kind}:{}", text("name")?)),
+        FactKind::Record => ("name", format!("{kind}:{}/{}", text("name")?, text("type")?)),
         FactKind::Instance => ("name", format!("{kind}:{}/{}", text("service")?, text("name")?)),
     };
     FactKey::parse(&key).map_err(|error| FormatError::at(field, error, "write the name that it has"))

@@ -1,4 +1,4 @@
-//! Rows of good and bad documents of services, instances and hosts.
+//! Rows of good and bad documents of services, instances, hosts and record sets.
 
 use model::{Fact, FactKind};
 
@@ -113,15 +113,50 @@ fn a_host_is_written_without_defaults_and_its_errors_name_the_field() {
 }
 
 #[test]
+fn a_record_set_is_written_canonically_and_its_errors_name_the_field() {
+    let record = |json: &str, expected| check(FactKind::Record, json, expected);
+    record(
+        r#"{"name":"WWW.Example","type":"a","data":["10.0.0.2","10.0.0.1","10.0.0.2"]}"#,
+        Ok(r#"{"name":"www.example.","type":"A","data":["10.0.0.1","10.0.0.2"]}"#),
+    );
+    let whole = r#"{"name":"_a.example.","type":"TYPE65534","ttl":0,"data":["\\# 0"]}"#;
+    record(whole, Ok(whole));
+    record(r#"{"name":"a..b","type":"A","data":[]}"#, Err(("name", "empty label")));
+    record(r#"{"name":"a","type":"B","data":[]}"#, Err(("type", "no such record type")));
+    record(r#"{"name":"a","type":"A","data":[]}"#, Err(("data", "at least one record")));
+    record(r#"{"name":"a","type":"A","data":["10.0.0.1","x"]}"#, Err(("data[1]", "`x` is no IPv4 address")));
+    let relative = "`b` is relative, and there is no origin; end it with a dot; write it as in a zone file";
+    record(r#"{"name":"a","type":"CNAME","data":["b"]}"#, Err(("data[0]", relative)));
+    record(r#"{"name":"a","type":"CNAME","data":["b.","c."]}"#, Err(("data", "one record of this type")));
+    record(r#"{"name":"a","type":"ANY","data":["\\# 0"]}"#, Err(("data[0]", "cannot stand in a zone")));
+    record(
+        r#"{"name":"a","type":"A","ttl":2147483648,"data":["10.0.0.1"]}"#,
+        Err(("ttl", "more than 2147483647")),
+    );
+    record(
+        r#"{"name":"a","type":"A","ttl":4294967296,"data":["10.0.0.1"]}"#,
+        Err(("ttl", "more than 2147483647")),
+    );
+    record(r#"{"name":"a","type":"A"}"#, Err(("", "missing field `data`")));
+    record(r#"{"name":"a","type":"A","data":["10.0.0.1"],"class":"IN"}"#, Err(("class", "unknown field")));
+}
+
+#[test]
 fn the_documented_examples_are_read_and_show_every_field() {
     let read = |kind, json: &[u8]| read_fact(kind, json).expect("the example");
     let service = read(FactKind::Service, include_bytes!("../../../../../config/service.example.json"));
     let instance = read(FactKind::Instance, include_bytes!("../../../../../config/instance.example.json"));
     let host = read(FactKind::Host, include_bytes!("../../../../../config/host.example.json"));
 
+    let record = read(FactKind::Record, include_bytes!("../../../../../config/record.example.json"));
+
     let fields = |fact: &Fact| {
         let written: serde_json::Value = serde_json::from_str(&write_fact(fact)).expect("json");
         written.as_object().expect("object").len()
     };
-    assert_eq!([&service, &instance, &host].map(fields), [7, 11, 3], "what is left out is a default");
+    assert_eq!(
+        [&service, &instance, &host, &record].map(fields),
+        [7, 11, 3, 4],
+        "what is left out is a default"
+    );
 }

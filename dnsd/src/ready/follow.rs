@@ -1,0 +1,133 @@
+//! What is ready, kept at the zones: what differs is made anew, and what tells of it.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use foldhash::HashSet;
+use model::{DomainName, RecordType};
+use smallvec::SmallVec;
+
+use super::{Apex, Body, Index, Name, Negative};
+use crate::zone::{Found, Key, Zone, ZoneSet};
+
+impl Index {
+    /// What is ready of `new`, from what was ready of `old`.
+    #[must_use]
+    pub fn follow(&self, old: &ZoneSet, new: &ZoneSet) -> Self {
+        let mut index = self.clone();
+        let mut touched = HashSet::<DomainName>::default();
+        for (before, after) in new.differing(old) {
+            index.follow_apex(before, after);
+            match (before, after) {
+                (Some(before), Some(after)) => {
+                    for (name, cuts) in after.differing(before) {
+                        // A cut hides what is below it.
+                        let below =
+                            |zone: &Arc<Zone>| if cuts { zone.names_below(&name) } else { Vec::new() };
+                        touched.extend([before, after].into_iter().flat_map(below));
+                        touched.insert(name);
+                    }
+                }
+                // An apex that is new takes names from the zone above it; one that is gone gives them back.
+                (zone, None) | (None, zone) => {
+                    let Some(apex) = zone.map(|zone| zone.apex()) else { continue };
+                    let all = [old, new].into_iter().flat_map(ZoneSet::zones);
+                    touched.extend(all.flat_map(|zone| zone.names_below(apex)));
+                    touched.extend(index.tellers_below(apex));
+                }
+            }
+        }
+        // Names that are there because something is below them.
+        for name in touched.iter().cloned().collect::<Vec<_>>() {
+            let mut above = std::iter::successors(name.parent(), DomainName::parent);
+            // Those above one that was seen were seen too.
+            while above.next().is_some_and(|name| touched.insert(name)) {}
+        }
+        let tellers: Vec<_> = touched.iter().flat_map(|name| index.tellers_of(name)).collect();
+        touched.extend(tellers);
+        for name in touched {
+            index.set(&name, Name::of(new, &name));
+        }
+        index
+    }
+
+    fn follow_apex(&mut self, before: Option<&Arc<Zone>>, after: Option<&Arc<Zone>>) {
+        let Some(zone) = after.or(before) else { return };
+        let apex: Box<[u8]> = zone.apex().folded().as_wire().into();
+        match after {
+            Some(zone) => {
+                let plain = !zone.has_cuts() && !zone.has_wildcards();
+                let negative = Negative::of(zone.apex(), zone.negative());
+                self.apexes.insert(apex, Arc::new(Apex { plain, negative }));
+            }
+            None => drop(self.apexes.remove(&apex)),
+        }
+    }
+
+    /// What is ready at a name is this now.
+    fn set(&mut self, name: &DomainName, now: Option<Name>) {
+        let folded = name.folded();
+        let before = match now {
+            Some(now) => {
+                for told in &now.told {
+                    self.tellers.insert(telling(told, name), name.clone());
+                }
+                let now = Arc::new(now);
+                let before = self.names.insert(folded.as_wire().into(), Arc::clone(&now));
+                before.map(|before| (before, Some(now)))
+            }
+            None => self.names.remove(folded.as_wire()).map(|before| (before, None)),
+        };
+        let Some((before, now)) = before else { return };
+        for told in before.told.iter().filter(|told| now.as_ref().is_none_or(|now| !now.told.contains(told)))
+        {
+            self.tellers.remove(&telling(told, name));
+        }
+    }
+
+    /// Whose answers tell of this name.
+    fn tellers_of(&self, name: &DomainName) -> Vec<DomainName> {
+        // No label is empty: none of a name below it stands there.
+        self.tellers_from([Key::of(name).octets(), &[0]].concat())
+    }
+
+    /// Whose answers tell of this name, or of one below it.
+    fn tellers_below(&self, apex: &DomainName) -> Vec<DomainName> {
+        self.tellers_from(Key::of(apex).octets().to_vec())
+    }
+
+    fn tellers_from(&self, start: Vec<u8>) -> Vec<DomainName> {
+        let from = self.tellers.range::<_, [u8]>((Bound::Included(&*start), Bound::Unbounded));
+        from.take_while(|(key, _)| key.starts_with(&start)).map(|(_, teller)| teller.clone()).collect()
+    }
+}
+
+/// The place of what `teller` tells of `told`.
+fn telling(told: &DomainName, teller: &DomainName) -> Box<[u8]> {
+    [Key::of(told).octets(), &[0], Key::of(teller).octets()].concat().into()
+}
+
+impl Name {
+    /// What can be ready at a name.
+    pub(super) fn of(zones: &ZoneSet, name: &DomainName) -> Option<Self> {
+        let key = Key::of(name);
+        let zone = zones.find(&key, key.depth())?;
+        let apex = u8::try_from(zone.apex().as_wire().len()).unwrap_or(u8::MAX);
+        let node = match zone.look(&key, false) {
+            Found::Node(node) => node,
+            Found::Empty => {
+                return Some(Self { bodies: SmallVec::new(), denies: true, told: Box::default(), apex });
+            }
+            Found::Wildcard(_) | Found::Cut(_) | Found::Dname(..) | Found::Nothing => return None,
+        };
+        let (mut bodies, mut told) = (SmallVec::new(), BTreeSet::new());
+        for set in node.sets() {
+            let (body, tells) = Body::of(zones, name, set.record_type()).unzip();
+            bodies.push((set.record_type(), body));
+            told.extend(tells.into_iter().flatten());
+        }
+        let denies = node.get(RecordType::CNAME).is_none();
+        Some(Self { bodies, denies, told: told.into_iter().collect(), apex })
+    }
+}

@@ -1,0 +1,125 @@
+//! Answers that are ready: made when zones change, copied when they are asked for.
+//!
+//! In: all zones, and those before. Out: for a name and a type, the octets of the answer behind the question; for a name that is not there,
+//! those of the denial. Never here: a message that was not asked for; an answer that [`zone::answer`](crate::zone::answer) would not give:
+//! what is ready is made of its answers, and what is not ready is left to it.
+//!
+//! ```text
+//! zones, those before ─► names that differ, and names whose answers tell of those ─► each made anew ─► Index (shares the rest)
+//! name in lower case ─► Index ─► body of the type | denial with the zone's SOA | nothing: ask the zones
+//! ```
+
+mod body;
+mod follow;
+mod negative;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use foldhash::quality::RandomState;
+use imbl::OrdMap;
+use imbl::shared_ptr::DefaultSharedPtr;
+use model::{DomainName, MAX_NAME, RecordType};
+use smallvec::SmallVec;
+
+pub(crate) use body::Body;
+pub(crate) use negative::Negative;
+
+use crate::zone::ZoneSet;
+
+type Map<V> = imbl::GenericHashMap<Box<[u8]>, V, RandomState, DefaultSharedPtr>;
+
+/// The answers that are ready. A copy shares them; a change costs work in proportion to what it changes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Index {
+    /// By the wire form of the name in lower case.
+    names: Map<Arc<Name>>,
+    /// By that of the apex.
+    apexes: Map<Arc<Apex>>,
+    /// The names whose answers tell of others: by the key of the other and their own.
+    tellers: OrdMap<Box<[u8]>, DomainName>,
+}
+
+/// What is ready at a name that is there.
+#[derive(Debug, PartialEq, Eq)]
+struct Name {
+    /// By the type of its records; `None` where an answer cannot be ready.
+    bodies: SmallVec<[(RecordType, Option<Body>); 2]>,
+    /// A type that is not among them has no records here, and that is the whole answer.
+    denies: bool,
+    /// The names that its answers tell of beside it.
+    told: Box<[DomainName]>,
+    /// How long the apex of its zone is, in wire form.
+    apex: u8,
+}
+
+/// What is ready of a zone.
+#[derive(Debug, PartialEq, Eq)]
+struct Apex {
+    /// Neither cuts nor wildcards: a name that is not known here is not there.
+    plain: bool,
+    negative: Negative,
+}
+
+/// What is ready for a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ready<'i> {
+    /// These records.
+    Body(&'i Body),
+    /// There is such a name, and it has no such records.
+    NoData(&'i Negative),
+    /// There is no such name.
+    NoName(&'i Negative),
+}
+
+impl Index {
+    /// All that is ready of these zones.
+    pub fn new(zones: &ZoneSet) -> Self {
+        Self::default().follow(&ZoneSet::default(), zones)
+    }
+
+    /// What is ready for a question: of a name in wire form, for a type that zones hold. `None`: ask the zones.
+    #[inline]
+    pub(crate) fn get(&self, name: &[u8], record_type: RecordType) -> Option<Ready<'_>> {
+        let mut folded = [0; MAX_NAME];
+        let folded = folded.get_mut(..name.len())?;
+        folded.copy_from_slice(name);
+        // A length is at most 63, and so no letter.
+        folded.make_ascii_lowercase();
+        // A DS record stands in the parent's zone, a question for anything in none: neither is ready.
+        if matches!(record_type, RecordType::DS | RecordType::ANY) {
+            return None;
+        }
+        match self.names.get(&*folded) {
+            Some(found) => match found.get(record_type) {
+                Some(body) => body.as_ref().map(Ready::Body),
+                None if !found.denies => None,
+                None => {
+                    let apex = folded.len().checked_sub(usize::from(found.apex))?;
+                    Some(Ready::NoData(&self.apexes.get(folded.get(apex..)?)?.negative))
+                }
+            },
+            None => self.apex_of(folded).filter(|apex| apex.plain).map(|apex| Ready::NoName(&apex.negative)),
+        }
+    }
+
+    /// The zone with the longest apex that the name is at or below.
+    fn apex_of(&self, folded: &[u8]) -> Option<&Apex> {
+        let mut rest = folded;
+        while let Some((&length, _)) = rest.split_first() {
+            if let Some(apex) = self.apexes.get(rest) {
+                return Some(apex);
+            }
+            rest = rest.get(1 + usize::from(length)..)?;
+        }
+        None
+    }
+}
+
+impl Name {
+    fn get(&self, record_type: RecordType) -> Option<&Option<Body>> {
+        // There are few.
+        self.bodies.iter().find(|(of, _)| *of == record_type).map(|(_, body)| body)
+    }
+}

@@ -1,0 +1,36 @@
+//! What is answered from at one moment: the zones, and what is ready of them.
+
+use crate::query::Context;
+use crate::ready::Index;
+use crate::transfer::Access;
+use crate::zone::ZoneSet;
+
+/// Zones, and what is ready of them. Immutable: [`Served::next`] makes the next one, sharing what did not change.
+#[derive(Debug, Clone, Default)]
+pub struct Served {
+    zones: ZoneSet,
+    ready: Index,
+}
+
+impl Served {
+    /// These zones, from nothing.
+    pub fn new(zones: ZoneSet) -> Self {
+        Self::default().next(zones)
+    }
+
+    /// These zones; what is ready is made anew where they differ.
+    #[must_use]
+    pub fn next(&self, zones: ZoneSet) -> Self {
+        Self { ready: self.ready.follow(&self.zones, &zones), zones }
+    }
+
+    /// The zones.
+    pub fn zones(&self) -> &ZoneSet {
+        &self.zones
+    }
+
+    /// What messages are answered from, by somebody who allows nothing else.
+    pub fn context(&self) -> Context<'_> {
+        Context { zones: &self.zones, ready: &self.ready, access: Access::nobody() }
+    }
+}

@@ -1,0 +1,134 @@
+//! Which zone a record fact belongs to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use imbl::OrdSet;
+use model::{DomainName, RecordType, Snapshot};
+
+/// The zone that a name belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// One that is made of other facts too.
+    Derived(DomainName),
+    /// One of record facts alone.
+    Facts(DomainName),
+    /// A zone file's, which takes no facts.
+    File(DomainName),
+}
+
+impl Home {
+    /// The apex, of a zone that takes facts.
+    pub(crate) fn taker(self) -> Option<DomainName> {
+        match self {
+            Self::Derived(apex) | Self::Facts(apex) => Some(apex),
+            Self::File(_) => None,
+        }
+    }
+}
+
+/// The apexes of all zones. A copy costs nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Homes {
+    derived: Arc<BTreeSet<DomainName>>,
+    files: Arc<BTreeSet<DomainName>>,
+    /// Names with a SOA record fact.
+    facts: OrdSet<DomainName>,
+}
+
+impl Homes {
+    /// The apexes of zones made of other facts, those of zone files, and those that record facts say.
+    pub(crate) fn new(
+        derived: impl IntoIterator<Item = DomainName>,
+        files: BTreeSet<DomainName>,
+        snapshot: &Snapshot,
+    ) -> Self {
+        let mut homes = Self {
+            derived: Arc::new(derived.into_iter().collect()),
+            files: Arc::new(files),
+            ..Self::default()
+        };
+        for (record, _) in snapshot.records() {
+            if record.record_type() == RecordType::SOA {
+                homes.tell(record.name(), true);
+            }
+        }
+        homes
+    }
+
+    /// The apexes of zone files.
+    pub(crate) fn files(&self) -> &BTreeSet<DomainName> {
+        &self.files
+    }
+
+    /// A name has a SOA record fact now, or none. A wildcard is no apex.
+    pub(crate) fn tell(&mut self, name: &DomainName, is_apex: bool) {
+        if is_apex && !name.is_wildcard() {
+            self.facts.insert(name.clone());
+        } else {
+            self.facts.remove(name);
+        }
+    }
+
+    /// The apexes of zones of record facts.
+    pub(crate) fn of_facts(&self) -> impl Iterator<Item = &DomainName> {
+        self.facts.iter().filter(|apex| self.is_of_facts(apex))
+    }
+
+    /// Whether a zone of record facts begins at this name.
+    pub(crate) fn is_of_facts(&self, name: &DomainName) -> bool {
+        matches!(self.at(name), Some(Home::Facts(_)))
+    }
+
+    fn at(&self, name: &DomainName) -> Option<Home> {
+        let home = match name {
+            name if self.derived.contains(name) => Home::Derived,
+            name if self.files.contains(name) => Home::File,
+            name if self.facts.contains(name) => Home::Facts,
+            _ => return None,
+        };
+        Some(home(name.clone()))
+    }
+
+    /// The zone of a name: the one with the longest apex at or above it. What a parent says of its child (DS) is the parent's.
+    pub(crate) fn of(&self, name: &DomainName, record_type: RecordType) -> Option<Home> {
+        let lowest = if record_type == RecordType::DS { name.parent() } else { Some(name.clone()) };
+        std::iter::successors(lowest, DomainName::parent).find_map(|name| self.at(&name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_belongs_to_the_nearest_zone_and_a_zone_file_takes_none() {
+        let name = |text: &str| DomainName::parse(text).expect("a name");
+        let mut homes = Homes::new(
+            [name("svc.internal")],
+            [name("file.test"), name("b.file.test")].into(),
+            &Snapshot::empty(),
+        );
+        for apex in
+            ["internal", "svc.internal", "file.test", "a.file.test", "*.internal", "deep.svc.internal"]
+        {
+            homes.tell(&name(apex), true);
+        }
+        let check = |text: &str, record_type, expected: Option<Home>| {
+            assert_eq!(homes.of(&name(text), record_type), expected, "{text} {record_type}");
+        };
+        check("x.internal", RecordType::A, Some(Home::Facts(name("internal"))));
+        check("x.svc.internal", RecordType::A, Some(Home::Derived(name("svc.internal"))));
+        check("svc.internal", RecordType::SOA, Some(Home::Derived(name("svc.internal"))));
+        check("svc.internal", RecordType::DS, Some(Home::Facts(name("internal"))));
+        check("deep.svc.internal", RecordType::NS, Some(Home::Facts(name("deep.svc.internal"))));
+        check("deep.svc.internal", RecordType::DS, Some(Home::Derived(name("svc.internal"))));
+        check("x.file.test", RecordType::A, Some(Home::File(name("file.test"))));
+        check("file.test", RecordType::SOA, Some(Home::File(name("file.test"))));
+        check("x.a.file.test", RecordType::A, Some(Home::Facts(name("a.file.test"))));
+        check("*.internal", RecordType::A, Some(Home::Facts(name("internal"))));
+        check("test", RecordType::A, None);
+        check(".", RecordType::DS, None);
+        assert_eq!(homes.of_facts().count(), 3);
+    }
+}
