@@ -15,6 +15,7 @@ use crate::files::FileZones;
 use crate::listen::Shared;
 use crate::query::Client;
 use crate::respond::Sent;
+use crate::served::Served;
 use crate::transfer::signing::{self, now};
 use crate::wire::{Code, tsig};
 
@@ -31,8 +32,11 @@ pub(crate) struct Updater {
     /// Whoever writes; `None`: nobody does.
     pub(crate) updates: Option<Updates>,
     /// Signatures of those that were made, when they were made, and with which code.
-    pub(crate) made: Mutex<VecDeque<(u64, Box<[u8]>, Code)>>,
+    pub(crate) made: Mutex<Made>,
 }
+
+/// When, signed how, with which code.
+pub(crate) type Made = VecDeque<(u64, Box<[u8]>, Code)>;
 
 impl Updater {
     /// Makes the update of a message, and writes the answer to the end of `out`.
@@ -88,9 +92,10 @@ impl Updater {
     }
 
     async fn once(&self, shared: &Shared, message: &[u8], who: &str) -> Result<Code, UpdateError> {
-        let snapshot = Arc::clone(&self.snapshots.borrow());
-        self.served(snapshot.revision()).await?;
-        let edits = match self.edits(shared, message, &snapshot) {
+        let together = timeout(UPDATE_WAIT, self.together(shared)).await;
+        let late = || UpdateError::Unavailable("what is served does not reach what the registry says".into());
+        let (snapshot, served) = together.map_err(|_| late())??;
+        let edits = match self.edits(shared, message, &snapshot, &served) {
             Ok(edits) => edits,
             Err(code) => return Ok(code),
         };
@@ -105,6 +110,18 @@ impl Updater {
         let revision = answered.await.map_err(|_| nobody())??;
         self.served(revision).await?;
         Ok(Code::NoError)
+    }
+
+    /// A snapshot, and the zones as they are at it.
+    async fn together(&self, shared: &Shared) -> Result<(Arc<Snapshot>, Arc<Served>), UpdateError> {
+        loop {
+            let snapshot = Arc::clone(&self.snapshots.borrow());
+            self.served(snapshot.revision()).await?;
+            let served = shared.served.load_full();
+            if served.zones().revision() == snapshot.revision() {
+                return Ok((snapshot, served));
+            }
+        }
     }
 
     /// Waits until this revision is served.
@@ -123,9 +140,9 @@ impl Updater {
         shared: &Shared,
         message: &[u8],
         snapshot: &Snapshot,
+        served: &Served,
     ) -> Result<Vec<super::UpdateEdit>, Code> {
         let update = read(message).ok_or(Code::Malformed)?;
-        let served = shared.served.load_full();
         let Some(zone) = served.zones().at(&update.zone) else {
             return Err(if served.zones().is_known() { Code::NotAuthoritative } else { Code::Failure });
         };

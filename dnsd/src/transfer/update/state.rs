@@ -62,7 +62,12 @@ impl<'s> State<'s> {
     /// # Errors
     /// REFUSED for a set that is not stated by a fact of its own: a service's addresses, the zone's own name servers.
     pub(super) fn put(&mut self, name: &DomainName, record_type: RecordType, set: Set) -> Result<(), Code> {
-        if self.served(name, record_type).is_some() && self.fact(name, record_type).is_none() {
+        // A zone's serial is the registry's, whatever the fact says.
+        let is_of_fact = |served: &RecordSet| {
+            self.fact(name, record_type)
+                .is_some_and(|(fact, _)| record_type == RecordType::SOA || fact.data() == served.data())
+        };
+        if self.served(name, record_type).is_some_and(|served| !is_of_fact(served)) {
             return Err(Code::Refused);
         }
         self.changed.insert((name.folded(), record_type), set);
