@@ -4,7 +4,7 @@
 //! bind (proxy, DNS, admin) ─► become the user ─► open the registry ─► start proxy and DNS ─► serve admin ─► ready
 //!        draining ─► proxy and DNS drain ─► admin ends ─► the registry is closed
 //! registry ─ snapshots, marks ─► proxy ─ health reports, reports ─► registry        admin ─► all
-//! registry ─ snapshots ─► DNS
+//! registry ─ snapshots ─► DNS ─ updates ─► registry
 //! ```
 //!
 //! The threads of proxy and DNS are their own; registry, admin and whatever else waits run on the runtime this is called in.
@@ -13,8 +13,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use dnsd::transfer::{UpdateEdit, UpdateError, UpdateRequest};
 use model::{Alarm, NodeId};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::{Loaded, registry_url};
@@ -180,8 +181,36 @@ fn start_proxy(
 }
 
 fn start_dns(bound: dnsd::Bound, registry: &registry::Registry, alarm: Alarm) -> Result<dnsd::Dnsd, Failure> {
-    let inputs = dnsd::Inputs { snapshots: registry.snapshots(), known: known(registry), alarm };
+    let (updates, wanted) = mpsc::channel(dnsd::config::UPDATE_QUEUE);
+    tokio::spawn(write_updates(registry.clone(), wanted));
+    let inputs = dnsd::Inputs {
+        snapshots: registry.snapshots(),
+        known: known(registry),
+        updates: Some(updates),
+        alarm,
+    };
     bound.start(inputs).map_err(|error| Failure::System { what: "cannot start DNS", error })
+}
+
+/// Writes what updates by DNS change, until DNS has ended.
+async fn write_updates(registry: registry::Registry, mut wanted: mpsc::Receiver<UpdateRequest>) {
+    while let Some(UpdateRequest { who, edits, answer }) = wanted.recv().await {
+        let edit = |edit: UpdateEdit| registry::Edit {
+            key: edit.key,
+            fact: edit.fact,
+            expected: edit.expected.map_or(registry::Expected::Absent, registry::Expected::At),
+        };
+        let write = registry::Write { who, edits: edits.into_iter().map(edit).collect() };
+        let written = registry.publish(write).await.map(|published| published.revision);
+        // Who asked may be gone.
+        let _ = answer.send(written.map_err(|error| match error {
+            registry::PublishError::Conflict { .. } => UpdateError::Conflict,
+            registry::PublishError::Invalid(_) | registry::PublishError::ReadOnly(_) => {
+                UpdateError::Refused(error.to_string())
+            }
+            _ => UpdateError::Unavailable(error.to_string()),
+        }));
+    }
 }
 
 impl House {

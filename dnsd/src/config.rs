@@ -9,7 +9,7 @@ use model::DomainName;
 
 use crate::files::ZoneFile;
 use crate::forward::Upstream;
-use crate::transfer::{Allowed, Secondary};
+use crate::transfer::{Allowed, MayUpdate, Secondary};
 
 /// The largest message taken over UDP, in octets; what is longer is cut, and so malformed. Questions have some hundred.
 pub const UDP_MESSAGE: usize = 4096;
@@ -40,6 +40,17 @@ pub const NOTIFY_ANSWER: Duration = Duration::from_secs(1);
 pub const NOTIFY_RETRY: Duration = Duration::from_secs(2);
 /// How often it is told in vain, before it is left to look by itself.
 pub const NOTIFY_TRIES: u32 = 5;
+
+/// The most record sets that one update changes: what the registry takes at once.
+pub const UPDATE_EDITS: usize = 1000;
+/// How many updates are remembered, for ten minutes each, so that none is made twice.
+pub const UPDATE_REPLAYS: usize = 20_000;
+/// How often an update is begun anew because somebody else changed the same sets.
+pub const UPDATE_TRIES: usize = 3;
+/// How long an update waits until what was written is served.
+pub const UPDATE_WAIT: Duration = Duration::from_secs(5);
+/// How many updates wait for the registry.
+pub const UPDATE_QUEUE: usize = 16;
 
 /// How DNS is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +101,8 @@ pub struct Config {
     pub transfers: usize,
     /// Who is told of changes.
     pub notify: Vec<Secondary>,
+    /// Who may change zones of the registry; empty: nobody.
+    pub update_allow: Vec<MayUpdate>,
 }
 
 impl Default for Config {
@@ -121,6 +134,7 @@ impl Default for Config {
             transfer_allow: Vec::new(),
             transfers: 16,
             notify: Vec::new(),
+            update_allow: Vec::new(),
         }
     }
 }

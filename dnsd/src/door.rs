@@ -16,7 +16,7 @@ use crate::forward::{self, Forward, ForwardError, Forwarded};
 use crate::listen::{self, BindError, Running, Shared, Sockets};
 use crate::metrics::{Limit, Metrics, Totals};
 use crate::served::Served;
-use crate::transfer::Keys;
+use crate::transfer::{Keys, Updater, Updates};
 use crate::zone::facts::{Reason, unserved};
 use crate::zone::sources::Sources;
 
@@ -30,6 +30,8 @@ pub struct Inputs {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// False until the facts are known: what no zone holds may be there until then.
     pub known: watch::Receiver<bool>,
+    /// Who writes what updates change; `None`: nobody does, and they fail.
+    pub updates: Option<Updates>,
     /// Told when a part that DNS lives by ends by a panic.
     pub alarm: Alarm,
 }
@@ -109,11 +111,18 @@ impl Bound {
         let served = Served::new(derived.with(&self.files));
         let (shared, jobs) = Shared::new(served, self.config, (&self.upstreams, self.keys));
         let (end, ended) = watch::channel(false);
-        let Running { threads, blocks } =
-            listen::start(self.sockets, (&shared, jobs), &ended, &inputs.alarm)?;
         let files = Arc::new(Mutex::new(self.files));
         let (reloaded, reloads) = watch::channel(());
         let (serving, serves) = watch::channel(snapshot.revision());
+        let updater = Updater {
+            snapshots: inputs.snapshots.clone(),
+            serves: serves.clone(),
+            files: Arc::clone(&files),
+            updates: inputs.updates,
+            made: tokio::sync::Mutex::default(),
+        };
+        let Running { threads, blocks } =
+            listen::start(self.sockets, (&shared, jobs, updater), &ended, &inputs.alarm)?;
         let follower = Follower {
             shared: Arc::clone(&shared),
             derived,

@@ -107,7 +107,8 @@ pub(crate) fn load_keys(config: &Config) -> Result<Keys, FileError> {
     let asked =
         config.transfer_allow.iter().filter_map(|allowed| Some(("dns.transfer_allow", allowed.key()?)));
     let told = config.notify.iter().filter_map(|secondary| Some(("dns.notify", secondary.key.as_ref()?)));
-    for (setting, key) in asked.chain(told) {
+    let may = config.update_allow.iter().filter_map(|may| Some(("dns.update_allow", may.key()?)));
+    for (setting, key) in asked.chain(told).chain(may) {
         if keys.get(key).is_none() {
             return Err(FileError::NoKey { setting, key: key.clone() });
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::listen::Shared;
 use crate::query::Client;
 use crate::respond::{self, Sent};
+use crate::transfer::Updater;
 use crate::wire::{Code, refusal};
 
 /// What is to be done before a message can be answered.
@@ -15,6 +16,8 @@ use crate::wire::{Code, refusal};
 pub enum Work {
     /// A name that no zone of ours holds is asked for upstream.
     Forward,
+    /// A zone is to be changed.
+    Update,
 }
 
 /// A message that is answered later.
@@ -42,11 +45,12 @@ impl Task {
 #[derive(Debug)]
 pub(crate) struct Doer {
     shared: Arc<Shared>,
+    updater: Updater,
 }
 
 impl Doer {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    pub(crate) fn new(shared: Arc<Shared>, updater: Updater) -> Self {
+        Self { shared, updater }
     }
 
     /// Does it, and writes the answer to the end of `out`; `None` where nothing is sent. Takes as long as its work's own limits say.
@@ -57,6 +61,7 @@ impl Doer {
                 let served = self.shared.served.load_full();
                 forward.answer(served.zones(), &task.message, client.over, fastrand::u64(..), out).await
             }
+            Work::Update => self.updater.perform(&self.shared, &task.message, client, out).await,
         }
     }
 }

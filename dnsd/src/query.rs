@@ -1,7 +1,6 @@
 //! One question, top to bottom: octets in, octets out.
 
 use std::net::IpAddr;
-use std::sync::LazyLock;
 
 use model::RecordType;
 
@@ -46,13 +45,10 @@ pub struct Context<'a> {
     pub access: &'a Access,
 }
 
-/// Nobody may have more than answers.
-static NOBODY: LazyLock<Access> = LazyLock::new(Access::default);
-
 impl<'a> Context<'a> {
     /// These zones, for everybody, and nothing beside.
     pub fn open(served: &'a Served) -> Self {
-        Self { zones: served.zones(), ready: served.ready(), forward: None, access: &NOBODY }
+        Self { zones: served.zones(), ready: served.ready(), forward: None, access: Access::nobody() }
     }
 }
 
@@ -71,6 +67,9 @@ pub enum Done {
 
 /// Answers one message: the answer goes to the end of `out`. The order of records is drawn from `seed`.
 pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64, out: &mut Vec<u8>) -> Done {
+    if transfer::is_update(message) {
+        return transfer::update(context, message, client, out);
+    }
     let start = out.len();
     let query = match decode(message) {
         Ok(query) => query,

@@ -313,6 +313,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("dns.transfer_allow", dns.transfer_allow),
     setting!("dns.transfers", dns.transfers),
     setting!("dns.notify", dns.notify),
+    setting!("dns.update_allow", dns.update_allow),
     setting!("registry.url", registry.url, secret),
     setting!("registry.node", registry.node),
     setting!("registry.cache", registry.cache),

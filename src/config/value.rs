@@ -310,6 +310,17 @@ impl Form for dnsd::transfer::Secondary {
     }
 }
 
+impl Form for dnsd::transfer::MayUpdate {
+    fn show(&self) -> Value {
+        Value::Text(self.to_string())
+    }
+
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = text(value, "example.com=key:NAME")?;
+        Self::parse(text).map_err(|wrong| format!("is {text:?}, but {wrong}"))
+    }
+}
+
 /// What is written as `"off"` when it is not there.
 macro_rules! or_off {
     ($($inner:ty),*) => {$(

@@ -40,7 +40,7 @@ use crate::later::Doer;
 use crate::metrics::Block;
 use crate::query::{self, Client, Context, Done};
 use crate::served::Served;
-use crate::transfer::{Access, Keys};
+use crate::transfer::{Access, Keys, Updater};
 use admission::Admission;
 pub(crate) use later::{Jobs, Queue};
 pub(crate) use notify::tell;
@@ -109,7 +109,7 @@ pub(crate) struct Running {
 /// When a thread or its reactor cannot be started.
 pub(crate) fn start(
     sockets: Vec<Sockets>,
-    (shared, jobs): (&Arc<Shared>, Jobs),
+    (shared, jobs, updater): (&Arc<Shared>, Jobs, Updater),
     ended: &watch::Receiver<bool>,
     alarm: &Alarm,
 ) -> io::Result<Running> {
@@ -132,7 +132,7 @@ pub(crate) fn start(
             })?;
         }
     }
-    let doer = Arc::new(Doer::new(Arc::clone(shared)));
+    let doer = Arc::new(Doer::new(Arc::clone(shared), updater));
     let answering = later::serve(jobs, doer, of_later, ended.clone());
     on_a_thread("dns-later", alive.clone(), alarm.watch("the thread of DNS that answers later"), answering)?;
     let (shared, ended) = (Arc::clone(shared), ended.clone());

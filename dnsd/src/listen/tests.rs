@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Alarm, DomainName, RecordType, Revision, Snapshot};
+use model::{Alarm, Change, DomainName, Origin, RecordType, Revision, Snapshot, Stated};
 use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::forward::Upstream;
 use crate::metrics::Limit;
-use crate::transfer::Allowed;
+use crate::transfer::{Allowed, Key, MayUpdate, Signer, UpdateRequest, Updates, now};
 use crate::{Dnsd, Inputs, ZoneFile};
 
 /// Longer than anything takes here.
@@ -30,6 +30,10 @@ struct Served {
 
 impl Served {
     fn start(address: [u8; 4], change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_with(address, None, change)
+    }
+
+    fn start_with(address: [u8; 4], updates: Option<Updates>, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("example.zone");
         let long: String = (0..100).map(|n| format!("many 60 TXT {n}{}\n", "x".repeat(100))).collect();
@@ -43,7 +47,7 @@ impl Served {
         change(&mut config);
         let (snapshots, for_dns) = watch::channel(Arc::new(Snapshot::empty()));
         let (known, is_known) = watch::channel(true);
-        let inputs = Inputs { snapshots: for_dns, known: is_known, alarm: Alarm::default() };
+        let inputs = Inputs { snapshots: for_dns, known: is_known, updates, alarm: Alarm::default() };
         let dns = crate::bind(&config).expect("bound").start(inputs).expect("started");
         Self { dns, snapshots, known, config, folder }
     }
@@ -270,6 +274,60 @@ async fn transfers_have_a_limit_and_whoever_does_not_take_one_loses_it() {
         third.write_all(&axfr).expect("written");
         next(&mut third).is_ok_and(|answer| code(&answer) == 0)
     });
+}
+
+/// A key file's text, and the key.
+const KEY: &str = "key second { algorithm hmac-sha256; secret \"AAAAAAAAAAAAAAAAAAAAAA==\"; };";
+
+/// An update of the derived zone that adds an address to `box`, signed.
+fn signed_update(id: u16, last: u8) -> Vec<u8> {
+    let head = [id, 5 << 11, 1, 0, 1, 0].map(u16::to_be_bytes).concat();
+    let name = |text: &str| DomainName::parse(text).expect("a name").as_wire().to_vec();
+    let zone = [name("svc.internal"), vec![0, 6, 0, 1]].concat();
+    let record = [name("box.svc.internal"), vec![0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 0, 0, last]].concat();
+    let mut message = [head, zone, record].concat();
+    let key = Arc::new(Key::new("second", "hmac-sha256", &[0; 16]).expect("a key"));
+    Signer::of(&key, id).sign(&mut message, 0, now());
+    message
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_that_comes_twice_is_made_once() {
+    let (updates, mut wanted) = tokio::sync::mpsc::channel(4);
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("key"), KEY).expect("written");
+    let served = Served::start_with([127, 0, 0, 1], Some(updates), |config| {
+        config.key_file = Some(folder.path().join("key"));
+        config.update_allow = vec![MayUpdate::parse("key:second").expect("somebody")];
+    });
+    let served = Arc::new(served);
+    let ask = |message: Vec<u8>| {
+        let served = Arc::clone(&served);
+        tokio::task::spawn_blocking(move || served.ask(Ipv4Addr::LOCALHOST, &message))
+    };
+    let update = signed_update(7, 1);
+
+    let first = ask(update.clone());
+    let UpdateRequest { who, edits, answer } = wanted.recv().await.expect("asked for");
+    assert_eq!((who.as_str(), edits.len(), edits[0].expected), ("dns:second.@127.0.0.1", 1, None));
+    let fact = edits[0].fact.clone().expect("put");
+    let stated = Stated { fact: fact.into(), revision: Revision::new(9), origin: Origin::Native };
+    let snapshot = Snapshot::empty().apply(Revision::new(9), [Change::Put(stated)]);
+    served.snapshots.send_replace(Arc::new(snapshot));
+    answer.send(Ok(Revision::new(9))).expect("waited for");
+    let first = first.await.expect("no panic");
+    let second = ask(update).await.expect("no panic");
+
+    assert_eq!((code(&first), code(&second)), (0, 0), "the second one has the answer of the first");
+    assert_eq!(first[2] >> 3 & 0xf, 5, "UPDATE");
+    assert!(wanted.try_recv().is_err(), "and is not made");
+    let third = ask(signed_update(8, 1)).await.expect("no panic");
+    assert_eq!((code(&third), wanted.try_recv().is_err()), (0, true), "what is so already is no change");
+    let fourth = ask(signed_update(9, 2));
+    let UpdateRequest { edits, answer, .. } = wanted.recv().await.expect("asked for");
+    assert_eq!(edits[0].expected, Some(Revision::new(9)));
+    drop(answer);
+    assert_eq!(code(&fourth.await.expect("no panic")), 2, "the registry is gone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ mod outgoing;
 mod signing;
 #[cfg(test)]
 mod tests;
+mod update;
 
 pub use access::Access;
 pub use allowed::Allowed;
@@ -26,9 +27,11 @@ pub use key::{Algorithm, Key, Keys};
 pub(crate) use key_file::read as read_keys;
 pub use notify::Secondary;
 pub(crate) use notify::{Schedule, patience};
-pub(crate) use outgoing::begin;
+pub(crate) use outgoing::{begin, is_newer};
 pub(crate) use signing::now;
 pub use signing::{Signer, TsigError, Unverified};
+pub use update::{MayUpdate, UpdateEdit, UpdateError, UpdateRequest, Updates};
+pub(crate) use update::{Updater, begin as update, is_update};
 
 use crate::respond::{self, Sent};
 use crate::wire::{Code, Query};

@@ -93,7 +93,7 @@ pub(crate) fn begin(
 }
 
 /// Whether a serial comes after another (RFC 1982 §3.2).
-fn is_newer(serial: u32, than: u32) -> bool {
+pub(crate) fn is_newer(serial: u32, than: u32) -> bool {
     matches!(serial.wrapping_sub(than), 1..0x8000_0000)
 }
 

@@ -68,15 +68,21 @@ pub enum Code {
     Refused = 5,
     /// YXDOMAIN
     NameExists = 6,
+    /// YXRRSET
+    SetExists = 7,
+    /// NXRRSET
+    NoSet = 8,
     /// NOTAUTH
     NotAuthoritative = 9,
+    /// NOTZONE
+    NotZone = 10,
     /// BADVERS
     BadVersion = 16,
 }
 
 impl Code {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::NoError,
         Self::Malformed,
         Self::Failure,
@@ -84,7 +90,10 @@ impl Code {
         Self::NotImplemented,
         Self::Refused,
         Self::NameExists,
+        Self::SetExists,
+        Self::NoSet,
         Self::NotAuthoritative,
+        Self::NotZone,
         Self::BadVersion,
     ];
 
@@ -98,7 +107,10 @@ impl Code {
             Self::NotImplemented => "NOTIMP",
             Self::Refused => "REFUSED",
             Self::NameExists => "YXDOMAIN",
+            Self::SetExists => "YXRRSET",
+            Self::NoSet => "NXRRSET",
             Self::NotAuthoritative => "NOTAUTH",
+            Self::NotZone => "NOTZONE",
             Self::BadVersion => "BADVERS",
         }
     }

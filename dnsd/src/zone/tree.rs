@@ -229,6 +229,11 @@ impl Zone {
         self.nodes.get(key).map(|node| &**node)
     }
 
+    /// The sets of a name; none where it is not there.
+    pub(crate) fn sets_at(&self, name: &DomainName) -> &[RecordSet] {
+        self.node(Key::of(name).octets()).map_or(&[], Node::sets)
+    }
+
     /// The names from this one on, in canonical order.
     pub(crate) fn behind<'z>(&'z self, key: &[u8]) -> impl Iterator<Item = (&'z [u8], &'z Node)> {
         use std::ops::Bound::{Included, Unbounded};

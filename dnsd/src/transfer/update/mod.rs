@@ -1,0 +1,145 @@
+//! Zones changed by others: UPDATE (RFC 2136), by whoever has a key that may.
+//!
+//! In: a message, the zone as it is served, the record facts it is made of. Out: edits of record facts, all or none, handed to whoever
+//! writes them ([`Updates`]), and a code. Never here: a registry; a record that a zone file or another fact says; a change without a key.
+//!
+//! ```text
+//! message ─► begin: signed? allowed? ─► later: read ─► prerequisites ─► changes ─► edits ─► registry ─► served here ─► NOERROR
+//! ```
+
+mod changes;
+mod message;
+mod performing;
+mod prerequisites;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::IpAddr;
+
+use model::{DomainName, Fact, FactKey, Revision};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Signer;
+use super::allowed::Allowed;
+use super::signing::{self, Unverified, now};
+use crate::later::{Task, Work};
+use crate::query::{Client, Context, Done};
+use crate::respond::{self, Sent};
+use crate::wire::{Code, Refusal};
+pub(crate) use message::is_update;
+pub(crate) use performing::Updater;
+
+/// Who may change which zone: a key, from some addresses where those are named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MayUpdate {
+    /// Which zone; `None`: all that can be changed.
+    zone: Option<DomainName>,
+    allowed: Allowed,
+}
+
+impl MayUpdate {
+    /// Reads `[ZONE=][ADDRESSES] key:NAME`.
+    ///
+    /// # Errors
+    /// What is wrong, so that it can follow the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (zone, rest) = match text.split_once('=') {
+            Some((zone, rest)) => (Some(zone.trim()), rest),
+            None => (None, text),
+        };
+        let zone = zone.map(|zone| DomainName::parse(zone).map_err(|error| format!("`{zone}`: {error}")));
+        let allowed = Allowed::parse(rest)?;
+        if allowed.key().is_none() {
+            return Err("names no key; nobody changes a zone without one: key:NAME".into());
+        }
+        Ok(Self { zone: zone.transpose()?, allowed })
+    }
+
+    /// The key that is asked for.
+    pub fn key(&self) -> Option<&DomainName> {
+        self.allowed.key()
+    }
+
+    pub(super) fn is(&self, zone: &DomainName, address: IpAddr, signed: Option<&DomainName>) -> bool {
+        self.zone.as_ref().is_none_or(|own| own == zone) && self.allowed.is(address, signed)
+    }
+}
+
+impl fmt::Display for MayUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(zone) = &self.zone {
+            write!(f, "{zone}=")?;
+        }
+        write!(f, "{}", self.allowed)
+    }
+}
+
+/// A record fact put or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateEdit {
+    /// Which.
+    pub key: FactKey,
+    /// What it shall say; `None` removes it.
+    pub fact: Option<Fact>,
+    /// The revision it has to be at; `None`: it has not to be there.
+    pub expected: Option<Revision>,
+}
+
+/// Edits that are to be made, all or none.
+#[derive(Debug)]
+pub struct UpdateRequest {
+    /// Who wants them, for the history.
+    pub who: String,
+    /// What; one for each fact, at least one.
+    pub edits: Vec<UpdateEdit>,
+    /// Told what became of them.
+    pub answer: oneshot::Sender<Result<Revision, UpdateError>>,
+}
+
+/// Why edits were not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpdateError {
+    /// A fact is not as expected: read again, decide again.
+    Conflict,
+    /// They can never be made as they are.
+    Refused(String),
+    /// They may be made later.
+    Unavailable(String),
+}
+
+/// Where edits are handed to: whoever writes them into the registry.
+pub type Updates = mpsc::Sender<UpdateRequest>;
+
+/// Answers an update, or lets it be made later: written to the end of `out`.
+pub(crate) fn begin(context: &Context<'_>, message: &[u8], client: &Client, out: &mut Vec<u8>) -> Done {
+    let (refusal, zone) = match message::zone(message) {
+        Ok(read) => read,
+        Err(refusal) => return Done::Answered(respond::refuse(&refusal, out)),
+    };
+    // Nobody may do it unsigned, whatever it is.
+    if !message::is_signed(message) {
+        return Done::Answered(respond::refuse(&Refusal { code: Code::Refused, ..refusal }, out));
+    }
+    match signing::verify(context.access.keys(), message, now()) {
+        Ok(mut signer) => {
+            if context.access.may_update(&zone, client.address, signer.key()) {
+                return Done::Later(Task::new(Work::Update, message));
+            }
+            Done::Answered(told(&refusal, Code::Refused, &mut signer, out))
+        }
+        Err(Unverified::Malformed) => Done::Answered(respond::refuse(&refusal, out)),
+        Err(Unverified::Wrong(_, mut signer)) => {
+            Done::Answered(told(&refusal, Code::NotAuthoritative, &mut signer, out))
+        }
+    }
+}
+
+/// Writes what became of an update, signed.
+fn told(refusal: &Refusal<'_>, code: Code, signer: &mut Signer, out: &mut Vec<u8>) -> Sent {
+    let start = out.len();
+    let sent = respond::refuse(&Refusal { code, ..*refusal }, out);
+    signer.sign(out, start, now());
+    sent
+}
