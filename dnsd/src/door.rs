@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{Alarm, Revision, Snapshot};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant as Time, sleep_until};
 
 use crate::config::Config;
 use crate::derived::Derived;
@@ -26,6 +27,8 @@ pub struct Inputs {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// False until the facts are known: what no zone holds may be there until then.
     pub known: watch::Receiver<bool>,
+    /// Since when the registry is not heard; `None`: it is.
+    pub lost: watch::Receiver<Option<Instant>>,
     /// Told when a part that DNS lives by ends by a panic.
     pub alarm: Alarm,
 }
@@ -92,7 +95,8 @@ impl Bound {
         let (snapshot, known) = (Arc::clone(&inputs.snapshots.borrow()), *inputs.known.borrow());
         let mut derived = Derived::new(&self.config, &addresses);
         derived.follow(&snapshot, known);
-        let shared = Shared::new(derived.with(&self.files), self.config);
+        let age = Age::of(*inputs.lost.borrow(), self.config.max_age);
+        let shared = Shared::new(derived.with(&self.files, age.is_too_old), self.config)?;
         let (end, ended) = watch::channel(false);
         let Running { threads, blocks } = listen::start(self.sockets, &shared, &ended, &inputs.alarm)?;
         let files = Arc::new(Mutex::new(self.files));
@@ -104,6 +108,8 @@ impl Bound {
             files: Arc::clone(&files),
             snapshots: inputs.snapshots,
             known: inputs.known,
+            lost: inputs.lost,
+            too_old: age.is_too_old,
             reloads,
             serving,
         };
@@ -132,6 +138,9 @@ struct Follower {
     files: Arc<Mutex<FileZones>>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     known: watch::Receiver<bool>,
+    lost: watch::Receiver<Option<Instant>>,
+    /// Whether the registry is lost for so long that its names are told no more.
+    too_old: bool,
     reloads: watch::Receiver<()>,
     serving: watch::Sender<Revision>,
 }
@@ -140,14 +149,16 @@ impl Follower {
     async fn run(mut self) {
         // Whoever tells whether the facts are known is gone once they are.
         let mut told = true;
+        let mut hears = true;
         loop {
             // Whether it is known is asked before what: what was not known is never told not to be there.
             let known = *self.known.borrow_and_update();
             let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
             self.derived.follow(&snapshot, known);
+            let ends = self.look_at_age();
             let zones = {
                 let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-                self.derived.with(&files)
+                self.derived.with(&files, self.too_old)
             };
             self.shared.zones.store(Arc::new(zones));
             self.serving.send_replace(snapshot.revision());
@@ -159,11 +170,49 @@ impl Follower {
                     true
                 }
                 changed = self.reloads.changed() => changed.is_ok(),
+                changed = self.lost.changed(), if hears => {
+                    hears = changed.is_ok();
+                    true
+                }
+                () = sleep_until(ends.unwrap_or_else(Time::now)), if ends.is_some() => true,
             };
             if !changed {
                 return;
             }
         }
+    }
+}
+
+impl Follower {
+    /// Finds out whether the registry is lost for too long; when it will be, if nothing changes.
+    fn look_at_age(&mut self) -> Option<Time> {
+        let max_age = self.shared.config.max_age;
+        let age = Age::of(*self.lost.borrow_and_update(), max_age);
+        if age.is_too_old && !self.too_old {
+            tracing::warn!(
+                ?max_age,
+                "the registry is lost for longer than dns.max_age: its names are SERVFAIL"
+            );
+        } else if self.too_old && !age.is_too_old {
+            tracing::info!("the registry is heard again: its names are answered");
+        }
+        self.too_old = age.is_too_old;
+        age.ends.map(Time::from_std)
+    }
+}
+
+/// How old what is known of the registry is.
+struct Age {
+    is_too_old: bool,
+    /// When it will be too old, if nothing is heard until then.
+    ends: Option<Instant>,
+}
+
+impl Age {
+    fn of(lost: Option<Instant>, max_age: Option<Duration>) -> Self {
+        let ends = lost.zip(max_age).and_then(|(since, max_age)| since.checked_add(max_age));
+        let is_too_old = ends.is_some_and(|ends| ends <= Instant::now());
+        Self { is_too_old, ends: ends.filter(|_| !is_too_old) }
     }
 }
 
@@ -203,12 +252,13 @@ impl Dnsd {
         self.serves.clone()
     }
 
-    /// Reads the zone files of `config` anew, off the way of questions. A file that is wrong keeps the zone it had; what is wrong is
-    /// returned. Everything else in `config` takes a restart.
+    /// Reads the zone files of `config` anew, off the way of questions, and sets its guards. A file that is wrong keeps the zone it had;
+    /// what is wrong is returned. Everything else in `config` takes a restart.
     pub fn reload(&self, config: &Config) -> Vec<FileError> {
         let old = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (new, errors) = FileZones::load(config, &old);
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        self.shared.guard(config);
         self.reloaded.send_replace(());
         errors
     }

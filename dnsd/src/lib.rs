@@ -5,14 +5,16 @@
 //! whatever a client sent.
 //!
 //! ```text
-//! listen ─► wire::decode ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
+//! listen ─► wire::decode ─► guard ─► zone::answer (pure) ─► guard ─► respond ─► wire::encode(limit) ─► listen
 //! zone files, snapshot ─► ZoneSet ─┘  swapped by one pointer, off the way of a question
 //! ```
 
+mod asker;
 pub mod config;
 mod derived;
 mod door;
 mod files;
+pub mod guard;
 mod listen;
 pub mod metrics;
 pub mod query;

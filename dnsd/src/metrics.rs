@@ -42,6 +42,10 @@ pub struct Totals {
     pub truncated: u64,
     /// Messages that are not answered: answers themselves, or too short.
     pub dropped: u64,
+    /// Answers over UDP that were not sent: their network had had as much as it may.
+    pub limited: u64,
+    /// Likewise, and were sent cut.
+    pub slipped: u64,
     /// Answers that the system did not take.
     pub unsent: u64,
     /// TCP connections that were accepted.
@@ -61,6 +65,8 @@ pub(crate) struct Block {
     answers: [AtomicU64; Code::ALL.len()],
     truncated: AtomicU64,
     dropped: AtomicU64,
+    limited: AtomicU64,
+    slipped: AtomicU64,
     unsent: AtomicU64,
     connections: AtomicU64,
     limits: [AtomicU64; Limit::ALL.len()],
@@ -78,7 +84,15 @@ impl Block {
             Over::Udp => add(&self.udp, 1),
             Over::Tcp => add(&self.tcp, 1),
         }
-        let Done::Answered(sent) = done else { return add(&self.dropped, 1) };
+        let sent = match done {
+            Done::Answered(sent) => sent,
+            Done::Slipped(sent) => {
+                add(&self.slipped, 1);
+                sent
+            }
+            Done::Limited => return add(&self.limited, 1),
+            Done::Dropped => return add(&self.dropped, 1),
+        };
         if let Some(at) = Code::ALL.iter().position(|code| *code == sent.code) {
             add(&self.answers[at], 1);
         }
@@ -109,6 +123,8 @@ impl Block {
         totals.tcp += get(&self.tcp);
         totals.truncated += get(&self.truncated);
         totals.dropped += get(&self.dropped);
+        totals.limited += get(&self.limited);
+        totals.slipped += get(&self.slipped);
         totals.unsent += get(&self.unsent);
         totals.connections += get(&self.connections);
         totals.panics += get(&self.panics);

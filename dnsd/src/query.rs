@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use model::RecordType;
 
+use crate::asker::{Asker, counted};
+use crate::guard::{Guards, Now, OPEN};
 use crate::respond::{self, Sent, UDP};
 use crate::wire::{Code, LARGEST, PLAIN_UDP, Query, Refused, decode};
 use crate::zone::{self, ZoneSet};
@@ -31,6 +33,17 @@ pub struct Client {
 pub struct Context<'a> {
     /// The zones.
     pub zones: &'a ZoneSet,
+    /// Who gets what of them.
+    pub guards: &'a Guards,
+    /// The time.
+    pub now: Now,
+}
+
+impl<'a> Context<'a> {
+    /// These zones, for everybody, now.
+    pub fn open(zones: &'a ZoneSet) -> Self {
+        Self { zones, guards: &OPEN, now: Now::read() }
+    }
 }
 
 /// What became of a message.
@@ -40,6 +53,10 @@ pub enum Done {
     Dropped,
     /// This was written, and is to be sent.
     Answered(Sent),
+    /// Nothing is sent: its network has had as much as it may.
+    Limited,
+    /// Likewise, and this was written, which says to come over TCP.
+    Slipped(Sent),
 }
 
 /// Answers one message: the answer goes to the end of `out`. The order of records is drawn from `seed`.
@@ -47,14 +64,26 @@ pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64,
     let query = match decode(message) {
         Ok(query) => query,
         Err(Refused::Silent) => return Done::Dropped,
-        Err(Refused::Told(refusal)) => return Done::Answered(respond::refuse(&refusal, out)),
+        Err(Refused::Told(refusal)) => {
+            return Asker::of(context, client, &refusal.options, seed).refuse(&refusal, out);
+        }
+        Err(Refused::Unasked(refusal)) => {
+            return Asker::of(context, client, &refusal.options, seed).tell_cookie(refusal, out);
+        }
     };
-    if let Some(code) = unanswerable(&query) {
-        return Done::Answered(respond::refuse(&query.refused(code), out));
+    let asker = Asker::of(context, client, &query.options, seed);
+    if let Some(stop) = asker.stop() {
+        return asker.turn_away(&query, stop, out);
     }
-    let limit = limit(&query, client.over);
+    if let Some(code) = unanswerable(&query) {
+        return asker.refuse(&query.refused(code), out);
+    }
     let answer = zone::answer(context.zones, &query.question());
-    Done::Answered(respond::respond(&query, &answer, limit, seed, out))
+    let limit = limit(&query, client.over);
+    let (kind, name) = counted(&query, &answer);
+    asker.send(kind, name, &query.refused(Code::NoError), out, |told, out| {
+        respond::respond(&query, &answer, told, limit, seed, out)
+    })
 }
 
 /// Why no zone is asked.

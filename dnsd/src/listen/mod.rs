@@ -31,6 +31,7 @@ pub use bind::BindError;
 pub(crate) use bind::{Sockets, bind};
 
 use crate::config::Config;
+use crate::guard::{Drawn, Guards, Now};
 use crate::metrics::Block;
 use crate::query::{self, Client, Context, Done};
 use crate::zone::ZoneSet;
@@ -41,6 +42,10 @@ use admission::Admission;
 pub(crate) struct Shared {
     /// The zones that are answered from.
     pub(crate) zones: ArcSwap<ZoneSet>,
+    /// Who gets what of them.
+    pub(crate) guards: ArcSwap<Guards>,
+    /// What guards have for the life of the process.
+    drawn: Drawn,
     /// True once no more is taken.
     pub(crate) ended: AtomicBool,
     /// The settings.
@@ -50,14 +55,31 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(zones: ZoneSet, config: Config) -> Arc<Self> {
+    /// # Errors
+    /// When the system has no chance to give.
+    pub(crate) fn new(zones: ZoneSet, config: Config) -> io::Result<Arc<Self>> {
         let admission = Admission::new(config.tcp_connections, config.tcp_connections_per_address);
-        Arc::new(Self {
+        let drawn = Drawn::draw()?;
+        Ok(Arc::new(Self {
             zones: ArcSwap::from_pointee(zones),
+            guards: ArcSwap::from_pointee(Guards::new(&config, &drawn)),
+            drawn,
             ended: AtomicBool::new(false),
             config,
             admission,
-        })
+        }))
+    }
+
+    /// Sets the guards as they are in `config`; cookies that were made hold on, counts begin anew.
+    pub(crate) fn guard(&self, config: &Config) {
+        let config = Config { tcp_idle: self.config.tcp_idle, ..config.clone() };
+        self.guards.store(Arc::new(Guards::new(&config, &self.drawn)));
+    }
+
+    /// Lets `answer` answer from what is there now: all messages that it is given, at one revision.
+    pub(crate) fn with<T>(&self, answer: impl FnOnce(&Context<'_>) -> T) -> T {
+        let (zones, guards) = (self.zones.load(), self.guards.load());
+        answer(&Context { zones: &zones, guards: &guards, now: Now::read() })
     }
 }
 
@@ -154,7 +176,7 @@ fn answer(
         return false;
     };
     block.answered(client.over, done);
-    matches!(done, Done::Answered(_))
+    matches!(done, Done::Answered(_) | Done::Slipped(_))
 }
 
 #[cfg(test)]

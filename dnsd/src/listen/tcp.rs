@@ -111,8 +111,10 @@ impl Connection {
 
     /// Answers the questions that are whole, until enough waits to be written.
     fn answer_all(&self, input: &mut Vec<u8>, out: &mut Vec<u8>) {
-        let zones = self.shared.zones.load();
-        let context = Context { zones: &zones };
+        self.shared.with(|context| self.answer_from(context, input, out));
+    }
+
+    fn answer_from(&self, context: &Context<'_>, input: &mut Vec<u8>, out: &mut Vec<u8>) {
         let mut at = 0;
         while out.len() < TCP_ANSWERS
             && let Some((length, rest)) = input.get(at..).and_then(<[u8]>::split_first_chunk::<2>)
@@ -121,7 +123,7 @@ impl Connection {
             at += 2 + message.len();
             let start = out.len();
             out.extend([0; 2]);
-            if answer(&context, message, &self.client, fastrand::u64(..), &self.block, out) {
+            if answer(context, message, &self.client, fastrand::u64(..), &self.block, out) {
                 let length = u16::try_from(out.len() - start - 2).unwrap_or(u16::MAX);
                 out[start..start + 2].copy_from_slice(&length.to_be_bytes());
             } else {

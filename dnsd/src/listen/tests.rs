@@ -41,7 +41,8 @@ impl Served {
         change(&mut config);
         let (snapshots, for_dns) = watch::channel(Arc::new(Snapshot::empty()));
         let (known, is_known) = watch::channel(true);
-        let inputs = Inputs { snapshots: for_dns, known: is_known, alarm: Alarm::default() };
+        let (_, lost) = watch::channel(None);
+        let inputs = Inputs { snapshots: for_dns, known: is_known, lost, alarm: Alarm::default() };
         let dns = crate::bind(&config).expect("bound").start(inputs).expect("started");
         Self { dns, snapshots, known, config, folder }
     }

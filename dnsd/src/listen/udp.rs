@@ -32,9 +32,7 @@ fn in_batches(socket: &UdpSocket, shared: &Shared, block: &Block) {
     while !shared.ended.load(Ordering::Relaxed) {
         match batch.receive(socket) {
             Ok(()) => {
-                // One load for all of them: they are answered at one revision.
-                let zones = shared.zones.load();
-                batch.answer(&Context { zones: &zones }, block);
+                shared.with(|context| batch.answer(context, block));
                 batch.send(socket, block);
             }
             Err(error) => rest_after(error),

@@ -17,7 +17,6 @@ use super::udp::{client, rest_after};
 use super::{Shared, answer};
 use crate::config::UDP_MESSAGE;
 use crate::metrics::Block;
-use crate::query::Context;
 
 /// The first octets of link-local addresses, which mean nothing without their interface.
 const LINK_LOCAL: [u8; 2] = [0xfe, 0x80];
@@ -52,10 +51,10 @@ pub(super) fn serve(socket: &UdpSocket, shared: &Shared, block: &Block) {
             }
         };
         out.clear();
-        let zones = shared.zones.load();
         let question = question.get(..length).unwrap_or_default();
         let Some(client) = from.as_ref().and_then(client) else { continue };
-        let answered = answer(&Context { zones: &zones }, question, &client, dice.u64(..), block, &mut out);
+        let seed = dice.u64(..);
+        let answered = shared.with(|context| answer(context, question, &client, seed, block, &mut out));
         if answered && send(socket, &out, from.as_ref(), destination).is_err() {
             block.unsent(1);
         }

@@ -5,11 +5,15 @@
 
 mod decode;
 mod encode;
+mod opt;
+mod options;
 #[cfg(test)]
 mod tests;
 
 pub use decode::{Edns, Query, Refusal, Refused, decode};
 pub use encode::{Full, Head, Section, Writer};
+pub use opt::{Extended, FULL_COOKIE, Told, write_opt};
+pub use options::{CLIENT_COOKIE, Cookie, Options};
 
 /// A message's head (RFC 1035 §4.1.1).
 pub const HEAD: usize = 12;
@@ -43,7 +47,7 @@ pub(crate) fn opcode(flags: u16) -> u16 {
     flags >> 11 & 0xf
 }
 
-/// RCODE values (RFC 1035 §4.1.1, RFC 2136 §2.2, RFC 6891 §9).
+/// RCODE values (RFC 1035 §4.1.1, RFC 2136 §2.2, RFC 6891 §9, RFC 7873 §8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Code {
     /// NOERROR
@@ -62,11 +66,13 @@ pub enum Code {
     NameExists = 6,
     /// BADVERS
     BadVersion = 16,
+    /// BADCOOKIE
+    BadCookie = 23,
 }
 
 impl Code {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoError,
         Self::Malformed,
         Self::Failure,
@@ -75,6 +81,7 @@ impl Code {
         Self::Refused,
         Self::NameExists,
         Self::BadVersion,
+        Self::BadCookie,
     ];
 
     /// Its name in the registry of IANA.
@@ -88,6 +95,7 @@ impl Code {
             Self::Refused => "REFUSED",
             Self::NameExists => "YXDOMAIN",
             Self::BadVersion => "BADVERS",
+            Self::BadCookie => "BADCOOKIE",
         }
     }
 }

@@ -9,6 +9,8 @@ use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 use model::{DomainName, RecordType, Revision};
 use proptest::prelude::*;
 
+use crate::config::{Config, CookieUse, NSID};
+use crate::guard::{Guards, Kind, Now, OPEN};
 use crate::query::{Client, Context, Done, Over, answer};
 use crate::respond::Sent;
 use crate::wire::{Code, LARGEST};
@@ -21,9 +23,11 @@ fn zones(known: bool) -> ZoneSet {
     let many: String =
         (0..200).map(|n| format!("many TXT {n}-{}\nfew A 10.0.0.{n}\n", "x".repeat(100))).collect();
     let servers: String = (0..200).map(|n| format!("cut NS ns{n}.cut\nns{n}.cut A 10.0.0.{n}\n")).collect();
+    let tight = "x".repeat(250);
+    let tight = format!("{tight} {}", &tight[..100]);
     let text = format!(
         "$ORIGIN Example.\n$TTL 60\n@ SOA ns hostmaster 7 2 3 4 5\n@ NS ns\nns A 10.0.0.1\nns AAAA ::1\nWww CNAME ns\n@ MX 10 ns\n\
-         s._tcp SRV 1 2 3 ns\ns._tcp SRV 1 2 3 Web-1.ns\n*.w PTR Web-1.ns\nmoved DNAME ns\n{many}{servers}"
+         s._tcp SRV 1 2 3 ns\ns._tcp SRV 1 2 3 Web-1.ns\n*.w PTR Web-1.ns\nmoved DNAME ns\ntight TXT {tight}\n{many}{servers}"
     );
     let zone = file::read(&text, None).unwrap_or_else(|error| panic!("{error}"));
     ZoneSet::new(Revision::default(), known, [Arc::new(zone)])
@@ -55,7 +59,7 @@ fn client(over: Over) -> Client {
 
 fn send(zones: &ZoneSet, message: &[u8], over: Over) -> Option<(Sent, Vec<u8>)> {
     let mut out = vec![0xff; 3];
-    let done = answer(&Context { zones }, message, &client(over), 0, &mut out);
+    let done = answer(&Context::open(zones), message, &client(over), 0, &mut out);
     let Done::Answered(sent) = done else {
         assert_eq!(out.len(), 3, "what is not sent is not written");
         return None;
@@ -181,6 +185,119 @@ fn edns_is_answered_with_edns_and_what_it_does_not_know_is_ignored() {
 }
 
 #[test]
+fn an_option_of_a_length_that_it_cannot_have_is_malformed_and_edns_is_understood() {
+    let zones = zones(true);
+    let question = asked("ns.example", RecordType::A);
+    for options in [&[0, 10, 0, 1, 1][..], &[0, 10, 0, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1], &[0, 11, 0, 1, 1]] {
+        let reply = reply(&zones, &message(0, 1, 1, &[&question, &opt(512, 0, 0, options)]));
+        assert_eq!(reply.metadata.response_code, ResponseCode::FormErr, "{options:?}");
+        assert!(reply.edns.is_some() && reply.queries.len() == 1, "{options:?}");
+    }
+}
+
+/// Guards with everything on, as the internet meets them.
+fn guards() -> Guards {
+    let config = Config {
+        nsid: Some("n".repeat(NSID)),
+        cookies: CookieUse::On,
+        rate_limit: 1,
+        rate_limit_slip: 1,
+        ..Config::default()
+    };
+    Guards::drawn(&config).expect("the system has chance")
+}
+
+#[test]
+fn options_are_told_and_their_room_is_kept_first() {
+    let (zones, guards) = (zones(true), guards());
+    let asks = [&[0, 3, 0, 0, 0, 10, 0, 8][..], &[7; 8]].concat();
+    let check = |name: &str, record_type: RecordType, udp: u16, whole: bool| {
+        let context = Context { zones: &zones, guards: &guards, now: Now::read() };
+        let octets = message(0, 1, 1, &[&asked(name, record_type), &opt(udp, 0, 0, &asks)]);
+        let mut out = Vec::new();
+        let (Done::Answered(_) | Done::Slipped(_)) =
+            answer(&context, &octets, &client(Over::Udp), 0, &mut out)
+        else {
+            panic!("{name} is not answered");
+        };
+        assert!(out.len() <= usize::from(udp.clamp(512, 1232)), "{name}: {}", out.len());
+        let read = read(&out);
+        let options = read.edns.as_ref().expect("EDNS").options().as_ref().len();
+        assert_eq!((options, read.metadata.truncation), (2, !whole), "{name} {record_type} {udp}");
+    };
+    check("ns.example", RecordType::A, 512, true);
+    // It fits without options.
+    check("tight.example", RecordType::TXT, 512, false);
+    check("many.example", RecordType::TXT, 1232, false);
+    check(&format!("{}example", "n.".repeat(120)), RecordType::A, 512, true);
+    check("ns.example", RecordType::A, 512, false);
+}
+
+#[test]
+fn a_cookie_without_a_question_has_a_cookie_for_an_answer() {
+    let (zones, guards) = (zones(true), guards());
+    let ask = |guards: &Guards, options: &[u8]| {
+        let context = Context { zones: &zones, guards, now: Now::read() };
+        let mut out = Vec::new();
+        answer(&context, &message(0, 0, 1, &[&opt(512, 0, 0, options)]), &client(Over::Tcp), 0, &mut out);
+        let cookie = out.windows(4).position(|octets| octets == [0, 10, 0, 24]);
+        let cookie = cookie.map(|at| out[at + 4..at + 28].to_vec());
+        (u16::from(read(&out).metadata.response_code), cookie)
+    };
+    let (code, cookie) = ask(&guards, &[&[0, 10, 0, 8][..], &[7; 8]].concat());
+    let cookie = cookie.expect("a cookie");
+    assert_eq!((code, &cookie[..8]), (0, &[7; 8][..]));
+    let good = [&[0, 10, 0, 24][..], &cookie].concat();
+    assert_eq!(ask(&guards, &good), (0, Some(cookie)));
+    let (code, cookie) = ask(&guards, &[&[0, 10, 0, 24][..], &[7; 24]].concat());
+    assert!(code == Code::BadCookie as u16 && cookie.is_some());
+    assert_eq!(ask(&OPEN, &good), (Code::Malformed as u16, None), "where cookies are off");
+    assert_eq!(ask(&guards, &[]), (Code::Malformed as u16, None));
+}
+
+#[test]
+fn the_reason_stands_beside_the_code() {
+    let check = |zones: &ZoneSet, name: &str, code: ResponseCode, reason: u16| {
+        let octets = message(0, 1, 1, &[&asked(name, RecordType::A), &opt(512, 0, 0, &[])]);
+        let (_, reply) = send(zones, &octets, Over::Udp).expect("an answer");
+        let mark = [&[0, 15][..], &[0], &[0]].concat();
+        let at = reply.windows(2).position(|octets| octets == &mark[..2]).expect("a reason");
+        assert_eq!(u16::from_be_bytes([reply[at + 4], reply[at + 5]]), reason);
+        assert_eq!(read(&reply).metadata.response_code, code);
+    };
+    check(&zones(true), "elsewhere", ResponseCode::Refused, 20);
+    check(&zones(false), "elsewhere", ResponseCode::ServFail, 14);
+    let zones = zones(true);
+    let old = zones.zones().map(Arc::clone).collect::<Vec<_>>();
+    check(&zones.with_too_old(old), "ns.example", ResponseCode::ServFail, 24);
+}
+
+#[test]
+fn answers_are_counted_by_what_they_are_made_of() {
+    let zones = zones(true);
+    let check = |name: &str, record_type: RecordType, kind: Kind, by: &str| {
+        let octets = ask(name, record_type);
+        let query = super::decode(&octets).expect("a question");
+        let answer = crate::zone::answer(&zones, &query.question());
+        let by = DomainName::parse(by).expect("a name");
+        let (found, name) = crate::asker::counted(&query, &answer);
+        assert_eq!(
+            (found, name.to_ascii_lowercase()),
+            (kind, by.as_wire().to_ascii_lowercase()),
+            "{query:?}"
+        );
+    };
+    check("ns.example", RecordType::A, Kind::Data, "ns.example");
+    check("ns.example", RecordType::TXT, Kind::Data, "ns.example");
+    check("www.example", RecordType::A, Kind::Data, "www.example");
+    check("x.w.example", RecordType::PTR, Kind::Made, "example");
+    check("y.w.example", RecordType::A, Kind::Made, "example");
+    check("x.moved.example", RecordType::A, Kind::NoName, "example");
+    check("no.example", RecordType::A, Kind::NoName, "example");
+    check("x.y.cut.example", RecordType::A, Kind::Referral, "cut.example");
+}
+
+#[test]
 fn an_answer_is_whole_or_cut_to_nothing() {
     let zones = zones(true);
     let check = |name: &str, record_type, udp: Option<u16>, over, whole: bool| {
@@ -220,7 +337,7 @@ fn each_answer_begins_with_a_record_by_chance() {
     for seed in 0..50 {
         let mut out = Vec::new();
         answer(
-            &Context { zones: &zones },
+            &Context::open(&zones),
             &ask("few.example", RecordType::A),
             &client(Over::Tcp),
             seed,
