@@ -10,6 +10,7 @@ mod command_line;
 mod demo;
 mod disk;
 mod dns;
+mod dns_guards;
 mod documents;
 mod edges;
 mod exchange;

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use bystander::{Bystander, Service};
 pub(crate) use client::{Connection, Reply, get, send};
-pub(crate) use dig::dig;
+pub(crate) use dig::{Dug, dig};
 pub(crate) use haproxy::Haproxy;
 pub(crate) use load::{Ask, Judge, Load};
 pub(crate) use name_server::{NameServer, Says};
