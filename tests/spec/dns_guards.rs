@@ -310,6 +310,31 @@ fn names_of_a_registry_that_is_lost_for_too_long_are_told_no_more() {
 }
 
 #[test]
+fn names_are_as_old_as_the_copy_of_the_registry_that_a_start_finds() {
+    let world = World::new();
+    let redis = world.redis();
+    let url = redis.url();
+    let start = |max_age| {
+        let arguments = ["--registry", &url, "--dns", "127.0.0.1:0"];
+        world.portico_command(&arguments).env("PORTICO_DNS__MAX_AGE", max_age).start()
+    };
+    let mut first = start("1s");
+    let file = world.write("shop.yaml", SHOP).display().to_string();
+    first.does(&["apply", "-f", &file]);
+    first.signal("TERM");
+    first.ended();
+    redis.signal("STOP");
+
+    for (max_age, status) in [("1s", "SERVFAIL"), ("1h", "NOERROR")] {
+        let mut portico = start(max_age);
+
+        eventually("its age is known", || dig(portico.dns(), &["web.svc.internal", "A"]).status() == status);
+        portico.signal("TERM");
+        portico.ended();
+    }
+}
+
+#[test]
 fn rfc_8906_8_each_question_of_its_list_has_the_answer_that_it_names() {
     let world = World::new();
     let (_portico, dns) = serving(&world, &[("NSID", "x")]);

@@ -16,6 +16,8 @@ use crate::respond::Sent;
 use crate::wire::{Code, LARGEST};
 use crate::zone::{ZoneSet, file};
 
+/// Guards with everything on, drawn once.
+static GUARDED: LazyLock<Guards> = LazyLock::new(guards);
 /// Those zones, built once.
 static KNOWN: LazyLock<ZoneSet> = LazyLock::new(|| zones(true));
 
@@ -415,6 +417,32 @@ proptest! {
             if let Some((_, reply)) = send(zones, &octets, over) {
                 prop_assert!(over == Over::Tcp || reply.len() <= 1232);
                 prop_assert_eq!(&read(&reply).to_vec().expect("octets")[..2], &octets[..2]);
+            }
+        }
+    }
+
+    #[test]
+    fn any_options_have_an_answer_that_can_be_read_and_fits(
+        name in names(), number in prop::sample::select(vec![1_u16, 2, 16, 33]), udp in 0_u16..1500,
+        options in prop::collection::vec((prop::sample::select(vec![3_u16, 10, 11, 15, 100]), prop::collection::vec(any::<u8>(), 0..42)), 0..4),
+    ) {
+        let said: Vec<u8> = options.iter().flat_map(|(code, said)| {
+            let length = u16::try_from(said.len()).expect("short");
+            [&code.to_be_bytes()[..], &length.to_be_bytes(), said].concat()
+        }).collect();
+        let octets = message(0, 1, 1, &[&asked(&name, RecordType(number)), &opt(udp, 0, 0, &said)]);
+        let context = Context { guards: &GUARDED, ..Context::open(&KNOWN) };
+        for over in [Over::Udp, Over::Tcp] {
+            let mut out = Vec::new();
+            let done = answer(&context, &octets, &client(over), 0, &mut out);
+            prop_assert!(matches!(done, Done::Answered(_) | Done::Slipped(_)), "each that is over the limit is cut");
+            prop_assert!(over == Over::Tcp || out.len() <= usize::from(udp.clamp(512, 1232)));
+            let read = read(&out);
+            // The first cookie counts, if no option is wrong; what is cut may have been refused.
+            let cookie = options.iter().find(|(code, _)| *code == 10);
+            let is_told = out.windows(4).any(|octets| octets == [0, 10, 0, 24]);
+            if over == Over::Tcp && read.metadata.response_code != ResponseCode::FormErr {
+                prop_assert_eq!(is_told, cookie.is_some());
             }
         }
     }
