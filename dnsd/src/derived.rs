@@ -69,11 +69,13 @@ impl Derived {
         }
     }
 
-    /// All zones there are.
-    pub(crate) fn with(&self, files: &FileZones) -> ZoneSet {
+    /// All zones there are. `too_old`: whether those that are derived are told no more.
+    pub(crate) fn with(&self, files: &FileZones, too_old: bool) -> ZoneSet {
         let kept = self.current.iter().flat_map(|current| current.zones.values());
         let derived = kept.filter_map(Kept::zone).map(Arc::clone);
+        let old: Vec<_> = derived.clone().filter(|_| too_old).collect();
         ZoneSet::new(self.revision, self.known, derived.chain(files.zones().map(Arc::clone)))
+            .with_too_old(old)
     }
 }
 

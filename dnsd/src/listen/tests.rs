@@ -47,7 +47,9 @@ impl Served {
         change(&mut config);
         let (snapshots, for_dns) = watch::channel(Arc::new(Snapshot::empty()));
         let (known, is_known) = watch::channel(true);
-        let inputs = Inputs { snapshots: for_dns, known: is_known, updates, alarm: Alarm::default() };
+        let (_, lost) = watch::channel(None);
+        let alarm = Alarm::default();
+        let inputs = Inputs { snapshots: for_dns, known: is_known, updates, lost, alarm };
         let dns = crate::bind(&config).expect("bound").start(inputs).expect("started");
         Self { dns, snapshots, known, config, folder }
     }

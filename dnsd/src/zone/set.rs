@@ -17,6 +17,8 @@ pub struct ZoneSet {
     zones: BTreeMap<Box<[u8]>, Arc<Zone>>,
     /// The most labels of an apex.
     deepest: usize,
+    /// Those whose names are not told any more: what they are made of is too old.
+    too_old: Vec<Arc<Zone>>,
 }
 
 impl ZoneSet {
@@ -28,6 +30,23 @@ impl ZoneSet {
             set.zones.entry(Key::of(zone.apex()).octets().into()).or_insert(zone);
         }
         set
+    }
+
+    /// The same, with zones among them that are too old to be told: their names are there, and nothing is said of them.
+    #[must_use]
+    pub fn with_too_old(self, zones: impl IntoIterator<Item = Arc<Zone>>) -> Self {
+        Self { too_old: zones.into_iter().collect(), ..self }
+    }
+
+    /// Whether nothing is told of this zone, which is one of them.
+    pub fn is_too_old(&self, zone: &Zone) -> bool {
+        // Nearly always there are none.
+        self.too_old.iter().any(|old| std::ptr::eq(&**old, zone))
+    }
+
+    /// How many zones are too old to be told.
+    pub fn too_old(&self) -> usize {
+        self.too_old.len()
     }
 
     /// The revision they stand at.
