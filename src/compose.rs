@@ -89,6 +89,7 @@ fn cannot_bind(error: proxy::OpenError) -> Failure {
 fn cannot_bind_dns(error: dnsd::OpenError) -> Failure {
     let error = match error {
         dnsd::OpenError::File(error) => return error.into(),
+        dnsd::OpenError::Forward(error) => return error.into(),
         dnsd::OpenError::Bind(error) => error,
     };
     let (holder, remedy) = match &error {

@@ -41,6 +41,9 @@ pub(crate) enum Failure {
     /// DNS: a zone file.
     #[error(transparent)]
     ZoneFile(#[from] dnsd::FileError),
+    /// DNS: whom to forward to.
+    #[error(transparent)]
+    Forward(#[from] dnsd::forward::ForwardError),
     /// A defect.
     #[error(
         "{0} ended by a panic, which is a defect of portico: please report what the log says before this; portico ends, so that \

@@ -70,19 +70,19 @@ fn answers(bencher: Bencher<'_, '_>, context: &Context<'_>, kind: &str) {
 
 #[divan::bench(args = KINDS, sample_size = 4096)]
 fn ready(bencher: Bencher<'_, '_>, kind: &str) {
-    answers(bencher, &Served::new(zones(SERVICES, "")).context(), kind);
+    answers(bencher, &Context::open(&Served::new(zones(SERVICES, ""))), kind);
 }
 
 /// Beside a wildcard what is not there is asked of the zones.
 #[divan::bench(sample_size = 4096)]
 fn wildcard(bencher: Bencher<'_, '_>) {
-    answers(bencher, &Served::new(zones(SERVICES, "* A 10.0.0.1\n")).context(), "nx");
+    answers(bencher, &Context::open(&Served::new(zones(SERVICES, "* A 10.0.0.1\n"))), "nx");
 }
 
 #[divan::bench(args = KINDS, sample_size = 4096)]
 fn asked(bencher: Bencher<'_, '_>, kind: &str) {
     let served = Served::new(zones(SERVICES, ""));
-    answers(bencher, &Context { ready: &Index::default(), ..served.context() }, kind);
+    answers(bencher, &Context { ready: &Index::default(), ..Context::open(&served) }, kind);
 }
 
 /// All that is ready, made from nothing.

@@ -1,12 +1,14 @@
 //! Settings of the DNS data path: addresses, zone files, limits. Start-up configuration, not facts.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use model::DomainName;
 
 use crate::files::ZoneFile;
+use crate::forward::Upstream;
 use crate::transfer::{Allowed, MayUpdate, Secondary};
 
 /// The largest message taken over UDP, in octets; what is longer is cut, and so malformed. Questions have some hundred.
@@ -17,10 +19,18 @@ pub const BATCH: usize = 32;
 pub const TCP_ANSWERS: usize = 64 << 10;
 /// How many messages wait at most for the thread that answers later; more are refused at once (SERVFAIL).
 pub const LATER_QUEUE: usize = 1024;
-/// How many messages that thread works at, at once.
-pub const LATER_AT_ONCE: usize = 1024;
+/// How many messages that thread works at, at once: each may have a socket or two open.
+pub const LATER_AT_ONCE: usize = 512;
 /// How many answers that are made later a TCP connection waits for at most, before no further question of its is read.
 pub const LATER_PER_CONNECTION: usize = 64;
+/// The most upstreams that are asked.
+pub const UPSTREAMS: usize = 8;
+/// How long an upstream is waited for at most before another one is asked too, or the same again.
+pub const FORWARD_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a forwarded question may take in all: clients wait for five seconds, and then ask again.
+pub const FORWARD_TOTAL: Duration = Duration::from_secs(4);
+/// How often upstreams are asked one question, where there are fewer of them.
+pub const FORWARD_ATTEMPTS: usize = 4;
 
 /// How long a secondary is told nothing more of a zone after it was told of it.
 pub const NOTIFY_PAUSE: Duration = Duration::from_secs(1);
@@ -64,6 +74,14 @@ pub struct Config {
     pub zone_files: Vec<ZoneFile>,
     /// The largest zone file, in octets.
     pub zone_file_bytes: usize,
+    /// Who is asked for names that no zone holds; empty: nobody.
+    pub forward: Vec<Upstream>,
+    /// For which clients.
+    pub forward_allow: Vec<IpNet>,
+    /// Whether upstreams know the names of private addresses; else those are not asked for.
+    pub forward_private: bool,
+    /// What answers of upstreams may take that are kept, in octets; 0: none is kept.
+    pub cache_bytes: usize,
     /// What the system may keep of datagrams that wait for a thread, for each socket, in octets; the system's own limit
     /// (`net.core.rmem_max`) stands above it.
     pub receive_buffer_bytes: usize,
@@ -100,6 +118,13 @@ impl Default for Config {
             name_servers: Vec::new(),
             zone_files: Vec::new(),
             zone_file_bytes: 64 << 20,
+            forward: Vec::new(),
+            forward_allow: vec![
+                IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8),
+                IpNet::new_assert(Ipv6Addr::LOCALHOST.into(), 128),
+            ],
+            forward_private: false,
+            cache_bytes: 4 << 20,
             receive_buffer_bytes: 4 << 20,
             tcp_connections: 1024,
             tcp_connections_per_address: 64,

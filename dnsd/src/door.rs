@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Config;
 use crate::derived::{Derived, sources};
 use crate::files::{FileError, FileZones, load_keys};
+use crate::forward::{self, Forward, ForwardError, Forwarded};
 use crate::listen::{self, BindError, Running, Shared, Sockets};
 use crate::metrics::{Limit, Metrics, Totals};
 use crate::served::Served;
@@ -44,6 +45,9 @@ pub enum OpenError {
     /// A zone file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// Nobody can be asked for names of others.
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
 }
 
 /// Sockets that are bound, zone files that were read: nothing is served yet.
@@ -52,6 +56,7 @@ pub struct Bound {
     config: Config,
     sockets: Vec<Sockets>,
     files: FileZones,
+    upstreams: Vec<SocketAddr>,
     keys: Keys,
 }
 
@@ -67,7 +72,10 @@ pub fn bind(config: &Config) -> Result<Bound, OpenError> {
     };
     let sockets =
         config.listen.iter().map(|address| listen::bind(*address, threads, config.receive_buffer_bytes));
-    Ok(Bound { config: config.clone(), sockets: sockets.collect::<Result<_, _>>()?, files, keys })
+    let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
+    let listens: Vec<_> = sockets.iter().map(|sockets| sockets.address).collect();
+    let upstreams = forward::resolve(&config.forward, &listens)?;
+    Ok(Bound { config: config.clone(), sockets, files, keys, upstreams })
 }
 
 /// Whether the zone files can be served, and the keys be used.
@@ -100,7 +108,8 @@ impl Bound {
         let sources = Arc::new(sources(&self.config, &addresses));
         let mut derived = Derived::new(Arc::clone(&sources));
         derived.follow(&snapshot, known, self.files.apexes());
-        let (shared, jobs) = Shared::new(Served::new(derived.with(&self.files)), self.config, self.keys);
+        let served = Served::new(derived.with(&self.files));
+        let (shared, jobs) = Shared::new(served, self.config, (&self.upstreams, self.keys));
         let (end, ended) = watch::channel(false);
         let files = Arc::new(Mutex::new(self.files));
         let (reloaded, reloads) = watch::channel(());
@@ -218,6 +227,11 @@ impl Dnsd {
         let mut totals = self.metrics.totals();
         totals.limits[Limit::Transfers as usize] += self.shared.access.full();
         totals
+    }
+
+    /// What forwarding has counted so far; `None` where it is off.
+    pub fn forwarded(&self) -> Option<Forwarded> {
+        self.shared.forward.as_ref().map(Forward::totals)
     }
 
     /// What it answers from now.

@@ -56,7 +56,11 @@ impl Doer {
     /// Does it, and writes the answer to the end of `out`; `None` where nothing is sent. Takes as long as its work's own limits say.
     pub(crate) async fn perform(&self, task: &Task, client: Client, out: &mut Vec<u8>) -> Option<Sent> {
         match task.work {
-            Work::Forward => task.refuse(Code::Failure, out),
+            Work::Forward => {
+                let forward = self.shared.forward.as_ref()?;
+                let served = self.shared.served.load_full();
+                forward.answer(served.zones(), &task.message, client.over, fastrand::u64(..), out).await
+            }
             Work::Update => self.updater.perform(&self.shared, &task.message, client, out).await,
         }
     }

@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! listen ─► wire::decode ─► ready? ─► respond ─► listen
-//!                             └─ no ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
+//!                             ├─ no ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
+//!                             └─► later: forward ─► upstreams ─► respond …
 //! zone files, snapshot ─► ZoneSet, and what is ready of it: swapped by one pointer, off the way of a question
 //!                            └─► transfer ─► other servers
 //! ```
@@ -15,6 +16,7 @@ pub mod config;
 mod derived;
 mod door;
 mod files;
+pub mod forward;
 pub mod later;
 mod listen;
 pub mod metrics;

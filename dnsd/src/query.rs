@@ -1,12 +1,16 @@
 //! One question, top to bottom: octets in, octets out.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use model::RecordType;
 
-use crate::later::Task;
+use crate::config::UDP_MESSAGE;
+use crate::forward::Policy;
+use crate::later::{Task, Work};
 use crate::ready::Index;
 use crate::respond::{self, Sent, UDP};
+use crate::served::Served;
 use crate::transfer::{self, Access, Signer, Transfer};
 use crate::wire::{Code, LARGEST, PLAIN_UDP, Query, Refused, decode};
 use crate::zone::{self, ZoneSet};
@@ -36,8 +40,20 @@ pub struct Context<'a> {
     pub zones: &'a ZoneSet,
     /// What is ready of them.
     pub ready: &'a Index,
+    /// Whose questions are forwarded where zones cannot answer them; `None`: nobody's.
+    pub forward: Option<&'a Policy>,
     /// Who may have more than answers.
     pub access: &'a Access,
+}
+
+/// Nobody may have more than answers.
+static NOBODY: LazyLock<Access> = LazyLock::new(Access::default);
+
+impl<'a> Context<'a> {
+    /// These zones, for everybody, and nothing beside.
+    pub fn open(served: &'a Served) -> Self {
+        Self { zones: served.zones(), ready: served.ready(), forward: None, access: &NOBODY }
+    }
 }
 
 /// What became of a message.
@@ -58,12 +74,12 @@ pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64,
     if transfer::is_update(message) {
         return transfer::update(context, message, client, out);
     }
+    let start = out.len();
     let query = match decode(message) {
         Ok(query) => query,
         Err(Refused::Silent) => return Done::Dropped,
         Err(Refused::Told(refusal)) => return Done::Answered(respond::refuse(&refusal, out)),
     };
-    let start = out.len();
     let mut signer = match transfer::signer(context.access, &query, message, out) {
         Ok(signer) => signer,
         Err(refused) => return Done::Answered(refused),
@@ -75,16 +91,37 @@ pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64,
     } else {
         let limit = limit(&query, client.over).saturating_sub(signer.as_ref().map_or(0, Signer::room));
         let ready = context.ready.get(query.name, query.record_type);
-        let ready = ready.and_then(|ready| respond::ready(&query, ready, limit, seed, out));
-        Done::Answered(ready.unwrap_or_else(|| {
-            let answer = zone::answer(context.zones, &query.question());
-            respond::respond(&query, &answer, limit, seed, out)
-        }))
+        match ready.and_then(|ready| respond::ready(&query, ready, limit, seed, out)) {
+            Some(sent) => Done::Answered(sent),
+            None => from_zones(context, &query, message, client, (limit, seed), out),
+        }
     };
+    if context.forward.is_some_and(|forward| forward.allows(client.address)) {
+        respond::offer_recursion(out, start);
+    }
     if let (Done::Answered(_), Some(signer)) = (&done, &mut signer) {
         signer.sign(out, start, transfer::now());
     }
     done
+}
+
+/// What is not ready is asked of the zones; what they do not know, of others.
+fn from_zones(
+    context: &Context<'_>,
+    query: &Query<'_>,
+    message: &[u8],
+    client: &Client,
+    (limit, seed): (usize, u64),
+    out: &mut Vec<u8>,
+) -> Done {
+    let question = query.question();
+    let answer = zone::answer(context.zones, &question);
+    if let Some(forward) = context.forward.filter(|_| message.len() <= UDP_MESSAGE && !query.signed)
+        && forward.takes(context.zones, query, client.address, (&question, &answer))
+    {
+        return Done::Later(Task::new(Work::Forward, message));
+    }
+    Done::Answered(respond::respond(query, &answer, limit, seed, out))
 }
 
 /// Why no zone is asked.
@@ -100,7 +137,7 @@ fn unanswerable(query: &Query<'_>) -> Option<Code> {
 }
 
 /// How many octets the answer may have.
-fn limit(query: &Query<'_>, over: Over) -> usize {
+pub(crate) fn limit(query: &Query<'_>, over: Over) -> usize {
     match (over, query.edns) {
         (Over::Tcp, _) => LARGEST,
         (Over::Udp, None) => PLAIN_UDP,

@@ -1,8 +1,6 @@
 //! What is answered from at one moment: the zones, and what is ready of them.
 
-use crate::query::Context;
 use crate::ready::Index;
-use crate::transfer::Access;
 use crate::zone::ZoneSet;
 
 /// Zones, and what is ready of them. Immutable: [`Served::next`] makes the next one, sharing what did not change.
@@ -29,8 +27,8 @@ impl Served {
         &self.zones
     }
 
-    /// What messages are answered from, by somebody who allows nothing else.
-    pub fn context(&self) -> Context<'_> {
-        Context { zones: &self.zones, ready: &self.ready, access: Access::nobody() }
+    /// What is ready of them.
+    pub fn ready(&self) -> &Index {
+        &self.ready
     }
 }

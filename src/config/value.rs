@@ -277,6 +277,17 @@ impl Form for dnsd::ZoneFile {
     }
 }
 
+impl Form for dnsd::forward::Upstream {
+    fn show(&self) -> Value {
+        Value::Text(self.to_string())
+    }
+
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = text(value, "192.0.2.53")?;
+        text.parse().map_err(|wrong| format!("is {text:?}, but {wrong}"))
+    }
+}
+
 impl Form for dnsd::transfer::Allowed {
     fn show(&self) -> Value {
         Value::Text(self.to_string())

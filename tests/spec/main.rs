@@ -10,6 +10,7 @@ mod command_line;
 mod demo;
 mod disk;
 mod dns;
+mod dns_forward;
 mod dns_transfer;
 mod dns_update;
 mod documents;

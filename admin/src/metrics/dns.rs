@@ -1,6 +1,7 @@
 //! What DNS counts.
 
 use dnsd::Dnsd;
+use dnsd::forward::Forwarded;
 use dnsd::metrics::Limit;
 use dnsd::wire::Code;
 
@@ -26,7 +27,32 @@ pub(super) fn expose(out: &mut Exposition, dns: &Dnsd) {
     out.counters("portico_dns_limits_total", help, "limit", limits);
     let help = "Questions that ended in a panic, which is a defect of portico.";
     out.counter("portico_dns_panics_total", help, totals.panics);
+    let help = "DNS messages that are answered later: an upstream is asked first, for example.";
+    out.counter("portico_dns_later_total", help, totals.later);
+    let help = "Those of them that were refused at once (SERVFAIL), because too many waited.";
+    out.counter("portico_dns_later_refused_total", help, totals.later_refused);
+    if let Some(forwarded) = dns.forwarded() {
+        expose_forwarded(out, &forwarded);
+    }
     out.gauge("portico_dns_zones", "Zones that are answered from.", served.zones().zones().len() as f64);
     let help = "The revision questions are answered at.";
     out.gauge("portico_dns_serving_revision", help, served.zones().revision().number() as f64);
+}
+
+/// What was forwarded.
+fn expose_forwarded(out: &mut Exposition, counted: &Forwarded) {
+    let by = [("udp", counted.asked), ("tcp", counted.asked_over_tcp)];
+    let help =
+        "Questions sent to upstreams (dns.forward), by transport: over TCP those whose answer was cut.";
+    out.counters("portico_dns_upstream_questions_total", help, "transport", by);
+    let by = [("late", counted.late), ("failed", counted.failures), ("unfit", counted.unfit)];
+    let help = "What went wrong with upstreams: late (another one is asked), failed (unreachable, or an error as answer), unfit (an \
+                answer to nothing that was asked, ignored).";
+    out.counters("portico_dns_upstream_faults_total", help, "fault", by);
+    let by = [("cache", counted.hits), ("joined", counted.joined), ("unanswered", counted.unanswered)];
+    let help = "Forwarded questions that were answered from the cache, joined the same one on its way, or nobody could answer.";
+    out.counters("portico_dns_forwarded_total", help, "outcome", by);
+    let help = "Questions for other names by clients that are not in dns.forward_allow.";
+    out.counter("portico_dns_forward_refused_total", help, counted.refused);
+    out.gauge("portico_dns_cached_answers", "Answers of upstreams in the cache.", counted.kept as f64);
 }

@@ -1,7 +1,7 @@
 //! Sockets, bound: for each address one for UDP a thread, and a listener for TCP.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -59,6 +59,11 @@ pub(crate) fn bind(address: SocketAddr, threads: usize, receive_buffer: usize) -
             outcome => return outcome,
         }
     }
+}
+
+/// Whether this machine has the address: no other can be bound.
+pub(crate) fn is_here(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
 }
 
 fn bind_both(address: SocketAddr, threads: usize, receive_buffer: usize) -> Result<Sockets, BindError> {

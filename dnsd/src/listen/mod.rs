@@ -18,6 +18,7 @@ mod udp;
 mod wildcard;
 
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -31,9 +32,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 pub use bind::BindError;
-pub(crate) use bind::{Sockets, bind};
+pub(crate) use bind::{Sockets, bind, is_here};
 
 use crate::config::Config;
+use crate::forward::Forward;
 use crate::later::Doer;
 use crate::metrics::Block;
 use crate::query::{self, Client, Context, Done};
@@ -58,13 +60,20 @@ pub(crate) struct Shared {
     pub(crate) access: Access,
     /// Where what is answered later waits.
     pub(crate) later: Queue,
+    /// Forwarding, where it is on.
+    pub(crate) forward: Option<Forward>,
 }
 
 impl Shared {
     /// With the other end of its queue.
-    pub(crate) fn new(served: Served, config: Config, keys: Keys) -> (Arc<Self>, Jobs) {
+    pub(crate) fn new(
+        served: Served,
+        config: Config,
+        (upstreams, keys): (&[SocketAddr], Keys),
+    ) -> (Arc<Self>, Jobs) {
         let (later, jobs) = later::queue();
         let admission = Admission::new(config.tcp_connections, config.tcp_connections_per_address);
+        let forward = Forward::to(upstreams, &config);
         let shared = Self {
             served: ArcSwap::from_pointee(served),
             ended: AtomicBool::new(false),
@@ -72,13 +81,15 @@ impl Shared {
             config,
             admission,
             later,
+            forward,
         };
         (Arc::new(shared), jobs)
     }
 
-    /// What messages are answered from.
-    fn context<'a>(&'a self, served: &'a Served) -> Context<'a> {
-        Context { access: &self.access, ..served.context() }
+    /// What messages are answered from now.
+    pub(crate) fn context<'a>(&'a self, served: &'a Served) -> Context<'a> {
+        let forward = self.forward.as_ref().map(|forward| &forward.policy);
+        Context { forward, access: &self.access, ..Context::open(served) }
     }
 }
 

@@ -10,6 +10,7 @@ use model::{Alarm, Change, DomainName, Origin, RecordType, Revision, Snapshot, S
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::forward::Upstream;
 use crate::metrics::Limit;
 use crate::transfer::{Allowed, Key, MayUpdate, Signer, UpdateRequest, Updates, now};
 use crate::{Dnsd, Inputs, ZoneFile};
@@ -382,6 +383,125 @@ async fn zones_follow_the_registry() {
     served.known.send_replace(true);
     until("it is known", || dns.served().zones().is_known());
     assert_eq!(code(&served.ask(Ipv4Addr::LOCALHOST, &question(1, "web.elsewhere", RecordType::A))), 5);
+}
+
+/// An upstream that answers nothing until it is told to, and then each question with NXDOMAIN.
+struct Held {
+    socket: UdpSocket,
+}
+
+impl Held {
+    fn new() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        socket.set_read_timeout(Some(DEADLINE)).expect("set");
+        Self { socket }
+    }
+
+    /// Takes a question, and answers it.
+    fn answer(&self) {
+        let mut octets = [0; 1500];
+        let (length, peer) = self.socket.recv_from(&mut octets).expect("a question");
+        (octets[2], octets[3]) = (0x81, 0x83);
+        // The OPT record goes with it.
+        self.socket.send_to(&octets[..length], peer).expect("sent");
+    }
+}
+
+/// A question for an address, recursion desired.
+fn wish(id: u16, name: &str) -> Vec<u8> {
+    let mut message = question(id, name, RecordType::A);
+    message[2] = 1;
+    message
+}
+
+fn forwarding(address: [u8; 4], upstream: &Held, change: impl FnOnce(&mut Config)) -> Served {
+    let to = upstream.socket.local_addr().expect("bound");
+    Served::start(address, |config| {
+        config.forward = vec![Upstream::At(to)];
+        change(config);
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_answered_later_keeps_nothing_behind_it_waiting() {
+    let upstream = Held::new();
+    let served = forwarding([127, 0, 0, 1], &upstream, |config| config.tcp_idle = Duration::from_millis(100));
+    let mut stream = served.connect();
+    let questions = [(1, "a.elsewhere"), (2, "ns.example"), (3, "b.elsewhere"), (4, "ns.example")];
+
+    for (id, name) in questions {
+        stream.write_all(&framed(&wish(id, name))).expect("written");
+    }
+
+    let mut id = || {
+        let answer = next(&mut stream).expect("an answer");
+        (u16::from_be_bytes([answer[0], answer[1]]), code(&answer))
+    };
+    assert_eq!((id(), id()), ((2, 0), (4, 0)), "RFC 7766 §6.2.1.1");
+    // Longer than it may be idle.
+    until("nothing is idle that waits for an answer", || {
+        let open = served.limits(Limit::Idle) == 0;
+        assert!(open);
+        served.dns.forwarded().is_some_and(|forwarded| forwarded.asked > 2)
+    });
+    upstream.answer();
+    upstream.answer();
+    let mut later = [id(), id()];
+    later.sort_unstable();
+    assert_eq!(later, [(1, 3), (3, 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_says_no_more_gets_what_it_waits_for() {
+    let upstream = Held::new();
+    let served = forwarding([127, 0, 0, 1], &upstream, |_| {});
+    let mut stream = served.connect();
+    stream.write_all(&framed(&wish(1, "a.elsewhere"))).expect("written");
+
+    stream.shutdown(std::net::Shutdown::Write).expect("shut down");
+    upstream.answer();
+
+    assert_eq!(code(&next(&mut stream).expect("an answer")), 3);
+    assert!(next(&mut stream).is_err(), "closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_made_later_leaves_from_the_address_its_question_went_to() {
+    let upstream = Held::new();
+    let served = forwarding([0, 0, 0, 0], &upstream, |_| {});
+    let to = Ipv4Addr::new(127, 1, 2, 3);
+
+    let answering = std::thread::spawn(move || upstream.answer());
+    let answer = served.ask(to, &wish(7, "a.elsewhere"));
+
+    answering.join().expect("no panic");
+    assert_eq!((answer[1], code(&answer), answer[3] & 0x80), (7, 3, 0x80), "with RA");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_that_wait_are_refused_at_once_and_zones_are_answered_from() {
+    let upstream = Held::new();
+    let served = forwarding([127, 0, 0, 1], &upstream, |config| config.threads = 1);
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.set_read_timeout(Some(DEADLINE)).expect("set");
+    socket.connect(served.dns.addresses()[0]).expect("connected");
+
+    // Twice as many as are worked at and wait.
+    let mut sent = 0;
+    until("some are refused", || {
+        for _ in 0..64 {
+            socket.send(&wish(sent, &format!("n{sent}.elsewhere"))).expect("sent");
+            sent = sent.wrapping_add(1);
+        }
+        served.dns.totals().later_refused > 0
+    });
+
+    let mut answer = [0; 512];
+    let length = socket.recv(&mut answer).expect("an answer");
+    assert_eq!(code(&answer[..length]), 2, "SERVFAIL");
+    let ours = served.ask(Ipv4Addr::LOCALHOST, &question(7, "ns.example", RecordType::A));
+    assert_eq!(code(&ours), 0);
+    assert!(served.dns.drain().await, "what waits keeps nobody from ending");
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Index {
             Some(zone) => {
                 let plain = !zone.has_cuts() && !zone.has_wildcards();
                 let negative = Negative::of(zone.apex(), zone.negative());
-                self.apexes.insert(apex, Arc::new(Apex { plain, negative }));
+                self.apexes.insert(Arc::new(Apex { name: apex, plain, negative }));
             }
             None => drop(self.apexes.remove(&apex)),
         }
@@ -67,17 +67,16 @@ impl Index {
 
     /// What is ready at a name is this now.
     fn set(&mut self, name: &DomainName, now: Option<Name>) {
-        let folded = name.folded();
         let before = match now {
             Some(now) => {
                 for told in &now.told {
                     self.tellers.insert(telling(told, name), name.clone());
                 }
                 let now = Arc::new(now);
-                let before = self.names.insert(folded.as_wire().into(), Arc::clone(&now));
+                let before = self.names.insert(Arc::clone(&now));
                 before.map(|before| (before, Some(now)))
             }
-            None => self.names.remove(folded.as_wire()).map(|before| (before, None)),
+            None => self.names.remove(name.folded().as_wire()).map(|before| (before, None)),
         };
         let Some((before, now)) = before else { return };
         for told in before.told.iter().filter(|told| now.as_ref().is_none_or(|now| !now.told.contains(told)))
@@ -111,13 +110,19 @@ fn telling(told: &DomainName, teller: &DomainName) -> Box<[u8]> {
 impl Name {
     /// What can be ready at a name.
     pub(super) fn of(zones: &ZoneSet, name: &DomainName) -> Option<Self> {
-        let key = Key::of(name);
+        let (key, folded) = (Key::of(name), name.folded().as_wire().into());
         let zone = zones.find(&key, key.depth())?;
         let apex = u8::try_from(zone.apex().as_wire().len()).unwrap_or(u8::MAX);
         let node = match zone.look(&key, false) {
             Found::Node(node) => node,
             Found::Empty => {
-                return Some(Self { bodies: SmallVec::new(), denies: true, told: Box::default(), apex });
+                return Some(Self {
+                    name: folded,
+                    bodies: SmallVec::new(),
+                    denies: true,
+                    told: Box::default(),
+                    apex,
+                });
             }
             Found::Wildcard(_) | Found::Cut(_) | Found::Dname(..) | Found::Nothing => return None,
         };
@@ -128,6 +133,6 @@ impl Name {
             told.extend(tells.into_iter().flatten());
         }
         let denies = node.get(RecordType::CNAME).is_none();
-        Some(Self { bodies, denies, told: told.into_iter().collect(), apex })
+        Some(Self { name: folded, bodies, denies, told: told.into_iter().collect(), apex })
     }
 }

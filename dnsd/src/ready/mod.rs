@@ -12,31 +12,26 @@
 mod body;
 mod follow;
 mod negative;
+mod table;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
-use foldhash::quality::RandomState;
 use imbl::OrdMap;
-use imbl::shared_ptr::DefaultSharedPtr;
 use model::{DomainName, MAX_NAME, RecordType};
 use smallvec::SmallVec;
 
 pub(crate) use body::Body;
 pub(crate) use negative::Negative;
+use table::{Named, Table};
 
 use crate::zone::ZoneSet;
 
-type Map<V> = imbl::GenericHashMap<Box<[u8]>, V, RandomState, DefaultSharedPtr>;
-
 /// The answers that are ready. A copy shares them; a change costs work in proportion to what it changes.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
+#[cfg_attr(test, derive(PartialEq))]
 pub struct Index {
-    /// By the wire form of the name in lower case.
-    names: Map<Arc<Name>>,
-    /// By that of the apex.
-    apexes: Map<Arc<Apex>>,
+    names: Table<Name>,
+    apexes: Table<Apex>,
     /// The names whose answers tell of others: by the key of the other and their own.
     tellers: OrdMap<Box<[u8]>, DomainName>,
 }
@@ -44,6 +39,8 @@ pub struct Index {
 /// What is ready at a name that is there.
 #[derive(Debug, PartialEq, Eq)]
 struct Name {
+    /// In wire form and lower case.
+    name: Box<[u8]>,
     /// By the type of its records; `None` where an answer cannot be ready.
     bodies: SmallVec<[(RecordType, Option<Body>); 2]>,
     /// A type that is not among them has no records here, and that is the whole answer.
@@ -57,6 +54,8 @@ struct Name {
 /// What is ready of a zone.
 #[derive(Debug, PartialEq, Eq)]
 struct Apex {
+    /// Its name, in wire form and lower case.
+    name: Box<[u8]>,
     /// Neither cuts nor wildcards: a name that is not known here is not there.
     plain: bool,
     negative: Negative,
@@ -91,7 +90,7 @@ impl Index {
         if matches!(record_type, RecordType::DS | RecordType::ANY) {
             return None;
         }
-        match self.names.get(&*folded) {
+        match self.names.get(folded) {
             Some(found) => match found.get(record_type) {
                 Some(body) => body.as_ref().map(Ready::Body),
                 None if !found.denies => None,
@@ -114,6 +113,18 @@ impl Index {
             rest = rest.get(1 + usize::from(length)..)?;
         }
         None
+    }
+}
+
+impl Named for Name {
+    fn name(&self) -> &[u8] {
+        &self.name
+    }
+}
+
+impl Named for Apex {
+    fn name(&self) -> &[u8] {
+        &self.name
     }
 }
 

@@ -136,7 +136,7 @@ proptest! {
         for (serial, sets) in all.iter().enumerate() {
             let zones = zones(sets, u8::try_from(serial).expect("few"));
             served = served.next(zones.clone());
-            prop_assert_eq!(served.context().ready, &Index::new(&zones));
+            prop_assert_eq!(served.ready(), &Index::new(&zones));
         }
     }
 
@@ -151,8 +151,8 @@ proptest! {
         for (apex, labels, record_type) in asked {
             let message = question(&name(APEXES[apex], &labels), TYPES[record_type], edns);
             for over in [Over::Udp, Over::Tcp] {
-                let ready = read(&served.context(), &message, over, seed);
-                let asked = read(&Context { ready: &nothing, ..served.context() }, &message, over, seed);
+                let ready = read(&Context::open(&served), &message, over, seed);
+                let asked = read(&Context { ready: &nothing, ..Context::open(&served) }, &message, over, seed);
                 prop_assert_eq!(ready, asked, "{:02x?}", message);
             }
         }

@@ -103,6 +103,13 @@ pub fn refuse(refused: &Refusal<'_>, out: &mut Vec<u8>) -> Sent {
     Sent { code: refused.code, truncated: false }
 }
 
+/// Says in the message that begins at `start` that others are asked for this client (RA).
+pub fn offer_recursion(out: &mut [u8], start: usize) {
+    if let Some([_, low]) = out.get_mut(start + 2..start + 4) {
+        *low |= flags::RA.to_be_bytes()[1];
+    }
+}
+
 fn copied(asked: u16) -> u16 {
     asked & (flags::RD | flags::CD)
 }

@@ -16,8 +16,8 @@ use crate::zone::{Zone, ZoneSet, file};
 
 const ZONE: &str = "$ORIGIN e.\n$TTL 9\n@ SOA ns h 7 2 3 4 5\n@ NS ns\nns A 10.0.0.1\n";
 
-fn zones(zone: Zone) -> ZoneSet {
-    ZoneSet::new(Revision::default(), true, [Arc::new(zone)])
+fn zones(zone: Zone) -> Served {
+    Served::new(ZoneSet::new(Revision::default(), true, [Arc::new(zone)]))
 }
 
 fn read(text: &str) -> Zone {
@@ -39,10 +39,9 @@ fn question(name: &str, record_type: RecordType, soa: Option<u32>) -> Vec<u8> {
     [&asked, &[0xc0, 12, 0, 6, 0, 1, 0, 0, 0, 0, 0, 24][..], &data].concat()
 }
 
-fn ask(zones: &ZoneSet, access: &Access, message: &[u8], from: &str, over: Over) -> (Done, Vec<u8>) {
+fn ask(zones: &Served, access: &Access, message: &[u8], from: &str, over: Over) -> (Done, Vec<u8>) {
     let (mut out, client) = (Vec::new(), Client { address: from.parse().expect("an address"), over });
-    let done =
-        answer(&Context { zones, access, ..Served::default().context() }, message, &client, 0, &mut out);
+    let done = answer(&Context { access, ..Context::open(zones) }, message, &client, 0, &mut out);
     (done, out)
 }
 
@@ -122,7 +121,7 @@ fn what_changed_is_the_whole_zone_or_its_serial_alone() {
 
 #[test]
 fn zones_that_are_not_known_yet_are_not_denied() {
-    let zones = ZoneSet::new(Revision::default(), false, []);
+    let zones = Served::new(ZoneSet::new(Revision::default(), false, []));
     let (done, _) = ask(&zones, &access(1), &question("e", RecordType::AXFR, None), "10.0.0.1", Over::Tcp);
     assert_eq!(code(&done), Code::Failure);
 }

@@ -24,7 +24,7 @@ pub struct Head {
 }
 
 /// The sections that records stand in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Section {
     /// What was asked for.
     Answer,

@@ -1,4 +1,4 @@
-//! Messages as octets (RFC 1035 §4.1, RFC 6891): a question read, an answer written.
+//! Messages as octets (RFC 1035 §4.1, RFC 6891): a question read, an answer written; and a question of ours, with its answer ([`upstream`]).
 //!
 //! In: whatever a client sent. Out: a [`Query`], or why there is none ([`Refused`]); octets of an answer. Never here: a zone, a decision
 //! about an answer; a panic, an allocation for more than a message needs.
@@ -9,6 +9,7 @@ mod records;
 #[cfg(test)]
 mod tests;
 mod tsig;
+pub mod upstream;
 
 pub use decode::{Edns, Query, Refusal, Refused, decode, refusal};
 pub use encode::{Full, Head, Section, Writer};
@@ -39,6 +40,8 @@ pub(crate) mod flags {
     pub(crate) const TC: u16 = 0x0200;
     /// Shall others be asked? Copied.
     pub(crate) const RD: u16 = 0x0100;
+    /// Others are asked, for those who may.
+    pub(crate) const RA: u16 = 0x0080;
     /// Shall nothing be validated? Copied (RFC 4035 §3.2.2).
     pub(crate) const CD: u16 = 0x0010;
 }

@@ -9,7 +9,7 @@ use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 use model::{DomainName, RecordType, Revision};
 use proptest::prelude::*;
 
-use crate::query::{Client, Done, Over, answer};
+use crate::query::{Client, Context, Done, Over, answer};
 use crate::respond::Sent;
 use crate::served::Served;
 use crate::wire::{Code, LARGEST};
@@ -56,7 +56,7 @@ fn client(over: Over) -> Client {
 
 fn send(zones: &Served, message: &[u8], over: Over) -> Option<(Sent, Vec<u8>)> {
     let mut out = vec![0xff; 3];
-    let done = answer(&zones.context(), message, &client(over), 0, &mut out);
+    let done = answer(&Context::open(zones), message, &client(over), 0, &mut out);
     let Done::Answered(sent) = done else {
         assert_eq!(out.len(), 3, "what is not sent is not written");
         return None;
@@ -138,7 +138,11 @@ fn what_cannot_be_answered_is_told_by_its_code() {
     check(&message(0, 1, 2, &[&question, &opt(512, 0, 0, &[]), &opt(512, 0, 0, &[])]), Code::Malformed, 1);
     check(&message(0, 1, 1, &[&question, &opt(512, 0, 0, &[0, 1, 0, 9])]), Code::Malformed, 1);
     check(&message(0, 1, 1, &[&question, &opt(512, 1, 0, &[])]), Code::BadVersion, 1);
-    for opcode in (1..16).filter(|opcode| *opcode != 0) {
+    // An update names its zone by its SOA, and is signed.
+    let update = |kind| send(&zones, &message(5 << 11, 1, 0, &[&asked("example", kind)]), Over::Udp);
+    assert_eq!(update(RecordType::A).map(|(sent, _)| sent.code), Some(Code::Malformed));
+    assert_eq!(update(RecordType::SOA).map(|(sent, _)| sent.code), Some(Code::Refused));
+    for opcode in (1..16).filter(|opcode| *opcode != 5) {
         let (sent, reply) =
             send(&zones, &message(opcode << 11, 1, 0, &[&question]), Over::Udp).expect("an answer");
         assert_eq!((sent.code, reply[2] >> 3 & 0xf), (Code::NotImplemented, opcode as u8));
@@ -220,7 +224,13 @@ fn each_answer_begins_with_a_record_by_chance() {
     let mut first = std::collections::BTreeSet::new();
     for seed in 0..50 {
         let mut out = Vec::new();
-        answer(&zones.context(), &ask("few.example", RecordType::A), &client(Over::Tcp), seed, &mut out);
+        answer(
+            &Context::open(&zones),
+            &ask("few.example", RecordType::A),
+            &client(Over::Tcp),
+            seed,
+            &mut out,
+        );
         let read = read(&out);
         let all: std::collections::BTreeSet<_> =
             read.answers.iter().map(|record| record.data.to_string()).collect();

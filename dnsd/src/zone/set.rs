@@ -61,6 +61,12 @@ impl ZoneSet {
         both.filter(|pair| !matches!(pair, (Some(before), Some(after)) if Arc::ptr_eq(before, after)))
     }
 
+    /// Whether a name belongs to one of the zones.
+    pub fn holds(&self, name: &DomainName) -> bool {
+        let key = Key::of(name);
+        self.find(&key, key.depth()).is_some()
+    }
+
     /// The zone that a name belongs to: of those it is at or below, the one with the longest apex, which has at most so many labels.
     pub(crate) fn find(&self, key: &Key, most: usize) -> Option<&Zone> {
         let from = key.depth().min(self.deepest).min(most);

@@ -69,9 +69,27 @@ impl Command {
 
     /// The same, started by a shell that has run `script` before.
     fn after(self, script: &str) -> Self {
-        let mut command = std::process::Command::new("sh");
-        command.args(["-c", &format!("{script} && exec \"$0\" \"$@\"")]);
-        command.arg(self.command.get_program()).args(self.command.get_args());
+        self.through(&["sh", "-c", &format!("{script} && exec \"$0\" \"$@\"")])
+    }
+
+    /// In a network of its own, which has nothing but the loopback interface, where names are asked for at this address.
+    pub(crate) fn alone(self, resolver: &str, folder: &std::path::Path) -> Self {
+        let file = folder.join("resolv.conf");
+        std::fs::write(&file, format!("nameserver {resolver}\n")).unwrap();
+        let mount = format!("mount --bind '{}' /etc/resolv.conf", file.display());
+        let script = format!("ip link set lo up && {mount} && exec \"$0\" \"$@\"");
+        self.through(&["unshare", "--net", "--mount", "sh", "-c", &script])
+    }
+
+    /// In the network of another one.
+    pub(crate) fn beside(self, other: &Portico) -> Self {
+        self.through(&["nsenter", "--net", "--mount", "--target", &other.pid().to_string()])
+    }
+
+    /// The same, started by this command, which becomes it.
+    fn through(self, by: &[&str]) -> Self {
+        let mut command = std::process::Command::new(by[0]);
+        command.args(&by[1..]).arg(self.command.get_program()).args(self.command.get_args());
         for (name, value) in self.command.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
