@@ -266,15 +266,27 @@ impl Form for std::net::IpAddr {
     }
 }
 
-impl Form for dnsd::ZoneFile {
-    fn show(&self) -> Value {
-        Value::Text(self.to_string())
-    }
+/// What DNS reads and writes by itself; with an example.
+macro_rules! of_dns {
+    ($($own:ty: $example:literal;)*) => {$(
+        impl Form for $own {
+            fn show(&self) -> Value {
+                Value::Text(self.to_string())
+            }
 
-    fn read(value: &Value) -> Result<Self, String> {
-        let text = text(value, "example.com=/etc/portico/example.com.zone")?;
-        Self::parse(text).map_err(|wrong| format!("is {text:?}, but {wrong}"))
-    }
+            fn read(value: &Value) -> Result<Self, String> {
+                let text = text(value, $example)?;
+                Self::parse(text).map_err(|wrong| format!("is {text:?}, but {wrong}"))
+            }
+        }
+    )*};
+}
+
+of_dns! {
+    dnsd::ZoneFile: "example.com=/etc/portico/example.com.zone";
+    dnsd::transfer::Allowed: "10.0.0.0/8 key:NAME";
+    dnsd::transfer::Secondary: "10.0.0.2 key:NAME";
+    dnsd::transfer::MayUpdate: "example.com=key:NAME";
 }
 
 impl Form for dnsd::forward::Upstream {
@@ -285,39 +297,6 @@ impl Form for dnsd::forward::Upstream {
     fn read(value: &Value) -> Result<Self, String> {
         let text = text(value, "192.0.2.53")?;
         text.parse().map_err(|wrong| format!("is {text:?}, but {wrong}"))
-    }
-}
-
-impl Form for dnsd::transfer::Allowed {
-    fn show(&self) -> Value {
-        Value::Text(self.to_string())
-    }
-
-    fn read(value: &Value) -> Result<Self, String> {
-        let text = text(value, "10.0.0.0/8 key:NAME")?;
-        Self::parse(text).map_err(|wrong| format!("is {text:?}, but {wrong}"))
-    }
-}
-
-impl Form for dnsd::transfer::Secondary {
-    fn show(&self) -> Value {
-        Value::Text(self.to_string())
-    }
-
-    fn read(value: &Value) -> Result<Self, String> {
-        let text = text(value, "10.0.0.2 key:NAME")?;
-        Self::parse(text).map_err(|wrong| format!("is {text:?}, but {wrong}"))
-    }
-}
-
-impl Form for dnsd::transfer::MayUpdate {
-    fn show(&self) -> Value {
-        Value::Text(self.to_string())
-    }
-
-    fn read(value: &Value) -> Result<Self, String> {
-        let text = text(value, "example.com=key:NAME")?;
-        Self::parse(text).map_err(|wrong| format!("is {text:?}, but {wrong}"))
     }
 }
 
