@@ -6,8 +6,8 @@
 //!
 //! ```text
 //! listen ─► wire::decode ─► ready? ─► respond ─► listen
-//!                             ├─ no ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
-//!                             └─► later: forward ─► upstreams ─► respond …
+//!                             └─ no ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
+//!                                        └─ not ours ─► later: forward ─► upstreams ─► respond …
 //! zone files, snapshot ─► ZoneSet, and what is ready of it: swapped by one pointer, off the way of a question
 //!                            └─► transfer ─► other servers
 //! ```

@@ -1,7 +1,6 @@
 //! One question, top to bottom: octets in, octets out.
 
 use std::net::IpAddr;
-use std::sync::LazyLock;
 
 use model::RecordType;
 
@@ -46,13 +45,10 @@ pub struct Context<'a> {
     pub access: &'a Access,
 }
 
-/// Nobody may have more than answers.
-static NOBODY: LazyLock<Access> = LazyLock::new(Access::default);
-
 impl<'a> Context<'a> {
     /// These zones, for everybody, and nothing beside.
     pub fn open(served: &'a Served) -> Self {
-        Self { zones: served.zones(), ready: served.ready(), forward: None, access: &NOBODY }
+        Self { zones: served.zones(), ready: served.ready(), forward: None, access: Access::nobody() }
     }
 }
 

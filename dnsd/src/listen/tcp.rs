@@ -200,8 +200,9 @@ impl Connection {
 
     /// Answers the questions that are whole, until enough waits to be written, or to be answered.
     fn answer_all(&mut self, input: &mut Vec<u8>, out: &mut Vec<u8>) {
-        let served = self.shared.served.load();
-        let context = self.shared.context(&served);
+        let shared = Arc::clone(&self.shared);
+        let served = shared.served.load();
+        let context = shared.context(&served);
         let mut at = 0;
         while out.len() < TCP_ANSWERS
             && self.owed < LATER_PER_CONNECTION

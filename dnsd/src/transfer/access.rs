@@ -1,8 +1,8 @@
 //! What the configuration allows other servers, and how much of it at once.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use model::DomainName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -32,6 +32,13 @@ impl Access {
         Self { keys, updates, transfers, room: Arc::new(Semaphore::new(most)), full: AtomicU64::new(0) }
     }
 
+    /// Nobody may do anything.
+    pub(crate) fn nobody() -> &'static Self {
+        static NOBODY: LazyLock<Access> =
+            LazyLock::new(|| Access::new(&Config { transfers: 0, ..Config::default() }, Keys::default()));
+        &NOBODY
+    }
+
     /// The keys that messages may be signed with.
     pub(crate) fn keys(&self) -> &Keys {
         &self.keys
@@ -59,18 +66,5 @@ impl Access {
     /// How often there was no room for a transfer.
     pub(crate) fn full(&self) -> u64 {
         self.full.load(Ordering::Relaxed)
-    }
-}
-
-/// Nobody may do anything.
-impl Default for Access {
-    fn default() -> Self {
-        Self {
-            keys: Keys::default(),
-            transfers: Vec::new(),
-            updates: Vec::new(),
-            room: Arc::new(Semaphore::new(0)),
-            full: AtomicU64::new(0),
-        }
     }
 }

@@ -78,7 +78,7 @@ pub fn decode(message: &[u8]) -> Result<Query<'_>, Refused<'_>> {
     if word(4) != 1 {
         return Err(refuse(Code::Malformed));
     }
-    let mut reader = Reader { message, at: HEAD, signed: false };
+    let mut reader = Reader::of(message);
     let (name, record_type, class) = reader.question().ok_or(refuse(Code::Malformed))?;
     let asked = &message[HEAD..reader.at];
     let (before, additional) = (usize::from(word(6)) + usize::from(word(8)), usize::from(word(10)));
@@ -107,21 +107,27 @@ struct Options {
     version: u8,
 }
 
-struct Reader<'m> {
-    message: &'m [u8],
-    at: usize,
+/// Reads a message from its beginning.
+pub(super) struct Reader<'m> {
+    pub(super) message: &'m [u8],
+    pub(super) at: usize,
     /// Whether a signature was met.
     signed: bool,
 }
 
 impl<'m> Reader<'m> {
-    fn take(&mut self, length: usize) -> Option<&'m [u8]> {
+    /// Behind the head.
+    pub(super) fn of(message: &'m [u8]) -> Self {
+        Self { message, at: HEAD, signed: false }
+    }
+
+    pub(super) fn take(&mut self, length: usize) -> Option<&'m [u8]> {
         let taken = self.message.get(self.at..self.at.checked_add(length)?)?;
         self.at += length;
         Some(taken)
     }
 
-    fn word(&mut self) -> Option<u16> {
+    pub(super) fn word(&mut self) -> Option<u16> {
         self.take(2)?.first_chunk().map(|octets| u16::from_be_bytes(*octets))
     }
 

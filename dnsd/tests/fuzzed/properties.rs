@@ -8,7 +8,7 @@ use dnsd::query::{Client, Context, Done, Over, answer};
 use dnsd::wire::{Code, LARGEST};
 use dnsd::zone::{ZoneSet, file};
 use hickory_proto::op::{Message, MessageType};
-use model::{DomainName, Revision};
+use model::{DomainName, RecordData, Revision};
 
 /// A zone with one of everything, and its child.
 const ZONES: [&str; 2] = [
@@ -63,13 +63,18 @@ fn spelled(label: &[u8]) -> Vec<u8> {
     [&[length], label].concat()
 }
 
-/// Any text is a zone or an error in one of its lines. True when it is a zone.
+/// Any text is a zone, whose records are written as they were read, or an error in one of its lines. True when it is a zone.
 pub(crate) fn zone_file(octets: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(octets) else { return false };
     let origin = DomainName::parse("e").unwrap();
     match file::read(text, Some(&origin)) {
         Ok(zone) => {
             assert!(zone.sets().all(|set| set.name().is_at_or_below(zone.apex())));
+            for data in zone.sets().flat_map(model::RecordSet::data) {
+                let written = data.to_string();
+                let again = RecordData::parse(data.record_type(), &written);
+                assert_eq!(again.as_ref().map(RecordData::octets), Ok(data.octets()), "{written}");
+            }
             true
         }
         Err(error) => {

@@ -74,10 +74,10 @@ pub(super) fn hex_of(octets: &[u8]) -> String {
     text
 }
 
-/// Octets as base 64 writes them (RFC 4648 §4); padding may be left out.
+/// Octets of base 64 (RFC 4648 §4); padding may be left out.
 ///
 /// # Errors
-/// [`RecordTextError`] when it is not base 64.
+/// [`RecordTextError`] when it is something else.
 pub fn base64(text: &str) -> Result<Vec<u8>, RecordTextError> {
     let wrong = || RecordTextError::Malformed(format!("`{text}` is not base 64"));
     let digits = text.trim_end_matches('=');
