@@ -144,7 +144,7 @@ fn from_zones(
 ) -> Done {
     let (context, question) = (asker.context, query.question());
     let answer = zone::answer(context.zones, &question);
-    if let Some(forward) = context.forward.filter(|_| message.len() <= UDP_MESSAGE)
+    if let Some(forward) = context.forward.filter(|_| message.len() <= UDP_MESSAGE && !query.signed)
         && forward.takes(context.zones, query, client.address, (&question, &answer))
     {
         return Done::Later(Task::new(Work::Forward, message));

@@ -144,7 +144,10 @@ fn what_cannot_be_answered_is_told_by_its_code() {
     check(&message(0, 1, 2, &[&question, &opt(512, 0, 0, &[]), &opt(512, 0, 0, &[])]), Code::Malformed, 1);
     check(&message(0, 1, 1, &[&question, &opt(512, 0, 0, &[0, 1, 0, 9])]), Code::Malformed, 1);
     check(&message(0, 1, 1, &[&question, &opt(512, 1, 0, &[])]), Code::BadVersion, 1);
-    // An update is another kind of message.
+    // An update names its zone by its SOA, and is signed.
+    let update = |kind| send(&zones, &message(5 << 11, 1, 0, &[&asked("example", kind)]), Over::Udp);
+    assert_eq!(update(RecordType::A).map(|(sent, _)| sent.code), Some(Code::Malformed));
+    assert_eq!(update(RecordType::SOA).map(|(sent, _)| sent.code), Some(Code::Refused));
     for opcode in (1..16).filter(|opcode| *opcode != 5) {
         let (sent, reply) =
             send(&zones, &message(opcode << 11, 1, 0, &[&question]), Over::Udp).expect("an answer");

@@ -41,7 +41,8 @@ pub(super) fn zone(message: &[u8]) -> Result<(Refusal<'_>, DomainName), Refusal<
     };
     let mut records = Records::of(message);
     match records.question().filter(|_| count(message, 4) == 1) {
-        Some((name, RecordType::SOA, IN)) => {
+        // There is nothing before it that its name could point to.
+        Some((name, RecordType::SOA, IN)) if records.place() == HEAD + name.as_wire().len() + 4 => {
             let asked = message.get(HEAD..records.place()).unwrap_or_default();
             Ok((Refusal { asked, ..refusal }, name))
         }
