@@ -187,6 +187,7 @@ fn start_dns(bound: dnsd::Bound, registry: &registry::Registry, alarm: Alarm) ->
     let inputs = dnsd::Inputs {
         snapshots: registry.snapshots(),
         known: known(registry),
+        lost: lost(registry),
         updates: Some(updates),
         alarm,
     };
@@ -288,6 +289,34 @@ fn known(registry: &registry::Registry) -> watch::Receiver<bool> {
         }
     });
     known
+}
+
+/// Since when the registry is not heard: since it last confirmed what is served, be that in another process's time.
+fn lost(registry: &registry::Registry) -> watch::Receiver<Option<Instant>> {
+    let started = Instant::now();
+    let since = move |state: &registry::State| {
+        let saved = state.saved_ms.and_then(|ms| {
+            let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
+            Instant::now().checked_sub(age.unwrap_or_default())
+        });
+        let heard = state.confirmed.or(saved).unwrap_or(started);
+        (state.link != registry::Link::Live).then_some(heard)
+    };
+    let mut state = registry.state();
+    let (tell, lost) = watch::channel(since(&state.borrow()));
+    tokio::spawn(async move {
+        while state.changed().await.is_ok() {
+            let since = since(&state.borrow_and_update());
+            tell.send_if_modified(|told| {
+                let news = told.is_some() != since.is_some();
+                if news {
+                    *told = since;
+                }
+                news
+            });
+        }
+    });
+    lost
 }
 
 /// The node's name: as configured, else the machine's name and the first port, which no other process there has.

@@ -78,12 +78,12 @@ impl Derived {
         }
     }
 
-    /// All zones there are.
-    pub(crate) fn with(&self, files: &FileZones) -> ZoneSet {
-        let derived = self.current.as_ref().map(|current| &current.served);
-        let mut all = derived.cloned().unwrap_or_default().at_revision(self.revision, self.known);
+    /// All zones there are. `too_old`: whether those that are derived are told no more.
+    pub(crate) fn with(&self, files: &FileZones, too_old: bool) -> ZoneSet {
+        let derived = self.current.as_ref().map(|current| current.served.clone()).unwrap_or_default();
+        let mut all = derived.at_revision(self.revision, self.known);
         files.zones().for_each(|zone| all.add(Arc::clone(zone)));
-        all
+        if too_old { all.with_old(&derived) } else { all }
     }
 }
 

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{Alarm, FactKey, Revision, Snapshot};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant as Time, sleep_until};
 
 use crate::config::Config;
 use crate::derived::{Derived, sources};
@@ -33,6 +34,8 @@ pub struct Inputs {
     pub known: watch::Receiver<bool>,
     /// Who writes what updates change; `None`: nobody does, and they fail.
     pub updates: Option<Updates>,
+    /// Since when the registry is not heard; `None`: it is.
+    pub lost: watch::Receiver<Option<Instant>>,
     /// Told when a part that DNS lives by ends by a panic.
     pub alarm: Alarm,
 }
@@ -114,8 +117,9 @@ impl Bound {
         let sources = Arc::new(sources(&self.config, self.ranges, &addresses));
         let mut derived = Derived::new(Arc::clone(&sources));
         derived.follow(&snapshot, known, self.files.apexes());
-        let served = Served::new(derived.with(&self.files));
-        let (shared, jobs) = Shared::new(served, self.config, (&self.upstreams, self.keys));
+        let age = Age::of(*inputs.lost.borrow(), self.config.max_age);
+        let served = Served::new(derived.with(&self.files, age.is_too_old));
+        let (shared, jobs) = Shared::new(served, self.config, (&self.upstreams, self.keys))?;
         let (end, ended) = watch::channel(false);
         let files = Arc::new(Mutex::new(self.files));
         let (reloaded, reloads) = watch::channel(());
@@ -135,6 +139,8 @@ impl Bound {
             files: Arc::clone(&files),
             snapshots: inputs.snapshots,
             known: inputs.known,
+            lost: inputs.lost,
+            too_old: age.is_too_old,
             reloads,
             serving,
         };
@@ -172,6 +178,9 @@ struct Follower {
     files: Arc<Mutex<FileZones>>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     known: watch::Receiver<bool>,
+    lost: watch::Receiver<Option<Instant>>,
+    /// Whether the registry is lost for so long that its names are told no more.
+    too_old: bool,
     reloads: watch::Receiver<()>,
     serving: watch::Sender<Revision>,
 }
@@ -180,13 +189,15 @@ impl Follower {
     async fn run(mut self) {
         // Whoever tells whether the facts are known is gone once they are.
         let mut told = true;
+        let mut hears = true;
         loop {
             // Whether it is known is asked before what: what was not known is never told not to be there.
             let known = *self.known.borrow_and_update();
             let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
             let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
             self.derived.follow(&snapshot, known, files.apexes());
-            let zones = self.derived.with(&files);
+            let ends = self.look_at_age();
+            let zones = self.derived.with(&files, self.too_old);
             let served = self.shared.served.load().next(zones);
             self.shared.served.store(Arc::new(served));
             self.serving.send_replace(snapshot.revision());
@@ -198,11 +209,49 @@ impl Follower {
                     true
                 }
                 changed = self.reloads.changed() => changed.is_ok(),
+                changed = self.lost.changed(), if hears => {
+                    hears = changed.is_ok();
+                    true
+                }
+                () = sleep_until(ends.unwrap_or_else(Time::now)), if ends.is_some() => true,
             };
             if !changed {
                 return;
             }
         }
+    }
+}
+
+impl Follower {
+    /// Finds out whether the registry is lost for too long; when it will be, if nothing changes.
+    fn look_at_age(&mut self) -> Option<Time> {
+        let max_age = self.shared.config.max_age;
+        let age = Age::of(*self.lost.borrow_and_update(), max_age);
+        if age.is_too_old && !self.too_old {
+            tracing::warn!(
+                ?max_age,
+                "the registry is lost for longer than dns.max_age: its names are SERVFAIL"
+            );
+        } else if self.too_old && !age.is_too_old {
+            tracing::info!("the registry is heard again: its names are answered");
+        }
+        self.too_old = age.is_too_old;
+        age.ends.map(Time::from_std)
+    }
+}
+
+/// How old what is known of the registry is.
+struct Age {
+    is_too_old: bool,
+    /// When it will be too old, if nothing is heard until then.
+    ends: Option<Instant>,
+}
+
+impl Age {
+    fn of(lost: Option<Instant>, max_age: Option<Duration>) -> Self {
+        let ends = lost.zip(max_age).and_then(|(since, max_age)| since.checked_add(max_age));
+        let is_too_old = ends.is_some_and(|ends| ends <= Instant::now());
+        Self { is_too_old, ends: ends.filter(|_| !is_too_old) }
     }
 }
 
@@ -257,12 +306,13 @@ impl Dnsd {
         self.serves.clone()
     }
 
-    /// Reads the zone files of `config` anew, off the way of questions. A file that is wrong keeps the zone it had; what is wrong is
-    /// returned. Everything else in `config` takes a restart.
+    /// Reads the zone files of `config` anew, off the way of questions, and sets its guards. A file that is wrong keeps the zone it had;
+    /// what is wrong is returned. Everything else in `config` takes a restart.
     pub fn reload(&self, config: &Config) -> Vec<FileError> {
         let old = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (new, errors) = FileZones::load(config, &old);
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        self.shared.guard(config);
         self.reloaded.send_replace(());
         errors
     }

@@ -42,6 +42,10 @@ pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {
         let folder = folder.display();
         wrong("upstream.unix", format!("has {folder}, but folders begin with `/` and have no `..`"));
     }
+    let most = dnsd::config::NSID;
+    if settings.dns.nsid.as_ref().is_some_and(|nsid| nsid.len() > most) {
+        wrong("dns.nsid", format!("is longer than {most} octets: an answer may have no room for it"));
+    }
     if let Err(error) = registry_url(loaded) {
         wrong("registry.url", format!("cannot be used: {error}"));
     }

@@ -11,6 +11,7 @@ mod demo;
 mod disk;
 mod dns;
 mod dns_forward;
+mod dns_guards;
 mod dns_transfer;
 mod dns_update;
 mod documents;

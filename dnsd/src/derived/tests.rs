@@ -54,7 +54,7 @@ fn built(snapshot: &Snapshot) -> Derived {
 }
 
 fn zones(derived: &Derived) -> ZoneSet {
-    derived.with(&FileZones::default())
+    derived.with(&FileZones::default(), false)
 }
 
 fn asked(zones: &ZoneSet, of: &str, record_type: RecordType) -> String {

@@ -18,6 +18,8 @@ pub struct ZoneSet {
     zones: OrdMap<Arc<[u8]>, Same>,
     /// No apex has more labels.
     deepest: usize,
+    /// Those whose names are not told any more: what they are made of is too old.
+    too_old: OrdMap<Arc<[u8]>, Same>,
 }
 
 /// A zone, which is the same as another one when it is that one: what it holds is not compared.
@@ -59,6 +61,30 @@ impl ZoneSet {
     /// There is no zone of this apex any more.
     pub(crate) fn remove(&mut self, apex: &DomainName) {
         self.zones.remove(Key::of(apex).octets());
+    }
+
+    /// The same, with zones among them that are too old to be told: their names are there, and nothing is said of them.
+    #[must_use]
+    pub fn with_too_old(self, zones: impl IntoIterator<Item = Arc<Zone>>) -> Self {
+        self.with_old(&Self::new(Revision::default(), true, zones))
+    }
+
+    /// The same, with all of `old` too old to be told.
+    #[must_use]
+    pub(crate) fn with_old(self, old: &Self) -> Self {
+        Self { too_old: old.zones.clone(), ..self }
+    }
+
+    /// Whether nothing is told of this zone, which is one of them.
+    pub fn is_too_old(&self, zone: &Zone) -> bool {
+        // Nearly always there are none.
+        let old = || self.too_old.get(Key::of(zone.apex()).octets());
+        !self.too_old.is_empty() && old().is_some_and(|old| std::ptr::eq(&*old.0, zone))
+    }
+
+    /// How many zones are too old to be told.
+    pub fn too_old(&self) -> usize {
+        self.too_old.len()
     }
 
     /// The revision they stand at.

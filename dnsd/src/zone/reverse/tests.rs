@@ -27,7 +27,7 @@ fn derived() -> Derived {
 }
 
 fn zones(derived: &Derived) -> ZoneSet {
-    derived.with(&FileZones::default())
+    derived.with(&FileZones::default(), false)
 }
 
 fn built(snapshot: &Snapshot) -> Derived {
