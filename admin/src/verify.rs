@@ -2,7 +2,7 @@
 //!
 //! Order: the registry itself, entries that were set aside (clashes of two formats are among them), then the frontends, then dead endpoints.
 
-use model::{Address, DeadEndpoint, Endpoints, Frontend, HostPattern, Report, ServiceRef, Snapshot};
+use model::{Address, DeadEndpoint, Endpoints, Frontend, HostPattern, ProxyReport, ServiceRef, Snapshot};
 use proxy::Refusal;
 use registry::{Link, State};
 
@@ -15,7 +15,7 @@ const SUFFIX_LABELS: usize = 5;
 pub(crate) fn verify(
     state: &State,
     snapshot: &Snapshot,
-    report: Option<&Report>,
+    report: Option<&ProxyReport>,
     refused: impl Fn(&Address) -> Option<Refusal>,
     limit: usize,
 ) -> Verification {
