@@ -9,7 +9,7 @@ use admin::wire::Problem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::Body;
-use ureq::http::{Method, Request, Response, Uri};
+use ureq::http::{Method, Request, Response, StatusCode, Uri};
 
 use crate::failure::Failure;
 use crate::file;
@@ -63,6 +63,19 @@ impl Client {
     /// [`Failure`]: unreachable, not portico, or refused.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.send(Method::GET, path, None, &[])
+    }
+
+    /// Reads what a server answers in either case: that it is so, or that it was not in time (504).
+    ///
+    /// # Errors
+    /// [`Failure`]: unreachable, not portico, or refused.
+    pub(crate) fn get_in_time<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let mut response = self.ask(Method::GET, path, None, &[])?;
+        if !response.status().is_success() && response.status() != StatusCode::GATEWAY_TIMEOUT {
+            return Err(self.refusal(response));
+        }
+        let answer = self.read(&mut response)?;
+        serde_json::from_slice(&answer).map_err(|_| self.foreign(&response))
     }
 
     /// Writes or removes; `conditions` are header fields.

@@ -6,7 +6,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused, not found, a file cannot be read or written, or `verify` or `import` found something |
+//! | 1 | refused, not found, a file cannot be read or written, `verify` or `import` found something, or a revision is not served in time |
 //! | 2 | the arguments are wrong |
 //! | 3 | the server cannot be reached, or is not portico's admin listener |
 
@@ -33,6 +33,7 @@ mod rollback;
 mod status;
 mod table;
 mod verify;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -85,6 +86,8 @@ pub enum Command {
     Delete(apply::ApplyArgs),
     /// How a node and its registry stand
     Status(status::StatusArgs),
+    /// Wait until every node serves a revision; exit code 1 when one does not
+    Wait(wait::WaitCommand),
     /// List everything that is not as it should be; exit code 1 when there is something
     Verify(verify::VerifyArgs),
     /// How a request for a URL would be routed, and why
@@ -124,6 +127,7 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Apply(args) => apply::run(args, false, &client),
         Command::Delete(args) => apply::run(args, true, &client),
         Command::Status(args) => status::run(args, &client),
+        Command::Wait(args) => wait::run(args, &client),
         Command::Verify(args) => verify::run(args, &client),
         Command::Explain(args) => explain::run(args, &client),
         Command::Registry(command) => registry::run(command, &client),

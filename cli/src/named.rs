@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::frontend::line;
 use crate::name::{encode, quoted};
 use crate::table::Table;
+use crate::wait::{self, WaitArgs};
 
 /// How many facts are asked for at once.
 const PAGE: usize = 5000;
@@ -105,6 +106,8 @@ pub struct RmArgs {
     /// Only when it is still at this revision
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// Remove one
@@ -117,6 +120,8 @@ pub struct RmInstanceArgs {
     /// Only when it is still at this revision
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// Runs a command about services.
@@ -124,7 +129,7 @@ pub(crate) fn run_service(command: &ServiceCommand, client: &Client) -> Result<A
     match command {
         ServiceCommand::Ls(LsArgs {}) => ls(Kind::Service, None, client),
         ServiceCommand::Show(args) => show(Kind::Service, &args.name, client),
-        ServiceCommand::Rm(args) => rm(Kind::Service, &args.name, args.if_revision, client),
+        ServiceCommand::Rm(args) => rm(Kind::Service, &args.name, args.if_revision, &args.wait, client),
     }
 }
 
@@ -133,7 +138,7 @@ pub(crate) fn run_host(command: &HostCommand, client: &Client) -> Result<Answer,
     match command {
         HostCommand::Ls(LsArgs {}) => ls(Kind::Host, None, client),
         HostCommand::Show(args) => show(Kind::Host, &args.name, client),
-        HostCommand::Rm(args) => rm(Kind::Host, &args.name, args.if_revision, client),
+        HostCommand::Rm(args) => rm(Kind::Host, &args.name, args.if_revision, &args.wait, client),
     }
 }
 
@@ -142,7 +147,7 @@ pub(crate) fn run_instance(command: &InstanceCommand, client: &Client) -> Result
     match command {
         InstanceCommand::Ls(args) => ls(Kind::Instance, args.service.as_deref(), client),
         InstanceCommand::Show(args) => show(Kind::Instance, &args.name, client),
-        InstanceCommand::Rm(args) => rm(Kind::Instance, &args.name, args.if_revision, client),
+        InstanceCommand::Rm(args) => rm(Kind::Instance, &args.name, args.if_revision, &args.wait, client),
     }
 }
 
@@ -231,13 +236,20 @@ fn in_words(value: &Value) -> String {
     }
 }
 
-fn rm(kind: Kind, name: &str, if_revision: Option<u64>, client: &Client) -> Result<Answer, Failure> {
+fn rm(
+    kind: Kind,
+    name: &str,
+    if_revision: Option<u64>,
+    wait: &WaitArgs,
+    client: &Client,
+) -> Result<Answer, Failure> {
     let conditions: Vec<_> = if_revision.iter().map(|n| ("If-Match", format!("\"{n}\""))).collect();
     let written: FactWritten = client
         .write(Method::DELETE, &kind.url_of(name)?, None::<&()>, &conditions)
         .map_err(|failure| kind.in_our_words(failure, name))?;
     let live = if written.live { "live" } else { "not live on this node yet" };
-    Answer::new(&written, line(&format!("{name} removed (revision {}, {live})", written.revision)))
+    let text = line(&format!("{name} removed (revision {}, {live})", written.revision));
+    wait::answer(wait, client, written.revision, &written, text)
 }
 
 impl Kind {

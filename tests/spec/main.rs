@@ -22,6 +22,7 @@ mod limits;
 mod listeners;
 mod memory;
 mod names;
+mod one_revision;
 mod operator;
 mod redis;
 mod redis_failovers;

@@ -10,6 +10,7 @@ mod history;
 mod problem;
 mod status;
 mod verify;
+mod wait;
 mod way_back;
 
 pub use explain::{Considered, EndpointView, Explained, Match};
@@ -24,4 +25,5 @@ pub use registry::format::native::{
 };
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};
+pub use wait::{Laggard, LostNode, NodeStatus, Others, Reached};
 pub use way_back::{Applied, Diff, Differing, ImportFrom, Kind, Refused, Rollback, Side};

@@ -5,5 +5,6 @@ mod frontends;
 mod guard;
 mod live;
 mod views;
+mod wait;
 mod way_back;
 mod world;
