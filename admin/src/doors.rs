@@ -44,11 +44,14 @@ pub(crate) struct App {
     pub(crate) first: OnceLock<Revision>,
     /// Places to wait for a revision at.
     pub(crate) waits: Arc<Semaphore>,
+    /// Places to be told of events at.
+    pub(crate) streams: Arc<Semaphore>,
 }
 
 impl App {
     pub(crate) fn new(doors: Doors, config: Config) -> Self {
         let waits = Arc::new(Semaphore::new(config.waits));
-        Self { doors, config, first: OnceLock::new(), waits }
+        let streams = Arc::new(Semaphore::new(config.events));
+        Self { doors, config, first: OnceLock::new(), waits, streams }
     }
 }

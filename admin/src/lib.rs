@@ -12,6 +12,7 @@
 mod api;
 mod config;
 mod doors;
+mod events;
 mod guard;
 mod metrics;
 mod problem;

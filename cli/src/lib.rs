@@ -16,6 +16,7 @@ mod backup;
 mod changes;
 mod client;
 mod diff;
+mod events;
 mod explain;
 mod export;
 mod fact;
@@ -88,6 +89,8 @@ pub enum Command {
     Status(status::StatusArgs),
     /// Wait until every node serves a revision; exit code 1 when one does not
     Wait(wait::WaitCommand),
+    /// What happens, as it does: changes of facts, or who joins and leaves services of a type
+    Events(events::EventsArgs),
     /// List everything that is not as it should be; exit code 1 when there is something
     Verify(verify::VerifyArgs),
     /// How a request for a URL would be routed, and why
@@ -127,6 +130,7 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Apply(args) => apply::run(args, false, &client),
         Command::Delete(args) => apply::run(args, true, &client),
         Command::Status(args) => status::run(args, &client),
+        Command::Events(args) => events::run(args, &client, global.json),
         Command::Wait(args) => wait::run(args, &client),
         Command::Verify(args) => verify::run(args, &client),
         Command::Explain(args) => explain::run(args, &client),

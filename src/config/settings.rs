@@ -328,6 +328,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("admin.connections", admin.connections),
     setting!("admin.requests", admin.requests),
     setting!("admin.waits", admin.waits),
+    setting!("admin.events", admin.events),
     setting!("admin.head_timeout", admin.head_timeout),
     setting!("admin.request_timeout", admin.request_timeout),
     setting!("admin.operations", admin.operations),

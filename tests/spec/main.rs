@@ -12,6 +12,7 @@ mod disk;
 mod dns;
 mod documents;
 mod edges;
+mod events;
 mod exchange;
 mod facts;
 mod floods;

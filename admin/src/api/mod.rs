@@ -7,6 +7,7 @@
 //! | `/metrics` | GET | Prometheus' text format |
 //! | `/v1/status`, `/v1/verify` | GET | how this node stands; what is wrong |
 //! | `/v1/wait?revision=&proxy&dns&timeout=5s` | GET | 200 once every node that lives serves this revision (left out: the present one) at the doors that are named (none: both); 504 names who does not |
+//! | `/v1/events?type=_http._tcp` | GET | changes of facts as they come, or who joins and leaves services of a type, one JSON object a line (`wire::Event`) |
 //! | `/v1/frontends?limit=&after=` | GET | the frontends, by host and path |
 //! | `/v1/frontends/{host}?path=/api` | GET PUT DELETE | one frontend; `path` left out is `/` |
 //! | `/v1/frontends/{host}/endpoints?path=/api` | POST | endpoints that shall be there too |
@@ -36,6 +37,7 @@ mod apply;
 mod applying;
 mod conditions;
 mod endpoints;
+mod events;
 mod explain;
 mod export;
 mod extract;
@@ -80,6 +82,7 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .route("/v1/status", get(status::status))
         .route("/v1/verify", get(verify::verify))
         .route("/v1/wait", get(wait::wait))
+        .route("/v1/events", get(events::events))
         .route("/v1/explain", get(explain::explain))
         .route("/v1/registry/accept", post(registry::accept))
         .route("/v1/history", get(history::history))
@@ -124,7 +127,7 @@ async fn unknown(uri: Uri) -> Problem {
         let remedy = format!("a path prefix goes into the query: /v1/frontends/{host}?path=/{path}");
         return Problem::new(StatusCode::NOT_FOUND, "not-found", detail, &remedy);
     }
-    let remedy = "the API is /v1/frontends, /v1/services, /v1/instances, /v1/hosts, /v1/apply, /v1/status, /v1/verify, /v1/wait, /v1/explain, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
+    let remedy = "the API is /v1/frontends, /v1/services, /v1/instances, /v1/hosts, /v1/apply, /v1/status, /v1/verify, /v1/wait, /v1/events, /v1/explain, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
     Problem::new(StatusCode::NOT_FOUND, "not-found", detail, remedy)
 }
 

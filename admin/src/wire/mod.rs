@@ -3,6 +3,7 @@
 //! In: values of `model`, `registry` and `proxy`, by way of `api`. Out: JSON. Never here: a decision.
 //! A client ignores fields it does not know, so that a newer listener can answer an older one.
 
+mod events;
 mod explain;
 mod fact;
 mod frontend;
@@ -13,6 +14,7 @@ mod verify;
 mod wait;
 mod way_back;
 
+pub use events::{Event, Member};
 pub use explain::{Considered, EndpointView, Explained, Match};
 pub use fact::{Apply, FactList, FactView, FactWritten, Listed, Named};
 pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};

@@ -1,6 +1,7 @@
 //! The API through its own listener, over a registry in memory.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod events;
 mod frontends;
 mod guard;
 mod live;
