@@ -3,8 +3,9 @@
 //! ```text
 //! bind (proxy, DNS, admin) ─► become the user ─► open the registry ─► start proxy and DNS ─► serve admin ─► ready
 //!        draining ─► proxy and DNS drain ─► admin ends ─► the registry is closed
-//! registry ─ snapshots, marks ─► proxy ─ health reports, reports ─► registry        admin ─► all
+//! registry ─ snapshots, marks ─► proxy ─ health reports ─► registry        admin ─► all
 //! registry ─ snapshots ─► DNS ─ updates ─► registry
+//! proxy, DNS ─ what they serve ─► report ─► registry ─ all nodes' reports ─► admin
 //! ```
 //!
 //! The threads of proxy and DNS are their own; registry, admin and whatever else waits run on the runtime this is called in.
@@ -21,7 +22,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Loaded, registry_url};
 use crate::failure::Failure;
 use crate::holder::holder;
-use crate::{privileges, storage};
+use crate::{privileges, report, storage};
 
 /// How long a start waits for the first snapshot; then it serves without routes, and readiness says so.
 const FIRST_SNAPSHOT: Duration = Duration::from_secs(1);
@@ -134,6 +135,13 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
     let proxy = bound.proxy.map(|proxy| start_proxy(proxy, &others, &registry, &alarm)).transpose()?;
     let dns = bound.dns.map(|dns| start_dns(dns, &registry, alarm)).transpose()?;
     let (draining, is_draining) = watch::channel(false);
+    let parts = report::Parts {
+        proxy: proxy.as_ref().map(proxy::Proxy::reports),
+        dns: dns.as_ref().map(dnsd::Dnsd::serving),
+        addresses: report::addresses(&loaded.settings.registry.addresses, &http),
+        draining: is_draining.clone(),
+    };
+    registry.report(parts.merge());
     let (end_admin, admin_ends) = watch::channel(false);
     let doors = admin::Doors {
         registry: registry.clone(),
@@ -177,7 +185,6 @@ fn start_proxy(
         health: registry.health_reports(),
         alarm: alarm.clone(),
     })?;
-    registry.report(proxy.reports());
     Ok(proxy)
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct Registry {
     pub url: Vec<String>,
     /// This node's name in histories and reports; empty: made of the machine's name and the first port.
     pub node: String,
+    /// Where the world reaches this node's proxy; empty: where it listens.
+    pub addresses: Vec<std::net::IpAddr>,
     /// Whether the last known good snapshot of a remote store is kept in the data folder.
     pub cache: bool,
     /// The rest.
@@ -74,6 +76,7 @@ impl Default for Settings {
             registry: Registry {
                 url: vec!["embedded:".into()],
                 node: String::new(),
+                addresses: Vec::new(),
                 cache: true,
                 config: registry::Config::default(),
             },
@@ -327,6 +330,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("dns.max_age", dns.max_age),
     setting!("registry.url", registry.url, secret),
     setting!("registry.node", registry.node),
+    setting!("registry.addresses", registry.addresses),
+    setting!("registry.lease", registry.config.lease),
+    setting!("registry.lost", registry.config.lost),
     setting!("registry.cache", registry.cache),
     setting!("registry.history", registry.config.history),
     setting!("registry.timeout", registry.config.timeout),
@@ -341,6 +347,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("admin.token", admin.token, secret),
     setting!("admin.connections", admin.connections),
     setting!("admin.requests", admin.requests),
+    setting!("admin.waits", admin.waits),
+    setting!("admin.events", admin.events),
     setting!("admin.head_timeout", admin.head_timeout),
     setting!("admin.request_timeout", admin.request_timeout),
     setting!("admin.operations", admin.operations),
