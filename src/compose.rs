@@ -91,6 +91,7 @@ fn cannot_bind_dns(error: dnsd::OpenError) -> Failure {
     let error = match error {
         dnsd::OpenError::File(error) => return error.into(),
         dnsd::OpenError::Forward(error) => return error.into(),
+        dnsd::OpenError::Reverse(error) => return error.into(),
         dnsd::OpenError::Bind(error) => error,
     };
     let (holder, remedy) = match &error {

@@ -33,6 +33,9 @@ pub const FORWARD_TOTAL: Duration = Duration::from_secs(4);
 /// How often upstreams are asked one question, where there are fewer of them.
 pub const FORWARD_ATTEMPTS: usize = 4;
 
+/// The most zones that ranges of addresses take.
+pub const REVERSE_ZONES: usize = 1024;
+
 /// How long a secondary is told nothing more of a zone after it was told of it.
 pub const NOTIFY_PAUSE: Duration = Duration::from_secs(1);
 /// How long a secondary may take to answer.
@@ -84,6 +87,8 @@ pub struct Config {
     pub negative_ttl: Duration,
     /// Where the derived zone's name servers are, `ns1` at the first; empty: where this process listens.
     pub name_servers: Vec<IpAddr>,
+    /// Ranges of addresses whose zones tell whose each address is.
+    pub reverse: Vec<IpNet>,
     /// Zones that are read from files.
     pub zone_files: Vec<ZoneFile>,
     /// The largest zone file, in octets.
@@ -150,6 +155,7 @@ impl Default for Config {
             ttl_host: Duration::from_secs(30),
             negative_ttl: Duration::from_secs(1),
             name_servers: Vec::new(),
+            reverse: Vec::new(),
             zone_files: Vec::new(),
             zone_file_bytes: 64 << 20,
             forward: Vec::new(),

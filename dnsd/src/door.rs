@@ -19,6 +19,7 @@ use crate::metrics::{Limit, Metrics, Totals};
 use crate::served::Served;
 use crate::transfer::{Keys, Updater, Updates};
 use crate::zone::facts::{Reason, unserved};
+use crate::zone::reverse::{Range, ReverseError, ranges};
 use crate::zone::sources::Sources;
 
 /// How long what was read may take to be answered once all ends.
@@ -51,6 +52,9 @@ pub enum OpenError {
     /// Nobody can be asked for names of others.
     #[error(transparent)]
     Forward(#[from] ForwardError),
+    /// Ranges of addresses.
+    #[error("dns.reverse {0}")]
+    Reverse(#[from] ReverseError),
 }
 
 /// Sockets that are bound, zone files that were read: nothing is served yet.
@@ -59,6 +63,7 @@ pub struct Bound {
     config: Config,
     sockets: Vec<Sockets>,
     files: FileZones,
+    ranges: Vec<Range>,
     upstreams: Vec<SocketAddr>,
     keys: Keys,
 }
@@ -68,6 +73,7 @@ pub struct Bound {
 /// # Errors
 /// [`OpenError`] names the address, or the file and its line.
 pub fn bind(config: &Config) -> Result<Bound, OpenError> {
+    let ranges = ranges(&config.reverse, config.zone.as_ref())?;
     let (files, keys) = (load_all(config)?, load_keys(config)?);
     let threads = match config.threads {
         0 => thread::available_parallelism().map_or(1, usize::from),
@@ -78,7 +84,7 @@ pub fn bind(config: &Config) -> Result<Bound, OpenError> {
     let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
     let listens: Vec<_> = sockets.iter().map(|sockets| sockets.address).collect();
     let upstreams = forward::resolve(&config.forward, &listens)?;
-    Ok(Bound { config: config.clone(), sockets, files, keys, upstreams })
+    Ok(Bound { config: config.clone(), sockets, files, ranges, keys, upstreams })
 }
 
 /// Whether the zone files can be served, and the keys be used.
@@ -108,7 +114,7 @@ impl Bound {
     pub fn start(self, inputs: Inputs) -> std::io::Result<Dnsd> {
         let addresses: Arc<[SocketAddr]> = self.addresses().into();
         let (snapshot, known) = (Arc::clone(&inputs.snapshots.borrow()), *inputs.known.borrow());
-        let sources = Arc::new(sources(&self.config, &addresses));
+        let sources = Arc::new(sources(&self.config, self.ranges, &addresses));
         let mut derived = Derived::new(Arc::clone(&sources));
         derived.follow(&snapshot, known, self.files.apexes());
         let age = Age::of(*inputs.lost.borrow(), self.config.max_age);

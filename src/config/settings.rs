@@ -301,6 +301,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("dns.ttl_host", dns.ttl_host),
     setting!("dns.negative_ttl", dns.negative_ttl),
     setting!("dns.name_servers", dns.name_servers),
+    setting!("dns.reverse", dns.reverse),
     setting!("dns.zone_files", dns.zone_files, live),
     setting!(size "dns.zone_file_size", dns.zone_file_bytes, live),
     setting!("dns.forward", dns.forward),

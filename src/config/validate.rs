@@ -58,6 +58,9 @@ pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {
             format!("is {address}, which others can reach: set admin.token (PORTICO_ADMIN_TOKEN) too");
         wrong("admin.listen", message);
     }
+    if let Err(error) = dnsd::zone::reverse::ranges(&settings.dns.reverse, settings.dns.zone.as_ref()) {
+        wrong("dns.reverse", error.to_string());
+    }
     for setting in super::SETTINGS {
         let zero = setting.get(settings) == super::Value::Text("0s".into());
         if zero && !MAY_BE_ZERO.contains(&setting.key) {

@@ -12,6 +12,7 @@ mod disk;
 mod dns;
 mod dns_forward;
 mod dns_guards;
+mod dns_names;
 mod dns_transfer;
 mod dns_update;
 mod documents;

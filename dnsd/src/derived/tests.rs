@@ -39,7 +39,7 @@ fn instance(service: &str, instance: &str) -> Change {
 
 fn new_sources() -> Arc<Sources> {
     let config = Config { name_servers: vec![std::net::Ipv4Addr::LOCALHOST.into()], ..Config::default() };
-    Arc::new(sources(&config, &[]))
+    Arc::new(sources(&config, Vec::new(), &[]))
 }
 
 /// Zone files' apexes.

@@ -260,7 +260,8 @@ fn the_serial_is_the_revision_of_the_last_change_of_the_zone() {
 impl Derivation {
     /// The zone of `new`, from that of `old`, as whoever keeps it makes it; `None`: nothing differs.
     fn update(&self, zone: &Zone, old: &Snapshot, new: &Snapshot) -> Result<Option<Zone>, ZoneError> {
-        let changed = self.changes(old, new, false);
+        let touched = Touched::between(old, new);
+        let changed = (!touched.is_empty()).then(|| self.changes(old, new, &touched));
         changed.map(|changed| zone.with(changed.gone.names(), changed.names)).transpose()
     }
 }

@@ -7,6 +7,7 @@ use model::{DomainName, FactKey, RecordFact, RecordType, Snapshot};
 use super::homes::{Home, Homes};
 use super::reason::Reason;
 use super::rules::Rules;
+use crate::zone::kept::View;
 use crate::zone::sources::Sources;
 use crate::zone::tree::Zone;
 
@@ -17,6 +18,8 @@ pub(crate) fn unserved(
     files: BTreeSet<DomainName>,
 ) -> Vec<(FactKey, Reason)> {
     let homes = Homes::new(sources.apexes(), files, snapshot);
+    let claims = sources.claims(snapshot);
+    let view = View { snapshot, homes: &homes, claims: &claims, ttl: sources.ttl };
     let mut bases = BTreeMap::new();
     let mut found = Vec::new();
     for (fact, _) in snapshot.records() {
@@ -25,7 +28,7 @@ pub(crate) fn unserved(
             Some(Home::File(apex)) => Some(Reason::File(apex)),
             Some(Home::Facts(apex)) => of_zone(snapshot, &homes, &apex, None, fact),
             Some(Home::Derived(apex)) => {
-                let base = bases.entry(apex.clone()).or_insert_with(|| sources.base(&apex, snapshot));
+                let base = bases.entry(apex.clone()).or_insert_with(|| sources.base(&apex, view));
                 of_zone(snapshot, &homes, &apex, base.as_ref(), fact)
             }
         };
