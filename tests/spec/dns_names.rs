@@ -134,6 +134,10 @@ fn a_frontend_that_wants_it_is_a_name_with_the_addresses_of_the_proxy() {
     assert_eq!(dig(dns, &["www.example.test", "TXT"]).status(), "NOERROR");
     assert_eq!(dig(dns, &["quiet.example.test", "A"]).status(), "REFUSED");
     assert!(portico.does(&["frontend", "show", "www.example.test/shop"]).contains("where the proxies are"));
+    assert!(
+        portico.does(&["export"]).replace(' ', "").contains(r#""dns":true"#),
+        "it is in what is exported"
+    );
     // What is added to it leaves that as it is, and other paths do not take it back.
     portico.does(&["frontend", "add", "www.example.test/shop", "http://127.0.0.1:2"]);
     portico.does(&["frontend", "add", "www.example.test", ORIGIN]);
