@@ -10,7 +10,7 @@
 //!
 //! The threads of proxy and DNS are their own; registry, admin and whatever else waits run on the runtime this is called in.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -133,12 +133,14 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
     let listeners = listeners(&http, &dns, bound.admin.as_ref());
     let others: Vec<_> = dns.into_iter().chain(bound.admin.as_ref().map(admin::Bound::address)).collect();
     let proxy = bound.proxy.map(|proxy| start_proxy(proxy, &others, &registry, &alarm)).transpose()?;
-    let dns = bound.dns.map(|dns| start_dns(dns, &registry, alarm)).transpose()?;
+    let addresses = report::addresses(&loaded.settings.registry.addresses, &http);
+    let own = if proxy.is_some() { addresses.clone() } else { Vec::new() };
+    let dns = bound.dns.map(|dns| start_dns(dns, &registry, own, alarm)).transpose()?;
     let (draining, is_draining) = watch::channel(false);
     let parts = report::Parts {
         proxy: proxy.as_ref().map(proxy::Proxy::reports),
         dns: dns.as_ref().map(dnsd::Dnsd::serving),
-        addresses: report::addresses(&loaded.settings.registry.addresses, &http),
+        addresses,
         draining: is_draining.clone(),
     };
     registry.report(parts.merge());
@@ -188,13 +190,20 @@ fn start_proxy(
     Ok(proxy)
 }
 
-fn start_dns(bound: dnsd::Bound, registry: &registry::Registry, alarm: Alarm) -> Result<dnsd::Dnsd, Failure> {
+fn start_dns(
+    bound: dnsd::Bound,
+    registry: &registry::Registry,
+    own: Vec<IpAddr>,
+    alarm: Alarm,
+) -> Result<dnsd::Dnsd, Failure> {
     let (updates, wanted) = mpsc::channel(dnsd::config::UPDATE_QUEUE);
     tokio::spawn(write_updates(registry.clone(), wanted));
     let inputs = dnsd::Inputs {
         snapshots: registry.snapshots(),
         known: known(registry),
         lost: lost(registry),
+        nodes: registry.nodes(),
+        own,
         updates: Some(updates),
         alarm,
     };

@@ -115,7 +115,7 @@ fn of_frontends(before: &FrontendDoc, after: &FrontendDoc) -> String {
         said.push(format!("-> {}", answers_of(after)));
     }
     let rest = |doc: &FrontendDoc| {
-        (doc.backend.clone(), doc.balance.clone(), doc.timeouts.clone(), doc.check.clone())
+        (doc.backend.clone(), doc.balance.clone(), doc.timeouts.clone(), doc.check.clone(), doc.dns)
     };
     if rest(before) != rest(after) {
         said.push("policy changed".to_owned());
@@ -145,6 +145,7 @@ mod tests {
             balance: None,
             timeouts: None,
             check: None,
+            dns: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The zones that are made of what the registry holds, kept at what it says; off the way of questions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::files::FileZones;
 use crate::zone::derived::Derivation;
 use crate::zone::facts::{Home, Homes};
+use crate::zone::frontends::{Fleet, Proxies};
 use crate::zone::kept::{Kept, Touched, View};
 use crate::zone::reverse::{Claims, Range, Reverse};
 use crate::zone::sources::{Source, Sources};
@@ -27,19 +28,20 @@ pub(crate) fn sources(config: &Config, ranges: Vec<Range>, listens: &[SocketAddr
     }
     let seconds =
         |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX).min(model::record::MAX_TTL);
-    let derivation = config.zone.clone().map(|apex| Derivation {
-        apex,
+    let any = Derivation {
+        apex: DomainName::root(),
         ttl_service: seconds(config.ttl_service),
         ttl_host: seconds(config.ttl_host),
         negative_ttl: seconds(config.negative_ttl),
         name_servers,
-    });
+    };
+    let derivation = config.zone.clone().map(|apex| Derivation { apex, ..any.clone() });
     let reverse = |range: &Range| {
         Some(Source::Reverse(Reverse { range: range.clone(), derivation: derivation.clone()? }))
     };
     let mut zones: Vec<Source> = ranges.iter().filter_map(reverse).collect();
     zones.extend(derivation.map(Source::Registry));
-    Sources { zones, ranges: ranges.into(), ttl: seconds(config.ttl_host) }
+    Sources { zones, frontends: Some(any), ranges: ranges.into(), ttl: seconds(config.ttl_host) }
 }
 
 /// All such zones, and the snapshot they are of.
@@ -49,6 +51,10 @@ pub(crate) struct Derived {
     current: Option<Current>,
     revision: Revision,
     known: bool,
+    /// Where healthy proxies are.
+    healthy: Arc<[IpAddr]>,
+    /// Of the clock, when that was told.
+    second: u64,
 }
 
 /// Zones at a snapshot, by apex.
@@ -56,6 +62,7 @@ struct Current {
     snapshot: Arc<Snapshot>,
     homes: Homes,
     claims: Claims,
+    proxies: Proxies,
     zones: BTreeMap<DomainName, Kept>,
     /// Those of them that can be served.
     served: ZoneSet,
@@ -63,7 +70,8 @@ struct Current {
 
 impl Derived {
     pub(crate) fn new(sources: Arc<Sources>) -> Self {
-        Self { sources, current: None, revision: Revision::default(), known: false }
+        let revision = Revision::default();
+        Self { sources, current: None, revision, known: false, healthy: Arc::default(), second: 0 }
     }
 
     /// Brings the zones to this snapshot, once that is known to be what the registry says, beside zones of files with these apexes.
@@ -72,10 +80,20 @@ impl Derived {
         if !known {
             return;
         }
+        let serial_of = self.current.as_ref().map(|current| &current.proxies);
+        let proxies = serial_of.cloned().unwrap_or_default();
+        let proxies = proxies.follow(Arc::clone(&self.healthy), snapshot.revision(), self.second);
         match &mut self.current {
-            Some(current) if *current.homes.files() == files => current.follow(&self.sources, snapshot),
-            _ => self.current = Some(Current::build(&self.sources, snapshot, files)),
+            Some(current) if *current.homes.files() == files => {
+                current.follow(&self.sources, snapshot, proxies);
+            }
+            _ => self.current = Some(Current::build(&self.sources, snapshot, files, proxies)),
         }
+    }
+
+    /// Where healthy proxies are, at this second of the clock; told of once the snapshot is followed.
+    pub(crate) fn hear(&mut self, healthy: Arc<[IpAddr]>, second: u64) {
+        (self.healthy, self.second) = (healthy, second);
     }
 
     /// All zones there are. `too_old`: whether those that are derived are told no more.
@@ -91,50 +109,85 @@ impl Derived {
 }
 
 impl Current {
-    fn build(sources: &Sources, snapshot: &Arc<Snapshot>, files: BTreeSet<DomainName>) -> Self {
+    fn build(
+        sources: &Sources,
+        snapshot: &Arc<Snapshot>,
+        files: BTreeSet<DomainName>,
+        proxies: Proxies,
+    ) -> Self {
         let homes = Homes::new(sources.apexes(), files, snapshot);
         let claims = sources.claims(snapshot);
         let mut current = Self {
             snapshot: Arc::clone(snapshot),
             homes: homes.clone(),
             claims: claims.clone(),
+            proxies: proxies.clone(),
             zones: BTreeMap::new(),
             served: ZoneSet::default(),
         };
-        let view = View { snapshot, homes: &homes, claims: &claims, ttl: sources.ttl };
+        let fleet = Fleet { names: homes.frontends(), proxies: &proxies };
+        let view = View { snapshot, homes: &homes, claims: &claims, fleet, ttl: sources.ttl };
         let of_facts = homes.of_facts().cloned().map(Source::Facts);
-        sources.zones.iter().cloned().chain(of_facts).for_each(|source| current.begin(source, view));
+        let of_frontends = homes.of_frontends().filter_map(|apex| sources.of_frontends(apex));
+        let all = sources.zones.iter().cloned().chain(of_facts).chain(of_frontends);
+        all.for_each(|source| current.begin(source, view));
         current
     }
 
-    fn follow(&mut self, sources: &Sources, snapshot: &Arc<Snapshot>) {
+    fn follow(&mut self, sources: &Sources, snapshot: &Arc<Snapshot>, proxies: Proxies) {
         let before = std::mem::replace(&mut self.snapshot, Arc::clone(snapshot));
+        let proxies_before = std::mem::replace(&mut self.proxies, proxies.clone());
         let (homes_before, claims_before) = (self.homes.clone(), self.claims.clone());
         let records = changed_records(&before, snapshot);
-        for (name, record_type) in &records {
-            if *record_type == RecordType::SOA {
-                self.homes.tell(name, snapshot.record(name, RecordType::SOA).is_some());
-            }
+        let soas = records.iter().filter(|(_, record_type)| *record_type == RecordType::SOA);
+        let mut apexes: BTreeSet<DomainName> = soas.map(|(apex, _)| apex.clone()).collect();
+        for apex in &apexes {
+            self.homes.tell(apex, snapshot.record(apex, RecordType::SOA).is_some());
         }
+        let wanted = self.homes.follow_frontends(&before, snapshot);
         let mut touched = sources.touched(&mut self.claims, &before, snapshot);
-        touch(&mut touched, &records, [&homes_before, &self.homes]);
         let (homes, claims) = (self.homes.clone(), self.claims.clone());
-        let old = View { snapshot: &before, homes: &homes_before, claims: &claims_before, ttl: sources.ttl };
-        let new = View { snapshot, homes: &homes, claims: &claims, ttl: sources.ttl };
-        let apexes = records.iter().filter(|(_, record_type)| *record_type == RecordType::SOA);
-        for (apex, _) in apexes {
-            match (homes_before.is_of_facts(apex), homes.is_of_facts(apex)) {
-                (true, false) => self.end(apex),
-                (false, true) => {
-                    touched.remove(apex);
-                    self.begin(Source::Facts(apex.clone()), new);
-                }
-                _ => {}
+        let moved = proxies.addresses() != proxies_before.addresses();
+        let all = moved.then(|| homes.of_frontends()).into_iter().flatten();
+        for apex in wanted.iter().chain(all) {
+            touched.entry(apex.clone()).or_default();
+        }
+        apexes.extend(wanted);
+        touch(&mut touched, &records, &apexes, [&homes_before, &homes]);
+        let fleet = Fleet { names: homes_before.frontends(), proxies: &proxies_before };
+        let (ttl, old) = (sources.ttl, (&before, &homes_before, &claims_before));
+        let old = View { snapshot: old.0, homes: old.1, claims: old.2, fleet, ttl };
+        let fleet = Fleet { names: homes.frontends(), proxies: &proxies };
+        let new = View { snapshot, homes: &homes, claims: &claims, fleet, ttl };
+        for apex in &apexes {
+            if self.change_kind(sources, apex, [old, new]) {
+                touched.remove(apex);
             }
         }
         for (apex, touched) in touched {
             self.update(&apex, [old, new], touched);
         }
+    }
+
+    /// A zone begins or ends, or is made of something else now; false where none of that is so.
+    fn change_kind(&mut self, sources: &Sources, apex: &DomainName, [old, new]: [View<'_>; 2]) -> bool {
+        let kind = |view: View<'_>| (view.homes.is_of_facts(apex), view.homes.is_of_frontends(apex));
+        if kind(old) == kind(new) {
+            return false;
+        }
+        if kind(old) != (false, false) {
+            self.zones.remove(apex);
+            self.served.remove(apex);
+        }
+        let source = match kind(new) {
+            (true, _) => Some(Source::Facts(apex.clone())),
+            (_, true) => sources.of_frontends(apex),
+            _ => None,
+        };
+        if let Some(source) = source {
+            self.begin(source, new);
+        }
+        true
     }
 
     /// A zone begins.
@@ -147,12 +200,6 @@ impl Current {
             }
             Err(error) => tell(&apex, &error),
         }
-    }
-
-    /// A zone ends.
-    fn end(&mut self, apex: &DomainName) {
-        self.zones.remove(apex);
-        self.served.remove(apex);
     }
 
     fn update(&mut self, apex: &DomainName, [old, new]: [View<'_>; 2], touched: Touched) {
@@ -187,26 +234,30 @@ fn changed_records(old: &Snapshot, new: &Snapshot) -> Vec<(DomainName, RecordTyp
     new.diff(old).filter_map(key).collect()
 }
 
-/// Adds what those touch in each zone, by apex, before and after.
+/// Adds what those touch in each zone, by apex, before and after, where zones may begin or end at `apexes`.
 fn touch(
     touched: &mut BTreeMap<DomainName, Touched>,
     records: &[(DomainName, RecordType)],
+    apexes: &BTreeSet<DomainName>,
     both: [&Homes; 2],
 ) {
-    for (name, record_type) in records {
-        for homes in both {
-            let home = |name: &DomainName, record_type| homes.of(name, record_type).and_then(Home::taker);
-            if let Some(apex) = home(name, *record_type) {
+    let home =
+        |homes: &Homes, name: &DomainName, record_type| homes.of(name, record_type).and_then(Home::taker);
+    for homes in both {
+        for (name, record_type) in records {
+            if let Some(apex) = home(homes, name, *record_type) {
                 let of_zone = touched.entry(apex).or_default();
                 of_zone.names.insert(name.clone());
                 if [RecordType::NS, RecordType::DNAME].contains(record_type) {
                     of_zone.subtrees.insert(name.clone());
                 }
             }
-            // A zone that begins, or ends, gives and takes the names at and below its apex.
-            let parent = name.parent().filter(|_| *record_type == RecordType::SOA);
-            if let Some(apex) = parent.and_then(|parent| home(&parent, RecordType::A)) {
-                touched.entry(apex).or_default().subtrees.insert(name.clone());
+        }
+        // A zone that begins, or ends, gives and takes the names at and below its apex.
+        for apex in apexes {
+            let parent = apex.parent().and_then(|parent| home(homes, &parent, RecordType::A));
+            if let Some(parent) = parent {
+                touched.entry(parent).or_default().subtrees.insert(apex.clone());
             }
         }
     }

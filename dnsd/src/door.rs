@@ -1,12 +1,12 @@
 //! DNS as the rest of the house sees it: bound, started, asked about, drained.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use model::{Alarm, FactKey, Revision, Snapshot};
+use model::{Alarm, FactKey, Nodes, Revision, Snapshot};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant as Time, sleep_until};
 
@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::derived::{Derived, sources};
 use crate::files::{FileError, FileZones, load_keys};
 use crate::forward::{self, Forward, ForwardError, Forwarded};
+use crate::healthy;
 use crate::listen::{self, BindError, Running, Shared, Sockets};
 use crate::metrics::{Limit, Metrics, Totals};
 use crate::served::Served;
@@ -32,6 +33,10 @@ pub struct Inputs {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// False until the facts are known: what no zone holds may be there until then.
     pub known: watch::Receiver<bool>,
+    /// The nodes of the fleet: where their proxies are is what frontends' names are answered with.
+    pub nodes: watch::Receiver<Arc<Nodes>>,
+    /// Where this node's proxy is, until it is heard of any node.
+    pub own: Vec<IpAddr>,
     /// Who writes what updates change; `None`: nobody does, and they fail.
     pub updates: Option<Updates>,
     /// Since when the registry is not heard; `None`: it is.
@@ -116,6 +121,8 @@ impl Bound {
         let (snapshot, known) = (Arc::clone(&inputs.snapshots.borrow()), *inputs.known.borrow());
         let sources = Arc::new(sources(&self.config, self.ranges, &addresses));
         let mut derived = Derived::new(Arc::clone(&sources));
+        let healthy = healthy::follow(inputs.nodes, inputs.own);
+        derived.hear(Arc::clone(&healthy.borrow()), healthy::second());
         derived.follow(&snapshot, known, self.files.apexes());
         let age = Age::of(*inputs.lost.borrow(), self.config.max_age);
         let served = Served::new(derived.with(&self.files, age.is_too_old));
@@ -139,6 +146,7 @@ impl Bound {
             files: Arc::clone(&files),
             snapshots: inputs.snapshots,
             known: inputs.known,
+            healthy: healthy.clone(),
             lost: inputs.lost,
             too_old: age.is_too_old,
             reloads,
@@ -163,6 +171,7 @@ impl Bound {
             addresses,
             files,
             sources,
+            healthy,
             reloaded: Arc::new(reloaded),
             serves,
             end: Arc::new(end),
@@ -178,6 +187,8 @@ struct Follower {
     files: Arc<Mutex<FileZones>>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     known: watch::Receiver<bool>,
+    /// Where healthy proxies are.
+    healthy: watch::Receiver<Arc<[IpAddr]>>,
     lost: watch::Receiver<Option<Instant>>,
     /// Whether the registry is lost for so long that its names are told no more.
     too_old: bool,
@@ -190,11 +201,13 @@ impl Follower {
         // Whoever tells whether the facts are known is gone once they are.
         let mut told = true;
         let mut hears = true;
+        let mut meets = true;
         loop {
             // Whether it is known is asked before what: what was not known is never told not to be there.
             let known = *self.known.borrow_and_update();
             let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
             let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.derived.hear(Arc::clone(&self.healthy.borrow_and_update()), healthy::second());
             self.derived.follow(&snapshot, known, files.apexes());
             let ends = self.look_at_age();
             let zones = self.derived.with(&files, self.too_old);
@@ -211,6 +224,10 @@ impl Follower {
                 changed = self.reloads.changed() => changed.is_ok(),
                 changed = self.lost.changed(), if hears => {
                     hears = changed.is_ok();
+                    true
+                }
+                changed = self.healthy.changed(), if meets => {
+                    meets = changed.is_ok();
                     true
                 }
                 () = sleep_until(ends.unwrap_or_else(Time::now)), if ends.is_some() => true,
@@ -264,6 +281,7 @@ pub struct Dnsd {
     /// Locked when files are read and when zones are put together or looked at, never for a question.
     files: Arc<Mutex<FileZones>>,
     sources: Arc<Sources>,
+    healthy: watch::Receiver<Arc<[IpAddr]>>,
     reloaded: Arc<watch::Sender<()>>,
     serves: watch::Receiver<Revision>,
     end: Arc<watch::Sender<bool>>,
@@ -298,7 +316,7 @@ impl Dnsd {
     /// at all of them: not for the way of a question.
     pub fn unserved(&self, snapshot: &Snapshot) -> Vec<(FactKey, Reason)> {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).apexes();
-        unserved(snapshot, &self.sources, files)
+        unserved(snapshot, &self.sources, files, Arc::clone(&self.healthy.borrow()))
     }
 
     /// The revision it answers at, anew whenever that is another one.

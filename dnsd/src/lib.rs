@@ -19,6 +19,7 @@ mod door;
 mod files;
 pub mod forward;
 pub mod guard;
+mod healthy;
 pub mod later;
 mod listen;
 pub mod metrics;

@@ -52,6 +52,8 @@ pub struct Policy {
     pub timeouts: Timeouts,
     /// How its endpoints are checked; `None`: by requests alone.
     pub check: Option<Box<Check>>,
+    /// Whether its host is a name in DNS, answered with where the proxies are.
+    pub dns: bool,
 }
 
 impl Usual for Policy {
@@ -59,6 +61,7 @@ impl Usual for Policy {
         balance: BalanceKind::RandomOfTwo,
         timeouts: Timeouts { connect: None, response: None, idle: None },
         check: None,
+        dns: false,
     };
 }
 

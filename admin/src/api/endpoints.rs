@@ -119,6 +119,7 @@ fn merge(subject: &Subject, present: Option<&Fact>, addition: &Addition) -> Resu
         balance: addition.balance.clone(),
         timeouts: addition.timeouts.clone(),
         check: addition.check.clone().flatten(),
+        dns: addition.dns,
     };
     let wanted = Frontend::try_from(doc).map_err(extract::bad_format)?;
     let Some(Fact::Frontend(present)) = present else { return Ok(wanted) };
@@ -144,6 +145,7 @@ fn merge(subject: &Subject, present: Option<&Fact>, addition: &Addition) -> Resu
     if addition.check.is_some() {
         policy.check = wanted.policy.check.clone();
     }
+    policy.dns = addition.dns.unwrap_or(policy.dns);
     let (times, said) = (&mut policy.timeouts, wanted.policy.timeouts);
     times.connect = said.connect.or(times.connect);
     times.response = said.response.or(times.response);

@@ -69,6 +69,9 @@ pub struct Addition {
     /// How endpoints are checked; left out: as it is; `null`: no more.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "said")]
     pub check: Option<Option<CheckDoc>>,
+    /// Whether DNS answers its host with the addresses of the fleet's proxies; left out: as it is, or no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<bool>,
 }
 
 /// A `null` that is written is something else than what is left out.

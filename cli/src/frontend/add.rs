@@ -21,13 +21,13 @@ Examples:
   portico frontend add www.example.com http://10.0.0.10:8000 --weight 3
   portico frontend add www.example.com/reports http://10.0.0.9:9000 --response-timeout 2m
   portico frontend add www.example.com http://10.0.0.7:8000 --check-path /health --check-interval 2s
-  portico frontend add www.example.com --service web
+  portico frontend add www.example.com --service web --dns
   portico frontend add '*.example.com' http://10.0.0.11:8000 --replace";
 
 pub(super) const ABOUT: &str = "\
 Make a frontend, or add endpoints to one.
 
-Endpoints that are there already stay as they are; --weight, --backend, --balance, the timeouts and the check change what is there. \
+Endpoints that are there already stay as they are; --weight, --backend, --balance, the timeouts, --dns and the check change what is there. \
 With --replace the frontend is exactly what this command says: other endpoints, a balance kind, timeouts and a check it had are gone.";
 
 /// Make a frontend, or add endpoints to one
@@ -62,6 +62,9 @@ pub struct AddArgs {
     /// How long a body or a tunnel may be silent [default: as the proxy's]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     idle_timeout: Option<u64>,
+    /// Whether DNS answers the host's name with the addresses of the fleet's proxies; --dns=false: no more [default: as it is, or no]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    dns: Option<bool>,
     /// Replace the frontend that is there
     #[arg(long)]
     replace: bool,
@@ -94,6 +97,7 @@ pub(crate) fn run(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
             balance: args.balance.clone(),
             timeouts: timeouts(args),
             check: args.check.doc()?.flatten(),
+            dns: args.dns,
         };
         client.write::<Written>(Method::PUT, &name::url_of(&args.name, ""), Some(&doc), &conditions)
     } else {
@@ -103,6 +107,7 @@ pub(crate) fn run(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
             balance: args.balance.clone(),
             timeouts: timeouts(args),
             check: args.check.doc()?,
+            dns: args.dns,
         };
         let url = name::url_of(&args.name, "/endpoints");
         client.write::<Written>(Method::POST, &url, Some(&addition), &conditions)

@@ -82,6 +82,7 @@ mod tests {
             balance: None,
             timeouts: None,
             check: None,
+            dns: None,
         };
         FrontendView { frontend, revision: 42, kept_as: "native".to_owned(), rejected: Vec::new() }
     }

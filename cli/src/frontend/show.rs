@@ -47,6 +47,9 @@ fn text(view: &FrontendView) -> String {
     if let Some(check) = &doc.check {
         head.row(["check", &check_of(check)]);
     }
+    if doc.dns == Some(true) {
+        head.row(["dns", "answers its host with where the proxies are"]);
+    }
     head.row(["revision", &view.revision.to_string()]);
     head.row(["kept as", &view.kept_as]);
     let mut endpoints = Table::new(&["ENDPOINT", "WEIGHT"]);
@@ -97,6 +100,7 @@ mod tests {
             balance: Some(BalanceDoc::RoundRobin),
             timeouts: Some(TimeoutsDoc { connect_ms: Some(1000), response_ms: None, idle_ms: Some(30_000) }),
             check: None,
+            dns: None,
         };
         let rejected = vec![Rejected { text: "\x1b]0;owned\x07".to_owned(), reason: "not a URL".to_owned() }];
         let view = FrontendView { frontend, revision: 42, kept_as: "hipache".to_owned(), rejected };

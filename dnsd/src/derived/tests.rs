@@ -109,7 +109,7 @@ fn a_soa_fact_makes_a_zone_that_answers_as_one_from_a_file() {
     check("child.example", RecordType::DS, "30 1 8 2 00");
     check("no.example", RecordType::A, "NoName");
     check("elsewhere", RecordType::A, "NotOurs");
-    assert_eq!(unserved(&facts, &new_sources(), files()), []);
+    assert_eq!(unserved(&facts, &new_sources(), files(), Arc::default()), []);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_fact_that_has_no_place_is_named_with_why() {
     let service = put(Fact::Service(Box::new(Service::new(ServiceName::parse("ns1").expect("a name")))));
     let facts = snapshot(stated(&facts).into_iter().chain(services).chain([service]));
 
-    let found: Vec<String> = unserved(&facts, &new_sources(), files())
+    let found: Vec<String> = unserved(&facts, &new_sources(), files(), Arc::default())
         .into_iter()
         .map(|(key, reason)| format!("{key} {reason:?}").replace("record:", ""))
         .collect();
@@ -306,7 +306,7 @@ proptest! {
             let (followed, fresh) = (zones(&derived), zones(&built(&now)));
             let of = |zones: &ZoneSet| zones.zones().map(|zone| (zone.apex().clone(), content(zone))).collect::<Vec<_>>();
             prop_assert_eq!(of(&followed), of(&fresh));
-            let served = unserved(&now, &new_sources(), files());
+            let served = unserved(&now, &new_sources(), files(), Arc::default());
             for (fact, _) in now.records() {
                 let is_named = served.iter().any(|(key, _)| *key == fact.key());
                 // A served SOA has another serial.

@@ -1,5 +1,6 @@
 //! DNS on real sockets, in this process.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
@@ -49,7 +50,11 @@ impl Served {
         let (known, is_known) = watch::channel(true);
         let (_, lost) = watch::channel(None);
         let alarm = Alarm::default();
-        let inputs = Inputs { snapshots: for_dns, known: is_known, updates, lost, alarm };
+        let own = model::NodeId("own".into());
+        let nodes = model::Nodes { own, others: model::Others::None, by_name: BTreeMap::new() };
+        let (_, nodes) = watch::channel(Arc::new(nodes));
+        let own = Vec::new();
+        let inputs = Inputs { snapshots: for_dns, known: is_known, nodes, own, updates, lost, alarm };
         let dns = crate::bind(&config).expect("bound").start(inputs).expect("started");
         Self { dns, snapshots, known, config, folder }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use model::{DomainName, RecordType, Snapshot};
 
 use super::facts::{Homes, Rules};
+use super::frontends::Fleet;
 use super::reverse::Claims;
 use super::sources::Source;
 use super::tree::{Node, Zone, ZoneError};
@@ -18,6 +19,8 @@ pub(crate) struct View<'a> {
     pub(crate) homes: &'a Homes,
     /// Whose addresses are.
     pub(crate) claims: &'a Claims,
+    /// Which names frontends want, and where proxies are.
+    pub(crate) fleet: Fleet<'a>,
     /// How long records may be kept where neither their fact nor their zone says so, in seconds.
     pub(crate) ttl: u32,
 }
@@ -136,7 +139,7 @@ impl Kept {
     fn ttl(&self, view: View<'_>) -> u32 {
         let soa = match &self.source {
             Source::Facts(apex) => view.snapshot.record(apex, RecordType::SOA),
-            Source::Registry(_) | Source::Reverse(_) => None,
+            Source::Registry(_) | Source::Reverse(_) | Source::Frontends(_) => None,
         };
         soa.and_then(|(soa, _)| soa.ttl()).unwrap_or(view.ttl)
     }

@@ -13,6 +13,7 @@ pub mod derived;
 mod existence;
 pub mod facts;
 pub mod file;
+pub(crate) mod frontends;
 pub(crate) mod kept;
 mod key;
 pub mod reverse;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use model::{DomainName, ServiceName, Snapshot};
 
 use super::derived::{self, Changed, Derivation};
+use super::frontends;
 use super::kept::{Touched, View};
 use super::reverse::{Claims, Range, Reverse, find};
 use super::tree::{Zone, ZoneError};
@@ -20,6 +21,8 @@ pub(crate) enum Source {
     Registry(Derivation),
     /// Whose addresses are.
     Reverse(Reverse),
+    /// What frontends want to have answered at a name: the apex of this.
+    Frontends(Derivation),
     /// There is none: record facts alone.
     Facts(DomainName),
 }
@@ -28,7 +31,7 @@ impl Source {
     /// Where the zone begins.
     pub(crate) fn apex(&self) -> &DomainName {
         match self {
-            Self::Registry(derivation) => &derivation.apex,
+            Self::Registry(derivation) | Self::Frontends(derivation) => &derivation.apex,
             Self::Reverse(reverse) => &reverse.range.apex,
             Self::Facts(apex) => apex,
         }
@@ -42,6 +45,7 @@ impl Source {
         match self {
             Self::Registry(derivation) => derivation.build(view.snapshot).map(Some),
             Self::Reverse(reverse) => reverse.build(view.claims, view.snapshot.revision()).map(Some),
+            Self::Frontends(derivation) => frontends::build(derivation, view.fleet).map(Some),
             Self::Facts(_) => Ok(None),
         }
     }
@@ -57,6 +61,9 @@ impl Source {
                 let both = [old, new].map(|view| (view.claims, view.snapshot.revision()));
                 Some(reverse.changes(both, &touched.addresses))
             }
+            Self::Frontends(derivation) => {
+                Some(frontends::changes(derivation, [old, new].map(|view| view.fleet)))
+            }
             Self::Facts(_) => None,
         }
     }
@@ -67,6 +74,8 @@ impl Source {
 pub(crate) struct Sources {
     /// What they are made of.
     pub(crate) zones: Vec<Source>,
+    /// What zones of frontends' names are made by, beside their apexes.
+    pub(crate) frontends: Option<Derivation>,
     /// The addresses that have reverse zones, in order.
     pub(crate) ranges: Arc<[Range]>,
     /// How long records may be kept where neither their fact nor their zone says so, in seconds.
@@ -79,16 +88,23 @@ impl Sources {
         self.zones.iter().map(|source| source.apex().clone())
     }
 
-    /// The base of one of them.
+    /// The base of a zone that is made of other facts than record sets.
     pub(crate) fn base(&self, apex: &DomainName, view: View<'_>) -> Option<Zone> {
-        self.zones.iter().find(|source| source.apex() == apex)?.base(view).ok().flatten()
+        let configured = self.zones.iter().find(|source| source.apex() == apex).cloned();
+        configured.or_else(|| self.of_frontends(apex))?.base(view).ok().flatten()
+    }
+
+    /// The zone of a name that frontends want to have answered.
+    pub(crate) fn of_frontends(&self, apex: &DomainName) -> Option<Source> {
+        let derivation = self.frontends.clone()?;
+        Some(Source::Frontends(Derivation { apex: apex.clone(), ..derivation }))
     }
 
     /// What makes names of services, instances and hosts.
     pub(crate) fn derivation(&self) -> Option<&Derivation> {
         self.zones.iter().find_map(|source| match source {
             Source::Registry(derivation) => Some(derivation),
-            Source::Reverse(_) | Source::Facts(_) => None,
+            Source::Reverse(_) | Source::Frontends(_) | Source::Facts(_) => None,
         })
     }
 
@@ -124,7 +140,7 @@ impl Sources {
         let of = |name: &ServiceName| {
             self.zones.iter().find_map(|source| match source {
                 Source::Registry(derivation) if derivation.takes(name) => Some(derivation.apex.clone()),
-                Source::Registry(_) | Source::Reverse(_) | Source::Facts(_) => None,
+                _ => None,
             })
         };
         names.into_iter().filter_map(|name| Some((name.clone(), of(name)?))).collect()

@@ -67,6 +67,9 @@ pub struct FrontendDoc {
     /// How its endpoints are checked; default: by requests alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckDoc>,
+    /// Whether DNS answers its host with the addresses of the fleet's proxies; default: no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<bool>,
 }
 
 /// An endpoint as JSON: an object, or just its URL. Written as an object.
@@ -203,7 +206,8 @@ impl TryFrom<FrontendDoc> for Frontend {
         let timeouts = doc.timeouts.map(Timeouts::try_from).transpose()?.unwrap_or_default();
         let check = doc.check.map(Check::try_from).transpose()?.map(Box::new);
         let backend = Backend { name, endpoints, rejected: Rare::default() };
-        Ok(Self { host, path, backend, policy: Policy { balance, timeouts, check }.into() })
+        let dns = doc.dns.unwrap_or_default();
+        Ok(Self { host, path, backend, policy: Policy { balance, timeouts, check, dns }.into() })
     }
 }
 
@@ -293,7 +297,7 @@ impl From<&Frontend> for FrontendDoc {
         let name = frontend.backend.name.as_str();
         let service = frontend.backend.endpoints.service();
         let default = service.map_or(host.as_str(), |of| of.service.as_str());
-        let Policy { balance, timeouts, check } = &*frontend.policy;
+        let Policy { balance, timeouts, check, dns } = &*frontend.policy;
         Self {
             path: (!frontend.path.is_root()).then(|| frontend.path.to_string()),
             backend: (name != default).then(|| name.to_owned()),
@@ -305,6 +309,7 @@ impl From<&Frontend> for FrontendDoc {
             balance: (*balance != BalanceKind::default()).then(|| balance.into()),
             timeouts: (*timeouts != Timeouts::default()).then(|| timeouts.into()),
             check: check.as_deref().map(CheckDoc::from),
+            dns: dns.then_some(true),
         }
     }
 }

@@ -14,7 +14,7 @@ const EXPIRE: u32 = 7 * 86_400;
 
 pub(super) fn add(derivation: &Derivation, revision: Revision, names: &mut Names) {
     let (apex, ttl) = (&derivation.apex, derivation.ttl_host);
-    add_authority(derivation, apex, revision, names);
+    add_servers(derivation, revision, names);
     // Where to look for services (RFC 6763 §11): here.
     for browsing in ["b", "db", "lb"] {
         let name = ["_udp", "_dns-sd", browsing]
@@ -24,8 +24,13 @@ pub(super) fn add(derivation: &Derivation, revision: Revision, names: &mut Names
             names.put(&name, RecordType::PTR, ttl, vec![here]);
         }
     }
+}
+
+/// Adds SOA and NS at its own apex, and where the name servers are.
+pub(super) fn add_servers(derivation: &Derivation, revision: Revision, names: &mut Names) {
+    add_authority(derivation, &derivation.apex, revision, names);
     for (server, address) in servers(derivation).iter().zip(&derivation.name_servers) {
-        names.addresses(server, ttl, std::iter::once((*address, 1)));
+        names.addresses(server, derivation.ttl_host, std::iter::once((*address, 1)));
     }
 }
 

@@ -10,6 +10,8 @@
 //! <host>.node.Z          A AAAA TXT        <svc>.<host>.node.Z       A AAAA SRV
 //! _http._tcp.Z           PTR               <spelled>._http._tcp.Z    SRV TXT
 //! ```
+//!
+//! Beside it: whose an address is (`zone/reverse`), and frontends' own names (`zone/frontends`).
 
 mod apex;
 mod dns_sd;
@@ -161,6 +163,11 @@ impl Derivation {
     /// Adds what every zone begins with, to one with this apex: its SOA, and the name servers of the registry's zone.
     pub(super) fn add_authority(&self, apex: &DomainName, revision: Revision, names: &mut Names) {
         apex::add_authority(self, apex, revision, names);
+    }
+
+    /// Adds what a zone of its own begins with: SOA, NS, and where the name servers are.
+    pub(super) fn add_servers(&self, revision: Revision, names: &mut Names) {
+        apex::add_servers(self, revision, names);
     }
 
     /// The name of a host; `None`: it would be too long.

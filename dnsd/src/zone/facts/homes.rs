@@ -6,6 +6,8 @@ use std::sync::Arc;
 use imbl::OrdSet;
 use model::{DomainName, RecordType, Snapshot};
 
+use crate::zone::frontends::FrontendNames;
+
 /// The zone that a name belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Home {
@@ -32,12 +34,14 @@ impl Home {
 pub(crate) struct Homes {
     derived: Arc<BTreeSet<DomainName>>,
     files: Arc<BTreeSet<DomainName>>,
+    /// Names that frontends want to have answered.
+    frontends: FrontendNames,
     /// Names with a SOA record fact.
     facts: OrdSet<DomainName>,
 }
 
 impl Homes {
-    /// The apexes of zones made of other facts, those of zone files, and those that record facts say.
+    /// The apexes of configured zones made of other facts, those of zone files, and those that frontends and record facts say.
     pub(crate) fn new(
         derived: impl IntoIterator<Item = DomainName>,
         files: BTreeSet<DomainName>,
@@ -46,6 +50,7 @@ impl Homes {
         let mut homes = Self {
             derived: Arc::new(derived.into_iter().collect()),
             files: Arc::new(files),
+            frontends: FrontendNames::of(snapshot),
             ..Self::default()
         };
         for (record, _) in snapshot.records() {
@@ -70,6 +75,38 @@ impl Homes {
         }
     }
 
+    /// The names that frontends want to have answered, kept at another snapshot: the apexes of which something else is wanted now.
+    pub(crate) fn follow_frontends(&mut self, old: &Snapshot, new: &Snapshot) -> BTreeSet<DomainName> {
+        self.frontends.follow(old, new)
+    }
+
+    /// The names that frontends want to have answered.
+    pub(crate) fn frontends(&self) -> &FrontendNames {
+        &self.frontends
+    }
+
+    /// The apexes of zones of frontends.
+    pub(crate) fn of_frontends(&self) -> impl Iterator<Item = &DomainName> {
+        self.frontends.apexes().filter(|apex| self.is_of_frontends(apex))
+    }
+
+    /// Whether a zone of frontends begins at this name.
+    pub(crate) fn is_of_frontends(&self, name: &DomainName) -> bool {
+        self.frontends.contains(name) && self.kept_from_frontends(name).is_none()
+    }
+
+    /// The zone that keeps a name from being a frontend's: its file says what stands there, or it has the names below it for itself.
+    pub(crate) fn kept_from_frontends(&self, name: &DomainName) -> Option<Home> {
+        let home = |name: &DomainName| match name {
+            name if self.derived.contains(name) => Some(Home::Derived(name.clone())),
+            name if self.files.contains(name) => Some(Home::File(name.clone())),
+            _ => None,
+        };
+        let nearest =
+            std::iter::successors(Some(name.clone()), DomainName::parent).find_map(|name| home(&name));
+        nearest.filter(|home| !matches!(home, Home::File(apex) if apex != name))
+    }
+
     /// The apexes of zones of record facts.
     pub(crate) fn of_facts(&self) -> impl Iterator<Item = &DomainName> {
         self.facts.iter().filter(|apex| self.is_of_facts(apex))
@@ -84,6 +121,7 @@ impl Homes {
         let home = match name {
             name if self.derived.contains(name) => Home::Derived,
             name if self.files.contains(name) => Home::File,
+            name if self.is_of_frontends(name) => Home::Derived,
             name if self.facts.contains(name) => Home::Facts,
             _ => return None,
         };

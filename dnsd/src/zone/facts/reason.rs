@@ -35,6 +35,12 @@ pub enum Reason {
     /// A service whose name the zone has for itself.
     #[error("{0} has that name for itself, so this service has no names in DNS")]
     Taken(DomainName),
+    /// A frontend that no name in DNS means.
+    #[error("a frontend with a port, of an IP address or `*` has no name in DNS")]
+    Nameless,
+    /// A frontend whose name another zone has.
+    #[error("its name belongs to {0}, which has its names from elsewhere, so this frontend has none in DNS")]
+    Foreign(DomainName),
 }
 
 impl Reason {
@@ -53,6 +59,10 @@ impl Reason {
             Self::BelowDname(_) => "remove one of them".into(),
             Self::Delegated(name) => format!("state it at the name servers of {name}, or remove it"),
             Self::Taken(_) => "give the service another name".into(),
+            Self::Nameless => "leave its `dns` out (command line: --dns=false)".into(),
+            Self::Foreign(_) => {
+                "leave its `dns` out (command line: --dns=false), or give the frontend another name".into()
+            }
         }
     }
 }

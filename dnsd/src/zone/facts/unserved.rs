@@ -1,25 +1,32 @@
 //! What of the facts DNS does not serve, for `verify`: the same rules, asked of every fact.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
 
-use model::{DomainName, FactKey, RecordFact, RecordType, Snapshot};
+use model::{DomainName, FactKey, Frontend, RecordFact, RecordType, Snapshot};
 
 use super::homes::{Home, Homes};
 use super::reason::Reason;
 use super::rules::Rules;
+use crate::zone::frontends::{Fleet, Proxies, place};
 use crate::zone::kept::View;
 use crate::zone::sources::Sources;
 use crate::zone::tree::Zone;
 
-/// Every fact that is not served and could be, with why: record sets, by name and type, then services.
+/// Every fact that is not served and could be, with why: record sets, by name and type, then services, then
+/// frontends. `healthy`: where proxies are.
 pub(crate) fn unserved(
     snapshot: &Snapshot,
     sources: &Sources,
     files: BTreeSet<DomainName>,
+    healthy: Arc<[IpAddr]>,
 ) -> Vec<(FactKey, Reason)> {
     let homes = Homes::new(sources.apexes(), files, snapshot);
     let claims = sources.claims(snapshot);
-    let view = View { snapshot, homes: &homes, claims: &claims, ttl: sources.ttl };
+    let proxies = Proxies::default().follow(healthy, snapshot.revision(), 0);
+    let fleet = Fleet { names: homes.frontends(), proxies: &proxies };
+    let view = View { snapshot, homes: &homes, claims: &claims, fleet, ttl: sources.ttl };
     let mut bases = BTreeMap::new();
     let mut found = Vec::new();
     for (fact, _) in snapshot.records() {
@@ -36,7 +43,17 @@ pub(crate) fn unserved(
     }
     let taken = |(service, zone)| (FactKey::Service(service), Reason::Taken(zone));
     found.extend(sources.taken(snapshot).into_iter().map(taken));
+    let frontends = snapshot.frontends().map(|(frontend, _)| frontend).filter(|frontend| frontend.policy.dns);
+    found.extend(frontends.filter_map(|frontend| Some((frontend.key(), of_frontend(&homes, frontend)?))));
     found
+}
+
+/// Why a frontend that wants its name to be answered has none.
+fn of_frontend(homes: &Homes, frontend: &Frontend) -> Option<Reason> {
+    let Some((apex, _)) = place(&frontend.host) else { return Some(Reason::Nameless) };
+    match homes.kept_from_frontends(&apex)? {
+        Home::Derived(apex) | Home::File(apex) | Home::Facts(apex) => Some(Reason::Foreign(apex)),
+    }
 }
 
 fn of_zone(

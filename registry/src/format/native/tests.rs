@@ -164,6 +164,7 @@ prop_compose! {
         balance in balance(),
         times in prop::array::uniform3(prop::option::of(1..=MAX_TIMEOUT_MS)),
         check in prop::option::of(a_check()),
+        dns in any::<bool>(),
     ) -> Frontend {
         let endpoint = |(port, weight): (u16, u64)| Endpoint {
             address: Address::parse_authority(&format!("h{port}"), port).expect("address"),
@@ -178,7 +179,7 @@ prop_compose! {
                 endpoints: ports.into_iter().map(endpoint).collect(),
                 rejected: model::Rare::default(),
             },
-            policy: Policy { balance, timeouts: Timeouts { connect, response, idle }, check: check.map(Box::new) }.into(),
+            policy: Policy { balance, timeouts: Timeouts { connect, response, idle }, check: check.map(Box::new), dns }.into(),
         }
     }
 }
