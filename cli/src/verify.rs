@@ -43,6 +43,11 @@ fn text(verification: &Verification) -> String {
 fn text_of(finding: &Finding) -> String {
     let kind = match finding.kind {
         FindingKind::Registry => "registry",
+        FindingKind::Behind => "behind",
+        FindingKind::Route => "other route",
+        FindingKind::Records => "other records",
+        FindingKind::Ready => "other answer",
+        FindingKind::ZoneFile => "zone file",
         FindingKind::Quarantined => "set aside",
         FindingKind::Rejected => "not usable",
         FindingKind::Empty => "no endpoint",

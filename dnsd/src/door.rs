@@ -17,6 +17,7 @@ use crate::listen::{self, BindError, Running, Shared, Sockets};
 use crate::metrics::{Limit, Metrics, Totals};
 use crate::served::Served;
 use crate::transfer::{Keys, Updater, Updates};
+use crate::verify::{self, Difference};
 use crate::zone::facts::{Reason, unserved};
 use crate::zone::sources::Sources;
 
@@ -244,6 +245,19 @@ impl Dnsd {
     pub fn unserved(&self, snapshot: &Snapshot) -> Vec<(FactKey, Reason)> {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).apexes();
         unserved(snapshot, &self.sources, files)
+    }
+
+    /// Walks `served` back into what it was made of, and tells of each thing that is otherwise than `snapshot` says, which is to be of the
+    /// same revision; then of zone files that are not what is on disk now, and of ready answers that are none of the zones'. Looks at
+    /// all that is served, and reads files: not for the way of a question.
+    pub fn verify(&self, served: &Served, snapshot: &Snapshot, tell: &mut dyn FnMut(Difference)) {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let zones = served.zones();
+        if zones.is_known() {
+            verify::of_registry(zones, snapshot, &self.sources, &files.apexes(), tell);
+        }
+        verify::of_files(zones, files.all(), self.shared.config.zone_file_bytes, tell);
+        verify::of_ready(served, tell);
     }
 
     /// The revision it answers at, anew whenever that is another one.

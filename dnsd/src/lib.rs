@@ -25,6 +25,7 @@ pub mod ready;
 pub mod respond;
 mod served;
 pub mod transfer;
+pub mod verify;
 pub mod wire;
 pub mod zone;
 

@@ -23,7 +23,7 @@
 //! | `/v1/import?layout=&replace=&dry_run=&keep_going=` | POST | facts from such a file, from `{"from": "redis://…"}`, or from a dump of key/value pairs (`layout=traefik`) |
 //! | `/v1/backup` | GET | a copy of the embedded store, made while it runs |
 //!
-//! `/v1/apply` and the last five read or write all that there is: they have a place (`operations`) and a time (`operation_timeout`) of their own.
+//! `/v1/verify`, `/v1/apply` and the last five read or write all that there is: they have a place (`operations`) and a time (`operation_timeout`) of their own.
 //!
 //! Host and path are separate because a path prefix holds slashes and percent-encodings of its own, which must not be
 //! mistaken for the API's; `*.example.com` and `[::1]` are fine in the path segment, percent-encoded or not.
@@ -42,6 +42,7 @@ mod named;
 mod past;
 mod probes;
 mod registry;
+mod same;
 mod status;
 mod verify;
 mod writing;
@@ -102,7 +103,10 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
 
 /// Whether a request for this path reads or writes all that there is.
 pub(crate) fn is_operation(path: &str) -> bool {
-    matches!(path, "/v1/diff" | "/v1/rollback" | "/v1/export" | "/v1/import" | "/v1/backup" | "/v1/apply")
+    matches!(
+        path,
+        "/v1/diff" | "/v1/rollback" | "/v1/export" | "/v1/import" | "/v1/backup" | "/v1/apply" | "/v1/verify"
+    )
 }
 
 async fn unknown(uri: Uri) -> Problem {
