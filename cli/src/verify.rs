@@ -22,7 +22,7 @@ pub struct VerifyArgs {}
 
 /// Runs it.
 pub(crate) fn run(_: &VerifyArgs, client: &Client) -> Result<Answer, Failure> {
-    let verification: Verification = client.get("/v1/verify")?;
+    let verification: Verification = client.patient().get("/v1/verify")?;
     let mut answer = Answer::new(&verification, text(&verification))?;
     answer.code = u8::from(!verification.findings.is_empty());
     Ok(answer)

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::Config;
 use crate::derived::{Derived, sources};
+use crate::explain::{self, Explanation, ZoneView};
 use crate::files::{FileError, FileZones, load_keys};
 use crate::forward::{self, Forward, ForwardError, Forwarded};
 use crate::listen::{self, BindError, Running, Shared, Sockets};
@@ -18,6 +19,7 @@ use crate::metrics::{Limit, Metrics, Totals};
 use crate::served::Served;
 use crate::transfer::{Keys, Updater, Updates};
 use crate::verify::{self, Difference};
+use crate::zone::Question;
 use crate::zone::facts::{Reason, unserved};
 use crate::zone::sources::Sources;
 
@@ -258,6 +260,31 @@ impl Dnsd {
         }
         verify::of_files(zones, files.all(), self.shared.config.zone_file_bytes, tell);
         verify::of_ready(served, tell);
+    }
+
+    /// Why a question is answered as it is from `served`, whose facts are those of `snapshot`, where that is of the same revision. Looks at
+    /// many facts: not for the way of a question.
+    pub fn explain(&self, served: &Served, snapshot: &Snapshot, question: &Question) -> Explanation {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        explain::explain(self.explained_from(served, snapshot, &files), question)
+    }
+
+    /// The zones of `served`, by apex.
+    pub fn zones(&self, served: &Served) -> Vec<ZoneView> {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let snapshot = Snapshot::empty();
+        let from = self.explained_from(served, &snapshot, &files);
+        served.zones().zones().map(|zone| from.view(zone)).collect()
+    }
+
+    fn explained_from<'a>(
+        &'a self,
+        served: &'a Served,
+        snapshot: &'a Snapshot,
+        files: &'a FileZones,
+    ) -> explain::From<'a> {
+        let forwards = self.shared.forward.is_some();
+        explain::From { zones: served.zones(), snapshot, sources: &self.sources, files, forwards }
     }
 
     /// The revision it answers at, anew whenever that is another one.

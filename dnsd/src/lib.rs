@@ -15,6 +15,7 @@
 pub mod config;
 mod derived;
 mod door;
+pub mod explain;
 mod files;
 pub mod forward;
 pub mod later;

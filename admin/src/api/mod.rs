@@ -15,6 +15,8 @@
 //! | `/v1/services/{service}/instances/{instance}` | GET PUT DELETE | one of them; a PUT with `ttl` again before that ends renews the lease |
 //! | `/v1/apply` | POST | facts of any kind that shall be so, or gone, all or nothing |
 //! | `/v1/explain?url=` | GET | how a request for this URL would be routed |
+//! | `/v1/dns/explain?name=&type=` | GET | how DNS answers a question, of which facts, and why others are not in it; `type` left out is A |
+//! | `/v1/dns/zones` | GET | the zones that DNS serves |
 //! | `/v1/registry/accept` | POST | believes the view of the registry's that is held |
 //! | `/v1/history?limit=&before=&key=` | GET | the last changes, newest first |
 //! | `/v1/diff?from=&to=&limit=&after=` | GET | the frontends that differ between two revisions; `to` left out is the present one |
@@ -31,6 +33,7 @@
 mod apply;
 mod applying;
 mod conditions;
+mod dns;
 mod endpoints;
 mod explain;
 mod export;
@@ -75,6 +78,8 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .route("/v1/status", get(status::status))
         .route("/v1/verify", get(verify::verify))
         .route("/v1/explain", get(explain::explain))
+        .route("/v1/dns/explain", get(dns::explain))
+        .route("/v1/dns/zones", get(dns::zones))
         .route("/v1/registry/accept", post(registry::accept))
         .route("/v1/history", get(history::history))
         .route("/v1/diff", get(past::diff))
@@ -117,7 +122,7 @@ async fn unknown(uri: Uri) -> Problem {
         let remedy = format!("a path prefix goes into the query: /v1/frontends/{host}?path=/{path}");
         return Problem::new(StatusCode::NOT_FOUND, "not-found", detail, &remedy);
     }
-    let remedy = "the API is /v1/frontends, /v1/services, /v1/instances, /v1/hosts, /v1/records, /v1/apply, /v1/status, /v1/verify, /v1/explain, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
+    let remedy = "the API is /v1/frontends, /v1/services, /v1/instances, /v1/hosts, /v1/records, /v1/apply, /v1/status, /v1/verify, /v1/explain, /v1/dns/explain, /v1/dns/zones, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
     Problem::new(StatusCode::NOT_FOUND, "not-found", detail, remedy)
 }
 

@@ -3,6 +3,7 @@
 //! In: values of `model`, `registry` and `proxy`, by way of `api`. Out: JSON. Never here: a decision.
 //! A client ignores fields it does not know, so that a newer listener can answer an older one.
 
+mod dns;
 mod explain;
 mod fact;
 mod frontend;
@@ -12,6 +13,7 @@ mod status;
 mod verify;
 mod way_back;
 
+pub use dns::{DnsExplained, DnsFact, DnsLeftOut, DnsRecord, DnsStep, DnsZone, DnsZones};
 pub use explain::{Considered, EndpointView, Explained, Match};
 pub use fact::{Apply, FactList, FactView, FactWritten, Listed, Named};
 pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};

@@ -17,23 +17,46 @@ pub(crate) fn unserved(
     files: BTreeSet<DomainName>,
 ) -> Vec<(FactKey, Reason)> {
     let homes = Homes::new(sources.apexes(), files, snapshot);
-    let mut bases = BTreeMap::new();
-    let mut found = Vec::new();
+    let (mut bases, mut found) = (Bases::new(), Vec::new());
     for (fact, _) in snapshot.records() {
-        let reason = match homes.of(fact.name(), fact.record_type()) {
-            None => Some(Reason::NoZone),
-            Some(Home::File(apex)) => Some(Reason::File(apex)),
-            Some(Home::Facts(apex)) => of_zone(snapshot, &homes, &apex, None, fact),
-            Some(Home::Derived(apex)) => {
-                let base = bases.entry(apex.clone()).or_insert_with(|| sources.base(&apex, snapshot));
-                of_zone(snapshot, &homes, &apex, base.as_ref(), fact)
-            }
-        };
+        let reason = of_fact(snapshot, sources, &homes, &mut bases, fact);
         found.extend(reason.map(|reason| (fact.key(), reason)));
     }
     let taken = |(service, zone)| (FactKey::Service(service), Reason::Taken(zone));
     found.extend(sources.taken(snapshot).into_iter().map(taken));
     found
+}
+
+/// Why one record fact is not served; `None`: it is. Costs as much as the zones that it may belong to.
+pub(crate) fn reason_of(
+    snapshot: &Snapshot,
+    sources: &Sources,
+    files: BTreeSet<DomainName>,
+    fact: &RecordFact,
+) -> Option<Reason> {
+    let homes = Homes::new(sources.apexes(), files, snapshot);
+    of_fact(snapshot, sources, &homes, &mut Bases::new(), fact)
+}
+
+/// What zones have beside record facts, made once for all facts.
+type Bases = BTreeMap<DomainName, Option<Zone>>;
+
+fn of_fact(
+    snapshot: &Snapshot,
+    sources: &Sources,
+    homes: &Homes,
+    bases: &mut Bases,
+    fact: &RecordFact,
+) -> Option<Reason> {
+    match homes.of(fact.name(), fact.record_type()) {
+        None => Some(Reason::NoZone),
+        Some(Home::File(apex)) => Some(Reason::File(apex)),
+        Some(Home::Facts(apex)) => of_zone(snapshot, homes, &apex, None, fact),
+        Some(Home::Derived(apex)) => {
+            let base = bases.entry(apex.clone()).or_insert_with(|| sources.base(&apex, snapshot));
+            of_zone(snapshot, homes, &apex, base.as_ref(), fact)
+        }
+    }
 }
 
 fn of_zone(
