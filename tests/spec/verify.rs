@@ -1,6 +1,7 @@
 //! What is served, walked back into facts: `verify` compares it with what the registry and zone files say.
 
-use crate::world::{Portico, World, dig, eventually, get};
+use crate::records::everywhere;
+use crate::world::{World, dig, eventually};
 
 /// Frontends, a service that always has somebody, a host, a zone of facts.
 const FACTS: &str = "\
@@ -47,21 +48,9 @@ fn change(dice: &mut fastrand::Rng) -> (bool, String) {
     (puts, fact)
 }
 
-/// The registries that portico keeps, each with a portico on it that speaks DNS.
-fn everywhere(check: impl Fn(&World, &Portico)) {
-    let world = World::new();
-    let redis = world.redis();
-    let on_redis = redis.url();
-    for registry in [&[][..], &["--registry", &on_redis]] {
-        let portico = world.portico(&[&["--dns", "127.0.0.1:0"], registry].concat());
-        eventually("portico follows", || get(portico.admin(), "127.0.0.1", "/readyz").status == 200);
-        check(&world, &portico);
-    }
-}
-
 #[test]
 fn after_any_changes_what_is_served_is_what_the_registry_says() {
-    everywhere(|world, portico| {
+    everywhere(|world, portico, _| {
         let file = world.write("facts.yaml", FACTS).display().to_string();
         portico.does(&["apply", "-f", &file]);
         let mut dice = fastrand::Rng::with_seed(5);
