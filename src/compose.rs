@@ -3,8 +3,9 @@
 //! ```text
 //! bind (proxy, DNS, admin) ─► become the user ─► open the registry ─► start proxy and DNS ─► serve admin ─► ready
 //!        draining ─► proxy and DNS drain ─► admin ends ─► the registry is closed
-//! registry ─ snapshots, marks ─► proxy ─ health reports, reports ─► registry        admin ─► all
+//! registry ─ snapshots, marks ─► proxy ─ health reports ─► registry        admin ─► all
 //! registry ─ snapshots ─► DNS ─ updates ─► registry
+//! proxy, DNS ─ what they serve ─► report ─► registry ─ all nodes' reports ─► admin
 //! ```
 //!
 //! The threads of proxy and DNS are their own; registry, admin and whatever else waits run on the runtime this is called in.
@@ -21,7 +22,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Loaded, registry_url};
 use crate::failure::Failure;
 use crate::holder::holder;
-use crate::{privileges, storage};
+use crate::{privileges, report, storage};
 
 /// How long a start waits for the first snapshot; then it serves without routes, and readiness says so.
 const FIRST_SNAPSHOT: Duration = Duration::from_secs(1);
@@ -90,6 +91,7 @@ fn cannot_bind_dns(error: dnsd::OpenError) -> Failure {
     let error = match error {
         dnsd::OpenError::File(error) => return error.into(),
         dnsd::OpenError::Forward(error) => return error.into(),
+        dnsd::OpenError::Reverse(error) => return error.into(),
         dnsd::OpenError::Bind(error) => error,
     };
     let (holder, remedy) = match &error {
@@ -133,6 +135,13 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
     let proxy = bound.proxy.map(|proxy| start_proxy(proxy, &others, &registry, &alarm)).transpose()?;
     let dns = bound.dns.map(|dns| start_dns(dns, &registry, alarm)).transpose()?;
     let (draining, is_draining) = watch::channel(false);
+    let parts = report::Parts {
+        proxy: proxy.as_ref().map(proxy::Proxy::reports),
+        dns: dns.as_ref().map(dnsd::Dnsd::serving),
+        addresses: report::addresses(&loaded.settings.registry.addresses, &http),
+        draining: is_draining.clone(),
+    };
+    registry.report(parts.merge());
     let (end_admin, admin_ends) = watch::channel(false);
     let doors = admin::Doors {
         registry: registry.clone(),
@@ -176,7 +185,6 @@ fn start_proxy(
         health: registry.health_reports(),
         alarm: alarm.clone(),
     })?;
-    registry.report(proxy.reports());
     Ok(proxy)
 }
 
@@ -186,6 +194,7 @@ fn start_dns(bound: dnsd::Bound, registry: &registry::Registry, alarm: Alarm) ->
     let inputs = dnsd::Inputs {
         snapshots: registry.snapshots(),
         known: known(registry),
+        lost: lost(registry),
         updates: Some(updates),
         alarm,
     };
@@ -287,6 +296,34 @@ fn known(registry: &registry::Registry) -> watch::Receiver<bool> {
         }
     });
     known
+}
+
+/// Since when the registry is not heard: since it last confirmed what is served, be that in another process's time.
+fn lost(registry: &registry::Registry) -> watch::Receiver<Option<Instant>> {
+    let started = Instant::now();
+    let since = move |state: &registry::State| {
+        let saved = state.saved_ms.and_then(|ms| {
+            let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
+            Instant::now().checked_sub(age.unwrap_or_default())
+        });
+        let heard = state.confirmed.or(saved).unwrap_or(started);
+        (state.link != registry::Link::Live).then_some(heard)
+    };
+    let mut state = registry.state();
+    let (tell, lost) = watch::channel(since(&state.borrow()));
+    tokio::spawn(async move {
+        while state.changed().await.is_ok() {
+            let since = since(&state.borrow_and_update());
+            tell.send_if_modified(|told| {
+                let news = told.is_some() != since.is_some();
+                if news {
+                    *told = since;
+                }
+                news
+            });
+        }
+    });
+    lost
 }
 
 /// The node's name: as configured, else the machine's name and the first port, which no other process there has.

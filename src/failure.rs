@@ -44,6 +44,9 @@ pub(crate) enum Failure {
     /// DNS: whom to forward to.
     #[error(transparent)]
     Forward(#[from] dnsd::forward::ForwardError),
+    /// DNS: of which addresses it is told whose they are.
+    #[error("dns.reverse {0}")]
+    Reverse(#[from] dnsd::zone::reverse::ReverseError),
     /// A defect.
     #[error(
         "{0} ended by a panic, which is a defect of portico: please report what the log says before this; portico ends, so that \

@@ -13,6 +13,7 @@ mod holder;
 mod logging;
 mod notify;
 mod privileges;
+mod report;
 mod run;
 mod signals;
 mod storage;

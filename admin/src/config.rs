@@ -14,6 +14,10 @@ pub struct Config {
     pub connections: usize,
     /// Requests worked on at once, probes not counted; more wait until `request_timeout` ends.
     pub requests: usize,
+    /// Waits for a revision at once, which are not counted among `requests`; more are 503.
+    pub waits: usize,
+    /// Streams of events at once; more are 503. Each ends after `connection_lifetime`.
+    pub events: usize,
     /// From the first octet of a request (or the end of the last one) to the end of its head.
     pub head_timeout: Duration,
     /// From a request's head to the head of its response, its body read and its write accepted in between; more is 503.
@@ -49,6 +53,8 @@ impl Default for Config {
             token: None,
             connections: 256,
             requests: 16,
+            waits: 64,
+            events: 16,
             head_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
             operations: 2,

@@ -1,12 +1,12 @@
 //! What the API looks through: handles on the rest of the house, handed in by the binary.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use model::{NodeId, Revision};
 use proxy::Proxy;
 use registry::Registry;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
 use crate::wire::Listener;
@@ -42,10 +42,16 @@ pub(crate) struct App {
     pub(crate) config: Config,
     /// The revision of the first snapshot that was worth serving: the proxy is ready once it serves it.
     pub(crate) first: OnceLock<Revision>,
+    /// Places to wait for a revision at.
+    pub(crate) waits: Arc<Semaphore>,
+    /// Places to be told of events at.
+    pub(crate) streams: Arc<Semaphore>,
 }
 
 impl App {
     pub(crate) fn new(doors: Doors, config: Config) -> Self {
-        Self { doors, config, first: OnceLock::new() }
+        let waits = Arc::new(Semaphore::new(config.waits));
+        let streams = Arc::new(Semaphore::new(config.events));
+        Self { doors, config, first: OnceLock::new(), waits, streams }
     }
 }

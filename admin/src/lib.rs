@@ -1,6 +1,6 @@
 //! The operator's door: the HTTP API, its probes and its metrics, on a listener of its own.
 //!
-//! In: requests of operators, supervisors and the command line; the registry's snapshots, the proxy's reports. Out: JSON of
+//! In: requests of operators, supervisors and the command line; the registry's snapshots, all nodes' reports. Out: JSON of
 //! [`wire`], writes into the registry, Prometheus' text. Never here: a request of the data path; a write that expects nothing of
 //! the fact it touches unless the client said so; a client that can hold more than a named limit allows.
 //!
@@ -12,12 +12,14 @@
 mod api;
 mod config;
 mod doors;
+mod events;
 mod guard;
 mod metrics;
 mod problem;
 mod readiness;
 mod server;
 mod verify;
+mod waiting;
 pub mod wire;
 
 pub use config::Config;

@@ -9,7 +9,7 @@ use std::time::{Instant, UNIX_EPOCH};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use model::Report;
+use model::ProxyReport;
 use proxy::health::check::Checks;
 use proxy::memory::Memory;
 use proxy::metrics::{Limit, Rejected, Totals, UpstreamFailure};
@@ -77,7 +77,7 @@ fn expose(app: &App) -> prometheus::Result<String> {
     out.text()
 }
 
-fn of_checks(out: &mut Exposition, checks: Checks, report: &Report) {
+fn of_checks(out: &mut Exposition, checks: Checks, report: &ProxyReport) {
     let results = [("passed", checks.passed), ("failed", checks.failed)];
     out.counters("portico_checks_total", "Active checks of endpoints, by result.", "result", results);
     out.gauge(

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::Request;
@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::doors::Doors;
 use crate::guard::{Guard, Token, TokenError};
 use crate::problem::Problem;
+use crate::waiting::{Place, Until};
 
 /// How long the listener rests when the system has no socket for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -96,10 +97,10 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 /// What every request passes before it is worked on.
 struct Gate {
     guard: Guard,
-    working: Semaphore,
+    working: Arc<Semaphore>,
     timeout: Duration,
     /// The same for what reads or writes all that there is.
-    operating: Semaphore,
+    operating: Arc<Semaphore>,
     operation_timeout: Duration,
 }
 
@@ -114,9 +115,9 @@ pub async fn serve(bound: Bound, doors: Doors, shutdown: impl Future<Output = ()
     let (ending, ended) = watch::channel(false);
     let gate = Gate {
         guard: Guard::new(address, token),
-        working: Semaphore::new(config.requests),
+        working: Arc::new(Semaphore::new(config.requests)),
         timeout: config.request_timeout,
-        operating: Semaphore::new(config.operations),
+        operating: Arc::new(Semaphore::new(config.operations)),
         operation_timeout: config.operation_timeout,
     };
     let app = api::router(doors, &config).layer(axum::middleware::from_fn_with_state(Arc::new(gate), pass));
@@ -199,15 +200,21 @@ async fn pass(
     if let Err(problem) = gate.guard.check(&head) {
         return problem.into_response();
     }
-    let probe = crate::guard::is_probe(head.uri.path());
+    // A wait has a place of its own.
+    let placeless = crate::guard::is_probe(head.uri.path()) || api::is_wait(head.uri.path());
     let (places, timeout) = match api::is_operation(head.uri.path()) {
         true => (&gate.operating, gate.operation_timeout),
         false => (&gate.working, gate.timeout),
     };
-    let request = Request::from_parts(head, body);
+    let mut request = Request::from_parts(head, body);
+    request.extensions_mut().insert(Until(Instant::now() + timeout));
     let work = async {
         // The semaphore is never closed; without a permit the request still is within its time.
-        let _place = if probe { None } else { places.acquire().await.ok() };
+        let place = if placeless { None } else { Arc::clone(places).acquire_owned().await.ok() };
+        // Whoever does the work holds it, and lets go of it for a wait.
+        if let Some(place) = place {
+            request.extensions_mut().insert(Place(Arc::new(place)));
+        }
         next.run(request).await
     };
     match tokio::time::timeout(timeout, work).await {

@@ -8,7 +8,9 @@ pub(crate) mod routes;
 pub(crate) mod zones;
 
 use dnsd::zone::facts::Reason;
-use model::{Address, DeadEndpoint, Endpoints, FactKey, Frontend, HostPattern, Report, ServiceRef, Snapshot};
+use model::{
+    Address, DeadEndpoint, Endpoints, FactKey, Frontend, HostPattern, ProxyReport, ServiceRef, Snapshot,
+};
 use proxy::Refusal;
 use registry::{Link, State};
 
@@ -23,7 +25,7 @@ const SUFFIX_LABELS: usize = 5;
 pub(crate) fn verify(
     state: &State,
     snapshot: &Snapshot,
-    report: Option<&Report>,
+    report: Option<&ProxyReport>,
     refused: impl Fn(&Address) -> Option<Refusal>,
     unserved: Vec<(FactKey, Reason)>,
     served: Found,

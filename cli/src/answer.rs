@@ -27,6 +27,7 @@ impl Answer {
 
     /// Prints it. A reader that went away (`| head`) is no error.
     pub(crate) fn print(&self, as_json: bool) -> ExitCode {
+        // What was printed as it came has nothing left to say.
         let text = if as_json { &self.json } else { &self.text };
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -13,6 +13,7 @@ use crate::changes;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::file;
+use crate::wait::{self, WaitArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,6 +54,8 @@ pub struct ApplyArgs {
     /// Write in parts, each all or nothing, what is too much for one write
     #[arg(long)]
     in_parts: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// Runs `apply`, or `delete`.
@@ -73,7 +76,11 @@ pub(crate) fn run(args: &ApplyArgs, delete: bool, client: &Client) -> Result<Ans
         (true, false) => "deleted",
         (true, true) => "would be deleted",
     };
-    Answer::new(&applied, changes::text(&applied, done))
+    let text = changes::text(&applied, done);
+    if args.dry_run {
+        return Answer::new(&applied, text);
+    }
+    wait::answer(&args.wait, client, applied.revision, &applied, text)
 }
 
 fn text_of(path: &Path) -> Result<String, Failure> {

@@ -1,6 +1,6 @@
 //! One admin listener, spoken to over HTTP.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use admin::wire::Problem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::Body;
-use ureq::http::{Method, Request, Response, Uri};
+use ureq::http::{Method, Request, Response, StatusCode, Uri};
 
 use crate::failure::Failure;
 use crate::file;
@@ -20,6 +20,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// The same for what reads or writes all that a registry holds.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// The same for a stream, which its server ends.
+const ENDLESS: Duration = Duration::from_secs(7 * 86_400);
 /// The header that says which revision a file is of.
 const REVISION: &str = "portico-revision";
 /// The largest answer, in octets: a page of 10,000 large frontends.
@@ -63,6 +65,41 @@ impl Client {
     /// [`Failure`]: unreachable, not portico, or refused.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.send(Method::GET, path, None, &[])
+    }
+
+    /// Reads what a server answers in either case: that it is so, or that it was not in time (504).
+    ///
+    /// # Errors
+    /// [`Failure`]: unreachable, not portico, or refused.
+    pub(crate) fn get_in_time<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let mut response = self.ask(Method::GET, path, None, &[])?;
+        if !response.status().is_success() && response.status() != StatusCode::GATEWAY_TIMEOUT {
+            return Err(self.refusal(response));
+        }
+        let answer = self.read(&mut response)?;
+        serde_json::from_slice(&answer).map_err(|_| self.foreign(&response))
+    }
+
+    /// Reads lines as they come, to the end of the answer or until `take` wants no more.
+    ///
+    /// # Errors
+    /// [`Failure`]: unreachable, not portico, or refused; or cut in the middle.
+    pub(crate) fn lines(&self, path: &str, mut take: impl FnMut(&str) -> bool) -> Result<(), Failure> {
+        let endless = Self { agent: agent(ENDLESS), server: self.server.clone(), token: self.token.clone() };
+        let mut response = endless.ask(Method::GET, path, None, &[])?;
+        if !response.status().is_success() {
+            return Err(self.refusal(response));
+        }
+        let mut reader = BufReader::new(response.body_mut().as_reader());
+        loop {
+            let mut line = String::new();
+            match reader.by_ref().take(ANSWER_BYTES).read_line(&mut line) {
+                Ok(0) => return Ok(()),
+                Ok(_) if take(line.trim_end()) => {}
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(self.unreachable(&ureq::Error::Io(error))),
+            }
+        }
     }
 
     /// Writes or removes; `conditions` are header fields.

@@ -128,6 +128,7 @@ fn made_of(zone: &DnsZone) -> String {
     match (&zone.path, zone.kind.as_str()) {
         (Some(path), _) => format!("file {path}"),
         (None, "registry") => "the registry".to_owned(),
+        (None, "reverse") => "whose addresses are".to_owned(),
         (None, "facts") => "record facts".to_owned(),
         (None, other) => other.to_owned(),
     }

@@ -6,7 +6,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused, not found, a file cannot be read or written, `verify` or `import` found something, or `dns explain` nothing |
+//! | 1 | refused, not found, a file cannot be read or written, `verify` or `import` found something, `dns explain` nothing, or a revision is not served in time |
 //! | 2 | the arguments are wrong |
 //! | 3 | the server cannot be reached, or is not portico's admin listener |
 
@@ -17,6 +17,7 @@ mod changes;
 mod client;
 mod diff;
 mod dns;
+mod events;
 mod explain;
 mod export;
 mod fact;
@@ -35,6 +36,7 @@ mod rollback;
 mod status;
 mod table;
 mod verify;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -90,6 +92,10 @@ pub enum Command {
     Delete(apply::ApplyArgs),
     /// How a node and its registry stand
     Status(status::StatusArgs),
+    /// Wait until every node serves a revision; exit code 1 when one does not
+    Wait(wait::WaitCommand),
+    /// What happens, as it does: changes of facts, or who joins and leaves services of a type
+    Events(events::EventsArgs),
     /// List everything that is not as it should be; exit code 1 when there is something
     Verify(verify::VerifyArgs),
     /// How a request for a URL would be routed, and why
@@ -133,6 +139,8 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Apply(args) => apply::run(args, false, &client),
         Command::Delete(args) => apply::run(args, true, &client),
         Command::Status(args) => status::run(args, &client),
+        Command::Events(args) => events::run(args, &client, global.json),
+        Command::Wait(args) => wait::run(args, &client),
         Command::Verify(args) => verify::run(args, &client),
         Command::Explain(args) => explain::run(args, &client),
         Command::Dns(command) => dns::run(command, &client),

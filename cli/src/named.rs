@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::frontend::line;
 use crate::name::{encode, quoted};
 use crate::table::Table;
+use crate::wait::{self, WaitArgs};
 
 /// How many facts are asked for at once.
 const PAGE: usize = 5000;
@@ -108,6 +109,8 @@ pub struct RmArgs {
     /// Only when it is still at this revision
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// Remove one
@@ -120,6 +123,8 @@ pub struct RmInstanceArgs {
     /// Only when it is still at this revision
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// Runs a command about services.
@@ -127,7 +132,7 @@ pub(crate) fn run_service(command: &ServiceCommand, client: &Client) -> Result<A
     match command {
         ServiceCommand::Ls(LsArgs {}) => ls(Kind::Service, None, client),
         ServiceCommand::Show(args) => show(Kind::Service, &args.name, client),
-        ServiceCommand::Rm(args) => rm(Kind::Service, &args.name, args.if_revision, client),
+        ServiceCommand::Rm(args) => rm(Kind::Service, &args.name, args.if_revision, &args.wait, client),
     }
 }
 
@@ -136,7 +141,7 @@ pub(crate) fn run_host(command: &HostCommand, client: &Client) -> Result<Answer,
     match command {
         HostCommand::Ls(LsArgs {}) => ls(Kind::Host, None, client),
         HostCommand::Show(args) => show(Kind::Host, &args.name, client),
-        HostCommand::Rm(args) => rm(Kind::Host, &args.name, args.if_revision, client),
+        HostCommand::Rm(args) => rm(Kind::Host, &args.name, args.if_revision, &args.wait, client),
     }
 }
 
@@ -145,7 +150,7 @@ pub(crate) fn run_instance(command: &InstanceCommand, client: &Client) -> Result
     match command {
         InstanceCommand::Ls(args) => ls(Kind::Instance, args.service.as_deref(), client),
         InstanceCommand::Show(args) => show(Kind::Instance, &args.name, client),
-        InstanceCommand::Rm(args) => rm(Kind::Instance, &args.name, args.if_revision, client),
+        InstanceCommand::Rm(args) => rm(Kind::Instance, &args.name, args.if_revision, &args.wait, client),
     }
 }
 
@@ -250,6 +255,7 @@ pub(crate) fn rm(
     kind: Kind,
     name: &str,
     if_revision: Option<u64>,
+    wait: &WaitArgs,
     client: &Client,
 ) -> Result<Answer, Failure> {
     let conditions: Vec<_> = if_revision.iter().map(|n| ("If-Match", format!("\"{n}\""))).collect();
@@ -257,10 +263,8 @@ pub(crate) fn rm(
         .write(Method::DELETE, &kind.url_of(name)?, None::<&()>, &conditions)
         .map_err(|failure| kind.in_our_words(failure, name))?;
     let live = if written.live { "live" } else { "not live on this node yet" };
-    Answer::new(
-        &written,
-        line(&format!("{} removed (revision {}, {live})", kind.spoken(name), written.revision)),
-    )
+    let text = line(&format!("{} removed (revision {}, {live})", kind.spoken(name), written.revision));
+    wait::answer(wait, client, written.revision, &written, text)
 }
 
 impl Kind {

@@ -10,6 +10,7 @@ use crate::fact::data;
 use crate::failure::Failure;
 use crate::frontend::line;
 use crate::named::{Kind, ls, rm, show};
+use crate::wait::{self, WaitArgs};
 
 /// How often a set is read again that somebody else changed meanwhile.
 const TRIES: usize = 5;
@@ -61,6 +62,8 @@ pub struct AddArgs {
     /// Only when the set is still at this revision
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// Remove a record set
@@ -74,6 +77,8 @@ pub struct RmArgs {
     /// Only when it is still at this revision
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// List all record sets
@@ -109,7 +114,7 @@ impl SetArgs {
 pub(crate) fn run(command: &Command, client: &Client) -> Result<Answer, Failure> {
     match command {
         Command::Add(args) => add(args, client),
-        Command::Rm(args) => rm(Kind::Record, &args.set.key(), args.if_revision, client),
+        Command::Rm(args) => rm(Kind::Record, &args.set.key(), args.if_revision, &args.wait, client),
         Command::Ls(LsArgs {}) => ls(Kind::Record, None, client),
         Command::Show(args) => show(Kind::Record, &args.set.key(), client),
     }
@@ -135,7 +140,8 @@ fn add(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
         Some(Named::Record(doc)) => format!("{} {} -> {}", doc.name, doc.record_type, data(doc)),
         _ => key,
     };
-    Answer::new(&written, line(&format!("{said} (revision {}, {live})", written.revision)))
+    let text = line(&format!("{said} (revision {}, {live})", written.revision));
+    wait::answer(&args.wait, client, written.revision, &written, text)
 }
 
 fn wanted(args: &AddArgs) -> RecordDoc {

@@ -8,6 +8,7 @@ use crate::answer::Answer;
 use crate::changes;
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::wait::{self, WaitArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,6 +35,8 @@ pub struct RollbackArgs {
     /// Write in parts, each all or nothing, what is too much for one write
     #[arg(long)]
     in_parts: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// A kind of desired facts.
@@ -61,7 +64,11 @@ pub(crate) fn run(args: &RollbackArgs, client: &Client) -> Result<Answer, Failur
         in_parts: args.in_parts,
     };
     let applied: Applied = client.patient().write(Method::POST, "/v1/rollback", Some(&wanted), &[])?;
-    Answer::new(&applied, changes::text(&applied, &format!("back to revision {}", args.to)))
+    let text = changes::text(&applied, &format!("back to revision {}", args.to));
+    if args.dry_run {
+        return Answer::new(&applied, text);
+    }
+    wait::answer(&args.wait, client, applied.revision, &applied, text)
 }
 
 fn kind(only: Only) -> Kind {

@@ -1,6 +1,6 @@
 //! `portico status`: how a node and its registry stand.
 
-use admin::wire::{HeldView, RegistryStatus, Status};
+use admin::wire::{HeldView, NodeStatus, Others, RegistryStatus, Status};
 use clap::Args;
 
 use crate::answer::Answer;
@@ -59,10 +59,34 @@ fn text(status: &Status) -> String {
         }
         None => table.row(["proxy", "none in this process"]),
     }
+    for node in &status.nodes {
+        table.row(["node", &self::node(node)]);
+    }
+    match status.others {
+        Others::None | Others::Heard => {}
+        Others::Away => table.row(["nodes", "the registry cannot be reached: that is what was last heard"]),
+        Others::Unknown => {
+            table.row(["nodes", "the registry is read-only here: other nodes are not known"]);
+        }
+    }
     for listener in &status.listeners {
         table.row(["listens", &format!("{} {}", listener.role, listener.address)]);
     }
     table.text()
+}
+
+fn node(node: &NodeStatus) -> String {
+    let door = |name: &str, serving: Option<u64>| serving.map(|revision| format!("{name} {revision}"));
+    let mut said = vec![door("proxy", node.proxy), door("DNS", node.dns)];
+    said.push(node.draining.then(|| "draining".to_owned()));
+    said.push((!node.this && !node.lost).then(|| format!("heard {} ago", duration(node.heard_ms))));
+    said.push(node.lost.then(|| format!("lost: not heard of for {}", duration(node.heard_ms))));
+    let said: Vec<String> = said.into_iter().flatten().collect();
+    let name = if node.this { format!("{} (this one)", node.node) } else { node.node.clone() };
+    match said.is_empty() {
+        true => name,
+        false => format!("{name}: {}", said.join(", ")),
+    }
 }
 
 fn link(registry: &RegistryStatus) -> String {
@@ -123,7 +147,7 @@ fn kinds(registry: &RegistryStatus) -> String {
 }
 
 /// The two largest units.
-fn duration(ms: u64) -> String {
+pub(crate) fn duration(ms: u64) -> String {
     let seconds = ms / 1000;
     match seconds {
         0..10 => format!("{}.{} s", seconds, ms % 1000 / 100),
@@ -180,6 +204,25 @@ mod tests {
                 Listener { role: "http".to_owned(), address: "0.0.0.0:8080".to_owned() },
                 Listener { role: "admin".to_owned(), address: "127.0.0.1:8081".to_owned() },
             ],
+            nodes: vec![
+                node_status("web-1", true, 0, false),
+                node_status("web-2", false, 300, false),
+                node_status("web-3", false, 61_000, true),
+            ],
+            others: Others::Heard,
+        }
+    }
+
+    fn node_status(name: &str, this: bool, heard_ms: u64, lost: bool) -> NodeStatus {
+        NodeStatus {
+            node: name.to_owned(),
+            this,
+            proxy: Some(42),
+            dns: this.then_some(41),
+            addresses: Vec::new(),
+            heard_ms,
+            lost,
+            draining: false,
         }
     }
 
@@ -191,6 +234,9 @@ mod tests {
         registry  redis://:***@10.0.0.5:6379/0: live, follows by client tracking
         routes    revision 42, 3 facts (2 frontends, 1 record), 1.2 s old
         proxy     serves revision 42, 7 in flight, no endpoint out
+        node      web-1 (this one): proxy 42, DNS 41
+        node      web-2: proxy 42, heard 0.3 s ago
+        node      web-3: proxy 42, lost: not heard of for 1 min 1 s
         listens   http 0.0.0.0:8080
         listens   admin 127.0.0.1:8081
         "#);
@@ -212,6 +258,8 @@ mod tests {
         lost.ready.ready = false;
         lost.ready.reasons = vec!["this node is draining".to_owned()];
         lost.proxy = None;
+        lost.nodes.truncate(1);
+        lost.others = Others::Away;
 
         insta::assert_snapshot!(text(&lost), @r#"
         portico   0.1.0, node web-1, up 1 h 2 min
@@ -220,6 +268,8 @@ mod tests {
         routes    revision 42, 1 fact, of unknown age, last known good from disk, 2 set aside (portico verify)
         held      the registry lost 61 of 70 frontends 12 s ago; they are served on for 48 s more (portico registry accept)
         proxy     none in this process
+        node      web-1 (this one): proxy 42, DNS 41
+        nodes     the registry cannot be reached: that is what was last heard
         listens   http 0.0.0.0:8080
         listens   admin 127.0.0.1:8081
         "#);

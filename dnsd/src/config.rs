@@ -9,6 +9,7 @@ use model::DomainName;
 
 use crate::files::ZoneFile;
 use crate::forward::Upstream;
+pub use crate::guard::{SECRET, Secret};
 use crate::transfer::{Allowed, MayUpdate, Secondary};
 
 /// The largest message taken over UDP, in octets; what is longer is cut, and so malformed. Questions have some hundred.
@@ -32,6 +33,9 @@ pub const FORWARD_TOTAL: Duration = Duration::from_secs(4);
 /// How often upstreams are asked one question, where there are fewer of them.
 pub const FORWARD_ATTEMPTS: usize = 4;
 
+/// The most zones that ranges of addresses take.
+pub const REVERSE_ZONES: usize = 1024;
+
 /// How long a secondary is told nothing more of a zone after it was told of it.
 pub const NOTIFY_PAUSE: Duration = Duration::from_secs(1);
 /// How long a secondary may take to answer.
@@ -51,6 +55,19 @@ pub const UPDATE_TRIES: usize = 3;
 pub const UPDATE_WAIT: Duration = Duration::from_secs(5);
 /// How many updates wait for the registry.
 pub const UPDATE_QUEUE: usize = 16;
+/// The longest [`Config::nsid`], in octets: an answer without a record has room for it beside the longest name and all other options.
+pub const NSID: usize = 100;
+
+/// What cookies (RFC 7873) are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CookieUse {
+    /// Nothing: they are not answered.
+    Off,
+    /// Who sends one is told one; who shows it is not limited.
+    On,
+    /// As well, and over UDP whoever does not show one is told to, or to come over TCP.
+    Required,
+}
 
 /// How DNS is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +87,8 @@ pub struct Config {
     pub negative_ttl: Duration,
     /// Where the derived zone's name servers are, `ns1` at the first; empty: where this process listens.
     pub name_servers: Vec<IpAddr>,
+    /// Ranges of addresses whose zones tell whose each address is.
+    pub reverse: Vec<IpNet>,
     /// Zones that are read from files.
     pub zone_files: Vec<ZoneFile>,
     /// The largest zone file, in octets.
@@ -103,6 +122,26 @@ pub struct Config {
     pub notify: Vec<Secondary>,
     /// Who may change zones of the registry; empty: nobody.
     pub update_allow: Vec<MayUpdate>,
+    /// Who may ask; empty: everybody.
+    pub allow: Vec<IpNet>,
+    /// Who may not, also of those.
+    pub deny: Vec<IpNet>,
+    /// What cookies are for.
+    pub cookies: CookieUse,
+    /// What cookies are made with (the first one) and checked with (all of them); empty: drawn by each process.
+    pub cookie_secret: Vec<Secret>,
+    /// What who asks for it is told of who answers (RFC 5001), [`NSID`] octets at most; `None`: nothing.
+    pub nsid: Option<String>,
+    /// Answers of a kind over UDP to a network (/24, /56), in a second; 0: as many as are asked for.
+    pub rate_limit: u32,
+    /// One of so many answers over that limit is sent cut; 0: none, 1: each.
+    pub rate_limit_slip: u32,
+    /// Who is not limited.
+    pub rate_limit_allow: Vec<IpNet>,
+    /// What is counted in, in octets.
+    pub rate_limit_table_bytes: usize,
+    /// How long the registry may be lost until its names are told no more; `None`: for ever.
+    pub max_age: Option<Duration>,
 }
 
 impl Default for Config {
@@ -116,6 +155,7 @@ impl Default for Config {
             ttl_host: Duration::from_secs(30),
             negative_ttl: Duration::from_secs(1),
             name_servers: Vec::new(),
+            reverse: Vec::new(),
             zone_files: Vec::new(),
             zone_file_bytes: 64 << 20,
             forward: Vec::new(),
@@ -135,6 +175,16 @@ impl Default for Config {
             transfers: 16,
             notify: Vec::new(),
             update_allow: Vec::new(),
+            allow: Vec::new(),
+            deny: Vec::new(),
+            cookies: CookieUse::On,
+            cookie_secret: Vec::new(),
+            nsid: None,
+            rate_limit: 0,
+            rate_limit_slip: 2,
+            rate_limit_allow: Vec::new(),
+            rate_limit_table_bytes: 2 << 20,
+            max_age: None,
         }
     }
 }

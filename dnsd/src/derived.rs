@@ -12,11 +12,12 @@ use crate::files::FileZones;
 use crate::zone::derived::Derivation;
 use crate::zone::facts::{Home, Homes};
 use crate::zone::kept::{Kept, Touched, View};
+use crate::zone::reverse::{Claims, Range, Reverse};
 use crate::zone::sources::{Source, Sources};
-use crate::zone::{ZoneError, ZoneSet};
+use crate::zone::{Zone, ZoneError, ZoneSet};
 
-/// What the configuration names, `listens` being where this process does.
-pub(crate) fn sources(config: &Config, listens: &[SocketAddr]) -> Sources {
+/// What the configuration names, `listens` being where this process does, `ranges` the addresses that have reverse zones.
+pub(crate) fn sources(config: &Config, ranges: Vec<Range>, listens: &[SocketAddr]) -> Sources {
     let mut name_servers = config.name_servers.clone();
     if name_servers.is_empty() {
         name_servers =
@@ -33,7 +34,12 @@ pub(crate) fn sources(config: &Config, listens: &[SocketAddr]) -> Sources {
         negative_ttl: seconds(config.negative_ttl),
         name_servers,
     });
-    Sources { zones: derivation.map(Source::Registry).into_iter().collect(), ttl: seconds(config.ttl_host) }
+    let reverse = |range: &Range| {
+        Some(Source::Reverse(Reverse { range: range.clone(), derivation: derivation.clone()? }))
+    };
+    let mut zones: Vec<Source> = ranges.iter().filter_map(reverse).collect();
+    zones.extend(derivation.map(Source::Registry));
+    Sources { zones, ranges: ranges.into(), ttl: seconds(config.ttl_host) }
 }
 
 /// All such zones, and the snapshot they are of.
@@ -49,7 +55,10 @@ pub(crate) struct Derived {
 struct Current {
     snapshot: Arc<Snapshot>,
     homes: Homes,
+    claims: Claims,
     zones: BTreeMap<DomainName, Kept>,
+    /// Those of them that can be served.
+    served: ZoneSet,
 }
 
 impl Derived {
@@ -69,59 +78,95 @@ impl Derived {
         }
     }
 
-    /// All zones there are.
-    pub(crate) fn with(&self, files: &FileZones) -> ZoneSet {
-        let kept = self.current.iter().flat_map(|current| current.zones.values());
-        let derived = kept.filter_map(Kept::zone).map(Arc::clone);
-        ZoneSet::new(self.revision, self.known, derived.chain(files.zones().map(Arc::clone)))
+    /// All zones there are. `too_old`: whether those that are derived are told no more.
+    pub(crate) fn with(&self, files: &FileZones, too_old: bool) -> ZoneSet {
+        let derived = self.current.as_ref().map(|current| current.served.clone()).unwrap_or_default();
+        let mut all = derived.at_revision(self.revision, self.known);
+        files.zones().for_each(|zone| all.add(Arc::clone(zone)));
+        if too_old { all.with_old(&derived) } else { all }
     }
 }
 
 impl Current {
     fn build(sources: &Sources, snapshot: &Arc<Snapshot>, files: BTreeSet<DomainName>) -> Self {
         let homes = Homes::new(sources.apexes(), files, snapshot);
-        let view = View { snapshot, homes: &homes, ttl: sources.ttl };
+        let claims = sources.claims(snapshot);
+        let mut current = Self {
+            snapshot: Arc::clone(snapshot),
+            homes: homes.clone(),
+            claims: claims.clone(),
+            zones: BTreeMap::new(),
+            served: ZoneSet::default(),
+        };
+        let view = View { snapshot, homes: &homes, claims: &claims, ttl: sources.ttl };
         let of_facts = homes.of_facts().cloned().map(Source::Facts);
-        let kept = sources.zones.iter().cloned().chain(of_facts).filter_map(|source| {
-            let apex = source.apex().clone();
-            Kept::build(source, view).map_err(|error| tell(&apex, &error)).ok().map(|kept| (apex, kept))
-        });
-        let zones = kept.collect();
-        Self { snapshot: Arc::clone(snapshot), homes, zones }
+        sources.zones.iter().cloned().chain(of_facts).for_each(|source| current.begin(source, view));
+        current
     }
 
     fn follow(&mut self, sources: &Sources, snapshot: &Arc<Snapshot>) {
         let before = std::mem::replace(&mut self.snapshot, Arc::clone(snapshot));
-        let homes_before = self.homes.clone();
+        let (homes_before, claims_before) = (self.homes.clone(), self.claims.clone());
         let records = changed_records(&before, snapshot);
         for (name, record_type) in &records {
             if *record_type == RecordType::SOA {
                 self.homes.tell(name, snapshot.record(name, RecordType::SOA).is_some());
             }
         }
-        let old = View { snapshot: &before, homes: &homes_before, ttl: sources.ttl };
-        let new = View { snapshot, homes: &self.homes, ttl: sources.ttl };
-        let mut touched = touched(&records, [&homes_before, &self.homes]);
+        let mut touched = sources.touched(&mut self.claims, &before, snapshot);
+        touch(&mut touched, &records, [&homes_before, &self.homes]);
+        let (homes, claims) = (self.homes.clone(), self.claims.clone());
+        let old = View { snapshot: &before, homes: &homes_before, claims: &claims_before, ttl: sources.ttl };
+        let new = View { snapshot, homes: &homes, claims: &claims, ttl: sources.ttl };
         let apexes = records.iter().filter(|(_, record_type)| *record_type == RecordType::SOA);
         for (apex, _) in apexes {
-            match (homes_before.is_of_facts(apex), self.homes.is_of_facts(apex)) {
-                (true, false) => drop(self.zones.remove(apex)),
+            match (homes_before.is_of_facts(apex), homes.is_of_facts(apex)) {
+                (true, false) => self.end(apex),
                 (false, true) => {
                     touched.remove(apex);
-                    match Kept::build(Source::Facts(apex.clone()), new) {
-                        Ok(kept) => drop(self.zones.insert(apex.clone(), kept)),
-                        Err(error) => tell(apex, &error),
-                    }
+                    self.begin(Source::Facts(apex.clone()), new);
                 }
                 _ => {}
             }
         }
-        for (apex, kept) in &mut self.zones {
-            let updated = kept.update(old, new, touched.remove(apex));
-            // If it cannot be made from nothing either, the names that were served are served on.
-            if let Err(error) = updated.or_else(|_| kept.rebuild(new)) {
-                tell(apex, &error);
+        for (apex, touched) in touched {
+            self.update(&apex, [old, new], touched);
+        }
+    }
+
+    /// A zone begins.
+    fn begin(&mut self, source: Source, view: View<'_>) {
+        let apex = source.apex().clone();
+        match Kept::build(source, view) {
+            Ok(kept) => {
+                self.serve(&apex, kept.zone());
+                self.zones.insert(apex, kept);
             }
+            Err(error) => tell(&apex, &error),
+        }
+    }
+
+    /// A zone ends.
+    fn end(&mut self, apex: &DomainName) {
+        self.zones.remove(apex);
+        self.served.remove(apex);
+    }
+
+    fn update(&mut self, apex: &DomainName, [old, new]: [View<'_>; 2], touched: Touched) {
+        let Some(kept) = self.zones.get_mut(apex) else { return };
+        let updated = kept.update(old, new, touched);
+        // If it cannot be made from nothing either, the names that were served are served on.
+        if let Err(error) = updated.or_else(|_| kept.rebuild(new)) {
+            tell(apex, &error);
+        }
+        let zone = kept.zone().cloned();
+        self.serve(apex, zone.as_ref());
+    }
+
+    fn serve(&mut self, apex: &DomainName, zone: Option<&Arc<Zone>>) {
+        match zone {
+            Some(zone) => self.served.put(Arc::clone(zone)),
+            None => self.served.remove(apex),
         }
     }
 }
@@ -139,9 +184,12 @@ fn changed_records(old: &Snapshot, new: &Snapshot) -> Vec<(DomainName, RecordTyp
     new.diff(old).filter_map(key).collect()
 }
 
-/// What those touch in each zone, by apex, before and after.
-fn touched(records: &[(DomainName, RecordType)], both: [&Homes; 2]) -> BTreeMap<DomainName, Touched> {
-    let mut touched: BTreeMap<DomainName, Touched> = BTreeMap::new();
+/// Adds what those touch in each zone, by apex, before and after.
+fn touch(
+    touched: &mut BTreeMap<DomainName, Touched>,
+    records: &[(DomainName, RecordType)],
+    both: [&Homes; 2],
+) {
     for (name, record_type) in records {
         for homes in both {
             let home = |name: &DomainName, record_type| homes.of(name, record_type).and_then(Home::taker);
@@ -159,7 +207,6 @@ fn touched(records: &[(DomainName, RecordType)], both: [&Homes; 2]) -> BTreeMap<
             }
         }
     }
-    touched
 }
 
 #[cfg(test)]

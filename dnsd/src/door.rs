@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{Alarm, FactKey, Revision, Snapshot};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant as Time, sleep_until};
 
 use crate::config::Config;
 use crate::derived::{Derived, sources};
@@ -21,6 +22,7 @@ use crate::transfer::{Keys, Updater, Updates};
 use crate::verify::{self, Difference};
 use crate::zone::Question;
 use crate::zone::facts::{Reason, unserved};
+use crate::zone::reverse::{Range, ReverseError, ranges};
 use crate::zone::sources::Sources;
 
 /// How long what was read may take to be answered once all ends.
@@ -35,6 +37,8 @@ pub struct Inputs {
     pub known: watch::Receiver<bool>,
     /// Who writes what updates change; `None`: nobody does, and they fail.
     pub updates: Option<Updates>,
+    /// Since when the registry is not heard; `None`: it is.
+    pub lost: watch::Receiver<Option<Instant>>,
     /// Told when a part that DNS lives by ends by a panic.
     pub alarm: Alarm,
 }
@@ -51,6 +55,9 @@ pub enum OpenError {
     /// Nobody can be asked for names of others.
     #[error(transparent)]
     Forward(#[from] ForwardError),
+    /// Ranges of addresses.
+    #[error("dns.reverse {0}")]
+    Reverse(#[from] ReverseError),
 }
 
 /// Sockets that are bound, zone files that were read: nothing is served yet.
@@ -59,6 +66,7 @@ pub struct Bound {
     config: Config,
     sockets: Vec<Sockets>,
     files: FileZones,
+    ranges: Vec<Range>,
     upstreams: Vec<SocketAddr>,
     keys: Keys,
 }
@@ -68,6 +76,7 @@ pub struct Bound {
 /// # Errors
 /// [`OpenError`] names the address, or the file and its line.
 pub fn bind(config: &Config) -> Result<Bound, OpenError> {
+    let ranges = ranges(&config.reverse, config.zone.as_ref())?;
     let (files, keys) = (load_all(config)?, load_keys(config)?);
     let threads = match config.threads {
         0 => thread::available_parallelism().map_or(1, usize::from),
@@ -78,7 +87,7 @@ pub fn bind(config: &Config) -> Result<Bound, OpenError> {
     let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
     let listens: Vec<_> = sockets.iter().map(|sockets| sockets.address).collect();
     let upstreams = forward::resolve(&config.forward, &listens)?;
-    Ok(Bound { config: config.clone(), sockets, files, keys, upstreams })
+    Ok(Bound { config: config.clone(), sockets, files, ranges, keys, upstreams })
 }
 
 /// Whether the zone files can be served, and the keys be used.
@@ -108,11 +117,12 @@ impl Bound {
     pub fn start(self, inputs: Inputs) -> std::io::Result<Dnsd> {
         let addresses: Arc<[SocketAddr]> = self.addresses().into();
         let (snapshot, known) = (Arc::clone(&inputs.snapshots.borrow()), *inputs.known.borrow());
-        let sources = Arc::new(sources(&self.config, &addresses));
+        let sources = Arc::new(sources(&self.config, self.ranges, &addresses));
         let mut derived = Derived::new(Arc::clone(&sources));
         derived.follow(&snapshot, known, self.files.apexes());
-        let served = Served::new(derived.with(&self.files));
-        let (shared, jobs) = Shared::new(served, self.config, (&self.upstreams, self.keys));
+        let age = Age::of(*inputs.lost.borrow(), self.config.max_age);
+        let served = Served::new(derived.with(&self.files, age.is_too_old));
+        let (shared, jobs) = Shared::new(served, self.config, (&self.upstreams, self.keys))?;
         let (end, ended) = watch::channel(false);
         let files = Arc::new(Mutex::new(self.files));
         let (reloaded, reloads) = watch::channel(());
@@ -132,6 +142,8 @@ impl Bound {
             files: Arc::clone(&files),
             snapshots: inputs.snapshots,
             known: inputs.known,
+            lost: inputs.lost,
+            too_old: age.is_too_old,
             reloads,
             serving,
         };
@@ -169,6 +181,9 @@ struct Follower {
     files: Arc<Mutex<FileZones>>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     known: watch::Receiver<bool>,
+    lost: watch::Receiver<Option<Instant>>,
+    /// Whether the registry is lost for so long that its names are told no more.
+    too_old: bool,
     reloads: watch::Receiver<()>,
     serving: watch::Sender<Revision>,
 }
@@ -177,13 +192,15 @@ impl Follower {
     async fn run(mut self) {
         // Whoever tells whether the facts are known is gone once they are.
         let mut told = true;
+        let mut hears = true;
         loop {
             // Whether it is known is asked before what: what was not known is never told not to be there.
             let known = *self.known.borrow_and_update();
             let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
             let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
             self.derived.follow(&snapshot, known, files.apexes());
-            let zones = self.derived.with(&files);
+            let ends = self.look_at_age();
+            let zones = self.derived.with(&files, self.too_old);
             let served = self.shared.served.load().next(zones);
             self.shared.served.store(Arc::new(served));
             self.serving.send_replace(snapshot.revision());
@@ -195,11 +212,49 @@ impl Follower {
                     true
                 }
                 changed = self.reloads.changed() => changed.is_ok(),
+                changed = self.lost.changed(), if hears => {
+                    hears = changed.is_ok();
+                    true
+                }
+                () = sleep_until(ends.unwrap_or_else(Time::now)), if ends.is_some() => true,
             };
             if !changed {
                 return;
             }
         }
+    }
+}
+
+impl Follower {
+    /// Finds out whether the registry is lost for too long; when it will be, if nothing changes.
+    fn look_at_age(&mut self) -> Option<Time> {
+        let max_age = self.shared.config.max_age;
+        let age = Age::of(*self.lost.borrow_and_update(), max_age);
+        if age.is_too_old && !self.too_old {
+            tracing::warn!(
+                ?max_age,
+                "the registry is lost for longer than dns.max_age: its names are SERVFAIL"
+            );
+        } else if self.too_old && !age.is_too_old {
+            tracing::info!("the registry is heard again: its names are answered");
+        }
+        self.too_old = age.is_too_old;
+        age.ends.map(Time::from_std)
+    }
+}
+
+/// How old what is known of the registry is.
+struct Age {
+    is_too_old: bool,
+    /// When it will be too old, if nothing is heard until then.
+    ends: Option<Instant>,
+}
+
+impl Age {
+    fn of(lost: Option<Instant>, max_age: Option<Duration>) -> Self {
+        let ends = lost.zip(max_age).and_then(|(since, max_age)| since.checked_add(max_age));
+        let is_too_old = ends.is_some_and(|ends| ends <= Instant::now());
+        Self { is_too_old, ends: ends.filter(|_| !is_too_old) }
     }
 }
 
@@ -292,12 +347,13 @@ impl Dnsd {
         self.serves.clone()
     }
 
-    /// Reads the zone files of `config` anew, off the way of questions. A file that is wrong keeps the zone it had; what is wrong is
-    /// returned. Everything else in `config` takes a restart.
+    /// Reads the zone files of `config` anew, off the way of questions, and sets its guards. A file that is wrong keeps the zone it had;
+    /// what is wrong is returned. Everything else in `config` takes a restart.
     pub fn reload(&self, config: &Config) -> Vec<FileError> {
         let old = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (new, errors) = FileZones::load(config, &old);
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        self.shared.guard(config);
         self.reloaded.send_replace(());
         errors
     }

@@ -10,6 +10,7 @@ use model::DomainName;
 
 use crate::config::Config;
 use crate::transfer::{self, Keys};
+use crate::zone::reverse::ranges;
 use crate::zone::{Zone, file};
 
 /// A zone file, as it is named: `[ORIGIN=]PATH`.
@@ -69,7 +70,7 @@ pub enum FileError {
         key: DomainName,
     },
     /// The registry has that zone already.
-    #[error("{}: holds {apex}, which is derived from the registry; give that another name (dns.zone), or \"off\"", .path.display())]
+    #[error("{}: holds {apex}, which is derived from the registry; leave one of them out (dns.zone, dns.reverse, dns.zone_files)", .path.display())]
     Derived {
         /// Which.
         path: PathBuf,
@@ -184,6 +185,7 @@ impl FileZones {
     /// Reads all files anew. A file that is wrong keeps the zone it had in `old`, if any; what is wrong is told.
     pub(crate) fn load(config: &Config, old: &Self) -> (Self, Vec<FileError>) {
         let (mut zones, mut errors) = (Self::default(), Vec::new());
+        let reverse = ranges(&config.reverse, config.zone.as_ref()).unwrap_or_default();
         for file in &config.zone_files {
             let zone = match file.load(config.zone_file_bytes) {
                 Ok(zone) => Arc::new(zone),
@@ -193,7 +195,8 @@ impl FileZones {
                     kept
                 }
             };
-            if config.zone.as_ref() == Some(zone.apex()) {
+            let is_reverse = reverse.iter().any(|range| range.apex == *zone.apex());
+            if is_reverse || config.zone.as_ref() == Some(zone.apex()) {
                 errors.push(FileError::Derived { path: file.path.clone(), apex: zone.apex().clone() });
                 continue;
             }

@@ -9,7 +9,7 @@ use crate::listen::Shared;
 use crate::query::Client;
 use crate::respond::{self, Sent};
 use crate::transfer::Updater;
-use crate::wire::{Code, refusal};
+use crate::wire::{Code, Told, refusal};
 
 /// What is to be done before a message can be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Task {
 
     /// Writes that it is not done, and why, to the end of `out`; `None` where nothing is sent.
     pub(crate) fn refuse(&self, code: Code, out: &mut Vec<u8>) -> Option<Sent> {
-        refusal(&self.message, code).map(|refusal| respond::refuse(&refusal, out))
+        refusal(&self.message, code).map(|refusal| respond::refuse(&refusal, &Told::default(), out))
     }
 }
 
@@ -58,8 +58,8 @@ impl Doer {
         match task.work {
             Work::Forward => {
                 let forward = self.shared.forward.as_ref()?;
-                let served = self.shared.served.load_full();
-                forward.answer(served.zones(), &task.message, client.over, fastrand::u64(..), out).await
+                let (served, guards) = (self.shared.served.load_full(), self.shared.guards.load_full());
+                forward.answer(served.zones(), &guards, &task.message, &client, fastrand::u64(..), out).await
             }
             Work::Update => self.updater.perform(&self.shared, &task.message, client, out).await,
         }

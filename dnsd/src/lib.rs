@@ -5,19 +5,21 @@
 //! whatever a client sent.
 //!
 //! ```text
-//! listen ─► wire::decode ─► ready? ─► respond ─► listen
-//!                             └─ no ─► zone::answer (pure) ─► respond ─► wire::encode(limit) ─► listen
-//!                                        └─ not ours ─► later: forward ─► upstreams ─► respond …
+//! listen ─► wire::decode ─► guard ─► ready? ─► guard ─► respond ─► listen
+//!                                      └─ no ─► zone::answer (pure) ─► guard ─► respond ─► wire::encode(limit) ─► listen
+//!                                                 └─ not ours ─► later: forward ─► upstreams ─► respond …
 //! zone files, snapshot ─► ZoneSet, and what is ready of it: swapped by one pointer, off the way of a question
 //!                            └─► transfer ─► other servers
 //! ```
 
+mod asker;
 pub mod config;
 mod derived;
 mod door;
 pub mod explain;
 mod files;
 pub mod forward;
+pub mod guard;
 pub mod later;
 mod listen;
 pub mod metrics;

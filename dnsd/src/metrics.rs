@@ -48,6 +48,10 @@ pub struct Totals {
     pub transfers: u64,
     /// Messages that are not answered: answers themselves, or too short.
     pub dropped: u64,
+    /// Answers over UDP that were not sent: their network had had as much as it may.
+    pub limited: u64,
+    /// Likewise, and were sent cut.
+    pub slipped: u64,
     /// Answers that the system did not take.
     pub unsent: u64,
     /// TCP connections that were accepted.
@@ -72,6 +76,8 @@ pub(crate) struct Block {
     truncated: AtomicU64,
     transfers: AtomicU64,
     dropped: AtomicU64,
+    limited: AtomicU64,
+    slipped: AtomicU64,
     unsent: AtomicU64,
     connections: AtomicU64,
     limits: [AtomicU64; Limit::ALL.len()],
@@ -93,6 +99,11 @@ impl Block {
         }
         match done {
             Done::Dropped => add(&self.dropped, 1),
+            Done::Limited => add(&self.limited, 1),
+            Done::Slipped(sent) => {
+                add(&self.slipped, 1);
+                self.sent(*sent);
+            }
             Done::Answered(sent) => self.sent(*sent),
             Done::Transfer(_) => add(&self.transfers, 1),
             Done::Later(_) => add(&self.later, 1),
@@ -136,6 +147,8 @@ impl Block {
         totals.truncated += get(&self.truncated);
         totals.transfers += get(&self.transfers);
         totals.dropped += get(&self.dropped);
+        totals.limited += get(&self.limited);
+        totals.slipped += get(&self.slipped);
         totals.unsent += get(&self.unsent);
         totals.connections += get(&self.connections);
         totals.later += get(&self.later);

@@ -4,10 +4,12 @@ use std::net::IpAddr;
 
 use model::RecordType;
 
+use crate::asker::{Asker, counted};
 use crate::config::UDP_MESSAGE;
 use crate::forward::Policy;
+use crate::guard::{Guards, Kind, Now, OPEN};
 use crate::later::{Task, Work};
-use crate::ready::Index;
+use crate::ready::{Index, Ready};
 use crate::respond::{self, Sent, UDP};
 use crate::served::Served;
 use crate::transfer::{self, Access, Signer, Transfer};
@@ -39,16 +41,21 @@ pub struct Context<'a> {
     pub zones: &'a ZoneSet,
     /// What is ready of them.
     pub ready: &'a Index,
+    /// Who gets what of them.
+    pub guards: &'a Guards,
     /// Whose questions are forwarded where zones cannot answer them; `None`: nobody's.
     pub forward: Option<&'a Policy>,
     /// Who may have more than answers.
     pub access: &'a Access,
+    /// The time.
+    pub now: Now,
 }
 
 impl<'a> Context<'a> {
-    /// These zones, for everybody, and nothing beside.
+    /// These zones, for everybody, now, and nothing beside.
     pub fn open(served: &'a Served) -> Self {
-        Self { zones: served.zones(), ready: served.ready(), forward: None, access: Access::nobody() }
+        let (zones, ready) = (served.zones(), served.ready());
+        Self { zones, ready, guards: &OPEN, forward: None, access: Access::nobody(), now: Now::read() }
     }
 }
 
@@ -63,61 +70,89 @@ pub enum Done {
     Transfer(Box<Transfer>),
     /// It is answered later, once this is done; nothing was written.
     Later(Task),
+    /// Nothing is sent: its network has had as much as it may.
+    Limited,
+    /// Likewise, and this was written, which says to come over TCP.
+    Slipped(Sent),
 }
 
 /// Answers one message: the answer goes to the end of `out`. The order of records is drawn from `seed`.
 pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64, out: &mut Vec<u8>) -> Done {
     if transfer::is_update(message) {
-        return transfer::update(context, message, client, out);
+        return transfer::update(context, message, client, seed, out);
     }
     let start = out.len();
     let query = match decode(message) {
         Ok(query) => query,
         Err(Refused::Silent) => return Done::Dropped,
-        Err(Refused::Told(refusal)) => return Done::Answered(respond::refuse(&refusal, out)),
+        Err(Refused::Told(refusal)) => {
+            return Asker::of(context, client, &refusal.options, seed).refuse(&refusal, out);
+        }
+        Err(Refused::Unasked(refusal)) => {
+            return Asker::of(context, client, &refusal.options, seed).tell_cookie(refusal, out);
+        }
     };
-    let mut signer = match transfer::signer(context.access, &query, message, out) {
+    let asker = Asker::of(context, client, &query.options, seed);
+    if let Some(stop) = asker.stop() {
+        return asker.turn_away(&query, stop, out);
+    }
+    let mut signer = match transfer::signer(context.access, &query, message, asker.told(), out) {
         Ok(signer) => signer,
         Err(refused) => return Done::Answered(refused),
     };
+    let asker = asker.signed(signer.is_some());
     let done = if let Some(code) = unanswerable(&query) {
-        Done::Answered(respond::refuse(&query.refused(code), out))
+        asker.refuse(&query.refused(code), out)
     } else if matches!(query.record_type, RecordType::AXFR | RecordType::IXFR) {
-        transfer::begin(context, &query, message, client, &mut signer, out)
+        transfer::begin(&query, message, client, (&asker, &mut signer), out)
     } else {
         let limit = limit(&query, client.over).saturating_sub(signer.as_ref().map_or(0, Signer::room));
-        let ready = context.ready.get(query.name, query.record_type);
-        match ready.and_then(|ready| respond::ready(&query, ready, limit, seed, out)) {
-            Some(sent) => Done::Answered(sent),
-            None => from_zones(context, &query, message, client, (limit, seed), out),
+        let ready =
+            asker.ready(&query).filter(|ready| respond::length(&query, *ready, asker.told()) <= limit);
+        match ready {
+            Some(ready) => from_ready(&query, ready, &asker, seed, out),
+            None => from_zones(&query, message, client, (&asker, limit, seed), out),
         }
     };
     if context.forward.is_some_and(|forward| forward.allows(client.address)) {
         respond::offer_recursion(out, start);
     }
-    if let (Done::Answered(_), Some(signer)) = (&done, &mut signer) {
+    if let (Done::Answered(_) | Done::Slipped(_), Some(signer)) = (&done, &mut signer) {
         signer.sign(out, start, transfer::now());
     }
     done
 }
 
+/// What is ready is copied.
+fn from_ready(query: &Query<'_>, ready: Ready<'_>, asker: &Asker<'_>, seed: u64, out: &mut Vec<u8>) -> Done {
+    let (kind, name) = match ready {
+        Ready::Body(_) | Ready::NoData(_) => (Kind::Data, query.name),
+        Ready::NoName(soa) => (Kind::NoName, soa.apex_of(query.name)),
+    };
+    asker.send(kind, name, &query.refused(Code::NoError), out, |told, out| {
+        respond::ready(query, ready, told, seed, out)
+    })
+}
+
 /// What is not ready is asked of the zones; what they do not know, of others.
 fn from_zones(
-    context: &Context<'_>,
     query: &Query<'_>,
     message: &[u8],
     client: &Client,
-    (limit, seed): (usize, u64),
+    (asker, limit, seed): (&Asker<'_>, usize, u64),
     out: &mut Vec<u8>,
 ) -> Done {
-    let question = query.question();
+    let (context, question) = (asker.context, query.question());
     let answer = zone::answer(context.zones, &question);
-    if let Some(forward) = context.forward.filter(|_| message.len() <= UDP_MESSAGE)
+    if let Some(forward) = context.forward.filter(|_| message.len() <= UDP_MESSAGE && !query.signed)
         && forward.takes(context.zones, query, client.address, (&question, &answer))
     {
         return Done::Later(Task::new(Work::Forward, message));
     }
-    Done::Answered(respond::respond(query, &answer, limit, seed, out))
+    let (kind, name) = counted(query, &answer);
+    asker.send(kind, name, &query.refused(Code::NoError), out, |told, out| {
+        respond::respond(query, &answer, told, limit, seed, out)
+    })
 }
 
 /// Why no zone is asked.

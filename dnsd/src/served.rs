@@ -19,7 +19,9 @@ impl Served {
     /// These zones; what is ready is made anew where they differ.
     #[must_use]
     pub fn next(&self, zones: ZoneSet) -> Self {
-        Self { ready: self.ready.follow(&self.zones, &zones), zones }
+        // How old they are is looked at beside.
+        let young = if zones.too_old() > 0 { &zones.clone().with_too_old([]) } else { &zones };
+        Self { ready: self.ready.follow(&self.zones, young), zones }
     }
 
     /// The zones.

@@ -1,6 +1,8 @@
 //! A node's word about itself.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::endpoint::Address;
 use crate::fact::FactKey;
@@ -16,9 +18,54 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// What a node's proxy says of itself. Kept beside the facts; never moves the revision.
+/// A node's whole word about itself. Kept beside the facts; never moves the revision.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
+    /// What its proxy says; `None`: it runs none.
+    pub proxy: Option<Arc<ProxyReport>>,
+    /// The revision its DNS answers at; `None`: it runs none.
+    pub dns: Option<Revision>,
+    /// Where it speaks HTTP to the world.
+    pub addresses: Vec<IpAddr>,
+    /// True once it takes its leave: nobody waits for it any more.
+    pub draining: bool,
+}
+
+impl Report {
+    /// The revision that is served at this door; `None`: it has no such door.
+    pub fn serving(&self, door: Door) -> Option<Revision> {
+        match door {
+            Door::Proxy => self.proxy.as_ref().map(|proxy| proxy.serving),
+            Door::Dns => self.dns,
+        }
+    }
+}
+
+/// Where a node answers: each door serves a revision of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Door {
+    /// HTTP.
+    Proxy,
+    /// DNS.
+    Dns,
+}
+
+impl Door {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Proxy, Self::Dns];
+
+    /// `proxy` or `dns`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::Dns => "dns",
+        }
+    }
+}
+
+/// What a node's proxy says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProxyReport {
     /// The revision of the table that new requests are routed by.
     pub serving: Revision,
     /// Requests in flight.

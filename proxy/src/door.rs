@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use model::{Address, Alarm, DeadMarks, HealthReport, Report, Snapshot};
+use model::{Address, Alarm, DeadMarks, HealthReport, ProxyReport, Snapshot};
 use tokio::sync::{mpsc, watch};
 
 use crate::accept::descriptors::Descriptors;
@@ -172,7 +172,7 @@ impl Bound {
         let known = AtomicBool::new(*inputs.known.borrow());
         let snapshot = Arc::clone(&inputs.snapshots.borrow());
         let table = Arc::new(ArcSwap::from_pointee(RouteTable::from_snapshot(snapshot, &states)));
-        let (report, reports) = watch::channel(Arc::new(Report::default()));
+        let (report, reports) = watch::channel(Arc::new(ProxyReport::default()));
         let (doors, given): (Vec<_>, Vec<_>) = self.threads.iter().map(|_| mpsc::channel(MAX_MOVED)).unzip();
         let shared = Arc::new(Shared {
             table,
@@ -251,7 +251,7 @@ fn watch_memory(shared: &Shared, alarm: &Alarm) {
 pub struct Proxy {
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
-    reports: watch::Receiver<Arc<Report>>,
+    reports: watch::Receiver<Arc<ProxyReport>>,
     writer: Writer,
     drain: Arc<watch::Sender<bool>>,
     /// Closes when the last thread has ended. Locked by [`Proxy::drain`] alone.
@@ -268,7 +268,7 @@ impl Proxy {
     }
 
     /// What it says of itself, anew whenever it serves another revision, and once a second.
-    pub fn reports(&self) -> watch::Receiver<Arc<Report>> {
+    pub fn reports(&self) -> watch::Receiver<Arc<ProxyReport>> {
         self.reports.clone()
     }
 

@@ -85,7 +85,10 @@ async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Res
     assert_ne!(host, "panic.test", "as the test wants it");
     let port = client.head.port();
     let known = worker.shared.known.load(Ordering::Acquire);
-    let found = worker.with_table(|table| table.find_at(host, port, path).cloned());
+    let found = worker.with_table(|table| {
+        visit.looks_in(table);
+        table.find_at(host, port, path).cloned()
+    });
     let route = found.ok_or_else(|| no_route(known))?;
     visit.goes_by(&route);
     let most = worker.settings().config.client.body_bytes.unwrap_or(u64::MAX);

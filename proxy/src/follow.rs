@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use model::{DeadMarks, Report, Revision, Snapshot};
+use model::{DeadMarks, ProxyReport, Revision, Snapshot};
 use tokio::sync::watch;
 
 use crate::clock::now_ms;
@@ -42,7 +42,7 @@ pub(crate) struct Follower {
 }
 
 /// Follows the registry until it is closed and nobody listens to our reports.
-pub(crate) async fn follow(mut follower: Follower, report: watch::Sender<Arc<Report>>) {
+pub(crate) async fn follow(mut follower: Follower, report: watch::Sender<Arc<ProxyReport>>) {
     let (mut registry_open, mut known_open) = (true, true);
     follower.snapshots.mark_changed();
     follower.marks.mark_changed();
@@ -123,9 +123,9 @@ impl Follower {
         }
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> ProxyReport {
         let table = self.shared.table.load();
-        Report {
+        ProxyReport {
             serving: table.revision(),
             in_flight: self.metrics.totals().in_flight(),
             dead: self.shared.states.dead(&table, now_ms()),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use model::Address;
+use model::{Address, Revision};
 
 use crate::accept::client::Client;
 use crate::clock::millis;
@@ -11,7 +11,7 @@ use crate::log::{End, Entry, Request};
 use crate::metrics::Limit;
 use crate::middleware::{DebugFields, Debugged, debug_wanted};
 use crate::respond::{LocalReply, ReplyTo, write_reply};
-use crate::route::Route;
+use crate::route::{Route, RouteTable};
 use crate::upstream::pump::Pump;
 use crate::worker::Worker;
 
@@ -34,6 +34,8 @@ pub(crate) struct Visit {
     /// An answer's head is on its way to the client, or one of our own.
     begun: bool,
     debug: bool,
+    /// Of the table it was looked up in, where somebody wants to know.
+    revision: Option<Revision>,
 }
 
 impl Visit {
@@ -54,7 +56,7 @@ impl Visit {
         if client.peer.is_trusted() {
             entry.client(client.real_ip());
         }
-        Self { entry, rest: None, begun: false, debug }
+        Self { entry, rest: None, begun: false, debug, revision: None }
     }
 
     /// Something came that is not understood.
@@ -62,7 +64,14 @@ impl Visit {
         let mut entry = worker.log.open(&client.peer);
         entry.malformed(client.octets());
         entry.received(client.octets().len() as u64);
-        Self { entry, rest: Some(Rest::Unclear), begun: false, debug: false }
+        Self { entry, rest: Some(Rest::Unclear), begun: false, debug: false, revision: None }
+    }
+
+    /// It is looked up in this table.
+    pub(crate) fn looks_in(&mut self, table: &RouteTable) {
+        if self.debug {
+            self.revision = Some(table.revision());
+        }
     }
 
     /// The route was found.
@@ -106,6 +115,7 @@ impl Visit {
             index,
             backend: route.frontend().backend.name.as_str(),
             host: client.head.host(),
+            revision: self.revision.unwrap_or_default(),
             total: self.entry.elapsed(),
             upstream: self.entry.attempt_elapsed(),
         }))
@@ -149,6 +159,7 @@ impl Visit {
             close,
             head_request: client.head.method() == Method::Head,
             debug: self.debug,
+            revision: self.revision,
             unix_seconds: unix_seconds(),
         };
         let mut octets = worker.take_scratch();

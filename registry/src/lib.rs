@@ -1,11 +1,12 @@
 //! The registry: where facts are kept, and how every change of them reaches the house.
 //!
-//! In: writes ([`Write`]), changes that a store announces, health reports. Out: one [`model::Snapshot`] after the other, dead marks,
-//! history. Never here: a data path that waits for us; DNS or container crates; a panic on anything a store returned.
+//! In: writes ([`Write`]), changes that a store announces, health reports, this node's report. Out: one [`model::Snapshot`] after the
+//! other, dead marks, all nodes' reports, history. Never here: a data path that waits for us; DNS or container crates; a panic on anything a store returned.
 //!
 //! ```text
 //! driver (embedded | memory | redis) ── events ──► watcher ── fold ──► watch<Arc<Snapshot>> ──► proxy, admin
 //!      ▲                                              └──────────────► watch<Arc<DeadMarks>> ──► proxy
+//!      ├── what other nodes say ── nodes ─► watch<Arc<Nodes>> ──► admin
 //!      └───────────── publish (compare-and-set) ◄── admin        last known good on disk
 //! ```
 
@@ -22,6 +23,7 @@ pub mod format;
 mod history;
 mod hold;
 pub mod import;
+mod nodes;
 mod open;
 mod past;
 mod plan;
@@ -34,6 +36,7 @@ mod write;
 pub use backup::{Backup, BackupError};
 pub use history::{HistoryQuery, ReadError};
 pub use hold::{LARGE_TABLE, SUDDEN_LOSS_PERCENT};
+pub use nodes::MAX_NODES;
 pub use open::{OpenError, open};
 pub use past::{PastError, Touched, Was};
 pub use plan::{Plan, Step};
@@ -47,6 +50,10 @@ pub use write::{Edit, Expected, PublishError, Published, Write};
 pub struct Config {
     /// Who we are, in histories and reports.
     pub node: NodeId,
+    /// How long this node's word about itself holds, where other nodes hear it: one that says nothing for longer is lost.
+    pub lease: Duration,
+    /// How long a node that is lost is still named, of [`MAX_NODES`] at most; one that took its leave is not.
+    pub lost: Duration,
     /// Where the last known good snapshot of a remote store is kept; `None`: nowhere. Written at most once a second.
     pub cache_file: Option<PathBuf>,
     /// How many changes the history keeps.
@@ -78,6 +85,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             node: NodeId("portico".into()),
+            lease: Duration::from_secs(15),
+            lost: Duration::from_secs(3600),
             cache_file: None,
             history: 10_000,
             timeout: Duration::from_secs(2),

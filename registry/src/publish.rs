@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use model::{ChangeRecord, DeadMarks, Fact, FactKey, HealthReport, MAX_ENDPOINTS, Report, Snapshot, Watched};
+use model::{
+    ChangeRecord, DeadMarks, Fact, FactKey, HealthReport, MAX_ENDPOINTS, Nodes, Report, Snapshot, Watched,
+};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -14,6 +16,7 @@ use crate::driver::{Driver, EVENT_QUEUE, Event, Feed, HEALTH_QUEUE};
 use crate::fold::Fold;
 use crate::format::native;
 use crate::hold::Patience;
+use crate::nodes::Roll;
 use crate::watcher::Watcher;
 use crate::{
     Accepted, Backup, BackupError, Config, Edit, HistoryQuery, Link, PublishError, Published, ReadError,
@@ -42,6 +45,7 @@ struct Inner {
     accepts: mpsc::Sender<oneshot::Sender<Option<Accepted>>>,
     health: mpsc::Sender<HealthReport>,
     report: watch::Sender<Arc<Report>>,
+    nodes: watch::Receiver<Arc<Nodes>>,
     stop: watch::Sender<bool>,
     /// True once the end was asked for: that the store is let go of is no loss.
     closing: Arc<AtomicBool>,
@@ -86,12 +90,14 @@ impl Registry {
         let (health, from_proxies) = mpsc::channel(HEALTH_QUEUE);
         let (report, reports) = watch::channel(Arc::new(Report::default()));
         let (stop, stopped) = watch::channel(false);
+        let (roll, to_heard, nodes) = Roll::new(config, driver.is_remote(), reports.clone());
 
         let feed = Feed {
             events: events.clone(),
             snapshots: snapshots.clone(),
             health: from_proxies,
             report: reports,
+            nodes: to_heard,
         };
         let closing = Arc::<AtomicBool>::default();
         let watcher = Watcher {
@@ -107,11 +113,11 @@ impl Registry {
         let (driving, following) = (Arc::clone(&driver).run(feed), watcher.run(stopped.clone()));
         tasks.spawn(watched(config.alarm.watch("the registry's driver"), driving));
         tasks.spawn(watched(config.alarm.watch("the registry's watcher"), following));
+        tasks.spawn(roll.follow());
         if let Some(cache) = cache {
             tasks.spawn(cache.follow(snapshots.clone(), state.clone(), stopped));
         }
-        let (timeout, max_value) = (config.timeout, config.max_value);
-        let tasks = Mutex::new(tasks);
+        let (timeout, max_value, tasks) = (config.timeout, config.max_value, Mutex::new(tasks));
         let inner = Inner {
             driver,
             snapshots,
@@ -121,6 +127,7 @@ impl Registry {
             accepts,
             health,
             report,
+            nodes,
             stop,
             closing,
             tasks,
@@ -210,7 +217,7 @@ impl Registry {
         self.inner.health.clone()
     }
 
-    /// What this node says of itself, kept in the store where it has a place for it.
+    /// What this node says of itself, kept in the store where it has a place for it; see [`Registry::nodes`].
     pub fn report(&self, mut report: watch::Receiver<Arc<Report>>) {
         let inner = Arc::downgrade(&self.inner);
         tokio::spawn(async move {
@@ -224,6 +231,12 @@ impl Registry {
                 }
             }
         });
+    }
+
+    /// All nodes that share this registry, each with its last report: those that are lost for a time, those that took their leave not.
+    /// Of a store of this process' own, this node alone.
+    pub fn nodes(&self) -> watch::Receiver<Arc<Nodes>> {
+        self.inner.nodes.clone()
     }
 
     /// Lets go of the store and ends all that runs for it; other handles' writes answer `Unavailable` from then on.

@@ -8,6 +8,7 @@
 //! ```
 
 mod assignment;
+mod dns;
 mod environment;
 mod file;
 mod hipache;

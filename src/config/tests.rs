@@ -46,6 +46,17 @@ fn the_example_names_every_setting_with_its_default() {
 }
 
 #[test]
+fn the_internet_facing_example_is_understood_and_guarded() {
+    let text = std::fs::read_to_string(shipped("internet.toml")).unwrap();
+
+    let settings = load(&text).unwrap().settings;
+
+    let dns = &settings.dns;
+    assert!(dns.rate_limit > 0 && dns.cookies == dnsd::config::CookieUse::On && !dns.deny.is_empty());
+    assert!(settings.admin.listen.is_some_and(|address| address.ip().is_loopback()));
+}
+
+#[test]
 fn the_example_explains_every_key_of_a_listener() {
     let text = std::fs::read_to_string(shipped("example.toml")).unwrap();
     let lines = text.lines().filter_map(|line| line.strip_prefix("#   ")).collect::<Vec<_>>().join("\n");

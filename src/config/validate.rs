@@ -42,6 +42,10 @@ pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {
         let folder = folder.display();
         wrong("upstream.unix", format!("has {folder}, but folders begin with `/` and have no `..`"));
     }
+    let most = dnsd::config::NSID;
+    if settings.dns.nsid.as_ref().is_some_and(|nsid| nsid.len() > most) {
+        wrong("dns.nsid", format!("is longer than {most} octets: an answer may have no room for it"));
+    }
     if let Err(error) = registry_url(loaded) {
         wrong("registry.url", format!("cannot be used: {error}"));
     }
@@ -53,6 +57,9 @@ pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {
         let message =
             format!("is {address}, which others can reach: set admin.token (PORTICO_ADMIN_TOKEN) too");
         wrong("admin.listen", message);
+    }
+    if let Err(error) = dnsd::zone::reverse::ranges(&settings.dns.reverse, settings.dns.zone.as_ref()) {
+        wrong("dns.reverse", error.to_string());
     }
     for setting in super::SETTINGS {
         let zero = setting.get(settings) == super::Value::Text("0s".into());

@@ -89,7 +89,7 @@ pub(crate) trait Form: Sized {
     fn read(value: &Value) -> Result<Self, String>;
 }
 
-fn text<'v>(value: &'v Value, example: &str) -> Result<&'v str, String> {
+pub(super) fn text<'v>(value: &'v Value, example: &str) -> Result<&'v str, String> {
     match value {
         Value::Text(text) => Ok(text.trim()),
         other => Err(format!("is {other}, but must be a text such as {example:?}")),
@@ -266,61 +266,6 @@ impl Form for std::net::IpAddr {
     }
 }
 
-impl Form for dnsd::ZoneFile {
-    fn show(&self) -> Value {
-        Value::Text(self.to_string())
-    }
-
-    fn read(value: &Value) -> Result<Self, String> {
-        let text = text(value, "example.com=/etc/portico/example.com.zone")?;
-        Self::parse(text).map_err(|wrong| format!("is {text:?}, but {wrong}"))
-    }
-}
-
-impl Form for dnsd::forward::Upstream {
-    fn show(&self) -> Value {
-        Value::Text(self.to_string())
-    }
-
-    fn read(value: &Value) -> Result<Self, String> {
-        let text = text(value, "192.0.2.53")?;
-        text.parse().map_err(|wrong| format!("is {text:?}, but {wrong}"))
-    }
-}
-
-impl Form for dnsd::transfer::Allowed {
-    fn show(&self) -> Value {
-        Value::Text(self.to_string())
-    }
-
-    fn read(value: &Value) -> Result<Self, String> {
-        let text = text(value, "10.0.0.0/8 key:NAME")?;
-        Self::parse(text).map_err(|wrong| format!("is {text:?}, but {wrong}"))
-    }
-}
-
-impl Form for dnsd::transfer::Secondary {
-    fn show(&self) -> Value {
-        Value::Text(self.to_string())
-    }
-
-    fn read(value: &Value) -> Result<Self, String> {
-        let text = text(value, "10.0.0.2 key:NAME")?;
-        Self::parse(text).map_err(|wrong| format!("is {text:?}, but {wrong}"))
-    }
-}
-
-impl Form for dnsd::transfer::MayUpdate {
-    fn show(&self) -> Value {
-        Value::Text(self.to_string())
-    }
-
-    fn read(value: &Value) -> Result<Self, String> {
-        let text = text(value, "example.com=key:NAME")?;
-        Self::parse(text).map_err(|wrong| format!("is {text:?}, but {wrong}"))
-    }
-}
-
 /// What is written as `"off"` when it is not there.
 macro_rules! or_off {
     ($($inner:ty),*) => {$(
@@ -339,7 +284,7 @@ macro_rules! or_off {
     )*};
 }
 
-or_off!(SocketAddr, PathBuf, LogTarget);
+or_off!(SocketAddr, PathBuf, LogTarget, Duration);
 
 impl Form for LogTarget {
     fn show(&self) -> Value {

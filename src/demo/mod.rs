@@ -7,10 +7,12 @@ mod guide;
 mod origin;
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU16;
 use std::path::Path;
 use std::process::ExitCode;
 
-use model::{Address, Backend, BackendName, Endpoint, Fact, Frontend, HostPattern, PathPrefix, Weight};
+use model::{Address, Addresses, Backend, BackendName, Endpoint, Fact, Frontend, HostPattern, Instance};
+use model::{InstanceName, PathPrefix, Port, PortName, Ports, Protocol, Service, ServiceName, Weight};
 use registry::{Edit, Expected, Write};
 
 use crate::compose;
@@ -27,6 +29,8 @@ const FRONTENDS: [(&str, &str, &str, &[usize]); 3] = [
 ];
 /// The names that the origins answer with.
 const ORIGINS: [&str; 2] = ["origin-one", "origin-two"];
+/// The service that the origins are instances of, the instances' names, and the service's port.
+const SERVICE: (&str, [&str; 2], &str) = ("web", ["one", "two"], "http");
 
 /// Runs the demo until a signal ends it.
 pub(crate) fn run() -> Result<ExitCode, Failure> {
@@ -34,13 +38,13 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         .prefix("portico-demo-")
         .tempdir()
         .map_err(|error| Failure::System { what: "cannot make a temporary folder", error })?;
-    let usual = settings(folder.path(), [preferred(8080), preferred(8081)])?;
+    let usual = settings(folder.path(), [8080, 8053, 8081].map(preferred))?;
     let _log = logging::start(&usual.settings.log);
     run::raise_file_limit();
     let (bound, loaded) = match compose::bind(&usual, compose::Parts::ALL) {
         // Somebody was quicker, another demo perhaps.
         Err(Failure::Listen { .. }) => {
-            let free = settings(folder.path(), [loopback(0), loopback(0)])?;
+            let free = settings(folder.path(), [loopback(0); 3])?;
             (compose::bind(&free, compose::Parts::ALL)?, free)
         }
         bound => (bound?, usual),
@@ -78,11 +82,11 @@ fn flag(key: &'static str, value: &str) -> Assignment {
 }
 
 /// The demo's settings: nothing from files or variables, so that it is the same everywhere.
-fn settings(folder: &Path, [http, admin]: [SocketAddr; 2]) -> Result<Loaded, Failure> {
+fn settings(folder: &Path, [http, dns, admin]: [SocketAddr; 3]) -> Result<Loaded, Failure> {
     let flags = vec![
         flag("data", &folder.display().to_string()),
         flag("http.listen", &http.to_string()),
-        flag("dns.listen", "off"),
+        flag("dns.listen", &dns.to_string()),
         flag("admin.listen", &admin.to_string()),
         flag("access_log.path", &folder.join("access.log").display().to_string()),
         flag("log.level", "warn"),
@@ -100,14 +104,41 @@ fn preferred(port: u16) -> SocketAddr {
     if TcpListener::bind(loopback(port)).is_ok() { loopback(port) } else { loopback(0) }
 }
 
-/// The frontends of the demo, as one write.
+/// The frontends, the service and the instances of the demo, as one write.
 fn edits(origins: &[SocketAddr]) -> Result<Vec<Edit>, Failure> {
-    let invalid =
-        |error: &dyn std::fmt::Display| Failure::Registry(format!("the demo's own frontend: {error}"));
-    let mut edits = Vec::new();
+    let facts = frontends(origins)?.into_iter().map(Fact::Frontend).chain(service(origins)?);
+    Ok(facts.map(|fact| Edit { key: fact.key(), fact: Some(fact), expected: Expected::Any }).collect())
+}
+
+fn invalid(error: &dyn std::fmt::Display) -> Failure {
+    Failure::Registry(format!("the demo's own facts: {error}"))
+}
+
+/// The origins as instances of a service, and the service.
+fn service(origins: &[SocketAddr]) -> Result<Vec<Fact>, Failure> {
+    let (service, instances, port) = SERVICE;
+    let service = ServiceName::parse(service).map_err(|error| invalid(&error))?;
+    let name = PortName::parse(port).map_err(|error| invalid(&error))?;
+    let of = |origin: &SocketAddr| NonZeroU16::new(origin.port()).ok_or_else(|| invalid(&"no port"));
+    let first = of(origins.first().ok_or_else(|| invalid(&"no origin"))?)?;
+    let ports = Ports::new(vec![Port { name: name.clone(), port: first, protocol: Protocol::Tcp }]);
+    let ports = ports.map_err(|error| invalid(&error))?;
+    let mut facts = vec![Fact::Service(Box::new(Service { ports, ..Service::new(service.clone()) }))];
+    for (instance, origin) in instances.iter().zip(origins) {
+        let instance = InstanceName::parse(instance).map_err(|error| invalid(&error))?;
+        let addresses = Addresses::new([origin.ip()]).map_err(|error| invalid(&error))?;
+        let ports = [(name.clone(), of(origin)?)].into();
+        let instance = Instance { ports, ..Instance::new(service.clone(), instance, addresses) };
+        facts.push(Fact::Instance(Box::new(instance)));
+    }
+    Ok(facts)
+}
+
+fn frontends(origins: &[SocketAddr]) -> Result<Vec<Frontend>, Failure> {
+    let mut frontends = Vec::new();
     for (host, path, backend, of) in FRONTENDS {
         let endpoints = of.iter().filter_map(|index| origins.get(*index));
-        let frontend = Frontend {
+        frontends.push(Frontend {
             host: HostPattern::parse(host).map_err(|error| invalid(&error))?,
             path: PathPrefix::parse(path).map_err(|error| invalid(&error))?,
             backend: Backend {
@@ -118,14 +149,9 @@ fn edits(origins: &[SocketAddr]) -> Result<Vec<Edit>, Failure> {
                 rejected: model::Rare::default(),
             },
             policy: model::Rare::default(),
-        };
-        edits.push(Edit {
-            key: frontend.key(),
-            fact: Some(Fact::Frontend(frontend)),
-            expected: Expected::Any,
         });
     }
-    Ok(edits)
+    Ok(frontends)
 }
 
 #[cfg(test)]
@@ -133,9 +159,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_frontends_of_the_demo_are_valid() {
+    fn the_facts_of_the_demo_are_valid() {
         let origins = ["127.0.0.1:1", "127.0.0.1:2"].map(|text| text.parse().unwrap());
-        assert_eq!(edits(&origins).unwrap().len(), FRONTENDS.len());
+        assert_eq!(edits(&origins).unwrap().len(), FRONTENDS.len() + 3);
     }
 
     #[test]

@@ -18,6 +18,12 @@ fn each_command_that_the_demo_prints_works_as_printed_and_ctrl_c_ends_it_cleanly
             assert!(said.contains("origin-two answers GET /api/users for www.demo.localhost"), "{said}");
         }
     }
+    let after = text.split(" rm web/one ").nth(1).unwrap();
+    let srv =
+        after.lines().filter_map(|line| line.strip_prefix("  ")).find(|line| line.contains("SRV")).unwrap();
+    let srv = Command::new("sh").args(["-c", srv]).output().unwrap();
+    let srv = String::from_utf8_lossy(&srv.stdout);
+    assert!(srv.contains("two.web.svc.internal.") && !srv.contains("one.web"), "the instance is gone: {srv}");
     let folder = text.split("Everything else is in ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     assert!(std::path::Path::new(&folder).is_dir());
     demo.signal("INT");

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::world::{World, eventually, get};
+use crate::world::{Portico, World, eventually, get};
 
 #[test]
 fn the_commands_of_the_redis_document_work_as_printed() {
@@ -58,4 +58,48 @@ fn what_the_redis_document_names_is_there_after_a_write() {
     }
     eventually("the node says how it stands", || !redis.command(&["KEYS", "app-portico:node:*"]).is_empty());
     assert!(redis.command(&["KEYS", "*"]).lines().all(|key| key.starts_with("app-")));
+}
+
+/// The lines of the README's blocks of commands between two headings.
+fn commands_of_readme(from: &str, to: &str) -> String {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let section = text.split_once(from).unwrap().1.split_once(to).unwrap().0;
+    section.split("```sh\n").skip(1).map(|block| block.split_once("```").unwrap().0).collect()
+}
+
+#[test]
+fn the_commands_of_the_quick_start_for_dns_work_as_printed() {
+    let world = World::new();
+    let commands = commands_of_readme("## Quick start, DNS\n", "\n## ");
+    let (before, after) = commands.split_once("portico run ").unwrap();
+    let (run, after) = after.split_once('\n').unwrap();
+    let sh = |text: &str, portico: Option<&Portico>| {
+        let mut sh = Command::new("sh");
+        sh.args(["-e", "-c", text]).current_dir(world.path("."));
+        if let Some(portico) = portico {
+            sh.env("PORTICO_SERVER", format!("http://{}", portico.admin()));
+        }
+        let done = sh.output().unwrap();
+        assert!(done.status.success(), "{text}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    sh(before, None);
+    let file = run.split_whitespace().skip_while(|word| *word != "--zone-file").nth(1).unwrap();
+    let file = file.replace("example.zone", &world.path("example.zone").display().to_string());
+
+    let portico = world.portico(&["--zone-file", &file, "--dns", "127.0.0.1:0"]);
+    let after = after.replace("-p 8053", &format!("-p {}", portico.dns().port()));
+    let after = after.replace("sleep 1\n", "");
+    let said = sh(
+        &after.replace("portico record", &format!("{} record", env!("CARGO_BIN_EXE_portico"))),
+        Some(&portico),
+    );
+
+    let answers = said.lines().filter(|line| line.contains("\tIN\t") && !line.starts_with(';'));
+    let answers: Vec<&str> = answers.collect();
+    assert!(
+        answers.iter().any(|line| line.starts_with("www.example.com.") && line.ends_with("192.0.2.7")),
+        "{said}"
+    );
+    assert!(answers.iter().any(|line| line.starts_with("example.net.") && line.contains("SOA")), "{said}");
 }

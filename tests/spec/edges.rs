@@ -23,6 +23,7 @@ fn forwarded_headers_and_debug_are_believed_of_trusted_peers_only() {
         let reply = send(portico.http(), request).unwrap();
 
         assert_eq!(reply.header("x-debug-backend-id"), debugged, "{trusted}");
+        assert_eq!(reply.header("portico-revision"), debugged.map(|_| "1"), "{trusted}");
         let head = origin.heads().pop().unwrap().to_ascii_lowercase();
         assert!(head.contains(&format!("\r\nx-real-ip: {seen}\r\n")), "{trusted}: {head}");
         assert!(!head.contains("6.6.6.6"), "{trusted}: {head}");

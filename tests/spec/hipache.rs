@@ -103,7 +103,7 @@ fn root_becomes_the_user_of_the_configuration_once_it_listens() {
     eventually("the log is opened anew", || portico.log().contains("the access log is opened anew"));
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|myself| myself.uid() == 0)
 }

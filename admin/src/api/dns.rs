@@ -128,7 +128,7 @@ fn code(outcome: Outcome) -> &'static str {
         Outcome::NoName => "NXDOMAIN",
         Outcome::TooLong => "YXDOMAIN",
         Outcome::NotOurs => "REFUSED",
-        Outcome::NotYet => "SERVFAIL",
+        Outcome::NotYet | Outcome::TooOld => "SERVFAIL",
     }
 }
 
@@ -145,6 +145,7 @@ fn outcome(outcome: Outcome, is_answered: bool, records: &[DnsRecord]) -> String
         (Outcome::NoName, _) => format!("{code}, no such name{aliases}"),
         (Outcome::TooLong, _) => format!("{code}, a DNAME makes a name of it that is too long"),
         (Outcome::NotOurs, _) => format!("{code}, no zone of ours holds the name"),
+        (Outcome::TooOld, _) => format!("{code}, what is known of its zone is too old to be told"),
         (Outcome::NotYet, _) => format!("{code}, the registry is not known yet"),
     }
 }
@@ -153,6 +154,7 @@ fn zone(view: ZoneView) -> DnsZone {
     let ZoneView { apex, holder, serial, names } = view;
     let (kind, path) = match holder {
         Holder::Registry => ("registry", None),
+        Holder::Reverse => ("reverse", None),
         Holder::Facts => ("facts", None),
         Holder::File(path) => ("file", Some(path.display().to_string())),
     };

@@ -6,6 +6,8 @@
 //! | `/readyz` | GET | 200, or 503 with reasons: whether this node should get traffic (no token) |
 //! | `/metrics` | GET | Prometheus' text format |
 //! | `/v1/status`, `/v1/verify` | GET | how this node stands; what is wrong |
+//! | `/v1/wait?revision=&proxy&dns&timeout=5s` | GET | 200 once every node that lives serves this revision (left out: the present one) at the doors that are named (none: both); 504 names who does not |
+//! | `/v1/events?type=_http._tcp` | GET | changes of facts as they come, or who joins and leaves services of a type, one JSON object a line (`wire::Event`) |
 //! | `/v1/frontends?limit=&after=` | GET | the frontends, by host and path |
 //! | `/v1/frontends/{host}?path=/api` | GET PUT DELETE | one frontend; `path` left out is `/` |
 //! | `/v1/frontends/{host}/endpoints?path=/api` | POST | endpoints that shall be there too |
@@ -27,6 +29,9 @@
 //!
 //! `/v1/verify`, `/v1/apply` and the last five read or write all that there is: they have a place (`operations`) and a time (`operation_timeout`) of their own.
 //!
+//! Every PUT, DELETE and POST takes `wait=5s` in its query: the answer then comes once what it wrote is served everywhere, or after that
+//! time, and says so in `wait`, as `/v1/wait` does. Its status is the write's: what was written and is not everywhere yet was written.
+//!
 //! Host and path are separate because a path prefix holds slashes and percent-encodings of its own, which must not be
 //! mistaken for the API's; `*.example.com` and `[::1]` are fine in the path segment, percent-encoded or not.
 
@@ -35,6 +40,7 @@ mod applying;
 mod conditions;
 mod dns;
 mod endpoints;
+mod events;
 mod explain;
 mod export;
 mod extract;
@@ -48,6 +54,7 @@ mod registry;
 mod same;
 mod status;
 mod verify;
+mod wait;
 mod writing;
 
 use std::sync::Arc;
@@ -71,12 +78,15 @@ pub(crate) use status::registry_status;
 pub(crate) fn router(doors: Doors, config: &Config) -> Router {
     let one = get(frontends::show).put(frontends::put).delete(frontends::delete);
     let named = || get(named::show).put(named::put).delete(named::delete);
+    let app = Arc::new(App::new(doors, config.clone()));
     Router::new()
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .route("/metrics", get(metrics::scrape))
         .route("/v1/status", get(status::status))
         .route("/v1/verify", get(verify::verify))
+        .route("/v1/wait", get(wait::wait))
+        .route("/v1/events", get(events::events))
         .route("/v1/explain", get(explain::explain))
         .route("/v1/dns/explain", get(dns::explain))
         .route("/v1/dns/zones", get(dns::zones))
@@ -103,7 +113,8 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(config.body_bytes))
-        .with_state(Arc::new(App::new(doors, config.clone())))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), wait::after_write))
+        .with_state(app)
 }
 
 /// Whether a request for this path reads or writes all that there is.
@@ -114,6 +125,11 @@ pub(crate) fn is_operation(path: &str) -> bool {
     )
 }
 
+/// Whether a request for this path does nothing but wait.
+pub(crate) fn is_wait(path: &str) -> bool {
+    path == "/v1/wait"
+}
+
 async fn unknown(uri: Uri) -> Problem {
     let detail = format!("nothing is at {}", uri.path());
     if let Some((host, path)) =
@@ -122,7 +138,7 @@ async fn unknown(uri: Uri) -> Problem {
         let remedy = format!("a path prefix goes into the query: /v1/frontends/{host}?path=/{path}");
         return Problem::new(StatusCode::NOT_FOUND, "not-found", detail, &remedy);
     }
-    let remedy = "the API is /v1/frontends, /v1/services, /v1/instances, /v1/hosts, /v1/records, /v1/apply, /v1/status, /v1/verify, /v1/explain, /v1/dns/explain, /v1/dns/zones, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
+    let remedy = "the API is /v1/frontends, /v1/services, /v1/instances, /v1/hosts, /v1/records, /v1/apply, /v1/status, /v1/verify, /v1/wait, /v1/events, /v1/explain, /v1/dns/explain, /v1/dns/zones, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
     Problem::new(StatusCode::NOT_FOUND, "not-found", detail, remedy)
 }
 

@@ -11,12 +11,13 @@ use registry::Link;
 
 use super::json;
 use crate::doors::App;
-use crate::readiness;
 use crate::wire::{HeldView, ProxyStatus, RegistryStatus, Status};
+use crate::{readiness, waiting};
 
 /// `GET /v1/status`
 pub(crate) async fn status(State(app): State<Arc<App>>) -> Response {
     let doors = &app.doors;
+    let nodes = Arc::clone(&doors.registry.nodes().borrow());
     let status = Status {
         version: doors.version.to_owned(),
         node: doors.node.to_string(),
@@ -34,6 +35,8 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Response {
             }
         }),
         listeners: doors.listeners.clone(),
+        nodes: waiting::list(&nodes, Instant::now()),
+        others: waiting::others(nodes.others),
     };
     json(StatusCode::OK, &status)
 }

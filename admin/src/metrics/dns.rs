@@ -20,6 +20,9 @@ pub(super) fn expose(out: &mut Exposition, dns: &Dnsd) {
     out.counter("portico_dns_transfers_total", help, totals.transfers);
     let help = "DNS messages that are not answered: answers themselves, or shorter than a head.";
     out.counter("portico_dns_ignored_total", help, totals.dropped);
+    let help = "DNS answers over UDP above dns.rate_limit, by what was done: not sent, or sent cut (TC).";
+    let limited = [("dropped", totals.limited), ("slipped", totals.slipped)];
+    out.counters("portico_dns_rate_limited_total", help, "action", limited);
     out.counter("portico_dns_unsent_total", "DNS answers that the system did not send.", totals.unsent);
     out.counter("portico_dns_connections_total", "TCP connections to DNS accepted.", totals.connections);
     let limits = Limit::ALL.iter().map(|(_, name)| *name).zip(totals.limits);
@@ -35,6 +38,8 @@ pub(super) fn expose(out: &mut Exposition, dns: &Dnsd) {
         expose_forwarded(out, &forwarded);
     }
     out.gauge("portico_dns_zones", "Zones that are answered from.", served.zones().zones().len() as f64);
+    let help = "Zones whose names are not told any more: the registry is lost for longer than dns.max_age.";
+    out.gauge("portico_dns_zones_too_old", help, served.zones().too_old() as f64);
     let help = "The revision questions are answered at.";
     out.gauge("portico_dns_serving_revision", help, served.zones().revision().number() as f64);
 }

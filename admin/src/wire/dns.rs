@@ -50,7 +50,7 @@ pub struct DnsStep {
 pub struct DnsZone {
     /// Where it begins.
     pub apex: String,
-    /// What it is made of: `registry` (services, instances, hosts), `facts` (record facts alone), `file`.
+    /// What it is made of: `registry` (services, instances, hosts), `reverse` (whose addresses are), `facts` (record facts alone), `file`.
     pub kind: String,
     /// The zone file, where it is one of a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,7 @@
 //! A client ignores fields it does not know, so that a newer listener can answer an older one.
 
 mod dns;
+mod events;
 mod explain;
 mod fact;
 mod frontend;
@@ -11,9 +12,11 @@ mod history;
 mod problem;
 mod status;
 mod verify;
+mod wait;
 mod way_back;
 
 pub use dns::{DnsExplained, DnsFact, DnsLeftOut, DnsRecord, DnsStep, DnsZone, DnsZones};
+pub use events::{Event, Member};
 pub use explain::{Considered, EndpointView, Explained, Match};
 pub use fact::{Apply, FactList, FactView, FactWritten, Listed, Named};
 pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};
@@ -26,4 +29,5 @@ pub use registry::format::native::{
 };
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};
+pub use wait::{Laggard, LostNode, NodeStatus, Others, Reached};
 pub use way_back::{Applied, Diff, Differing, ImportFrom, Kind, Refused, Rollback, Side};

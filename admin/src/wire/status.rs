@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{NodeStatus, Others};
+
 /// `/v1/status`: how this node stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -21,6 +23,12 @@ pub struct Status {
     pub proxy: Option<ProxyStatus>,
     /// Where this node listens.
     pub listeners: Vec<Listener>,
+    /// All nodes that share the registry, this one among them.
+    #[serde(default)]
+    pub nodes: Vec<NodeStatus>,
+    /// Whether other nodes are heard of.
+    #[serde(default)]
+    pub others: Others,
 }
 
 /// `/readyz`: whether this node should get traffic.

@@ -18,7 +18,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
     /// What the proxy, if there is one, says of itself.
-    pub(crate) reports: Option<watch::Receiver<std::sync::Arc<model::Report>>>,
+    pub(crate) reports: Option<watch::Receiver<std::sync::Arc<model::ProxyReport>>>,
     pub(crate) draining: watch::Sender<bool>,
     pub(crate) ended: tokio::task::JoinHandle<std::io::Result<()>>,
     pub(crate) shutdown: Option<oneshot::Sender<()>>,
@@ -81,6 +81,9 @@ impl World {
             draining: drains,
         };
         let reports = doors.proxy.as_ref().map(proxy::Proxy::reports);
+        if let Some(reports) = reports.clone() {
+            doors.registry.report(whole(reports));
+        }
         let (shutdown, asked) = oneshot::channel();
         let ended = tokio::spawn(admin::serve(bound, doors, async move {
             let _ = asked.await;
@@ -123,6 +126,23 @@ impl World {
     pub(crate) async fn get(&self, path: &str) -> Reply {
         self.send(&format!("GET {path}"), &[], "").await
     }
+}
+
+/// A node's whole word where its proxy is all there is.
+fn whole(
+    mut reports: watch::Receiver<std::sync::Arc<model::ProxyReport>>,
+) -> watch::Receiver<std::sync::Arc<model::Report>> {
+    let (tell, told) = watch::channel(std::sync::Arc::default());
+    tokio::spawn(async move {
+        loop {
+            let proxy = Some(std::sync::Arc::clone(&reports.borrow_and_update()));
+            tell.send_replace(std::sync::Arc::new(model::Report { proxy, ..model::Report::default() }));
+            if reports.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    told
 }
 
 /// Reads an answer to the end of the connection.

@@ -12,6 +12,7 @@ use crate::answer::Answer;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::name;
+use crate::wait::{self, WaitArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,6 +68,8 @@ pub struct AddArgs {
     /// Only when the frontend is still at this revision
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
+    #[command(flatten)]
+    wait: WaitArgs,
     // The last ones, because the heading of theirs would go on.
     #[command(flatten)]
     check: CheckArgs,
@@ -105,7 +108,7 @@ pub(crate) fn run(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
         client.write::<Written>(Method::POST, &url, Some(&addition), &conditions)
     };
     let written = written.map_err(|failure| in_our_words(failure, &args.name))?;
-    Answer::new(&written, text(args, &written))
+    wait::answer(&args.wait, client, written.revision, &written, text(args, &written))
 }
 
 fn text(args: &AddArgs, written: &Written) -> String {
@@ -147,7 +150,7 @@ fn timeouts(args: &AddArgs) -> Option<TimeoutsDoc> {
 }
 
 /// A time as configuration files write it, in milliseconds.
-pub(super) fn parse_time(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_time(text: &str) -> Result<u64, String> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let factor = match unit {
         "ms" => Some(1),

@@ -116,6 +116,8 @@ fn in_our_words(failure: Failure, name: &str) -> Failure {
     }
 }
 
+pub(crate) use add::parse_time;
+
 /// One line, safe to print, ended.
 pub(crate) fn line(text: &str) -> String {
     format!("{}\n", printable::line(text))

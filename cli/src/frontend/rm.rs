@@ -9,6 +9,7 @@ use crate::answer::Answer;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::name;
+use crate::wait::{self, WaitArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,6 +26,8 @@ pub struct RmArgs {
     /// Only when the frontend is still at this revision
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// Runs it.
@@ -33,5 +36,6 @@ pub(crate) fn run(args: &RmArgs, client: &Client) -> Result<Answer, Failure> {
     let written: Written = client
         .write(Method::DELETE, &name::url_of(&args.name, ""), None::<&()>, &conditions)
         .map_err(|failure| in_our_words(failure, &args.name))?;
-    Answer::new(&written, line(&format!("{} removed {}", args.name, standing(&written))))
+    let text = line(&format!("{} removed {}", args.name, standing(&written)));
+    wait::answer(&args.wait, client, written.revision, &written, text)
 }

@@ -40,7 +40,7 @@ fn instance(service: &str, instance: &str) -> Change {
 
 fn new_sources() -> Arc<Sources> {
     let config = Config { name_servers: vec![std::net::Ipv4Addr::LOCALHOST.into()], ..Config::default() };
-    Arc::new(sources(&config, &[]))
+    Arc::new(sources(&config, Vec::new(), &[]))
 }
 
 /// Zone files' apexes.
@@ -55,7 +55,7 @@ fn built(snapshot: &Snapshot) -> Derived {
 }
 
 fn zones(derived: &Derived) -> ZoneSet {
-    derived.with(&FileZones::default())
+    derived.with(&FileZones::default(), false)
 }
 
 fn asked(zones: &ZoneSet, of: &str, record_type: RecordType) -> String {

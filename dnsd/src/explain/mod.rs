@@ -9,6 +9,7 @@
 //!                                       └─► meaning of the name ─► facts in it, facts left out
 //! ```
 
+mod addresses;
 mod instances;
 mod meaning;
 mod meant;
@@ -30,6 +31,8 @@ use crate::zone::{self, Answer, Entries, Outcome, Question, Zone, ZoneSet};
 pub enum Holder {
     /// Services, instances and hosts, with record facts beside.
     Registry,
+    /// Whose addresses are, with record facts beside.
+    Reverse,
     /// Record facts alone.
     Facts,
     /// A zone file.
@@ -118,6 +121,7 @@ impl From<'_> {
         let file = self.files.all().iter().find(|(_, read)| read.apex() == apex);
         let holder = match (self.source(apex), file) {
             (Some(Source::Registry(_)), _) => Holder::Registry,
+            (Some(Source::Reverse(_)), _) => Holder::Reverse,
             (Some(Source::Facts(_)) | None, Some((file, _))) => Holder::File(file.path.clone()),
             (Some(Source::Facts(_)) | None, None) => Holder::Facts,
         };

@@ -3,7 +3,7 @@
 use model::{DomainName, RecordSet, RecordType};
 
 use super::meaning::Meaning;
-use super::{Explanation, From, Step, instances, meant, records};
+use super::{Explanation, From, Step, addresses, instances, meant, records};
 use crate::zone::sources::Source;
 use crate::zone::{Answer, Found, Key, MAX_ALIASES, Node, Outcome, Question, Zone, find};
 
@@ -27,9 +27,12 @@ pub(super) fn tell(from: From<'_>, question: &Question, answer: &Answer<'_>, int
         let source = from.source(zone.apex());
         let meaning = match source {
             Some(Source::Registry(derivation)) => Meaning::of(derivation, &owner),
-            Some(Source::Facts(_)) | None => None,
+            Some(Source::Reverse(_) | Source::Facts(_)) | None => None,
         };
         let is_there = !matches!(found, Found::Nothing);
+        if from.zones.is_too_old(zone) {
+            into.notes.push(format!("what is known of {} is too old to be told (dns.max_age)", zone.apex()));
+        }
         let mut told = match &meaning {
             Some(meaning) if is_there && instances::is_known(from, meaning) => format!("{meaning}: "),
             _ => String::new(),
@@ -43,6 +46,9 @@ pub(super) fn tell(from: From<'_>, question: &Question, answer: &Answer<'_>, int
         }
         into.steps.push(Step { name: name.clone(), zone: Some(from.view(zone)), found: told });
         records::tell(from, Some(zone), &owner, question.record_type, into);
+        if let Some(Source::Reverse(reverse)) = source {
+            addresses::tell(from, &reverse.derivation, &owner, zone.sets_at(&owner), into);
+        }
         if let (Some(meaning), Some(Source::Registry(derivation))) = (&meaning, source) {
             instances::tell(from, derivation, meaning, question.record_type, zone.sets_at(&owner), into);
         }

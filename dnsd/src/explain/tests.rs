@@ -11,6 +11,7 @@ use model::{
 use super::*;
 use crate::derived::Derived;
 use crate::zone::derived::Derivation;
+use crate::zone::reverse::{Reverse, ranges};
 
 fn name(text: &str) -> DomainName {
     DomainName::parse(text).expect("a name")
@@ -24,7 +25,11 @@ fn sources() -> Arc<Sources> {
         negative_ttl: 1,
         name_servers: Vec::new(),
     };
-    Arc::new(Sources { zones: vec![Source::Registry(derivation)], ttl: 30 })
+    let nets = ["10.0.0.0/24".parse().expect("a range")];
+    let ranges = ranges(&nets, Some(&derivation.apex)).expect("ranges");
+    let reverse = Reverse { range: ranges[0].clone(), derivation: derivation.clone() };
+    let zones = vec![Source::Reverse(reverse), Source::Registry(derivation)];
+    Arc::new(Sources { zones, ranges: ranges.into(), ttl: 30 })
 }
 
 fn service(name: &str, change: impl FnOnce(&mut Service)) -> Fact {
@@ -55,7 +60,7 @@ fn explained(facts: Vec<Fact>, of: &str, record_type: RecordType) -> Explanation
     let (sources, files) = (sources(), FileZones::default());
     let mut derived = Derived::new(Arc::clone(&sources));
     derived.follow(&snapshot, true, BTreeSet::new());
-    let zones = derived.with(&files);
+    let zones = derived.with(&files, false);
     let from = From { zones: &zones, snapshot: &snapshot, sources: &sources, files: &files, forwards: false };
     explain(from, &Question { name: name(of), record_type })
 }
@@ -219,4 +224,23 @@ fn names_that_are_not_ours_are_forwarded_for_some_and_not_known_before_the_regis
     assert!(told(false, false).steps[0].found.contains("not known yet"));
     assert_eq!(told(true, false).notes, Vec::<String>::new());
     assert!(told(true, true).notes[0].contains("dns.forward_allow"), "{:?}", told(true, true).notes);
+}
+
+#[test]
+fn an_address_is_told_with_whose_it_is_and_who_has_it_too() {
+    let facts = || vec![instance("web/a", "10.0.0.1", |_| {}), instance("web/b", "10.0.0.1", |_| {})];
+    let told = explained(facts(), "1.0.0.10.in-addr.arpa", RecordType::PTR);
+    let keys: Vec<_> = told.made_of.iter().map(|(key, _)| key.to_string()).collect();
+    assert_eq!(keys, ["instance:web/a"]);
+    let other = "instance:web/b the address is told to be the one of a.web.svc.internal.";
+    assert_eq!(why(facts(), "1.0.0.10.in-addr.arpa", RecordType::PTR), [other]);
+    let check = |text: &str, expected: Option<&str>| {
+        let expected = expected.map(|text| text.parse().expect("an address"));
+        assert_eq!(addresses::address_of(&name(text)), expected, "{text}");
+    };
+    check("1.0.0.10.IN-ADDR.arpa", Some("10.0.0.1"));
+    check("0.0.10.in-addr.arpa", None);
+    check(&format!("7.{}d.f.ip6.arpa", "0.".repeat(29)), Some("fd00::7"));
+    check("0.ip6.arpa", None);
+    check("svc.internal", None);
 }

@@ -29,7 +29,8 @@ pub(crate) use upstream::resolve;
 pub use upstream::{ForwardError, RESOLV_CONF, Upstream, UpstreamError};
 
 use crate::config::Config;
-use crate::query::{self, Over};
+use crate::guard::{Guards, Now};
+use crate::query::{self, Client};
 use crate::respond::{self, Sent};
 use crate::wire::upstream::{Ask, Told};
 use crate::wire::{Code, Query, Section, decode, flags};
@@ -67,12 +68,14 @@ impl Forward {
     pub(crate) async fn answer(
         &self,
         zones: &ZoneSet,
+        guards: &Guards,
         message: &[u8],
-        over: Over,
+        client: &Client,
         seed: u64,
         out: &mut Vec<u8>,
     ) -> Option<Sent> {
         let query = decode(message).ok()?;
+        let (over, told) = (client.over, guards.receive(client, &query.options, Now::read()).told);
         let question = query.question();
         let mut answer = zone::answer(zones, &question);
         let start = out.len();
@@ -85,9 +88,9 @@ impl Forward {
             }
         }
         let sent = if known {
-            respond::respond(&query, &answer, query::limit(&query, over), seed, out)
+            respond::respond(&query, &answer, &told, query::limit(&query, over), seed, out)
         } else {
-            respond::refuse(&query.refused(Code::Failure), out)
+            respond::refuse(&query.refused(Code::Failure), &told, out)
         };
         respond::offer_recursion(out, start);
         Some(sent)

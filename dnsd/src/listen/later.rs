@@ -106,8 +106,8 @@ impl Queue {
     ) -> bool {
         let task = match done {
             // A transfer is its connection's business.
-            Done::Dropped | Done::Transfer(_) => return false,
-            Done::Answered(_) => return true,
+            Done::Dropped | Done::Limited | Done::Transfer(_) => return false,
+            Done::Answered(_) | Done::Slipped(_) => return true,
             Done::Later(task) => task,
         };
         if let Ok(place) = self.0.try_reserve() {

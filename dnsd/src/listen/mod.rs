@@ -36,6 +36,7 @@ pub(crate) use bind::{Sockets, bind, is_here};
 
 use crate::config::Config;
 use crate::forward::Forward;
+use crate::guard::{Drawn, Guards};
 use crate::later::Doer;
 use crate::metrics::Block;
 use crate::query::{self, Client, Context, Done};
@@ -50,6 +51,10 @@ pub(crate) use notify::tell;
 pub(crate) struct Shared {
     /// What is answered from.
     pub(crate) served: ArcSwap<Served>,
+    /// Who gets what of it.
+    pub(crate) guards: ArcSwap<Guards>,
+    /// What guards have for the life of the process.
+    drawn: Drawn,
     /// True once no more is taken.
     pub(crate) ended: AtomicBool,
     /// The settings.
@@ -66,16 +71,22 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// With the other end of its queue.
+    ///
+    /// # Errors
+    /// When the system has no chance to give.
     pub(crate) fn new(
         served: Served,
         config: Config,
         (upstreams, keys): (&[SocketAddr], Keys),
-    ) -> (Arc<Self>, Jobs) {
+    ) -> io::Result<(Arc<Self>, Jobs)> {
         let (later, jobs) = later::queue();
         let admission = Admission::new(config.tcp_connections, config.tcp_connections_per_address);
         let forward = Forward::to(upstreams, &config);
+        let drawn = Drawn::draw()?;
         let shared = Self {
             served: ArcSwap::from_pointee(served),
+            guards: ArcSwap::from_pointee(Guards::new(&config, &drawn)),
+            drawn,
             ended: AtomicBool::new(false),
             access: Access::new(&config, keys),
             config,
@@ -83,13 +94,20 @@ impl Shared {
             later,
             forward,
         };
-        (Arc::new(shared), jobs)
+        Ok((Arc::new(shared), jobs))
     }
 
-    /// What messages are answered from now.
-    pub(crate) fn context<'a>(&'a self, served: &'a Served) -> Context<'a> {
+    /// Sets the guards as they are in `config`; cookies that were made hold on, counts begin anew.
+    pub(crate) fn guard(&self, config: &Config) {
+        let config = Config { tcp_idle: self.config.tcp_idle, ..config.clone() };
+        self.guards.store(Arc::new(Guards::new(&config, &self.drawn)));
+    }
+
+    /// Lets `answer` answer from what is there now: all messages that it is given, at one revision.
+    pub(crate) fn with<T>(&self, answer: impl FnOnce(&Context<'_>) -> T) -> T {
+        let (served, guards) = (self.served.load(), self.guards.load());
         let forward = self.forward.as_ref().map(|forward| &forward.policy);
-        Context { forward, access: &self.access, ..Context::open(served) }
+        answer(&Context { guards: &guards, forward, access: &self.access, ..Context::open(&served) })
     }
 }
 

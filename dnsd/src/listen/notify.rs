@@ -150,7 +150,7 @@ fn message(zone: &Zone, id: u16) -> Vec<u8> {
     let (mut out, flags) = (Vec::new(), NOTIFY << 11 | flags::AA);
     let asked = [RecordType::SOA.0, IN].map(u16::to_be_bytes);
     let asked = [zone.apex().as_wire(), asked.as_flattened()].concat();
-    let mut writer = Writer::new(&mut out, Head { id, flags }, &asked, usize::from(UDP), false);
+    let mut writer = Writer::new(&mut out, Head { id, flags }, &asked, usize::from(UDP), 0);
     if let Some(soa) = zone.soa() {
         writer.records(Section::Answer, soa, 0, usize::from(UDP));
     }

@@ -15,7 +15,7 @@ use super::later::{Owed, Reply};
 use super::{Shared, answer};
 use crate::config::{LATER_PER_CONNECTION, TCP_ANSWERS};
 use crate::metrics::{Block, Limit};
-use crate::query::{Client, Done, Over};
+use crate::query::{Client, Context, Done, Over};
 use crate::transfer::{Next, Transfer};
 
 /// How long nothing is accepted after the system could not, for lack of descriptors for example.
@@ -201,8 +201,10 @@ impl Connection {
     /// Answers the questions that are whole, until enough waits to be written, or to be answered.
     fn answer_all(&mut self, input: &mut Vec<u8>, out: &mut Vec<u8>) {
         let shared = Arc::clone(&self.shared);
-        let served = shared.served.load();
-        let context = shared.context(&served);
+        shared.with(|context| self.answer_from(context, input, out));
+    }
+
+    fn answer_from(&mut self, context: &Context<'_>, input: &mut Vec<u8>, out: &mut Vec<u8>) {
         let mut at = 0;
         while out.len() < TCP_ANSWERS
             && self.owed < LATER_PER_CONNECTION
@@ -212,7 +214,7 @@ impl Connection {
             at += 2 + message.len();
             let start = out.len();
             out.extend([0; 2]);
-            let done = answer(&context, message, &self.client, fastrand::u64(..), &self.block, out);
+            let done = answer(context, message, &self.client, fastrand::u64(..), &self.block, out);
             if let Done::Transfer(transfer) = done {
                 out.truncate(start);
                 self.transfers.push_back(transfer);

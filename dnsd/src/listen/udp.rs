@@ -33,9 +33,7 @@ fn in_batches(socket: &Arc<UdpSocket>, shared: &Shared, block: &Block) {
     while !shared.ended.load(Ordering::Relaxed) {
         match batch.receive(socket) {
             Ok(()) => {
-                // One load for all of them: they are answered at one revision.
-                let served = shared.served.load();
-                batch.answer(&shared.context(&served), socket, &shared.later, block);
+                shared.with(|context| batch.answer(context, socket, &shared.later, block));
                 batch.send(socket, block);
             }
             Err(error) => rest_after(error),

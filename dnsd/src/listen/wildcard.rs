@@ -53,10 +53,10 @@ pub(super) fn serve(socket: &Arc<UdpSocket>, shared: &Shared, block: &Block) {
             }
         };
         out.clear();
-        let served = shared.served.load();
         let question = question.get(..length).unwrap_or_default();
         let Some((from, client)) = from.and_then(|from| Some((from, client(&from)?))) else { continue };
-        let done = answer(&shared.context(&served), question, &client, dice.u64(..), block, &mut out);
+        let seed = dice.u64(..);
+        let done = shared.with(|context| answer(context, question, &client, seed, block, &mut out));
         let reply = || Reply::Datagram { socket: Arc::clone(socket), to: from, from: destination };
         let answered = shared.later.settle(done, client, block, &mut out, reply);
         if answered && send(socket, &out, Some(&from), destination, MsgFlags::empty()).is_err() {

@@ -56,7 +56,7 @@ impl Body {
         let entry = answer.answers.first().filter(|_| is_ready(&answer, name))?;
         let asked = [name.as_wire(), &record_type.0.to_be_bytes(), &IN.to_be_bytes()].concat();
         let mut out = Vec::new();
-        let mut writer = Writer::new(&mut out, Head { id: 0, flags: 0 }, &asked, LARGEST, false);
+        let mut writer = Writer::new(&mut out, Head { id: 0, flags: 0 }, &asked, LARGEST, 0);
         writer.note_pointers();
         let in_order = |count: usize| (0..u16::try_from(count).unwrap_or(u16::MAX)).collect::<Vec<_>>();
         writer.set(Section::Answer, &entry.owner, &entry.set, in_order).ok()?;

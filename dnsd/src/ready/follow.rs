@@ -32,8 +32,9 @@ impl Index {
                 // An apex that is new takes names from the zone above it; one that is gone gives them back.
                 (zone, None) | (None, zone) => {
                     let Some(apex) = zone.map(|zone| zone.apex()) else { continue };
-                    let all = [old, new].into_iter().flat_map(ZoneSet::zones);
-                    touched.extend(all.flat_map(|zone| zone.names_below(apex)));
+                    // Zones below it have theirs all the same.
+                    let above = [old, new].into_iter().flat_map(|zones| zones.above(apex));
+                    touched.extend(above.flat_map(|zone| zone.names_below(apex)));
                     touched.extend(index.tellers_below(apex));
                 }
             }

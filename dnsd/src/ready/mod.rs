@@ -73,6 +73,16 @@ pub(crate) enum Ready<'i> {
     NoName(&'i Negative),
 }
 
+impl Ready<'_> {
+    /// How many octets it has.
+    pub(crate) fn length(self) -> usize {
+        match self {
+            Self::Body(body) => body.len(),
+            Self::NoData(soa) | Self::NoName(soa) => soa.len(),
+        }
+    }
+}
+
 impl Index {
     /// All that is ready of these zones.
     pub fn new(zones: &ZoneSet) -> Self {

@@ -19,7 +19,7 @@ impl Negative {
         // Asked for at the apex, so that each pointer to the question leads to it.
         let asked = [apex.as_wire(), &[0; 4]].concat();
         let mut out = Vec::new();
-        let mut writer = Writer::new(&mut out, Head { id: 0, flags: 0 }, &asked, LARGEST, false);
+        let mut writer = Writer::new(&mut out, Head { id: 0, flags: 0 }, &asked, LARGEST, 0);
         writer.note_pointers();
         // One record fits.
         let _ = writer.set(Section::Authority, apex, soa, |_| [0]);
@@ -31,6 +31,11 @@ impl Negative {
         };
         let pointers = pointers.into_iter().filter_map(leads).collect();
         Self { octets: out.get(start..).unwrap_or_default().into(), pointers, apex: apex.as_wire().len() }
+    }
+
+    /// The apex, as it is spelled at the end of a name.
+    pub(crate) fn apex_of<'n>(&self, name: &'n [u8]) -> &'n [u8] {
+        name.get(name.len().saturating_sub(self.apex)..).unwrap_or_default()
     }
 
     /// How many octets it has.

@@ -32,6 +32,14 @@ impl Access {
         Self { keys, updates, transfers, room: Arc::new(Semaphore::new(most)), full: AtomicU64::new(0) }
     }
 
+    /// As the configuration says, with the keys of this text, which is written as BIND writes it.
+    ///
+    /// # Errors
+    /// The line, and what is wrong in it.
+    pub fn of(config: &Config, keys: &str) -> Result<Self, (usize, String)> {
+        super::read_keys(keys).map(|keys| Self::new(config, keys))
+    }
+
     /// Nobody may do anything.
     pub(crate) fn nobody() -> &'static Self {
         static NOBODY: LazyLock<Access> =

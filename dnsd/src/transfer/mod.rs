@@ -34,7 +34,7 @@ pub use update::{MayUpdate, UpdateEdit, UpdateError, UpdateRequest, Updates};
 pub(crate) use update::{Updater, begin as update, is_update};
 
 use crate::respond::{self, Sent};
-use crate::wire::{Code, Query};
+use crate::wire::{Code, Query, Told};
 
 /// Who signs answers to this message; nobody, where it is not signed itself.
 ///
@@ -44,6 +44,7 @@ pub(crate) fn signer(
     access: &Access,
     query: &Query<'_>,
     message: &[u8],
+    told: &Told<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Option<Signer>, Sent> {
     if !query.signed {
@@ -51,11 +52,11 @@ pub(crate) fn signer(
     }
     match signing::verify(access.keys(), message, now()) {
         Ok(signer) => Ok(Some(signer)),
-        Err(Unverified::Malformed) => Err(respond::refuse(&query.refused(Code::Malformed), out)),
+        Err(Unverified::Malformed) => Err(respond::refuse(&query.refused(Code::Malformed), told, out)),
         Err(Unverified::Wrong(error, mut signer)) => {
             tracing::debug!(?error, key = ?signer.key(), "a signed message is refused");
             let start = out.len();
-            let sent = respond::refuse(&query.refused(Code::NotAuthoritative), out);
+            let sent = respond::refuse(&query.refused(Code::NotAuthoritative), told, out);
             signer.sign(out, start, now());
             Err(sent)
         }

@@ -7,9 +7,10 @@ use model::{RecordSet, RecordType};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::signing::{Signer, now};
-use crate::query::{Client, Context, Done, Over};
+use crate::asker::Asker;
+use crate::query::{self, Client, Done, Over};
 use crate::respond::{self, Sent, UDP};
-use crate::wire::{Code, Edns, Head, LARGEST, PLAIN_UDP, Query, Section, Writer, asked_serial, flags};
+use crate::wire::{Code, Edns, Head, LARGEST, Query, Section, Told, Writer, asked_serial, flags};
 use crate::zone::{Answer, Entry, Zone};
 
 /// How many octets of a message are filled: names behind the first 16 KiB of a message cannot be pointed to.
@@ -51,14 +52,14 @@ pub enum Next {
 
 /// Answers a question for a whole zone, or for what changed in it: written to the end of `out`, or a transfer.
 pub(crate) fn begin(
-    context: &Context<'_>,
     query: &Query<'_>,
     message: &[u8],
     client: &Client,
-    signer: &mut Option<Signer>,
+    (asker, signer): (&Asker<'_>, &mut Option<Signer>),
     out: &mut Vec<u8>,
 ) -> Done {
-    let refused = |code, out| Done::Answered(respond::refuse(&query.refused(code), out));
+    let context = asker.context;
+    let refused = |code, out| asker.refuse(&query.refused(code), out);
     let whole = query.record_type == RecordType::AXFR;
     if !context.access.may_transfer(client.address, signer.as_ref().and_then(Signer::key)) {
         return refused(Code::Refused, out);
@@ -78,13 +79,9 @@ pub(crate) fn begin(
     }
     let is_current = theirs.is_some_and(|theirs| !is_newer(zone.serial(), theirs));
     if is_current || client.over == Over::Udp {
-        return Done::Answered(serial(
-            query,
-            zone,
-            client.over,
-            signer.as_ref().map_or(0, Signer::room),
-            out,
-        ));
+        let limit = query::limit(query, client.over);
+        let limit = limit.saturating_sub(signer.as_ref().map_or(0, Signer::room));
+        return Done::Answered(serial(query, zone, asker.told(), limit, out));
     }
     match context.access.room() {
         Some(room) => Done::Transfer(Box::new(Transfer::new(zone, query, signer.take(), room))),
@@ -98,17 +95,13 @@ pub(crate) fn is_newer(serial: u32, than: u32) -> bool {
 }
 
 /// The SOA alone: the client has it all, or shall ask over TCP (RFC 1995 §2, §4).
-fn serial(query: &Query<'_>, zone: &Zone, over: Over, room: usize, out: &mut Vec<u8>) -> Sent {
+fn serial(query: &Query<'_>, zone: &Zone, told: &Told<'_>, limit: usize, out: &mut Vec<u8>) -> Sent {
     let mut answer = Answer { authoritative: true, ..Answer::default() };
     if let Some(soa) = zone.soa() {
         let owner = soa.name().clone();
         answer.answers.push(Entry { owner, set: Cow::Borrowed(soa), weights: &[], needed: true });
     }
-    let limit = match over {
-        Over::Tcp => LARGEST,
-        Over::Udp => query.edns.map_or(PLAIN_UDP, |edns| usize::from(edns.udp.min(UDP)).max(PLAIN_UDP)),
-    };
-    respond::respond(query, &answer, limit.saturating_sub(room), 0, out)
+    respond::respond(query, &answer, told, limit, 0, out)
 }
 
 impl Transfer {
@@ -130,9 +123,9 @@ impl Transfer {
         let Some(soa) = zone.soa() else { return Next::Impossible };
         let (is_first, (asked, edns)) = (self.first.is_some(), self.first.take().unwrap_or_default());
         let head = Head { id: self.id, flags: self.flags };
-        let start = out.len();
+        let (start, told) = (out.len(), Told::default());
         let limit = LARGEST - self.signer.as_ref().map_or(0, Signer::room);
-        let mut writer = Writer::new(out, head, &asked, limit, edns.is_some());
+        let mut writer = Writer::new(out, head, &asked, limit, edns.map_or(0, |_| told.opt_length()));
         if is_first {
             writer.records(Section::Answer, soa, 0, FILLED);
         }
@@ -142,7 +135,7 @@ impl Transfer {
         }
         let ends = self.place.is_none() && writer.records(Section::Answer, soa, 0, LARGEST) > 0;
         let is_stuck = writer.len() == empty;
-        writer.finish(self.flags, edns.map(|edns| (Edns { udp: UDP, ..edns }, 0)));
+        writer.finish(self.flags, edns.map(|edns| (Edns { udp: UDP, ..edns }, 0, &told)));
         if let Some(signer) = &mut self.signer {
             signer.sign(out, start, now());
         }

@@ -107,6 +107,9 @@ fn stated_zones(
     for source in &sources.zones {
         let sets = match source {
             Source::Registry(derivation) => stated::of_registry(derivation, snapshot),
+            Source::Reverse(reverse) => {
+                stated::of_range(&reverse.derivation, &reverse.range.apex, &reverse.range.net, snapshot)
+            }
             Source::Facts(_) => Sets::default(),
         };
         stated.insert(source.apex().clone(), sets);
@@ -186,7 +189,9 @@ pub(crate) fn of_files(
 
 /// Tells of each answer that is ready and is not the one that the zones give.
 pub(crate) fn of_ready(served: &Served, tell: &mut dyn FnMut(Difference)) {
-    for (name, what) in served.ready().differing(served.zones()) {
+    // How old they are is looked at beside.
+    let young = served.zones().clone().with_too_old([]);
+    for (name, what) in served.ready().differing(&young) {
         tell(Difference::defect(Kind::Ready, name.to_string(), what.to_owned()));
     }
 }

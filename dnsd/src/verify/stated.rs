@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use model::{
     DomainName, Instance, InstanceState, Metadata, Protocol, RecordData, RecordType, Service, ServiceName,
     Snapshot, WhenEmpty,
@@ -64,19 +65,75 @@ fn is_taken(zone: &Derivation, service: &str) -> bool {
     service == "node" || servers.into_iter().any(|number| service == format!("ns{number}"))
 }
 
-/// The SOA, the name servers, where to browse.
-fn own(zone: &Derivation, sets: &mut Sets) {
-    let (apex, ttl) = (&zone.apex, zone.ttl_host);
-    let servers: Vec<DomainName> = (1..=zone.name_servers.len().max(1))
-        .filter_map(|number| below(apex, &[&format!("ns{number}")]))
-        .collect();
-    if let (Some(first), Some(mailbox)) = (servers.first(), below(apex, &["hostmaster"])) {
+/// All that a reverse zone should have: of each address that it covers, who has it; a host before what runs there, then by names.
+pub(super) fn of_range(zone: &Derivation, apex: &DomainName, net: &IpNet, snapshot: &Snapshot) -> Sets {
+    let mut sets = Sets::default();
+    authority(zone, apex, &mut sets);
+    let mut put = |address: IpAddr, ttl, whose: &DomainName| {
+        let name = address_name(address).filter(|_| net.contains(&address));
+        if let Some(name) = name.filter(|name| sets.get(name, RecordType::PTR).is_none()) {
+            sets.put(&name, RecordType::PTR, ttl, to(RecordType::PTR, whose));
+        }
+    };
+    for (host, _) in snapshot.hosts() {
+        if let Some(whose) = below(&zone.apex, &["node", host.name.as_str()]) {
+            host.addresses.iter().for_each(|address| put(address, zone.ttl_host, &whose));
+        }
+    }
+    for (instance, _) in snapshot.instances() {
+        let stated = snapshot.service(&instance.service).map(|(service, _)| service);
+        let is_told = |service: &Service| {
+            let is_hidden = service.when_empty == WhenEmpty::NxDomain
+                && !snapshot.instances_of(&service.name).any(|(one, _)| one.state == InstanceState::Healthy);
+            service.external.is_none() && !is_hidden
+        };
+        let names = [instance.service.as_str(), instance.name.as_str()];
+        let whose = below(&zone.apex, &names).filter(|_| stated.is_none_or(is_told));
+        if let Some(whose) = whose.filter(|_| !is_taken(zone, instance.service.as_str())) {
+            let ttl = stated.and_then(|service| service.ttl).map_or(zone.ttl_service, model::Ttl::seconds);
+            instance.addresses.iter().for_each(|address| put(address, ttl, &whose));
+        }
+    }
+    sets
+}
+
+/// `7.0.0.10.in-addr.arpa.`, or the 32 digits of an IPv6 address from the last one on.
+fn address_name(address: IpAddr) -> Option<DomainName> {
+    let text = match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            format!("{d}.{c}.{b}.{a}.in-addr.arpa.")
+        }
+        IpAddr::V6(address) => {
+            let digits = format!("{:032x}", address.to_bits());
+            digits.chars().rev().flat_map(|digit| [digit, '.']).chain("ip6.arpa.".chars()).collect()
+        }
+    };
+    DomainName::parse(&text).ok()
+}
+
+/// `ns1` to the last name server.
+fn servers(zone: &Derivation) -> Vec<DomainName> {
+    let numbers = 1..=zone.name_servers.len().max(1);
+    numbers.filter_map(|number| below(&zone.apex, &[&format!("ns{number}")])).collect()
+}
+
+/// SOA and NS, at this zone's apex or another's with the same servers.
+fn authority(zone: &Derivation, apex: &DomainName, sets: &mut Sets) {
+    let (servers, ttl) = (servers(zone), zone.ttl_host);
+    if let (Some(first), Some(mailbox)) = (servers.first(), below(&zone.apex, &["hostmaster"])) {
         let soa = format!("{first} {mailbox} 0 60 10 604800 {}", zone.negative_ttl);
         let soa = RecordData::parse(RecordType::SOA, &soa).ok();
         sets.put(apex, RecordType::SOA, ttl, soa.map(|soa| (soa, 1)));
     }
     sets.put(apex, RecordType::NS, ttl, servers.iter().filter_map(|server| to(RecordType::NS, server)));
-    for (server, address) in servers.iter().zip(&zone.name_servers) {
+}
+
+/// The SOA, the name servers, where to browse.
+fn own(zone: &Derivation, sets: &mut Sets) {
+    let (apex, ttl) = (&zone.apex, zone.ttl_host);
+    authority(zone, apex, sets);
+    for (server, address) in servers(zone).iter().zip(&zone.name_servers) {
         addresses(sets, server, ttl, [(*address, 1)].into_iter());
     }
     for browse in ["b", "db", "lb"] {

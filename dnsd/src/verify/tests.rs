@@ -22,7 +22,7 @@ fn sources() -> Sources {
         negative_ttl: 1,
         name_servers: vec!["10.0.0.53".parse().expect("an address")],
     };
-    Sources { zones: vec![Source::Registry(derivation)], ttl: 30 }
+    Sources { zones: vec![Source::Registry(derivation)], ranges: [].into(), ttl: 30 }
 }
 
 fn instance(name: &str, address: &str, weight: u64, state: InstanceState) -> Fact {
@@ -61,7 +61,7 @@ fn usual() -> Vec<Fact> {
 fn zones(snapshot: &Snapshot) -> ZoneSet {
     let mut derived = crate::derived::Derived::new(Arc::new(sources()));
     derived.follow(&Arc::new(snapshot.clone()), true, BTreeSet::new());
-    derived.with(&crate::files::FileZones::default())
+    derived.with(&crate::files::FileZones::default(), false)
 }
 
 /// The same, one of them made of other sets.

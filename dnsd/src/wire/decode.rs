@@ -2,6 +2,7 @@
 
 use model::{DomainName, RecordType};
 
+use super::options::{self, Options, Wrong};
 use super::{Code, HEAD, IN, flags, opcode};
 use crate::zone::Question;
 
@@ -24,6 +25,8 @@ pub struct Query<'m> {
     pub edns: Option<Edns>,
     /// Whether it is signed (RFC 8945).
     pub signed: bool,
+    /// What its options say.
+    pub options: Options<'m>,
 }
 
 /// What a client says of itself (RFC 6891).
@@ -42,6 +45,8 @@ pub enum Refused<'m> {
     Silent,
     /// This is sent.
     Told(Refusal<'m>),
+    /// It has a cookie and no question: it asks for a cookie (RFC 7873 §5.4). This is sent where there are none.
+    Unasked(Refusal<'m>),
 }
 
 /// What is sent instead of an answer.
@@ -57,6 +62,8 @@ pub struct Refusal<'m> {
     pub code: Code,
     /// What EDNS says, where it could be read.
     pub edns: Option<Edns>,
+    /// What its options say, likewise.
+    pub options: Options<'m>,
 }
 
 /// Reads a message.
@@ -70,41 +77,59 @@ pub fn decode(message: &[u8]) -> Result<Query<'_>, Refused<'_>> {
     if flags & flags::QR != 0 {
         return Err(Refused::Silent);
     }
-    let refuse = |code| Refused::Told(Refusal { id, flags, asked: &[], code, edns: None });
+    let refuse = |code| {
+        Refused::Told(Refusal { id, flags, asked: &[], code, edns: None, options: Options::default() })
+    };
     if opcode(flags) != 0 {
         return Err(refuse(Code::NotImplemented));
     }
-    // RFC 9619 §4: exactly one.
-    if word(4) != 1 {
-        return Err(refuse(Code::Malformed));
-    }
     let mut reader = Reader::of(message);
-    let (name, record_type, class) = reader.question().ok_or(refuse(Code::Malformed))?;
+    // RFC 9619 §4: one, or none.
+    let question = match word(4) {
+        0 => None,
+        1 => Some(reader.question().ok_or(refuse(Code::Malformed))?),
+        _ => return Err(refuse(Code::Malformed)),
+    };
     let asked = &message[HEAD..reader.at];
     let (before, additional) = (usize::from(word(6)) + usize::from(word(8)), usize::from(word(10)));
-    let told = |code, edns| Refused::Told(Refusal { id, flags, asked, code, edns });
-    let options = reader.options(before, additional).ok_or(told(Code::Malformed, None))?;
-    let edns = options.map(|options| options.edns);
-    if options.is_some_and(|options| options.version > 0) {
-        return Err(told(Code::BadVersion, edns));
+    let refusal = |code, edns| Refusal { id, flags, asked, code, edns, options: Options::default() };
+    let opt = reader.opt(before, additional).ok_or(Refused::Told(refusal(Code::Malformed, None)))?;
+    let edns = opt.map(|opt| opt.edns);
+    if opt.is_some_and(|opt| opt.version > 0) {
+        return Err(Refused::Told(refusal(Code::BadVersion, edns)));
     }
-    Ok(Query { id, flags, asked, name, record_type, class, edns, signed: reader.signed })
+    let options = match opt.map(|opt| opt.options) {
+        None => Options::default(),
+        Some(Ok(options)) => options,
+        Some(Err(wrong)) => {
+            // Where one of them is wrong, EDNS itself was understood.
+            let edns = edns.filter(|_| wrong == Wrong::Length);
+            return Err(Refused::Told(refusal(Code::Malformed, edns)));
+        }
+    };
+    let Some((name, record_type, class)) = question else {
+        let refusal = Refusal { options, ..refusal(Code::Malformed, edns) };
+        let asks_for_cookie = options.cookie.is_some();
+        return Err(if asks_for_cookie { Refused::Unasked(refusal) } else { Refused::Told(refusal) });
+    };
+    Ok(Query { id, flags, asked, name, record_type, class, edns, options, signed: reader.signed })
 }
 
 /// That a message is not answered, for this reason, whatever it is; `None` where nothing is sent.
 pub fn refusal(message: &[u8], code: Code) -> Option<Refusal<'_>> {
     match decode(message) {
         Ok(query) => Some(query.refused(code)),
-        Err(Refused::Told(refusal)) => Some(Refusal { code, ..refusal }),
+        Err(Refused::Told(refusal) | Refused::Unasked(refusal)) => Some(Refusal { code, ..refusal }),
         Err(Refused::Silent) => None,
     }
 }
 
 /// An OPT record.
 #[derive(Clone, Copy)]
-struct Options {
+struct Opt<'m> {
     edns: Edns,
     version: u8,
+    options: Result<Options<'m>, Wrong>,
 }
 
 /// Reads a message from its beginning.
@@ -141,8 +166,8 @@ impl<'m> Reader<'m> {
     /// Walks over all records, of which each takes octets, and gives back the OPT record, if there is one; `None` when something is
     /// malformed, or more follows than was said.
     #[expect(clippy::option_option, reason = "malformed, absent, there")]
-    fn options(&mut self, before: usize, additional: usize) -> Option<Option<Options>> {
-        let mut options = None;
+    fn opt(&mut self, before: usize, additional: usize) -> Option<Option<Opt<'m>>> {
+        let mut opt = None;
         for place in 0..before + additional {
             let is_root = self.message.get(self.at) == Some(&0);
             self.skip_name()?;
@@ -161,13 +186,13 @@ impl<'m> Reader<'m> {
                 continue;
             }
             // One, among the additional records, at the root (RFC 6891 §6.1.1).
-            if place < before || options.is_some() || !is_root {
+            if place < before || opt.is_some() || !is_root {
                 return None;
             }
-            check_options(data)?;
-            options = Some(Options { edns: Edns { udp, dnssec: high & 0x80 != 0 }, version });
+            let edns = Edns { udp, dnssec: high & 0x80 != 0 };
+            opt = Some(Opt { edns, version, options: options::read(data) });
         }
-        (self.at == self.message.len()).then_some(options)
+        (self.at == self.message.len()).then_some(opt)
     }
 
     /// Past a name that may end in a pointer; where that leads is nobody's business here.
@@ -184,19 +209,11 @@ impl<'m> Reader<'m> {
     }
 }
 
-/// Whether they are well formed; what they say is ignored where it is not known (RFC 6891 §6.1.2).
-fn check_options(mut data: &[u8]) -> Option<()> {
-    while !data.is_empty() {
-        let (&[_, _, high, low], rest) = data.split_first_chunk()?;
-        data = rest.get(usize::from(u16::from_be_bytes([high, low]))..)?;
-    }
-    Some(())
-}
-
 impl<'m> Query<'m> {
     /// That it is not answered, and why.
     pub fn refused(&self, code: Code) -> Refusal<'m> {
-        Refusal { id: self.id, flags: self.flags, asked: self.asked, code, edns: self.edns }
+        let Self { id, flags, asked, edns, options, .. } = *self;
+        Refusal { id, flags, asked, code, edns, options }
     }
 
     /// What zones are asked.

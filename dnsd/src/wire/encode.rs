@@ -3,7 +3,7 @@
 use model::record::Part;
 use model::{DomainName, RecordData, RecordSet, RecordType};
 
-use super::{Edns, HEAD, IN, OPT};
+use super::{Edns, HEAD, IN, Told, write_opt};
 
 /// Where a pointer can point to: 14 bits.
 const POINTED: usize = 0x4000;
@@ -62,14 +62,14 @@ struct Places {
 }
 
 impl<'b> Writer<'b> {
-    /// Begins a message: its head, its question as it came. Room for an OPT record is kept where there will be one.
-    pub fn new(out: &'b mut Vec<u8>, head: Head, question: &[u8], limit: usize, opt: bool) -> Self {
+    /// Begins a message: its head, its question as it came. Of its `limit`, `opt` octets are kept for its OPT record.
+    pub fn new(out: &'b mut Vec<u8>, head: Head, question: &[u8], limit: usize, opt: usize) -> Self {
         let start = out.len();
         out.extend(head.id.to_be_bytes());
         out.extend(head.flags.to_be_bytes());
         out.extend([0; 8]);
         out.extend(question);
-        let limit = limit.saturating_sub(if opt { OPT } else { 0 });
+        let limit = limit.saturating_sub(opt);
         let body = out.len() - start;
         let counts = [u16::from(!question.is_empty()), 0, 0, 0];
         let places = Places { at: [(0, 0); PLACES], count: 0 };
@@ -188,10 +188,10 @@ impl<'b> Writer<'b> {
         self.places.count = 0;
     }
 
-    /// Ends the message; what EDNS says of us goes last: `udp` octets are taken, `high` bits of the code.
-    pub fn finish(mut self, flags: u16, edns: Option<(Edns, u8)>) {
-        if let Some((edns, high)) = edns {
-            opt(self.out, edns, high);
+    /// Ends the message; what EDNS says of us goes last: `udp` octets are taken, `high` bits of the code, options.
+    pub fn finish(mut self, flags: u16, edns: Option<(Edns, u8, &Told<'_>)>) {
+        if let Some((edns, high, told)) = edns {
+            write_opt(self.out, edns, high, told);
             self.counts[3] = self.counts[3].saturating_add(1);
         }
         let head = &mut self.out[self.start..];
@@ -285,14 +285,6 @@ impl<'b> Writer<'b> {
             offset += 1 + usize::from(label);
         }
     }
-}
-
-/// Writes what EDNS says of us: so many octets are taken, the upper bits of the code (RFC 6891 §6.1.2).
-pub(crate) fn opt(out: &mut Vec<u8>, edns: Edns, high: u8) {
-    out.push(0);
-    out.extend(RecordType::OPT.0.to_be_bytes());
-    out.extend(edns.udp.to_be_bytes());
-    out.extend([high, 0, if edns.dnssec { 0x80 } else { 0 }, 0, 0, 0]);
 }
 
 impl Places {

@@ -5,6 +5,8 @@
 
 mod decode;
 mod encode;
+mod opt;
+mod options;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -12,8 +14,10 @@ mod tsig;
 pub mod upstream;
 
 pub use decode::{Edns, Query, Refusal, Refused, decode, refusal};
+pub(crate) use encode::POINTER;
 pub use encode::{Full, Head, Section, Writer};
-pub(crate) use encode::{POINTER, opt};
+pub use opt::{Extended, FULL_COOKIE, Told, write_opt};
+pub use options::{CLIENT_COOKIE, Cookie, Options};
 pub use records::{Record, Records, asked_serial};
 pub use tsig::{Tsig, tsig};
 
@@ -51,7 +55,7 @@ pub(crate) fn opcode(flags: u16) -> u16 {
     flags >> 11 & 0xf
 }
 
-/// RCODE values (RFC 1035 §4.1.1, RFC 2136 §2.2, RFC 6891 §9).
+/// RCODE values (RFC 1035 §4.1.1, RFC 2136 §2.2, RFC 6891 §9, RFC 7873 §8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Code {
     /// NOERROR
@@ -78,11 +82,13 @@ pub enum Code {
     NotZone = 10,
     /// BADVERS
     BadVersion = 16,
+    /// BADCOOKIE
+    BadCookie = 23,
 }
 
 impl Code {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoError,
         Self::Malformed,
         Self::Failure,
@@ -95,6 +101,7 @@ impl Code {
         Self::NotAuthoritative,
         Self::NotZone,
         Self::BadVersion,
+        Self::BadCookie,
     ];
 
     /// Its name in the registry of IANA.
@@ -112,6 +119,7 @@ impl Code {
             Self::NotAuthoritative => "NOTAUTH",
             Self::NotZone => "NOTZONE",
             Self::BadVersion => "BADVERS",
+            Self::BadCookie => "BADCOOKIE",
         }
     }
 }

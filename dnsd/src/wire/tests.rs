@@ -9,12 +9,16 @@ use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 use model::{DomainName, RecordType, Revision};
 use proptest::prelude::*;
 
+use crate::config::{Config, CookieUse, NSID};
+use crate::guard::{Guards, Kind, OPEN};
 use crate::query::{Client, Context, Done, Over, answer};
 use crate::respond::Sent;
 use crate::served::Served;
 use crate::wire::{Code, LARGEST};
 use crate::zone::{ZoneSet, file};
 
+/// Guards with everything on, drawn once.
+static GUARDED: LazyLock<Guards> = LazyLock::new(guards);
 /// Those zones, built once.
 static KNOWN: LazyLock<Served> = LazyLock::new(|| zones(true));
 
@@ -22,9 +26,11 @@ fn zones(known: bool) -> Served {
     let many: String =
         (0..200).map(|n| format!("many TXT {n}-{}\nfew A 10.0.0.{n}\n", "x".repeat(100))).collect();
     let servers: String = (0..200).map(|n| format!("cut NS ns{n}.cut\nns{n}.cut A 10.0.0.{n}\n")).collect();
+    let tight = "x".repeat(250);
+    let tight = format!("{tight} {}", &tight[..100]);
     let text = format!(
         "$ORIGIN Example.\n$TTL 60\n@ SOA ns hostmaster 7 2 3 4 5\n@ NS ns\nns A 10.0.0.1\nns AAAA ::1\nWww CNAME ns\n@ MX 10 ns\n\
-         s._tcp SRV 1 2 3 ns\ns._tcp SRV 1 2 3 Web-1.ns\n*.w PTR Web-1.ns\nmoved DNAME ns\n{many}{servers}"
+         s._tcp SRV 1 2 3 ns\ns._tcp SRV 1 2 3 Web-1.ns\n*.w PTR Web-1.ns\nmoved DNAME ns\ntight TXT {tight}\n{many}{servers}"
     );
     let zone = file::read(&text, None).unwrap_or_else(|error| panic!("{error}"));
     Served::new(ZoneSet::new(Revision::default(), known, [Arc::new(zone)]))
@@ -138,7 +144,11 @@ fn what_cannot_be_answered_is_told_by_its_code() {
     check(&message(0, 1, 2, &[&question, &opt(512, 0, 0, &[]), &opt(512, 0, 0, &[])]), Code::Malformed, 1);
     check(&message(0, 1, 1, &[&question, &opt(512, 0, 0, &[0, 1, 0, 9])]), Code::Malformed, 1);
     check(&message(0, 1, 1, &[&question, &opt(512, 1, 0, &[])]), Code::BadVersion, 1);
-    for opcode in (1..16).filter(|opcode| *opcode != 0) {
+    // An update names its zone by its SOA, and is signed.
+    let update = |kind| send(&zones, &message(5 << 11, 1, 0, &[&asked("example", kind)]), Over::Udp);
+    assert_eq!(update(RecordType::A).map(|(sent, _)| sent.code), Some(Code::Malformed));
+    assert_eq!(update(RecordType::SOA).map(|(sent, _)| sent.code), Some(Code::Refused));
+    for opcode in (1..16).filter(|opcode| *opcode != 5) {
         let (sent, reply) =
             send(&zones, &message(opcode << 11, 1, 0, &[&question]), Over::Udp).expect("an answer");
         assert_eq!((sent.code, reply[2] >> 3 & 0xf), (Code::NotImplemented, opcode as u8));
@@ -179,6 +189,126 @@ fn edns_is_answered_with_edns_and_what_it_does_not_know_is_ignored() {
     let version = with(opt(4096, 9, 0, &[]));
     assert_eq!((u16::from(version.metadata.response_code), version.edns.expect("EDNS").version()), (16, 0));
     assert!(reply(&zones, &ask("ns.example", RecordType::A)).edns.is_none());
+}
+
+#[test]
+fn an_option_of_a_length_that_it_cannot_have_is_malformed_and_edns_is_understood() {
+    let zones = zones(true);
+    let question = asked("ns.example", RecordType::A);
+    for options in [&[0, 10, 0, 1, 1][..], &[0, 10, 0, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1], &[0, 11, 0, 1, 1]] {
+        let reply = reply(&zones, &message(0, 1, 1, &[&question, &opt(512, 0, 0, options)]));
+        assert_eq!(reply.metadata.response_code, ResponseCode::FormErr, "{options:?}");
+        assert!(reply.edns.is_some() && reply.queries.len() == 1, "{options:?}");
+    }
+}
+
+/// Guards with everything on, as the internet meets them.
+fn guards() -> Guards {
+    let config = Config {
+        nsid: Some("n".repeat(NSID)),
+        cookies: CookieUse::On,
+        rate_limit: 1,
+        rate_limit_slip: 1,
+        ..Config::default()
+    };
+    Guards::drawn(&config).expect("the system has chance")
+}
+
+#[test]
+fn options_are_told_and_their_room_is_kept_first() {
+    let (zones, guards) = (zones(true), guards());
+    let asks = [&[0, 3, 0, 0, 0, 10, 0, 8][..], &[7; 8]].concat();
+    let check = |name: &str, record_type: RecordType, udp: u16, whole: bool| {
+        let context = Context { guards: &guards, ..Context::open(&zones) };
+        let octets = message(0, 1, 1, &[&asked(name, record_type), &opt(udp, 0, 0, &asks)]);
+        let mut out = Vec::new();
+        let (Done::Answered(_) | Done::Slipped(_)) =
+            answer(&context, &octets, &client(Over::Udp), 0, &mut out)
+        else {
+            panic!("{name} is not answered");
+        };
+        assert!(out.len() <= usize::from(udp.clamp(512, 1232)), "{name}: {}", out.len());
+        let read = read(&out);
+        let options = read.edns.as_ref().expect("EDNS").options().as_ref().len();
+        assert_eq!((options, read.metadata.truncation), (2, !whole), "{name} {record_type} {udp}");
+    };
+    check("ns.example", RecordType::A, 512, true);
+    // It fits without options.
+    check("tight.example", RecordType::TXT, 512, false);
+    check("many.example", RecordType::TXT, 1232, false);
+    check(&format!("{}example", "n.".repeat(120)), RecordType::A, 512, true);
+    check("ns.example", RecordType::A, 512, false);
+}
+
+#[test]
+fn a_cookie_without_a_question_has_a_cookie_for_an_answer() {
+    let (zones, guards) = (zones(true), guards());
+    let ask = |guards: &Guards, options: &[u8]| {
+        let context = Context { guards, ..Context::open(&zones) };
+        let mut out = Vec::new();
+        answer(&context, &message(0, 0, 1, &[&opt(512, 0, 0, options)]), &client(Over::Tcp), 0, &mut out);
+        let cookie = out.windows(4).position(|octets| octets == [0, 10, 0, 24]);
+        let cookie = cookie.map(|at| out[at + 4..at + 28].to_vec());
+        (u16::from(read(&out).metadata.response_code), cookie)
+    };
+    let (code, cookie) = ask(&guards, &[&[0, 10, 0, 8][..], &[7; 8]].concat());
+    let cookie = cookie.expect("a cookie");
+    assert_eq!((code, &cookie[..8]), (0, &[7; 8][..]));
+    let good = [&[0, 10, 0, 24][..], &cookie].concat();
+    assert_eq!(ask(&guards, &good), (0, Some(cookie)));
+    let (code, cookie) = ask(&guards, &[&[0, 10, 0, 24][..], &[7; 24]].concat());
+    assert!(code == Code::BadCookie as u16 && cookie.is_some());
+    assert_eq!(ask(&OPEN, &good), (Code::Malformed as u16, None), "where cookies are off");
+    assert_eq!(ask(&guards, &[]), (Code::Malformed as u16, None));
+}
+
+#[test]
+fn the_reason_stands_beside_the_code() {
+    let check = |zones: &Served, name: &str, code: ResponseCode, reason: u16| {
+        let octets = message(0, 1, 1, &[&asked(name, RecordType::A), &opt(512, 0, 0, &[])]);
+        let (_, reply) = send(zones, &octets, Over::Udp).expect("an answer");
+        let mark = [&[0, 15][..], &[0], &[0]].concat();
+        let at = reply.windows(2).position(|octets| octets == &mark[..2]).expect("a reason");
+        assert_eq!(u16::from_be_bytes([reply[at + 4], reply[at + 5]]), reason);
+        assert_eq!(read(&reply).metadata.response_code, code);
+    };
+    check(&zones(true), "elsewhere", ResponseCode::Refused, 20);
+    check(&zones(false), "elsewhere", ResponseCode::ServFail, 14);
+    let zones = zones(true);
+    let old: Vec<_> = zones.zones().zones().map(Arc::clone).collect();
+    let aged = zones.next(zones.zones().clone().with_too_old(old));
+    check(&aged, "ns.example", ResponseCode::ServFail, 24);
+    // What was ready is ready again.
+    let young = aged.next(zones.zones().clone());
+    assert_eq!(
+        (young.ready(), reply(&young, &ask("ns.example", RecordType::A)).answers.len()),
+        (zones.ready(), 1)
+    );
+}
+
+#[test]
+fn answers_are_counted_by_what_they_are_made_of() {
+    let zones = zones(true);
+    let check = |name: &str, record_type: RecordType, kind: Kind, by: &str| {
+        let octets = ask(name, record_type);
+        let query = super::decode(&octets).expect("a question");
+        let answer = crate::zone::answer(zones.zones(), &query.question());
+        let by = DomainName::parse(by).expect("a name");
+        let (found, name) = crate::asker::counted(&query, &answer);
+        assert_eq!(
+            (found, name.to_ascii_lowercase()),
+            (kind, by.as_wire().to_ascii_lowercase()),
+            "{query:?}"
+        );
+    };
+    check("ns.example", RecordType::A, Kind::Data, "ns.example");
+    check("ns.example", RecordType::TXT, Kind::Data, "ns.example");
+    check("www.example", RecordType::A, Kind::Data, "www.example");
+    check("x.w.example", RecordType::PTR, Kind::Made, "example");
+    check("y.w.example", RecordType::A, Kind::Made, "example");
+    check("x.moved.example", RecordType::A, Kind::NoName, "example");
+    check("no.example", RecordType::A, Kind::NoName, "example");
+    check("x.y.cut.example", RecordType::A, Kind::Referral, "cut.example");
 }
 
 #[test]
@@ -301,6 +431,32 @@ proptest! {
             if let Some((_, reply)) = send(zones, &octets, over) {
                 prop_assert!(over == Over::Tcp || reply.len() <= 1232);
                 prop_assert_eq!(&read(&reply).to_vec().expect("octets")[..2], &octets[..2]);
+            }
+        }
+    }
+
+    #[test]
+    fn any_options_have_an_answer_that_can_be_read_and_fits(
+        name in names(), number in prop::sample::select(vec![1_u16, 2, 16, 33]), udp in 0_u16..1500,
+        options in prop::collection::vec((prop::sample::select(vec![3_u16, 10, 11, 15, 100]), prop::collection::vec(any::<u8>(), 0..42)), 0..4),
+    ) {
+        let said: Vec<u8> = options.iter().flat_map(|(code, said)| {
+            let length = u16::try_from(said.len()).expect("short");
+            [&code.to_be_bytes()[..], &length.to_be_bytes(), said].concat()
+        }).collect();
+        let octets = message(0, 1, 1, &[&asked(&name, RecordType(number)), &opt(udp, 0, 0, &said)]);
+        let context = Context { guards: &GUARDED, ..Context::open(&KNOWN) };
+        for over in [Over::Udp, Over::Tcp] {
+            let mut out = Vec::new();
+            let done = answer(&context, &octets, &client(over), 0, &mut out);
+            prop_assert!(matches!(done, Done::Answered(_) | Done::Slipped(_)), "each that is over the limit is cut");
+            prop_assert!(over == Over::Tcp || out.len() <= usize::from(udp.clamp(512, 1232)));
+            let read = read(&out);
+            // The first cookie counts, if no option is wrong; what is cut may have been refused.
+            let cookie = options.iter().find(|(code, _)| *code == 10);
+            let is_told = out.windows(4).any(|octets| octets == [0, 10, 0, 24]);
+            if over == Over::Tcp && read.metadata.response_code != ResponseCode::FormErr {
+                prop_assert_eq!(is_told, cookie.is_some());
             }
         }
     }

@@ -9,7 +9,7 @@ use model::record::MAX_TTL;
 use model::{DomainName, RecordData, RecordSet, RecordType};
 
 use super::decode::Reader;
-use super::{Edns, HEAD, Head, IN, Section, Writer, flags, opcode};
+use super::{Edns, HEAD, Head, IN, OPT, Section, Writer, flags, opcode};
 
 /// The largest UDP answer that we ask for: one that no usual network cuts into pieces (DNS flag day 2020).
 const UDP: u16 = 1232;
@@ -56,8 +56,8 @@ pub fn ask(id: u16, ask: &Ask, out: &mut Vec<u8>) {
     let said = flags::RD | if ask.unchecked { flags::CD } else { 0 };
     let kind = [ask.record_type.0.to_be_bytes(), IN.to_be_bytes()].concat();
     let question = [ask.name.as_wire(), &kind].concat();
-    let writer = Writer::new(out, Head { id, flags: said }, &question, usize::from(UDP), true);
-    writer.finish(said, Some((Edns { udp: UDP, dnssec: ask.dnssec }, 0)));
+    let writer = Writer::new(out, Head { id, flags: said }, &question, usize::from(UDP), OPT);
+    writer.finish(said, Some((Edns { udp: UDP, dnssec: ask.dnssec }, 0, &super::Told::default())));
 }
 
 /// Reads the answer to a question.
@@ -338,7 +338,7 @@ mod tests {
             octets.truncate(octets.len() - cut / 8);
             if let Ok(told) = read(&octets, 7, &www) {
                 let mut out = Vec::new();
-                let mut writer = Writer::new(&mut out, Head { id: 7, flags: 0x8000 }, &[], 65_535, false);
+                let mut writer = Writer::new(&mut out, Head { id: 7, flags: 0x8000 }, &[], 65_535, 0);
                 for (section, set) in &told.sets {
                     let order = |count: usize| (0..u16::try_from(count).expect("few")).collect::<Vec<_>>();
                     prop_assert_eq!(writer.set(*section, set.name(), set, order), Ok(()));

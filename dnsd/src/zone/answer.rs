@@ -43,6 +43,8 @@ pub enum Outcome {
     NotOurs,
     /// No zone that is known yet holds the name.
     NotYet,
+    /// What is known of its zone is too old to be told.
+    TooOld,
 }
 
 /// A record set in an answer: under which name, with which TTL.
@@ -68,6 +70,10 @@ pub struct Answer<'z> {
     pub outcome: Outcome,
     /// Whether we hold the zone of the question's name (AA).
     pub authoritative: bool,
+    /// The apex of the zone that holds the question's name.
+    pub apex: Option<&'z DomainName>,
+    /// Whether what was found for the question's name is said of whatever name is asked for, by a wildcard or a DNAME.
+    pub made: bool,
     /// What was asked for, behind the aliases that lead there.
     pub answers: Entries<'z>,
     /// The SOA of a negative answer, or where a name is delegated to.
@@ -88,6 +94,12 @@ pub fn answer<'z>(zones: &'z ZoneSet, question: &Question) -> Answer<'z> {
             }
             break;
         };
+        if zones.is_too_old(zone) {
+            if step == 0 {
+                answer.outcome = Outcome::TooOld;
+            }
+            break;
+        }
         match answer.step(zone, &key, &name, question.record_type) {
             // An alias of a name that was there already leads nowhere.
             Some(next) if answer.answers.iter().all(|entry| entry.owner != next) => name = next,
@@ -116,6 +128,10 @@ impl<'z> Answer<'z> {
         wanted: RecordType,
     ) -> Option<DomainName> {
         let found = zone.look(key, wanted == RecordType::DS);
+        if self.apex.is_none() {
+            self.apex = Some(zone.apex());
+            self.made = matches!(found, Found::Wildcard(_) | Found::Dname(..));
+        }
         if !matches!(found, Found::Cut(_)) {
             self.authoritative = true;
         }
@@ -213,9 +229,8 @@ impl<'z> Answer<'z> {
                 continue;
             }
             let key = Key::of(&target);
-            if let Some(Found::Node(node) | Found::Wildcard(node)) =
-                zones.find(&key, key.depth()).map(|zone| zone.look(&key, false))
-            {
+            let zone = zones.find(&key, key.depth()).filter(|zone| !zones.is_too_old(zone));
+            if let Some(Found::Node(node) | Found::Wildcard(node)) = zone.map(|zone| zone.look(&key, false)) {
                 let entry = |set: &'z RecordSet| {
                     let weights = node.weights(set.record_type());
                     Entry { owner: target.clone(), set: Cow::Borrowed(set), weights, needed: false }

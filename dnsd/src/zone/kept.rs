@@ -1,11 +1,13 @@
 //! One zone that is made of what the registry holds, kept at a snapshot: its base, and on it what record facts add.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::{DomainName, RecordType, Snapshot};
 
 use super::facts::{Homes, Rules};
+use super::reverse::Claims;
 use super::sources::Source;
 use super::tree::{Node, Zone, ZoneError};
 
@@ -14,16 +16,20 @@ use super::tree::{Node, Zone, ZoneError};
 pub(crate) struct View<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) homes: &'a Homes,
+    /// Whose addresses are.
+    pub(crate) claims: &'a Claims,
     /// How long records may be kept where neither their fact nor their zone says so, in seconds.
     pub(crate) ttl: u32,
 }
 
-/// Which names of a zone may have changed by record facts.
+/// What of a zone may have changed: which names by record facts, and which addresses are another's.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
     pub(crate) names: BTreeSet<DomainName>,
     /// Names at which, and below which, every fact has to be looked at again.
     pub(crate) subtrees: BTreeSet<DomainName>,
+    /// Of which addresses something else is told.
+    pub(crate) addresses: BTreeSet<IpAddr>,
 }
 
 /// A zone, kept.
@@ -46,7 +52,7 @@ impl Kept {
     /// # Errors
     /// [`ZoneError`] when the base cannot be made. A zone of facts that misses what each zone has is there, and not served.
     pub(crate) fn build(source: Source, view: View<'_>) -> Result<Self, ZoneError> {
-        let base = source.base(view.snapshot)?;
+        let base = source.base(view)?;
         let mut kept = Self { source, base, zone: None };
         let apex = kept.source.apex().clone();
         let names: BTreeSet<_> =
@@ -61,7 +67,7 @@ impl Kept {
         Ok(kept)
     }
 
-    /// At another snapshot: what differs is made anew. True when the zone is another one.
+    /// At another snapshot: what differs is made anew, its serial at least.
     ///
     /// # Errors
     /// [`ZoneError`] when the base cannot be made.
@@ -69,13 +75,9 @@ impl Kept {
         &mut self,
         old: View<'_>,
         new: View<'_>,
-        touched: Option<Touched>,
-    ) -> Result<bool, ZoneError> {
-        let changed = self.source.changes(old.snapshot, new.snapshot, touched.is_some());
-        if changed.is_none() && touched.is_none() {
-            return Ok(false);
-        }
-        let mut touched = touched.unwrap_or_default();
+        mut touched: Touched,
+    ) -> Result<(), ZoneError> {
+        let changed = self.source.changes(old, new, &touched);
         let Some(zone) = self.zone.clone().filter(|_| self.ttl(old) == self.ttl(new)) else {
             return self.rebuild(new);
         };
@@ -88,7 +90,7 @@ impl Kept {
             let has_facts = |view: View<'_>| view.snapshot.records_at_or_below(&apex).next().is_some();
             if !has_facts(old) && !has_facts(new) {
                 self.zone = self.base.clone().map(Arc::new);
-                return Ok(true);
+                return Ok(());
             }
             for name in &base_names {
                 touched.subtrees.extend(cuts(&apex, name, [old.snapshot, new.snapshot]));
@@ -105,16 +107,16 @@ impl Kept {
         }
         let nodes = self.nodes(new, &touched.names);
         self.zone = served(zone.with(touched.names.iter(), nodes))?;
-        Ok(true)
+        Ok(())
     }
 
     /// From nothing, again.
     ///
     /// # Errors
     /// As [`Kept::build`]; then it is as it was.
-    pub(crate) fn rebuild(&mut self, view: View<'_>) -> Result<bool, ZoneError> {
+    pub(crate) fn rebuild(&mut self, view: View<'_>) -> Result<(), ZoneError> {
         *self = Self::build(self.source.clone(), view)?;
-        Ok(true)
+        Ok(())
     }
 
     /// What stands at each of these names.
@@ -134,7 +136,7 @@ impl Kept {
     fn ttl(&self, view: View<'_>) -> u32 {
         let soa = match &self.source {
             Source::Facts(apex) => view.snapshot.record(apex, RecordType::SOA),
-            Source::Registry(_) => None,
+            Source::Registry(_) | Source::Reverse(_) => None,
         };
         soa.and_then(|(soa, _)| soa.ttl()).unwrap_or(view.ttl)
     }

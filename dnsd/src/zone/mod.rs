@@ -15,6 +15,7 @@ pub mod facts;
 pub mod file;
 pub(crate) mod kept;
 mod key;
+pub mod reverse;
 mod set;
 pub(crate) mod sources;
 #[cfg(test)]

@@ -3,11 +3,14 @@
 //! A zone's base are the names that other facts than record sets give it; a zone of record facts has none. To add a kind of zone, add a
 //! [`Source`]: its base, from nothing and by what differs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use model::{DomainName, ServiceName, Snapshot};
 
-use super::derived::{Changed, Derivation};
+use super::derived::{self, Changed, Derivation};
+use super::kept::{Touched, View};
+use super::reverse::{Claims, Range, Reverse, find};
 use super::tree::{Zone, ZoneError};
 
 /// What the base of a zone is made of.
@@ -15,6 +18,8 @@ use super::tree::{Zone, ZoneError};
 pub(crate) enum Source {
     /// Services, instances and hosts.
     Registry(Derivation),
+    /// Whose addresses are.
+    Reverse(Reverse),
     /// There is none: record facts alone.
     Facts(DomainName),
 }
@@ -24,6 +29,7 @@ impl Source {
     pub(crate) fn apex(&self) -> &DomainName {
         match self {
             Self::Registry(derivation) => &derivation.apex,
+            Self::Reverse(reverse) => &reverse.range.apex,
             Self::Facts(apex) => apex,
         }
     }
@@ -32,17 +38,25 @@ impl Source {
     ///
     /// # Errors
     /// [`ZoneError`] when the apex leaves no room for names.
-    pub(crate) fn base(&self, snapshot: &Snapshot) -> Result<Option<Zone>, ZoneError> {
+    pub(crate) fn base(&self, view: View<'_>) -> Result<Option<Zone>, ZoneError> {
         match self {
-            Self::Registry(derivation) => derivation.build(snapshot).map(Some),
+            Self::Registry(derivation) => derivation.build(view.snapshot).map(Some),
+            Self::Reverse(reverse) => reverse.build(view.claims, view.snapshot.revision()).map(Some),
             Self::Facts(_) => Ok(None),
         }
     }
 
-    /// What differs in the base between two snapshots; with `always`, its serial at least.
-    pub(crate) fn changes(&self, old: &Snapshot, new: &Snapshot, always: bool) -> Option<Changed> {
+    /// What differs in the base between two snapshots: its serial at least.
+    pub(crate) fn changes(&self, old: View<'_>, new: View<'_>, touched: &Touched) -> Option<Changed> {
         match self {
-            Self::Registry(derivation) => derivation.changes(old, new, always),
+            Self::Registry(derivation) => {
+                let facts = derived::Touched::between(old.snapshot, new.snapshot);
+                Some(derivation.changes(old.snapshot, new.snapshot, &facts))
+            }
+            Self::Reverse(reverse) => {
+                let both = [old, new].map(|view| (view.claims, view.snapshot.revision()));
+                Some(reverse.changes(both, &touched.addresses))
+            }
             Self::Facts(_) => None,
         }
     }
@@ -53,6 +67,8 @@ impl Source {
 pub(crate) struct Sources {
     /// What they are made of.
     pub(crate) zones: Vec<Source>,
+    /// The addresses that have reverse zones, in order.
+    pub(crate) ranges: Arc<[Range]>,
     /// How long records may be kept where neither their fact nor their zone says so, in seconds.
     pub(crate) ttl: u32,
 }
@@ -64,8 +80,40 @@ impl Sources {
     }
 
     /// The base of one of them.
-    pub(crate) fn base(&self, apex: &DomainName, snapshot: &Snapshot) -> Option<Zone> {
-        self.zones.iter().find(|source| source.apex() == apex)?.base(snapshot).ok().flatten()
+    pub(crate) fn base(&self, apex: &DomainName, view: View<'_>) -> Option<Zone> {
+        self.zones.iter().find(|source| source.apex() == apex)?.base(view).ok().flatten()
+    }
+
+    /// What makes names of services, instances and hosts.
+    pub(crate) fn derivation(&self) -> Option<&Derivation> {
+        self.zones.iter().find_map(|source| match source {
+            Source::Registry(derivation) => Some(derivation),
+            Source::Reverse(_) | Source::Facts(_) => None,
+        })
+    }
+
+    /// Whose addresses are.
+    pub(crate) fn claims(&self, snapshot: &Snapshot) -> Claims {
+        Claims::of(&self.ranges, self.derivation(), snapshot)
+    }
+
+    /// What differs in the base of which zone, by apex, between two snapshots; `claims` follow.
+    pub(crate) fn touched(
+        &self,
+        claims: &mut Claims,
+        old: &Snapshot,
+        new: &Snapshot,
+    ) -> BTreeMap<DomainName, Touched> {
+        let mut touched = BTreeMap::<DomainName, Touched>::new();
+        let facts = derived::Touched::between(old, new);
+        let Some(derivation) = self.derivation().filter(|_| !facts.is_empty()) else { return touched };
+        touched.entry(derivation.apex.clone()).or_default();
+        for address in claims.follow(&self.ranges, derivation, [old, new], &facts) {
+            if let Some(range) = find(&self.ranges, address) {
+                touched.entry(range.apex.clone()).or_default().addresses.insert(address);
+            }
+        }
+        touched
     }
 
     /// Services without names, because a zone has their names for itself.
@@ -76,7 +124,7 @@ impl Sources {
         let of = |name: &ServiceName| {
             self.zones.iter().find_map(|source| match source {
                 Source::Registry(derivation) if derivation.takes(name) => Some(derivation.apex.clone()),
-                Source::Registry(_) | Source::Facts(_) => None,
+                Source::Registry(_) | Source::Reverse(_) | Source::Facts(_) => None,
             })
         };
         names.into_iter().filter_map(|name| Some((name.clone(), of(name)?))).collect()

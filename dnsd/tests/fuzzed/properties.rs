@@ -4,7 +4,10 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
 
 use dnsd::Served;
+use dnsd::config::{Config, NSID};
+use dnsd::guard::Guards;
 use dnsd::query::{Client, Context, Done, Over, answer};
+use dnsd::transfer::{Access, Allowed, MayUpdate, Next, Transfer};
 use dnsd::wire::{Code, LARGEST};
 use dnsd::zone::{ZoneSet, file};
 use hickory_proto::op::{Message, MessageType};
@@ -24,18 +27,55 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
     Served::new(ZoneSet::new(Revision::new(1), true, zones))
 });
 
+/// Guards that let some of what comes from one address pass, and tell all that can be told.
+static GUARDED: LazyLock<Guards> = LazyLock::new(|| {
+    let config = Config { nsid: Some("n".repeat(NSID)), rate_limit: 1, ..Config::default() };
+    Guards::drawn(&config).unwrap()
+});
+
+/// Whole zones for who asks from the client's address, and a key that messages may be signed with.
+static OWNED: LazyLock<Access> = LazyLock::new(|| {
+    let allowed = Allowed::parse("127.0.0.0/8").unwrap();
+    let may = MayUpdate::parse("key:k.").unwrap();
+    let config = Config { transfer_allow: vec![allowed], update_allow: vec![may], ..Config::default() };
+    Access::of(&config, "key \"k.\" { algorithm hmac-sha256; secret \"MDEyMzQ1Njc4OTAxMjM0NQ==\"; };")
+        .unwrap()
+});
+
 /// Whatever comes has an answer that another reader reads, within the limits, or none. True when its question was answered.
 pub(crate) fn message(octets: &[u8]) -> bool {
+    let open = || Context::open(&SERVED);
+    let contexts = || [open(), Context { guards: &GUARDED, ..open() }, Context { access: &OWNED, ..open() }];
+    let ways = [Over::Udp, Over::Tcp].into_iter().flat_map(|over| contexts().map(|context| (over, context)));
     let mut answered = false;
-    for over in [Over::Udp, Over::Tcp] {
+    for (over, context) in ways {
         let mut out = Vec::new();
         let client = Client { address: Ipv4Addr::LOCALHOST.into(), over };
-        let Done::Answered(sent) = answer(&Context::open(&SERVED), octets, &client, 7, &mut out) else {
-            assert!(
-                out.is_empty() && (octets.len() < 12 || octets[2] & 0x80 != 0),
-                "every question is answered"
-            );
-            continue;
+        let limits = over == Over::Udp && std::ptr::eq(context.guards, &raw const *GUARDED);
+        let sent = match answer(&context, octets, &client, 7, &mut out) {
+            Done::Answered(sent) => sent,
+            Done::Slipped(sent) => {
+                assert!(limits && sent.truncated && sent.code == Code::NoError);
+                sent
+            }
+            Done::Limited => {
+                assert!(limits && out.is_empty());
+                continue;
+            }
+            Done::Transfer(transfer) => {
+                assert!(over == Over::Tcp && std::ptr::eq(context.access, &raw const *OWNED));
+                answered |= transferred(*transfer, octets);
+                continue;
+            }
+            // Nobody knows the key.
+            Done::Later(_) => panic!("nobody may have that"),
+            Done::Dropped => {
+                assert!(
+                    out.is_empty() && (octets.len() < 12 || octets[2] & 0x80 != 0),
+                    "every question is answered"
+                );
+                continue;
+            }
         };
         assert!(out.len() <= if over == Over::Udp { 1232 } else { LARGEST });
         let read = Message::from_vec(&out).unwrap_or_else(|error| panic!("{error}: {out:02x?}"));
@@ -55,6 +95,21 @@ pub(crate) fn message(octets: &[u8]) -> bool {
         answered |= matches!(sent.code, Code::NoError | Code::NoName | Code::NameExists);
     }
     answered
+}
+
+/// Each message of a transfer is read by another reader.
+fn transferred(mut transfer: Transfer, octets: &[u8]) -> bool {
+    loop {
+        let mut out = Vec::new();
+        let next = transfer.write(&mut out);
+        let read = Message::from_vec(&out).unwrap_or_else(|error| panic!("{error}: {out:02x?}"));
+        assert!(out.len() <= LARGEST && read.metadata.id.to_be_bytes() == octets[..2]);
+        match next {
+            Next::More => {}
+            Next::Nothing => return true,
+            Next::Impossible => panic!("no set is too large"),
+        }
+    }
 }
 
 /// A label in a message. Its text would not do: what hickory-proto escapes in octal we read in decimal (RFC 1035 §5.1).

@@ -1,15 +1,15 @@
-//! `X-Debug`: a request that carries it learns from the response how it was routed, in hipache's fields.
+//! `X-Debug`: a request that carries it learns from the response how it was routed, in hipache's fields and one of portico's.
 
 use std::io::Write as _;
 use std::ops::Range;
 use std::time::Duration;
 
-use model::Address;
+use model::{Address, Revision};
 use smallvec::SmallVec;
 
 use super::Peer;
 use crate::http::{Added, RequestHead};
-use crate::respond::DEBUG_VERSION;
+use crate::respond::{DEBUG_VERSION, REVISION};
 
 /// True when the request asks for debug fields and may have them: from a trusted peer, or where they are `enabled` for all.
 pub fn debug_wanted(head: &RequestHead, buf: &[u8], peer: &Peer, enabled: bool) -> bool {
@@ -27,6 +27,8 @@ pub struct Debugged<'a> {
     pub backend: &'a str,
     /// The canonical host that was asked for: hipache's frontend key.
     pub host: &'a str,
+    /// The revision of the table that it was looked up in.
+    pub revision: Revision,
     /// From the start of the exchange to the head of the answer.
     pub total: Duration,
     /// The part of it since the last attempt began.
@@ -37,22 +39,23 @@ pub struct Debugged<'a> {
 #[derive(Debug)]
 pub struct DebugFields {
     memory: Vec<u8>,
-    values: [Range<usize>; 6],
+    values: [Range<usize>; 7],
 }
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "x-debug-backend-url",
     "x-debug-backend-id",
     "x-debug-vhost",
     "x-debug-frontend-key",
     "x-debug-time-total",
     "x-debug-time-backend",
+    REVISION,
 ];
 
 impl DebugFields {
     /// Writes the values; times are whole milliseconds, as hipache's, and the URL ends in a slash, as Node writes it.
     pub fn new(of: Debugged<'_>) -> Self {
-        let Debugged { endpoint, index, backend, host, total, upstream } = of;
+        let Debugged { endpoint, index, backend, host, revision, total, upstream } = of;
         let mut memory = Vec::with_capacity(256);
         let mut start = 0;
         let mut put = |text: std::fmt::Arguments<'_>| {
@@ -70,6 +73,7 @@ impl DebugFields {
             put(format_args!("{host}")),
             put(format_args!("{}", total.as_millis())),
             put(format_args!("{}", upstream.as_millis())),
+            put(format_args!("{revision}")),
         ];
         Self { memory, values }
     }
@@ -91,13 +95,14 @@ mod tests {
     use crate::http::Limits;
 
     #[test]
-    fn the_fields_are_those_of_hipache() {
+    fn the_fields_are_those_of_hipache_and_the_revision() {
         let endpoint = Address::parse_url("http://10.0.0.7:8000").unwrap();
         let fields = DebugFields::new(Debugged {
             endpoint: &endpoint,
             index: 1,
             backend: "web",
             host: "www.example.com",
+            revision: Revision::new(42),
             total: Duration::from_micros(12_999),
             upstream: Duration::from_millis(9),
         });
@@ -110,7 +115,7 @@ mod tests {
         let expected = format!(
             "x-debug-version-hipache: {DEBUG_VERSION}\nx-debug-backend-url: http://10.0.0.7:8000/\n\
              x-debug-backend-id: 1\nx-debug-vhost: web\nx-debug-frontend-key: www.example.com\n\
-             x-debug-time-total: 12\nx-debug-time-backend: 9\n"
+             x-debug-time-total: 12\nx-debug-time-backend: 9\nportico-revision: 42\n"
         );
         assert_eq!(text, expected);
     }

@@ -16,3 +16,6 @@ pub use write::{ReplyTo, write_reply};
 
 /// What `x-debug-version-hipache` says: hipache's header, our name.
 pub const DEBUG_VERSION: &str = concat!("portico/", env!("CARGO_PKG_VERSION"));
+
+/// Says, where a client debugs, the revision of the table that its request was looked up in.
+pub const REVISION: &str = "portico-revision";

@@ -1,7 +1,9 @@
 //! A reply of ours as octets.
 
+use model::Revision;
+
 use super::pages::Page;
-use super::{DEBUG_VERSION, HttpDate, LocalReply, Pages};
+use super::{DEBUG_VERSION, HttpDate, LocalReply, Pages, REVISION};
 use crate::http::Version;
 
 /// What of the request and its connection shapes a reply.
@@ -15,6 +17,8 @@ pub struct ReplyTo {
     pub head_request: bool,
     /// `X-Debug` was asked for and is allowed.
     pub debug: bool,
+    /// The revision of the table that the request was looked up in; told where `debug` is.
+    pub revision: Option<Revision>,
     /// Now, in seconds since 1970.
     pub unix_seconds: i64,
 }
@@ -45,6 +49,9 @@ pub fn write_reply(reply: LocalReply, pages: &Pages, to: ReplyTo, out: &mut Vec<
     if to.debug {
         field(out, "x-debug-error", reply.message());
         field(out, "x-debug-version-hipache", DEBUG_VERSION);
+        if let Some(revision) = to.revision {
+            field(out, REVISION, number.format(revision.number()));
+        }
     }
     if to.close {
         field(out, "connection", "close");
@@ -73,6 +80,7 @@ mod tests {
         close: false,
         head_request: false,
         debug: false,
+        revision: None,
         unix_seconds: 784_111_777,
     };
 
@@ -104,6 +112,10 @@ mod tests {
         let reply = written(LocalReply::NoEndpoint, &Pages::default(), ReplyTo { debug: true, ..PLAIN });
         assert!(reply.contains("\r\nx-debug-error: Cannot find a valid backend\r\n"), "{reply}");
         assert!(reply.contains("\r\nx-debug-version-hipache: portico/"), "{reply}");
+        assert!(!reply.contains("portico-revision"), "it was not routed: {reply}");
+        let routed = ReplyTo { debug: true, revision: Some(Revision::new(42)), ..PLAIN };
+        let reply = written(LocalReply::NoEndpoint, &Pages::default(), routed);
+        assert!(reply.contains("\r\nportico-revision: 42\r\n"), "{reply}");
     }
 
     #[test]

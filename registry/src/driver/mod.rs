@@ -15,6 +15,7 @@ use std::sync::Arc;
 use model::{Address, Change, ChangeRecord, DeadMarks, FactKey, HealthReport, Report, Revision, Snapshot};
 use tokio::sync::{Notify, mpsc, watch};
 
+pub use crate::nodes::{Heard, Word};
 use crate::{Backup, BackupError, HistoryQuery, MAX_EDITS, PublishError, ReadError, Write};
 
 pub mod embedded;
@@ -80,8 +81,10 @@ pub struct Feed {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Dead marks to set in the store, where it keeps them; to be drained in any case. Bounded by [`HEALTH_QUEUE`].
     pub health: mpsc::Receiver<HealthReport>,
-    /// What this node says of itself, to be kept in the store with a TTL, where it can.
+    /// What this node says of itself, to be kept in the store with a TTL, where it can; to be taken back when the driver is closed.
     pub report: watch::Receiver<Arc<Report>>,
+    /// Where it is told what other nodes say of themselves, where the store is theirs too.
+    pub nodes: watch::Sender<Arc<Heard>>,
 }
 
 /// The revisions that a store lost, because it is an older copy of itself: those after the one and before the other.

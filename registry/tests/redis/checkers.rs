@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Address, HealthReport, HealthVerdict, Report};
+use model::{Address, HealthReport, HealthVerdict, ProxyReport, Report};
 use redis::Value;
 use tokio::sync::watch;
 
@@ -14,10 +14,16 @@ fn unix_seconds() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
+/// The report of a node that checks so many endpoints.
+fn checks(checked: u64) -> Report {
+    let proxy = ProxyReport { checked, ..ProxyReport::default() };
+    Report { proxy: Some(Arc::new(proxy)), ..Report::default() }
+}
+
 /// A node whose proxy checks endpoints.
 async fn checking(server: &Server) -> (Node, watch::Sender<Arc<Report>>) {
     let node = Node::live(&server.url()).await;
-    let (report, reports) = watch::channel(Arc::new(Report { checked: 2, ..Report::default() }));
+    let (report, reports) = watch::channel(Arc::new(checks(2)));
     node.0.report(reports);
     (node, report)
 }
@@ -114,7 +120,7 @@ async fn what_hipaches_nodes_leave_to_the_checker_is_marked() {
     server.run("RPUSH frontend:later.example web http://10.0.0.1");
     node.sees("later.example", "web:10.0.0.1:80").await;
     assert_eq!(server.run("EXISTS dead:a.example"), Value::Int(0), "without a ping hipache marks itself");
-    let (report, reports) = watch::channel(Arc::new(Report { checked: 1, ..Report::default() }));
+    let (report, reports) = watch::channel(Arc::new(checks(1)));
     node.0.report(reports);
     until("the ping is written", || server.run("EXISTS hchecker_ping") == Value::Int(1)).await;
 

@@ -12,6 +12,7 @@ mod hold;
 mod kinds;
 mod listing;
 mod marks;
+mod nodes;
 mod numbering;
 mod past;
 mod places;

@@ -85,7 +85,12 @@ async fn a_write_is_announced_with_its_revision_and_keys() {
 async fn a_nodes_report_stands_beside_the_facts_and_ends_with_it() {
     let server = Server::start();
     let node = Node::live_with(&server.url(), config("n7")).await;
-    let report = model::Report { serving: model::Revision::new(5), in_flight: 3, ..Default::default() };
+    let proxy = model::ProxyReport {
+        serving: model::Revision::new(5),
+        in_flight: 3,
+        ..model::ProxyReport::default()
+    };
+    let report = model::Report { proxy: Some(std::sync::Arc::new(proxy)), ..model::Report::default() };
     let (sender, receiver) = tokio::sync::watch::channel(std::sync::Arc::new(report));
     node.0.report(receiver);
 
@@ -101,7 +106,11 @@ async fn a_nodes_report_stands_beside_the_facts_and_ends_with_it() {
 
     assert!(written.contains("\"in_flight\":3"), "{written}");
     let ttl: i64 = crate::server::text(&server.run("TTL portico:node:n7")).parse().unwrap();
-    assert!((1..=15).contains(&ttl), "{ttl}");
+    // As long as its lease, and as long again as a lost node is named.
+    assert!((3601..=3615).contains(&ttl), "{ttl}");
+    node.0.clone().close().await;
+    assert_eq!(server.run("EXISTS portico:node:n7"), redis::Value::Int(0), "it took it back");
+    assert_eq!(server.run("ZCARD portico:nodes"), redis::Value::Int(0));
     drop(sender);
 }
 

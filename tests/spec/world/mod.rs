@@ -6,6 +6,7 @@
 mod bystander;
 mod client;
 mod dig;
+mod dns;
 mod haproxy;
 mod load;
 mod name_server;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use bystander::{Bystander, Service};
 pub(crate) use client::{Connection, Reply, get, send};
 pub(crate) use dig::{Dug, dig, dig_all};
+pub(crate) use dns::serial;
 pub(crate) use haproxy::Haproxy;
 pub(crate) use load::{Ask, Judge, Load};
 pub(crate) use name_server::{NameServer, Says};

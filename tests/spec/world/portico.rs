@@ -227,6 +227,11 @@ impl Portico {
         self.addresses("dns")[0]
     }
 
+    /// Everywhere it speaks DNS.
+    pub(crate) fn dns_listeners(&self) -> Vec<SocketAddr> {
+        self.addresses("dns")
+    }
+
     /// Where it speaks the admin API.
     pub(crate) fn admin(&self) -> SocketAddr {
         self.addresses("admin")[0]

@@ -24,10 +24,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::Signer;
 use super::allowed::Allowed;
 use super::signing::{self, Unverified, now};
+use crate::asker::Asker;
+use crate::guard::Stop;
 use crate::later::{Task, Work};
 use crate::query::{Client, Context, Done};
 use crate::respond::{self, Sent};
-use crate::wire::{Code, Refusal};
+use crate::wire::{Code, Options, Refusal, Told};
 pub(crate) use message::is_update;
 pub(crate) use performing::Updater;
 
@@ -113,14 +115,21 @@ pub enum UpdateError {
 pub type Updates = mpsc::Sender<UpdateRequest>;
 
 /// Answers an update, or lets it be made later: written to the end of `out`.
-pub(crate) fn begin(context: &Context<'_>, message: &[u8], client: &Client, out: &mut Vec<u8>) -> Done {
+pub(crate) fn begin(
+    context: &Context<'_>,
+    message: &[u8],
+    client: &Client,
+    seed: u64,
+    out: &mut Vec<u8>,
+) -> Done {
+    let asker = Asker::of(context, client, &Options::default(), seed);
     let (refusal, zone) = match message::zone(message) {
         Ok(read) => read,
-        Err(refusal) => return Done::Answered(respond::refuse(&refusal, out)),
+        Err(refusal) => return asker.refuse(&refusal, out),
     };
     // Nobody may do it unsigned, whatever it is.
-    if !message::is_signed(message) {
-        return Done::Answered(respond::refuse(&Refusal { code: Code::Refused, ..refusal }, out));
+    if asker.stop() == Some(Stop::Prohibited) || !message::is_signed(message) {
+        return asker.refuse(&Refusal { code: Code::Refused, ..refusal }, out);
     }
     match signing::verify(context.access.keys(), message, now()) {
         Ok(mut signer) => {
@@ -129,7 +138,7 @@ pub(crate) fn begin(context: &Context<'_>, message: &[u8], client: &Client, out:
             }
             Done::Answered(told(&refusal, Code::Refused, &mut signer, out))
         }
-        Err(Unverified::Malformed) => Done::Answered(respond::refuse(&refusal, out)),
+        Err(Unverified::Malformed) => asker.refuse(&refusal, out),
         Err(Unverified::Wrong(_, mut signer)) => {
             Done::Answered(told(&refusal, Code::NotAuthoritative, &mut signer, out))
         }
@@ -139,7 +148,7 @@ pub(crate) fn begin(context: &Context<'_>, message: &[u8], client: &Client, out:
 /// Writes what became of an update, signed.
 fn told(refusal: &Refusal<'_>, code: Code, signer: &mut Signer, out: &mut Vec<u8>) -> Sent {
     let start = out.len();
-    let sent = respond::refuse(&Refusal { code, ..*refusal }, out);
+    let sent = respond::refuse(&Refusal { code, ..*refusal }, &Told::default(), out);
     signer.sign(out, start, now());
     sent
 }

@@ -203,6 +203,8 @@ fn a_message_with_two_zones_or_half_a_record_is_no_update() {
     two[5] = 2;
     assert!(message::zone(&two).is_err());
     assert!(message::read(&fine[..fine.len() - 1]).is_none());
+    let pointing = [&fine[..12], b"\xc0\x0a\0\x06\0\x01"].concat();
+    assert!(message::zone(&pointing).is_err(), "a zone's name is written out");
     let mut answer = fine.clone();
     answer[2] |= 0x80;
     assert!(!message::is_update(&answer) && !message::is_update(&fine[..11]));

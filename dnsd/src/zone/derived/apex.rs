@@ -14,15 +14,7 @@ const EXPIRE: u32 = 7 * 86_400;
 
 pub(super) fn add(derivation: &Derivation, revision: Revision, names: &mut Names) {
     let (apex, ttl) = (&derivation.apex, derivation.ttl_host);
-    let servers: Vec<DomainName> = (1..=derivation.name_servers.len().max(1))
-        .filter_map(|number| apex.child(format!("ns{number}").as_bytes()).ok())
-        .collect();
-    let Some(first) = servers.first() else { return };
-    if let Some(soa) = soa(derivation, first, revision) {
-        names.put(apex, RecordType::SOA, ttl, vec![soa]);
-    }
-    let data = servers.iter().filter_map(|server| RecordData::name(RecordType::NS, server).ok());
-    names.put(apex, RecordType::NS, ttl, data.collect());
+    add_authority(derivation, apex, revision, names);
     // Where to look for services (RFC 6763 §11): here.
     for browsing in ["b", "db", "lb"] {
         let name = ["_udp", "_dns-sd", browsing]
@@ -32,9 +24,30 @@ pub(super) fn add(derivation: &Derivation, revision: Revision, names: &mut Names
             names.put(&name, RecordType::PTR, ttl, vec![here]);
         }
     }
-    for (server, address) in servers.iter().zip(&derivation.name_servers) {
+    for (server, address) in servers(derivation).iter().zip(&derivation.name_servers) {
         names.addresses(server, ttl, std::iter::once((*address, 1)));
     }
+}
+
+/// Adds SOA and NS at an apex, which may be another zone's that has the same servers.
+pub(super) fn add_authority(
+    derivation: &Derivation,
+    apex: &DomainName,
+    revision: Revision,
+    names: &mut Names,
+) {
+    let (servers, ttl) = (servers(derivation), derivation.ttl_host);
+    let Some(first) = servers.first() else { return };
+    if let Some(soa) = soa(derivation, first, revision) {
+        names.put(apex, RecordType::SOA, ttl, vec![soa]);
+    }
+    let data = servers.iter().filter_map(|server| RecordData::name(RecordType::NS, server).ok());
+    names.put(apex, RecordType::NS, ttl, data.collect());
+}
+
+fn servers(derivation: &Derivation) -> Vec<DomainName> {
+    let numbers = 1..=derivation.name_servers.len().max(1);
+    numbers.filter_map(|number| derivation.apex.child(format!("ns{number}").as_bytes()).ok()).collect()
 }
 
 fn soa(derivation: &Derivation, server: &DomainName, revision: Revision) -> Option<RecordData> {

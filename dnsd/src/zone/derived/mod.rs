@@ -22,10 +22,11 @@ mod tests;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use model::{DomainName, Fact, FactKey, HostName, ServiceName, ServiceType, Snapshot};
+use model::{DomainName, Fact, FactKey, Host, HostName, Instance, InstanceName, Revision};
+use model::{ServiceName, ServiceType, Snapshot};
 
 use super::tree::{Zone, ZoneError};
-use names::Names;
+pub(super) use names::Names;
 
 /// The label below which hosts have their names; no service has it.
 const NODE: &str = "node";
@@ -47,11 +48,51 @@ pub struct Derivation {
     pub name_servers: Vec<IpAddr>,
 }
 
-/// Which names differ.
-#[derive(Default)]
-struct Touched {
-    services: BTreeSet<ServiceName>,
-    hosts: BTreeSet<HostName>,
+/// Which facts differ that names are made of.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    pub(super) services: BTreeSet<ServiceName>,
+    pub(super) hosts: BTreeSet<HostName>,
+}
+
+impl Touched {
+    /// Those that are not the same in two snapshots.
+    pub(crate) fn between(old: &Snapshot, new: &Snapshot) -> Self {
+        let mut touched = Self::default();
+        for difference in new.diff(old) {
+            for stated in difference.before.into_iter().chain(difference.after) {
+                match &*stated.fact {
+                    Fact::Service(service) => drop(touched.services.insert(service.name.clone())),
+                    Fact::Instance(instance) => drop(touched.services.insert(instance.service.clone())),
+                    Fact::Host(host) => drop(touched.hosts.insert(host.name.clone())),
+                    Fact::Frontend(_) | Fact::Record(_) => {}
+                }
+            }
+        }
+        touched
+    }
+
+    /// All of a snapshot.
+    pub(super) fn all(snapshot: &Snapshot) -> Self {
+        let services = snapshot.services().map(|(service, _)| service.name.clone());
+        let of_instances = snapshot.instances().map(|(instance, _)| instance.service.clone());
+        let hosts = snapshot.hosts().map(|(host, _)| host.name.clone());
+        Self { services: services.chain(of_instances).collect(), hosts: hosts.collect() }
+    }
+
+    /// Whether none differs.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.hosts.is_empty()
+    }
+
+    /// The hosts, as this snapshot has them.
+    pub(super) fn hosts_in<'s>(&'s self, snapshot: &'s Snapshot) -> impl Iterator<Item = &'s Host> {
+        let stated = |host: &HostName| snapshot.get(&FactKey::Host(host.clone()));
+        self.hosts.iter().filter_map(stated).filter_map(|stated| match &*stated.fact {
+            Fact::Host(host) => Some(&**host),
+            _ => None,
+        })
+    }
 }
 
 /// What differs between two zones.
@@ -71,9 +112,7 @@ impl Derivation {
     pub fn build(&self, snapshot: &Snapshot) -> Result<Zone, ZoneError> {
         let mut names = Names::default();
         apex::add(self, snapshot.revision(), &mut names);
-        let mut services: BTreeSet<_> =
-            snapshot.services().map(|(service, _)| service.name.clone()).collect();
-        services.extend(snapshot.instances().map(|(instance, _)| instance.service.clone()));
+        let Touched { services, .. } = Touched::all(snapshot);
         for service in &services {
             service::add(self, snapshot, service, &mut names);
         }
@@ -88,25 +127,15 @@ impl Derivation {
         Zone::of(self.apex.clone(), names)
     }
 
-    /// What differs in the zone from the one of `old` to that of `new`: nothing, unless facts of it differ, or it is to have another
-    /// serial `always`.
-    pub(crate) fn changes(&self, old: &Snapshot, new: &Snapshot, always: bool) -> Option<Changed> {
-        let touched = touched(old, new);
-        if touched.services.is_empty() && touched.hosts.is_empty() && !always {
-            return None;
-        }
+    /// What differs in the zone from the one of `old` to that of `new`, where these facts differ: its serial at least.
+    pub(crate) fn changes(&self, old: &Snapshot, new: &Snapshot, touched: &Touched) -> Changed {
         let (mut gone, mut names) = (Names::default(), Names::default());
         for service in &touched.services {
             service::add(self, old, service, &mut gone);
             service::add(self, new, service, &mut names);
         }
-        for host in &touched.hosts {
-            for (snapshot, into) in [(old, &mut gone), (new, &mut names)] {
-                let stated = snapshot.get(&FactKey::Host(host.clone())).map(|stated| &*stated.fact);
-                if let Some(Fact::Host(host)) = stated {
-                    host::add(self, host, into);
-                }
-            }
+        for (snapshot, into) in [(old, &mut gone), (new, &mut names)] {
+            touched.hosts_in(snapshot).for_each(|host| host::add(self, host, into));
         }
         for (snapshot, into) in [(old, &mut gone), (new, &mut names)] {
             let both =
@@ -121,12 +150,42 @@ impl Derivation {
         }
         apex::add(self, old.revision(), &mut gone);
         apex::add(self, new.revision(), &mut names);
-        Some(Changed { gone, names })
+        Changed { gone, names }
     }
 
     /// Whether a service of this name has no names, because the zone has it for itself.
     pub(crate) fn takes(&self, service: &ServiceName) -> bool {
         apex::is_ours(self, service.as_str())
+    }
+
+    /// Adds what every zone begins with, to one with this apex: its SOA, and the name servers of the registry's zone.
+    pub(super) fn add_authority(&self, apex: &DomainName, revision: Revision, names: &mut Names) {
+        apex::add_authority(self, apex, revision, names);
+    }
+
+    /// The name of a host; `None`: it would be too long.
+    pub(crate) fn name_of_host(&self, host: &HostName) -> Option<DomainName> {
+        self.apex.child(NODE.as_bytes()).and_then(|below| below.child(host.as_str().as_bytes())).ok()
+    }
+
+    /// The name of an instance; `None`: it would be too long.
+    pub(crate) fn name_of_instance(
+        &self,
+        service: &ServiceName,
+        instance: &InstanceName,
+    ) -> Option<DomainName> {
+        let below = self.apex.child(service.as_str().as_bytes());
+        below.and_then(|below| below.child(instance.as_str().as_bytes())).ok()
+    }
+
+    /// The instances of a service that have names of their own, and how long answers about them may be kept, in seconds.
+    pub(super) fn named_instances<'s>(
+        &'s self,
+        snapshot: &'s Snapshot,
+        service: &ServiceName,
+    ) -> (u32, Vec<&'s Instance>) {
+        let names_of = service::NamesOf::of(self, snapshot, service);
+        names_of.map_or_else(Default::default, |names_of| (names_of.ttl, names_of.named()))
     }
 }
 
@@ -134,19 +193,4 @@ impl Derivation {
 fn type_of<'s>(snapshot: &'s Snapshot, service: &ServiceName) -> Option<&'s ServiceType> {
     let (service, _) = snapshot.service(service)?;
     service.dns_sd.as_ref().map(|dns_sd| &dns_sd.service_type)
-}
-
-fn touched(old: &Snapshot, new: &Snapshot) -> Touched {
-    let mut touched = Touched::default();
-    for difference in new.diff(old) {
-        for stated in difference.before.into_iter().chain(difference.after) {
-            match &*stated.fact {
-                Fact::Service(service) => drop(touched.services.insert(service.name.clone())),
-                Fact::Instance(instance) => drop(touched.services.insert(instance.service.clone())),
-                Fact::Host(host) => drop(touched.hosts.insert(host.name.clone())),
-                Fact::Frontend(_) | Fact::Record(_) => {}
-            }
-        }
-    }
-    touched
 }

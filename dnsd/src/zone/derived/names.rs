@@ -17,7 +17,7 @@ pub(crate) struct Names(BTreeMap<DomainName, Node>);
 
 impl Names {
     /// Adds a set, unless it would be empty. What does not fit into a message is left out.
-    pub(super) fn put(
+    pub(in crate::zone) fn put(
         &mut self,
         name: &DomainName,
         record_type: RecordType,
@@ -58,7 +58,7 @@ impl Names {
     }
 
     /// Adds addresses, each family as its set, each with its weight.
-    pub(super) fn addresses(
+    pub(in crate::zone) fn addresses(
         &mut self,
         name: &DomainName,
         ttl: u32,

@@ -60,11 +60,11 @@ impl<'s> NamesOf<'s> {
             self.add_ports(&[], names);
             return;
         }
-        let chosen = self.choose(|_| true);
-        if chosen.is_empty() && self.service.when_empty == WhenEmpty::NxDomain {
+        if !self.is_there() {
             // What is not there has nothing below it either (RFC 8020).
             return;
         }
+        let chosen = self.choose(|_| true);
         self.add_set(&self.name, &chosen, names);
         names.texts(&self.name, self.ttl, &self.service.metadata);
         self.add_ports(&chosen, names);
@@ -75,6 +75,16 @@ impl<'s> NamesOf<'s> {
             }
         }
         self.add_filtered(names);
+    }
+
+    /// Whether it has names.
+    fn is_there(&self) -> bool {
+        self.service.when_empty != WhenEmpty::NxDomain || !self.choose(|_| true).is_empty()
+    }
+
+    /// The instances that have names of their own.
+    pub(super) fn named(&self) -> Vec<&'s Instance> {
+        if self.is_there() { self.instances.clone() } else { Vec::new() }
     }
 
     fn add_ports(&self, chosen: &[&Instance], names: &mut Names) {

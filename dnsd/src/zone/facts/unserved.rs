@@ -7,6 +7,7 @@ use model::{DomainName, FactKey, RecordFact, RecordType, Snapshot};
 use super::homes::{Home, Homes};
 use super::reason::Reason;
 use super::rules::Rules;
+use crate::zone::kept::View;
 use crate::zone::sources::Sources;
 use crate::zone::tree::Zone;
 
@@ -17,9 +18,11 @@ pub(crate) fn unserved(
     files: BTreeSet<DomainName>,
 ) -> Vec<(FactKey, Reason)> {
     let homes = Homes::new(sources.apexes(), files, snapshot);
+    let claims = sources.claims(snapshot);
+    let view = View { snapshot, homes: &homes, claims: &claims, ttl: sources.ttl };
     let (mut bases, mut found) = (Bases::new(), Vec::new());
     for (fact, _) in snapshot.records() {
-        let reason = of_fact(snapshot, sources, &homes, &mut bases, fact);
+        let reason = of_fact(view, sources, &mut bases, fact);
         found.extend(reason.map(|reason| (fact.key(), reason)));
     }
     let taken = |(service, zone)| (FactKey::Service(service), Reason::Taken(zone));
@@ -35,25 +38,22 @@ pub(crate) fn reason_of(
     fact: &RecordFact,
 ) -> Option<Reason> {
     let homes = Homes::new(sources.apexes(), files, snapshot);
-    of_fact(snapshot, sources, &homes, &mut Bases::new(), fact)
+    let claims = sources.claims(snapshot);
+    let view = View { snapshot, homes: &homes, claims: &claims, ttl: sources.ttl };
+    of_fact(view, sources, &mut Bases::new(), fact)
 }
 
 /// What zones have beside record facts, made once for all facts.
 type Bases = BTreeMap<DomainName, Option<Zone>>;
 
-fn of_fact(
-    snapshot: &Snapshot,
-    sources: &Sources,
-    homes: &Homes,
-    bases: &mut Bases,
-    fact: &RecordFact,
-) -> Option<Reason> {
+fn of_fact(view: View<'_>, sources: &Sources, bases: &mut Bases, fact: &RecordFact) -> Option<Reason> {
+    let View { snapshot, homes, .. } = view;
     match homes.of(fact.name(), fact.record_type()) {
         None => Some(Reason::NoZone),
         Some(Home::File(apex)) => Some(Reason::File(apex)),
         Some(Home::Facts(apex)) => of_zone(snapshot, homes, &apex, None, fact),
         Some(Home::Derived(apex)) => {
-            let base = bases.entry(apex.clone()).or_insert_with(|| sources.base(&apex, snapshot));
+            let base = bases.entry(apex.clone()).or_insert_with(|| sources.base(&apex, view));
             of_zone(snapshot, homes, &apex, base.as_ref(), fact)
         }
     }

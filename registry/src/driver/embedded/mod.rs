@@ -105,7 +105,8 @@ impl Driver for Embedded {
 
     fn run(self: Arc<Self>, feed: Feed) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            let Feed { events, mut health, .. } = feed;
+            // While this holds where nodes are told of, the registry tells of this one.
+            let Feed { events, mut health, nodes: _nodes, .. } = feed;
             if self.commands.send(Command::Follow(events.clone())).await.is_err() {
                 return;
             }

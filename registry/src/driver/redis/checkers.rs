@@ -87,7 +87,8 @@ impl Session<'_> {
 
     /// Says that our checks run, every now and then while they do.
     async fn ping(&mut self) -> Result<(), Stop> {
-        let checks = self.shared.config.active_checks && self.report.borrow().checked > 0;
+        let checked = self.report.borrow().proxy.as_ref().map_or(0, |proxy| proxy.checked);
+        let checks = self.shared.config.active_checks && checked > 0;
         if !checks || self.checkers.foreign {
             (self.checkers.pinged, self.checkers.due) = (None, None);
             return Ok(());

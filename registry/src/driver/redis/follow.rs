@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::checkers::Checkers;
 use super::connect::{Refusal, Stop, connect_reader, connect_writer};
+use super::fleet::{Fleet, news};
 use super::known::Known;
 use super::marks::Marks;
 use super::names::{Meaning, RawKey};
@@ -26,9 +27,9 @@ use super::sentinel;
 use super::subscribe::subscribe;
 use super::sweep::Sweep;
 use super::write::Command;
-use crate::driver::Event;
+use crate::driver::{Event, Heard};
 
-/// How often the small things are done: the heartbeat, the report, the active checker's sign of life.
+/// How often the small things are done: the heartbeat, the active checker's sign of life.
 const BEAT: Duration = Duration::from_secs(1);
 
 /// What reaches the driver from this process; outlives connections.
@@ -45,6 +46,7 @@ pub(super) struct Session<'a> {
     pub(super) events: &'a mpsc::Sender<Event>,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(super) report: watch::Receiver<Arc<Report>>,
+    pub(super) nodes: &'a watch::Sender<Arc<Heard>>,
     pub(super) connection: MultiplexedConnection,
     /// `None`: the other server of a pair cannot be reached.
     pub(super) writer: Option<MultiplexedConnection>,
@@ -69,6 +71,7 @@ pub(super) struct Session<'a> {
     pub(super) marks: Marks,
     pub(super) checkers: Checkers,
     pub(super) sweep: Sweep,
+    pub(super) fleet: Fleet,
     beat: Instant,
 }
 
@@ -79,6 +82,7 @@ impl<'a> Session<'a> {
         events: &'a mpsc::Sender<Event>,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         report: watch::Receiver<Arc<Report>>,
+        nodes: &'a watch::Sender<Arc<Heard>>,
     ) -> Result<Self, Stop> {
         let (place, config) = (&shared.place, &shared.config);
         let server = sentinel::find(&place.read, config.timeout).await?;
@@ -104,6 +108,7 @@ impl<'a> Session<'a> {
             events,
             snapshots,
             report,
+            nodes,
             connection,
             writer,
             pushes,
@@ -120,6 +125,7 @@ impl<'a> Session<'a> {
             marks: Marks::default(),
             checkers: Checkers::default(),
             sweep: Sweep::new(config.reconcile),
+            fleet: Fleet::new(),
             beat: Instant::now(),
         })
     }
@@ -136,6 +142,7 @@ impl<'a> Session<'a> {
     async fn turn(&mut self, inbox: &mut Inbox) -> Result<(), Stop> {
         let busy = !self.dirty.is_empty() || self.marks.is_dirty();
         let due = self.beat.min(self.sweep.due()).min(self.deadlines.first().unwrap_or(self.beat));
+        let due = due.min(self.fleet_due());
         let due = if busy { Instant::now() } else { due };
         tokio::select! {
             () = self.events.closed() => return Err(Stop::Closed),
@@ -146,6 +153,7 @@ impl<'a> Session<'a> {
             push = next(&mut self.pushes) => self.absorb(push)?,
             Some(command) = inbox.commands.recv() => self.obey(command).await?,
             Some(report) = inbox.health.recv() => self.report_health(report, &mut inbox.health).await?,
+            () = news(&mut self.report) => {}
             () = tokio::time::sleep_until(due) => {}
         }
         // Bursts are coalesced: what waits already is read in the same batch.
@@ -169,6 +177,7 @@ impl<'a> Session<'a> {
         if self.sweep.due() <= now {
             self.reconcile().await?;
         }
+        self.keep_fleet().await?;
         if self.beat <= now {
             self.beat = now + BEAT;
             self.pulse().await?;
@@ -197,6 +206,7 @@ impl<'a> Session<'a> {
                 self.marks.hint(&announcement);
                 self.checkers.hear(&announcement);
             }
+            Push::Node(said) => self.hear_node(&said),
         }
         Ok(())
     }
@@ -237,7 +247,6 @@ impl<'a> Session<'a> {
         // Should more be served than was told, the counter follows with the next comparison.
         self.highest = self.floor();
         self.watch_checkers().await?;
-        self.write_report().await?;
         if self.dirty.is_empty() {
             self.send(Event::Confirmed).await?;
         }

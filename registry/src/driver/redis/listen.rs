@@ -67,7 +67,7 @@ fn hello(server: &Server, names: &Names) -> (Vec<u8>, usize) {
     if let Some(password) = &server.password {
         cmd("AUTH").arg(password).write_packed_command(&mut hello);
     }
-    let channels = [names.changes.as_str(), DEAD_CHANNEL];
+    let channels = [names.changes.as_str(), names.nodes.as_str(), DEAD_CHANNEL];
     let patterns = names.keyspace_patterns(server.db);
     let confirmations = channels.len() + patterns.len();
     cmd("SUBSCRIBE").arg(&channels).write_packed_command(&mut hello);

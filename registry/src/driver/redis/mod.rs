@@ -22,6 +22,7 @@
 //! | `portico:history` | a capped stream; the ID of a record is its revision |
 //! | `portico:changes` | (channel) revision, who and keys of each write |
 //! | `portico:node:<id>` | a node's report, with a TTL |
+//! | `portico:nodes` | the nodes, by when they last said something; (channel) each report, or that its node is gone |
 //! | `hchecker_ping`, `portico:hchecker_ping` | (no prefix) when an active checker last ran; the same, where it was portico's |
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,6 +47,7 @@ mod checker;
 mod checkers;
 mod connect;
 mod content;
+mod fleet;
 mod follow;
 pub(crate) mod foreign;
 mod health;
@@ -140,14 +142,16 @@ impl Driver for Redis {
         Box::pin(async move {
             let taken = self.inbox.lock().unwrap_or_else(PoisonError::into_inner).take();
             let Some((commands, closed)) = taken else { return };
-            let Feed { events, snapshots, health, report } = feed;
+            let Feed { events, snapshots, health, report, nodes } = feed;
             let mut inbox = Inbox { commands, health, closed };
             let mut backoff = Backoff::new(self.shared.config.reconnect_max);
             loop {
                 let mut begun = Instant::now();
+                let mut contact = begun;
                 let stay = async {
+                    let (snapshots, report) = (snapshots.clone(), report.clone());
                     let mut session =
-                        Session::connect(&self.shared, &events, snapshots.clone(), report.clone()).await?;
+                        Session::connect(&self.shared, &events, snapshots, report, &nodes).await?;
                     // Whoever sees us live may read the history.
                     self.set_reading(Some(session.connection.clone()));
                     session.list().await?;
@@ -158,12 +162,17 @@ impl Driver for Redis {
                         backoff.reset();
                         let stop = session.follow(&mut inbox).await;
                         begun = Instant::now();
+                        contact = session.fleet.contact();
+                        if matches!(stop, Stop::Closed) {
+                            session.leave().await;
+                        }
                         stop
                     }
                     Err(stop) => stop,
                 };
                 self.set_reading(None);
                 let Stop::Lost(error) = error else { return };
+                fleet::away(&nodes, contact);
                 if events.send(Event::Lost { error: error.clone() }).await.is_err() {
                     return;
                 }

@@ -33,6 +33,8 @@ pub(super) struct Names {
     pub(super) history: String,
     /// Where writes of portico's are announced.
     pub(super) changes: String,
+    /// Where nodes say what they serve, and an index of them by when they did.
+    pub(super) nodes: String,
 }
 
 /// Where hipache announces dead endpoints.
@@ -77,6 +79,7 @@ impl Names {
             revisions: own("revisions"),
             history: own("history"),
             changes: own("changes"),
+            nodes: own("nodes"),
             prefix: prefix.to_owned(),
         }
     }

@@ -26,6 +26,8 @@ pub(super) enum Push {
     All,
     /// hipache or portico announced a dead endpoint: `<frontend>;<url>;<id>;<len>`.
     Dead(Vec<u8>),
+    /// A node said what it serves.
+    Node(Vec<u8>),
     /// The connection ended.
     Gone,
 }
@@ -116,6 +118,9 @@ fn understand(info: PushInfo, names: &Names, node: &str) -> Option<Push> {
             if channel == DEAD_CHANNEL.as_bytes() {
                 return Some(Push::Dead(payload));
             }
+            if channel == names.nodes.as_bytes() {
+                return Some(Push::Node(payload));
+            }
             let is_news = channel == names.changes.as_bytes() && !is_numbered_by(node, &payload);
             is_news.then_some(Push::Announced(payload))
         }
@@ -195,6 +200,7 @@ mod tests {
         let ours = told(r#","node":"me""#);
         check(PushKind::Message, vec![bulk("p:portico:changes"), bulk(&ours)], None);
         check(PushKind::Message, vec![bulk("dead"), bulk("a;b;0;1")], Some(Push::Dead(b"a;b;0;1".to_vec())));
+        check(PushKind::Message, vec![bulk("p:portico:nodes"), bulk("{}")], Some(Push::Node(b"{}".to_vec())));
         check(PushKind::Message, vec![bulk("other"), bulk("x")], None);
         check(PushKind::Disconnection, vec![], Some(Push::Gone));
     }

@@ -26,7 +26,7 @@ pub(super) async fn subscribe(
         return subscribe_apart(connection, pushes, shared, server).await;
     }
     let names = &shared.names;
-    for channel in [names.changes.as_str(), DEAD_CHANNEL] {
+    for channel in [names.changes.as_str(), names.nodes.as_str(), DEAD_CHANNEL] {
         if let Err(error) = connection.subscribe(channel).await {
             said_no(error, "a channel")?;
         }

@@ -1,0 +1,126 @@
+//! Events: who joins and leaves services of a type, and every change of a fact, as it happens.
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::world::{DEADLINE, World};
+
+/// A stream of events.
+struct Events {
+    stream: TcpStream,
+    read: String,
+}
+
+impl Events {
+    async fn of(world: &World, query: &str) -> Self {
+        let mut stream = world.connect().await;
+        let head =
+            format!("GET /v1/events{query} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", world.address);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        Self { stream, read: String::new() }
+    }
+
+    /// The next object, wherever its chunk begins and ends; `None` at the end.
+    async fn next(&mut self) -> Option<Value> {
+        loop {
+            let mut lines = self.read.split_inclusive('\n');
+            let at = lines.by_ref().take_while(|line| !(line.starts_with('{') && line.ends_with("}\n")));
+            let before: usize = at.map(str::len).sum();
+            let rest = &self.read[before..];
+            if let Some(end) = rest.find('\n').filter(|_| rest.starts_with('{')) {
+                let value = serde_json::from_str(&rest[..end]).unwrap();
+                self.read.drain(..before + end + 1);
+                return Some(value);
+            }
+            let mut octets = [0; 4096];
+            let read = tokio::time::timeout(DEADLINE, self.stream.read(&mut octets)).await;
+            match read.expect("nothing is told").unwrap() {
+                0 => return None,
+                length => self.read.push_str(std::str::from_utf8(&octets[..length]).unwrap()),
+            }
+        }
+    }
+
+    /// The next one in a few words.
+    async fn told(&mut self) -> String {
+        let event = self.next().await.expect("an event");
+        let text = |name: &str| match &event[name] {
+            Value::Null => String::new(),
+            Value::String(text) => format!(" {text}"),
+            other => format!(" {other}"),
+        };
+        ["event", "revision", "key", "service", "instance", "addresses", "ports"].map(text).concat()
+    }
+}
+
+async fn put(world: &World, path: &str, body: &str) {
+    let reply = world.send(&format!("PUT /v1/services/{path}"), &[], body).await;
+    assert!(reply.status < 300, "{reply:?}");
+}
+
+#[tokio::test]
+async fn who_answers_for_a_type_is_told_first_and_then_who_joins_moves_and_leaves() {
+    let world = World::new().await;
+    let of_type = r#"{"ports":[{"name":"http","port":80}],"dns_sd":{"type":"_http._tcp","name":"The Web"}}"#;
+    put(&world, "web", of_type).await;
+    put(&world, "web/instances/one", r#"{"addresses":["10.0.0.1"]}"#).await;
+
+    let mut events = Events::of(&world, "?type=_http._tcp").await;
+    assert_eq!(events.told().await, r#" joined 2 web one ["10.0.0.1"] {"http":80}"#);
+    assert_eq!(events.told().await, " present 2");
+    put(&world, "api", "{}").await;
+    put(&world, "api/instances/other", r#"{"addresses":["10.0.0.9"]}"#).await;
+    put(&world, "web/instances/two", r#"{"addresses":["10.0.0.2"],"ports":{"http":8080}}"#).await;
+    assert_eq!(events.told().await, r#" joined 5 web two ["10.0.0.2"] {"http":8080}"#);
+    put(&world, "web/instances/one", r#"{"addresses":["10.0.0.3"]}"#).await;
+    assert_eq!(events.told().await, r#" moved 6 web one ["10.0.0.3"] {"http":80}"#);
+    put(&world, "web/instances/one", r#"{"addresses":["10.0.0.3"],"state":"draining"}"#).await;
+    assert_eq!(events.told().await, r#" left 7 web one ["10.0.0.3"] {"http":80}"#);
+    put(&world, "web", "{}").await;
+    let left = events.next().await.unwrap();
+
+    assert_eq!(
+        (&left["event"], &left["instance"], &left["name"]),
+        (&"left".into(), &"two".into(), &"The Web".into())
+    );
+}
+
+#[tokio::test]
+async fn without_a_type_every_change_of_a_fact_is_told_until_the_node_leaves() {
+    let world = World::new().await;
+    put(&world, "before", "{}").await;
+
+    let mut events = Events::of(&world, "").await;
+    assert_eq!(events.told().await, " present 1");
+    put(&world, "web", r#"{"ttl":9}"#).await;
+    assert_eq!(events.told().await, " put 2 service:web");
+    world.send("DELETE /v1/services/web", &[], "").await.expect(200);
+    assert_eq!(events.told().await, " removed 3 service:web");
+    world.draining.send_replace(true);
+
+    assert_eq!(events.next().await, None);
+}
+
+#[tokio::test]
+async fn streams_have_a_limit_and_a_type_that_is_none_is_refused() {
+    let world = World::with(|config| config.events = 1).await;
+    let mut events = Events::of(&world, "").await;
+    events.told().await;
+
+    world.get("/v1/events").await.expect(503);
+    world.get("/v1/events?type=http").await.expect(400);
+    drop(events);
+
+    let begin = std::time::Instant::now();
+    loop {
+        let mut next = Events::of(&world, "").await;
+        next.stream.readable().await.unwrap();
+        let mut head = [0; 12];
+        next.stream.read_exact(&mut head).await.unwrap();
+        if head.ends_with(b"200") {
+            break;
+        }
+        assert!(begin.elapsed() < DEADLINE, "the place is never free again");
+    }
+}
