@@ -36,10 +36,10 @@ impl<'c> Asker<'c> {
         self
     }
 
-    /// What is ready for its question; nothing is while zones may be too old to be told.
+    /// What is ready for its question; nothing is while zones may be too old to be told, or are still to come.
     pub(crate) fn ready(&self, query: &Query<'_>) -> Option<Ready<'c>> {
         let Context { ready, zones, .. } = self.context;
-        (zones.too_old() == 0).then(|| ready.get(query.name, query.record_type))?
+        (zones.too_old() == 0 && zones.is_known()).then(|| ready.get(query.name, query.record_type))?
     }
 
     /// Sends what `write` writes, if that is within the limit of what is counted by `kind` and `name`; else, now and then, that `bare`

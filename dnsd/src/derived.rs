@@ -83,6 +83,9 @@ impl Derived {
         let derived = self.current.as_ref().map(|current| current.served.clone()).unwrap_or_default();
         let mut all = derived.at_revision(self.revision, self.known);
         files.zones().for_each(|zone| all.add(Arc::clone(zone)));
+        if !self.known {
+            all = all.awaiting(self.sources.apexes());
+        }
         if too_old { all.with_old(&derived) } else { all }
     }
 }

@@ -21,7 +21,11 @@ pub(super) fn tell(from: From<'_>, question: &Question, answer: &Answer<'_>, int
             nobody(from, &name, into);
             continue;
         };
-        let found = zone.look(&key, question.record_type == RecordType::DS);
+        let mut found = zone.look(&key, question.record_type == RecordType::DS);
+        if matches!(found, Found::Nothing | Found::Wildcard(_)) && from.zones.begins_below(key.octets()) {
+            into.notes.push(format!("{name} is there because a zone begins below it"));
+            found = Found::Empty;
+        }
         // Where the records are that stand for the name.
         let owner = owner(&found).unwrap_or(&name).clone();
         let source = from.source(zone.apex());

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use model::{DomainName, RecordData, RecordType};
+use model::{DomainName, RecordType};
 
 use crate::respond::order;
 use crate::wire::{HEAD, Head, IN, LARGEST, POINTER, Section, Writer};
@@ -45,13 +45,8 @@ struct Pointer {
 }
 
 impl Body {
-    /// The answer that the zones have for this name and type, and the names whose addresses it tells, or would if there were any; `None`
-    /// where it is not of a form that can be ready.
-    pub(super) fn of(
-        zones: &ZoneSet,
-        name: &DomainName,
-        record_type: RecordType,
-    ) -> Option<(Self, Vec<DomainName>)> {
+    /// The answer that the zones have for this name and type; `None` where it is not of a form that can be ready.
+    pub(super) fn of(zones: &ZoneSet, name: &DomainName, record_type: RecordType) -> Option<Self> {
         let answer = zone::answer(zones, &Question { name: name.clone(), record_type });
         let entry = answer.answers.first().filter(|_| is_ready(&answer, name))?;
         let asked = [name.as_wire(), &record_type.0.to_be_bytes(), &IN.to_be_bytes()].concat();
@@ -68,13 +63,11 @@ impl Body {
         let start = HEAD + asked.len();
         let ends = ends(out.get(start..tail)?, entry.set.data().len())?;
         let pointers = pointers_that_move(&out, &pointers, start, &ends)?;
-        let targets = entry.set.data().iter().filter_map(RecordData::target);
-        let tells: Vec<_> = if zone::leads_on(record_type) { targets.collect() } else { Vec::new() };
         let octets = out.get(start..)?.into();
         let moves = Moves { ends, weights: entry.weights.into(), pointers };
         let each = moves.each();
         let moves = (each.is_none() && moves.ends.len() > 1).then(|| Box::new(moves));
-        Some((Self { counts, each, octets, moves }, tells))
+        Some(Self { counts, each, octets, moves })
     }
 
     /// How many octets it has.
@@ -143,7 +136,7 @@ impl Moves {
 }
 
 /// The most records that are ready; larger sets are asked for over TCP in any case.
-const MAX_RECORDS: usize = 128;
+pub(super) const MAX_RECORDS: usize = 128;
 
 /// One set of the name's own; beside it only sets of one record, which have no order.
 fn is_ready(answer: &Answer<'_>, name: &DomainName) -> bool {
@@ -177,13 +170,15 @@ fn pointers_that_move(
         return Some(Box::default());
     }
     let tail = start + usize::from(*ends.last()?);
+    // Where a record moves to, a pointer may not reach.
+    let reach = usize::from(!POINTER);
     for &at in pointers {
         let to = message.get(usize::from(at)..)?.first_chunk()?;
         let to = usize::from(u16::from_be_bytes(*to) & !POINTER);
         if to < start || to >= tail {
             continue;
         }
-        if usize::from(at) < tail {
+        if usize::from(at) < tail || tail > reach {
             return None;
         }
         let into = to - start;

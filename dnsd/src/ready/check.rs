@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use model::DomainName;
 
 use super::{Apex, Index, Name, Negative};
-use crate::zone::{Zone, ZoneSet};
+use crate::zone::{Key, Zone, ZoneSet};
 
 impl Index {
     /// The names whose ready answers are not the ones of these zones, each with what differs. Each answer is made again, and kept no longer
@@ -32,7 +32,7 @@ impl Index {
         let missing = missing.into_iter().map(|name| (name, "its answers are not ready, and could be"));
         let apexes = zones.zones().filter_map(|zone| {
             let ready = self.apexes.get(zone.apex().folded().as_wire());
-            let fine = ready.is_some_and(|ready| *ready == Apex::of(zone));
+            let fine = ready.is_some_and(|ready| *ready == Apex::of(zones, zone));
             (!fine).then(|| (zone.apex().clone(), "its ready denials are not those of its zone"))
         });
         let gone = self.apexes.iter().filter_map(|ready| {
@@ -50,10 +50,11 @@ fn up_to(apex: &DomainName, name: DomainName) -> impl Iterator<Item = DomainName
 
 impl Apex {
     /// What is ready of a zone.
-    pub(super) fn of(zone: &Zone) -> Self {
+    pub(super) fn of(zones: &ZoneSet, zone: &Zone) -> Self {
+        let alone = !zones.begins_below(Key::of(zone.apex()).octets());
         Self {
             name: zone.apex().folded().as_wire().into(),
-            plain: !zone.has_cuts() && !zone.has_wildcards(),
+            plain: alone && !zone.has_cuts() && !zone.has_wildcards(),
             negative: Negative::of(zone.apex(), zone.negative()),
         }
     }

@@ -5,27 +5,35 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use foldhash::HashSet;
-use model::{DomainName, RecordSet, RecordType};
+use model::{DomainName, RecordData, RecordSet, RecordType};
 use smallvec::SmallVec;
 
+use super::body::MAX_RECORDS;
 use super::{Apex, Body, Index, Name};
-use crate::zone::{Found, Key, Zone, ZoneSet};
+use crate::zone::{self, Found, Key, Zone, ZoneSet};
 
 impl Index {
     /// What is ready of `new`, from what was ready of `old`.
     #[must_use]
     pub fn follow(&self, old: &ZoneSet, new: &ZoneSet) -> Self {
-        let mut index = self.clone();
+        let mut index = Self { deepest: new.deepest(), ..self.clone() };
         let mut touched = HashSet::<DomainName>::default();
         for (before, after) in new.differing(old) {
-            index.follow_apex(before, after);
+            index.follow_apex(new, before, after);
             match (before, after) {
                 (Some(before), Some(after)) => {
+                    let wildcards = before.has_wildcards() || after.has_wildcards();
                     for (name, cuts) in after.differing(before) {
-                        // A cut hides what is below it.
-                        let below =
-                            |zone: &Arc<Zone>| if cuts { zone.names_below(&name) } else { Vec::new() };
-                        touched.extend([before, after].into_iter().flat_map(below));
+                        if cuts {
+                            // It hides what is below it.
+                            touched
+                                .extend([before, after].into_iter().flat_map(|zone| zone.names_below(&name)));
+                            touched.extend(index.tellers_below(&name));
+                        }
+                        if wildcards {
+                            // Names that are not there are answered for by another one, or by none.
+                            touched.extend(index.tellers_below(&enclosing(&name, after)));
+                        }
                         touched.insert(name);
                     }
                 }
@@ -36,6 +44,9 @@ impl Index {
                     let above = [old, new].into_iter().flat_map(|zones| zones.above(apex));
                     touched.extend(above.flat_map(|zone| zone.names_below(apex)));
                     touched.extend(index.tellers_below(apex));
+                    for zone in new.above(apex) {
+                        index.follow_apex(new, None, Some(zone));
+                    }
                 }
             }
         }
@@ -53,10 +64,10 @@ impl Index {
         index
     }
 
-    fn follow_apex(&mut self, before: Option<&Arc<Zone>>, after: Option<&Arc<Zone>>) {
+    fn follow_apex(&mut self, zones: &ZoneSet, before: Option<&Arc<Zone>>, after: Option<&Arc<Zone>>) {
         let Some(zone) = after.or(before) else { return };
         match after {
-            Some(zone) => drop(self.apexes.insert(Arc::new(Apex::of(zone)))),
+            Some(zone) => drop(self.apexes.insert(Arc::new(Apex::of(zones, zone)))),
             None => drop(self.apexes.remove(zone.apex().folded().as_wire())),
         }
     }
@@ -103,6 +114,19 @@ fn telling(told: &DomainName, teller: &DomainName) -> Box<[u8]> {
     [Key::of(told).octets(), &[0], Key::of(teller).octets()].concat().into()
 }
 
+/// Above all names that may be answered for otherwise because this one came or went: the name below the apex that it is at or below; of a
+/// wildcard, what it is below.
+fn enclosing(name: &DomainName, zone: &Zone) -> DomainName {
+    let below_apex = |name: &DomainName| name.label_count() == zone.apex().label_count() + 1;
+    let highest = std::iter::successors(Some(name.clone()), DomainName::parent).find(below_apex);
+    let parent = name.parent().filter(|_| name.is_wildcard());
+    match (highest, parent) {
+        (Some(highest), Some(parent)) if highest.is_at_or_below(&parent) => parent,
+        (Some(highest), _) => highest,
+        (None, _) => name.clone(),
+    }
+}
+
 impl Name {
     /// What can be ready at a name.
     pub(super) fn of(zones: &ZoneSet, name: &DomainName) -> Option<Self> {
@@ -126,9 +150,11 @@ impl Name {
         let name = node.sets().first().map_or(name, RecordSet::name);
         let (mut bodies, mut told) = (SmallVec::new(), BTreeSet::new());
         for set in node.sets() {
-            let (body, tells) = Body::of(zones, name, set.record_type()).unzip();
-            bodies.push((set.record_type(), body));
-            told.extend(tells.into_iter().flatten());
+            bodies.push((set.record_type(), Body::of(zones, name, set.record_type())));
+            // Whether an answer can be ready depends on them, too.
+            if zone::leads_on(set.record_type()) && set.data().len() <= MAX_RECORDS {
+                told.extend(set.data().iter().filter_map(RecordData::target));
+            }
         }
         let denies = node.get(RecordType::CNAME).is_none();
         Some(Self { name: folded, bodies, denies, told: told.into_iter().collect(), apex })

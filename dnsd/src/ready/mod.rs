@@ -33,6 +33,8 @@ use crate::zone::ZoneSet;
 pub struct Index {
     names: Table<Name>,
     apexes: Table<Apex>,
+    /// No apex has more labels.
+    deepest: usize,
     /// The names whose answers tell of others: by the key of the other and their own.
     tellers: OrdMap<Box<[u8]>, DomainName>,
 }
@@ -57,7 +59,7 @@ struct Name {
 struct Apex {
     /// Its name, in wire form and lower case.
     name: Box<[u8]>,
-    /// Neither cuts nor wildcards: a name that is not known here is not there.
+    /// Neither cuts nor wildcards, and no zone begins below it: a name that is not known here is not there.
     plain: bool,
     negative: Negative,
 }
@@ -116,15 +118,24 @@ impl Index {
 
     /// The zone with the longest apex that the name is at or below.
     fn apex_of(&self, folded: &[u8]) -> Option<&Apex> {
-        let mut rest = folded;
-        while let Some((&length, _)) = rest.split_first() {
-            if let Some(apex) = self.apexes.get(rest) {
+        // Names may have many more labels than any apex.
+        let labels = std::iter::successors(Some(folded), behind_of).count() - 1;
+        let mut suffix = folded;
+        for left in (0..=labels).rev() {
+            if left <= self.deepest
+                && let Some(apex) = self.apexes.get(suffix)
+            {
                 return Some(apex);
             }
-            rest = rest.get(1 + usize::from(length)..)?;
+            suffix = behind_of(&suffix)?;
         }
         None
     }
+}
+
+/// A name in wire form without its first label; the root has none.
+fn behind_of<'n>(name: &&'n [u8]) -> Option<&'n [u8]> {
+    name.get(1 + usize::from(*name.first()?)..).filter(|rest| !rest.is_empty())
 }
 
 impl Named for Name {

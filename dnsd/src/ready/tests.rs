@@ -129,6 +129,26 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
+    fn what_is_ready_follows_each_change_of_one_name_as_if_it_were_made_anew(
+        first in sets(),
+        changes in prop::collection::vec((0..APEXES.len(), any::<prop::sample::Index>(), prop::option::of(entries())), 1..8),
+    ) {
+        let (mut sets, mut served) = (first, Served::default());
+        served = served.next(zones(&sets, 0));
+        for (serial, (zone, place, entries)) in changes.into_iter().enumerate() {
+            let of = sets[zone].get_or_insert_default();
+            match entries.and_then(|entries| entries.into_iter().next()) {
+                Some(entry) => of.push(entry),
+                None if of.is_empty() => sets[zone] = None,
+                None => drop(of.remove(place.index(of.len()))),
+            }
+            let zones = zones(&sets, u8::try_from(serial + 1).expect("few"));
+            served = served.next(zones.clone());
+            prop_assert_eq!(served.ready(), &Index::new(&zones));
+        }
+    }
+
+    #[test]
     fn what_is_ready_follows_the_zones_as_if_it_were_made_anew(
         all in prop::collection::vec(sets(), 1..5),
     ) {
@@ -187,4 +207,27 @@ fn usual_questions_are_ready() {
     check("no.web.svc", RecordType::A, "no name");
     check("web.svc", RecordType::DS, "asks");
     check("web.other", RecordType::A, "asks");
+}
+
+#[test]
+fn addresses_beside_an_answer_follow_the_wildcard_they_come_from() {
+    let served = |last: u8, more: &str| {
+        let text = format!(
+            "$ORIGIN z.\n$TTL 5\n@ SOA ns h {last} 2 3 4 5\n@ NS ns\napp MX 10 a.b.dyn\n*.dyn A 192.0.2.{last}\n{more}"
+        );
+        let zone = crate::zone::file::read(&text, None).unwrap_or_else(|error| panic!("{error}"));
+        ZoneSet::new(Revision::new(u64::from(last)), true, [Arc::new(zone)])
+    };
+    let beside = |served: &Served| {
+        let message = question(&DomainName::parse("app.z").expect("a name"), RecordType::MX, false);
+        read(&Context::open(served), &message, Over::Udp, 0).1[2].concat()
+    };
+
+    let first = Served::new(served(1, ""));
+    let second = first.next(served(2, ""));
+    let third = second.next(served(3, "b.dyn TXT x\n"));
+
+    assert_eq!(beside(&first), "a.b.dyn.z. 5 in a 192.0.2.1");
+    assert_eq!(beside(&second), "a.b.dyn.z. 5 in a 192.0.2.2");
+    assert_eq!(beside(&third), "", "a name above it is there now, and has no wildcard");
 }

@@ -2,10 +2,13 @@
 
 use smallvec::SmallVec;
 
+/// So many records are ordered without an allocation: as many addresses as a datagram has room for, and more.
+const INLINE: usize = 128;
+
 /// The places of `count` records in the order they are told in, drawn from `seed`: each order as likely as any other, or, where there are
 /// weights, each place drawn among those that are left in proportion to them.
-pub(crate) fn order(count: usize, weights: &[u16], seed: u64) -> SmallVec<[u16; 32]> {
-    let mut places: SmallVec<[u16; 32]> = (0..u16::try_from(count).unwrap_or(u16::MAX)).collect();
+pub(crate) fn order(count: usize, weights: &[u16], seed: u64) -> SmallVec<[u16; INLINE]> {
+    let mut places: SmallVec<[u16; INLINE]> = (0..u16::try_from(count).unwrap_or(u16::MAX)).collect();
     if places.len() < 2 {
         return places;
     }
@@ -16,12 +19,12 @@ pub(crate) fn order(count: usize, weights: &[u16], seed: u64) -> SmallVec<[u16; 
     }
     // The least of exponential times, each with its weight as rate, is that of a record as often as its weight says; so are the next ones
     // among the rest (Efraimidis and Spirakis, 2006).
-    let mut times: SmallVec<[(f64, u16); 32]> = places
+    let mut times: SmallVec<[(f64, u16); INLINE]> = places
         .iter()
         .zip(weights)
         .map(|(place, weight)| (-(1.0 - dice.f64()).ln() / f64::from((*weight).max(1)), *place))
         .collect();
-    times.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    times.sort_unstable_by(|(a, _), (b, _)| a.total_cmp(b));
     times.into_iter().map(|(_, place)| place).collect()
 }
 

@@ -7,6 +7,9 @@ use super::HEAD;
 /// A record's first bits of a pointer.
 const POINTER: u8 = 0xc0;
 
+/// How many pointers are followed for one name: those who write names need one, and none of its labels needs more.
+const MAX_HOPS: usize = 128;
+
 /// A record of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record<'m> {
@@ -62,6 +65,31 @@ impl<'m> Records<'m> {
         Some(Record { name, record_type, class, ttl, data: self.take(length)?, at })
     }
 
+    /// Past a question that is not looked at.
+    pub fn pass_question(&mut self) -> Option<()> {
+        self.pass_name()?;
+        self.take(4).map(drop)
+    }
+
+    /// Past a record that is not looked at: where pointers in its name lead costs nothing.
+    pub fn pass_record(&mut self) -> Option<()> {
+        self.pass_name()?;
+        self.take(8)?;
+        let length = usize::from(self.word()?);
+        self.take(length).map(drop)
+    }
+
+    fn pass_name(&mut self) -> Option<()> {
+        loop {
+            match *self.take(1)?.first()? {
+                0 => return Some(()),
+                length @ 1..=63 => drop(self.take(usize::from(length))?),
+                POINTER.. => return self.take(1).map(drop),
+                _ => return None,
+            }
+        }
+    }
+
     /// Where the next one begins.
     pub fn place(&self) -> usize {
         self.at
@@ -111,6 +139,7 @@ fn names(record_type: RecordType) -> (usize, usize) {
 fn name(message: &[u8], at: usize) -> Option<(DomainName, usize)> {
     let mut wire = Vec::new();
     let (mut from, mut behind, mut highest) = (at, None, at);
+    let mut hops = 0;
     loop {
         let length = *message.get(from)?;
         match length {
@@ -124,7 +153,8 @@ fn name(message: &[u8], at: usize) -> Option<(DomainName, usize)> {
                 let low = *message.get(from + 1)?;
                 behind.get_or_insert(from + 2);
                 from = usize::from(u16::from_be_bytes([length & !POINTER, low]));
-                if from >= highest {
+                hops += 1;
+                if from >= highest || hops > MAX_HOPS {
                     return None;
                 }
                 highest = from;
@@ -171,6 +201,13 @@ mod tests {
         check(b"\0", 0, Some((".", 1)));
         check(b"\x01a\xc0\x00", 0, None);
         check(b"\xc0\x02\xc0\x00", 2, None);
+        // One pointer after the other, from the end back to a name.
+        let chain = |hops: u16| {
+            let pointers = (0..hops).map(|hop| if hop == 0 { 0 } else { 2 * hop }).map(|to| to | 0xc000);
+            [&[0, 0][..], pointers.map(u16::to_be_bytes).collect::<Vec<_>>().as_flattened()].concat()
+        };
+        check(&chain(128), 2 * 128, Some((".", 2 * 129)));
+        check(&chain(129), 2 * 129, None);
         check(b"\x01a", 0, None);
         check(b"\x40a\0", 0, None);
         check(&[&[63; 64].repeat(4)[..], &[0]].concat(), 0, None);

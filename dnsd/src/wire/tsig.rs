@@ -38,12 +38,12 @@ pub fn tsig(message: &[u8]) -> Option<Tsig<'_>> {
     let mut records = Records::of(message);
     let count = |at: usize| message.get(at..at + 2)?.first_chunk().map(|octets| u16::from_be_bytes(*octets));
     for _ in 0..count(4)? {
-        records.question()?;
+        records.pass_question()?;
     }
     let before = usize::from(count(6)?) + usize::from(count(8)?);
     let all = before + usize::from(count(10)?);
     for _ in 1..all {
-        records.record()?;
+        records.pass_record()?;
     }
     let start = records.place();
     let record = records.record().filter(|_| all > before)?;

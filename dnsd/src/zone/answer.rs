@@ -87,10 +87,14 @@ pub fn answer<'z>(zones: &'z ZoneSet, question: &Question) -> Answer<'z> {
     let mut answer = Answer::default();
     let mut name = question.name.clone();
     for step in 0..=MAX_ALIASES {
+        if zones.awaits(&name) {
+            answer.outcome = Outcome::NotYet;
+            break;
+        }
         let key = Key::of(&name);
         let Some(zone) = find(zones, &key, question.record_type) else {
             if step == 0 {
-                answer.outcome = if zones.is_known() { Outcome::NotOurs } else { Outcome::NotYet };
+                answer.outcome = Outcome::NotOurs;
             }
             break;
         };
@@ -100,11 +104,17 @@ pub fn answer<'z>(zones: &'z ZoneSet, question: &Question) -> Answer<'z> {
             }
             break;
         }
-        match answer.step(zone, &key, &name, question.record_type) {
+        match answer.step(zones, zone, (&key, &name), question.record_type) {
             // An alias of a name that was there already leads nowhere.
             Some(next) if answer.answers.iter().all(|entry| entry.owner != next) => name = next,
             _ => break,
         }
+    }
+    if !zones.is_known() && matches!(answer.outcome, Outcome::NotOurs | Outcome::NoName) {
+        answer.outcome = Outcome::NotYet;
+    }
+    if answer.outcome == Outcome::NotYet {
+        return Answer { outcome: Outcome::NotYet, ..Answer::default() };
     }
     answer.add_addresses(zones);
     answer
@@ -122,12 +132,22 @@ impl<'z> Answer<'z> {
     /// Says what `zone` knows of one name; the name to go on with, where that is an alias.
     fn step(
         &mut self,
+        zones: &ZoneSet,
         zone: &'z Zone,
-        key: &Key,
-        name: &DomainName,
+        (key, name): (&Key, &DomainName),
         wanted: RecordType,
     ) -> Option<DomainName> {
-        let found = zone.look(key, wanted == RecordType::DS);
+        let mut found = zone.look(key, wanted == RecordType::DS);
+        let is_apex = || {
+            key.depth() > zone.depth()
+                && zones.find(key, key.depth()).is_some_and(|own| own.depth() == key.depth())
+        };
+        // Another zone that begins there, or below, says that the name is there.
+        if matches!(found, Found::Nothing | Found::Wildcard(_))
+            && (is_apex() || zones.begins_below(key.octets()))
+        {
+            found = Found::Empty;
+        }
         if self.apex.is_none() {
             self.apex = Some(zone.apex());
             self.made = matches!(found, Found::Wildcard(_) | Found::Dname(..));

@@ -20,6 +20,8 @@ pub struct ZoneSet {
     deepest: usize,
     /// Those whose names are not told any more: what they are made of is too old.
     too_old: OrdMap<Arc<[u8]>, Same>,
+    /// Where zones begin that are not there before all is known.
+    awaited: Arc<[DomainName]>,
 }
 
 /// A zone, which is the same as another one when it is that one: what it holds is not compared.
@@ -61,6 +63,17 @@ impl ZoneSet {
     /// There is no zone of this apex any more.
     pub(crate) fn remove(&mut self, apex: &DomainName) {
         self.zones.remove(Key::of(apex).octets());
+    }
+
+    /// The same; zones of these apexes come once all is known.
+    #[must_use]
+    pub fn awaiting(self, apexes: impl IntoIterator<Item = DomainName>) -> Self {
+        Self { awaited: apexes.into_iter().collect(), ..self }
+    }
+
+    /// Whether a name belongs to a zone that is still to come.
+    pub(crate) fn awaits(&self, name: &DomainName) -> bool {
+        !self.known && self.awaited.iter().any(|apex| name.is_at_or_below(apex))
     }
 
     /// The same, with zones among them that are too old to be told: their names are there, and nothing is said of them.
@@ -124,6 +137,18 @@ impl ZoneSet {
         let key = Key::of(name);
         let depths = 0..=key.depth().min(self.deepest);
         depths.filter_map(move |depth| self.zones.get(key.ancestor(depth)).map(|zone| &zone.0))
+    }
+
+    /// Whether a zone begins below the name of this key: then the name is there (RFC 4592 §2.2.2), though no zone above has it.
+    pub(crate) fn begins_below(&self, key: &[u8]) -> bool {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let next = self.zones.range::<_, [u8]>((Excluded(key), Unbounded)).next();
+        next.is_some_and(|(apex, _)| apex.starts_with(key))
+    }
+
+    /// No apex has more labels.
+    pub(crate) fn deepest(&self) -> usize {
+        self.deepest
     }
 
     /// Whether a name belongs to one of the zones.

@@ -75,6 +75,40 @@ _http._tcp SRV 2 1 80 .
 ";
 
 #[test]
+fn a_name_is_there_where_a_zone_begins_at_it_or_below() {
+    let apex =
+        |apex: &str| format!("$ORIGIN {apex}.\n$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 10.0.0.1\n");
+    let zones =
+        served(&[&format!("{}*.w A 10.0.0.2\n", apex("z")), &apex("a.b.z"), &apex("c.z"), &apex("d.x.w.z")]);
+    let check = |name: &str, record_type, expected: &str| {
+        assert_eq!(told(&answer(&zones, &question(name, record_type))), expected, "{name} {record_type}");
+    };
+
+    check("b.z", RecordType::A, "Fine aa |  | z./SOA/5/1 |");
+    check("c.z", RecordType::DS, "Fine aa |  | z./SOA/5/1 |");
+    check("a.b.z", RecordType::DS, "Fine aa |  | z./SOA/5/1 |");
+    check("x.w.z", RecordType::A, "Fine aa |  | z./SOA/5/1 |");
+    check("y.w.z", RecordType::A, "Fine aa | y.w.z./A/60/1 |  |");
+    check("no.z", RecordType::A, "NoName aa |  | z./SOA/5/1 |");
+    check("no.c.z", RecordType::A, "NoName aa |  | c.z./SOA/5/1 |");
+}
+
+#[test]
+fn what_is_still_to_come_is_not_denied() {
+    let text = "$ORIGIN internal.\n$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 10.0.0.1\nto CNAME web.svc\naway CNAME a.test.\n";
+    let zones = ZoneSet::new(Revision::default(), false, [zone(text)]).awaiting([name("svc.internal")]);
+    let check = |name: &str, expected: &str| {
+        assert_eq!(told(&answer(&zones, &question(name, RecordType::A))), expected, "{name}");
+    };
+
+    check("ns.internal", "Fine aa | ns.internal./A/60/1 |  |");
+    check("away.internal", "Fine aa | away.internal./CNAME/60/1 |  |");
+    for name in ["web.svc.internal", "svc.internal", "no.internal", "to.internal", "elsewhere"] {
+        check(name, "NotYet |  |  |");
+    }
+}
+
+#[test]
 fn questions_have_the_answers_of_the_rules() {
     let zones = served(&[EXAMPLE]);
     let check = |name: &str, record_type, expected: &str| {
