@@ -1,7 +1,11 @@
-//! What is wrong with the registry, in a snapshot and with the endpoints: a function of values.
+//! What is wrong with the registry, in a snapshot, with what is served of it, and with the endpoints: functions of values.
 //!
-//! Order: the registry itself, entries that were set aside (clashes of two formats are among them), then the frontends, then what
-//! DNS does not serve, then dead endpoints.
+//! Order: the registry itself, what is served otherwise than it says, entries that were set aside (clashes of two formats are among them),
+//! then the frontends, then what DNS does not serve, then dead endpoints.
+
+mod found;
+pub(crate) mod routes;
+pub(crate) mod zones;
 
 use dnsd::zone::facts::Reason;
 use model::{
@@ -11,18 +15,20 @@ use proxy::Refusal;
 use registry::{Link, State};
 
 use crate::wire::{Finding, FindingKind, Verification};
+pub(crate) use found::Found;
 
 /// The lookup tries suffixes of at most this many labels, as hipache does.
 const SUFFIX_LABELS: usize = 5;
 
 /// Everything that is not as it should be, the first `limit` of it. `refused` says why the proxy connects to no endpoint of an address;
-/// `unserved` are the facts that have no place in DNS, where this process has it.
+/// `unserved` are the facts that have no place in DNS, where this process has it; `served` is what was found in the routes and zones.
 pub(crate) fn verify(
     state: &State,
     snapshot: &Snapshot,
     report: Option<&ProxyReport>,
     refused: impl Fn(&Address) -> Option<Refusal>,
     unserved: Vec<(FactKey, Reason)>,
+    served: Found,
     limit: usize,
 ) -> Verification {
     let quarantined = snapshot.quarantine().map(|(key, why)| Finding {
@@ -41,14 +47,15 @@ pub(crate) fn verify(
     let dead = report.into_iter().flat_map(|report| &report.dead);
     let dead = dead.filter(|dead| refused(&dead.address).is_none()).map(of_dead);
     let registry = of_registry(state).into_iter().chain(of_hold(state));
-    let mut all =
-        registry.chain(quarantined).chain(frontends).chain(unserved.into_iter().map(of_unserved)).chain(dead);
+    let (differing, more) = served.into_parts();
+    let in_snapshot = quarantined.chain(frontends).chain(unserved.into_iter().map(of_unserved));
+    let mut all = registry.chain(differing).chain(in_snapshot).chain(dead);
     let findings: Vec<_> = all.by_ref().take(limit).collect();
     Verification {
         revision: snapshot.revision().number(),
         facts: snapshot.len(),
         findings,
-        left_out: all.count(),
+        left_out: all.count() + more,
     }
 }
 

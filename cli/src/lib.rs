@@ -6,7 +6,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused, not found, a file cannot be read or written, `verify` or `import` found something, or a revision is not served in time |
+//! | 1 | refused, not found, a file cannot be read or written, `verify` or `import` found something, `dns explain` nothing, or a revision is not served in time |
 //! | 2 | the arguments are wrong |
 //! | 3 | the server cannot be reached, or is not portico's admin listener |
 
@@ -16,6 +16,7 @@ mod backup;
 mod changes;
 mod client;
 mod diff;
+mod dns;
 mod events;
 mod explain;
 mod export;
@@ -99,6 +100,9 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     /// How a request for a URL would be routed, and why
     Explain(explain::ExplainArgs),
+    /// How DNS answers a question, and why; the zones it serves
+    #[command(subcommand)]
+    Dns(dns::Command),
     /// How portico stands with what its registry says
     #[command(subcommand)]
     Registry(registry::Command),
@@ -139,6 +143,7 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Wait(args) => wait::run(args, &client),
         Command::Verify(args) => verify::run(args, &client),
         Command::Explain(args) => explain::run(args, &client),
+        Command::Dns(command) => dns::run(command, &client),
         Command::Registry(command) => registry::run(command, &client),
         Command::History(args) => history::run(args, &client),
         Command::Diff(args) => diff::run(args, &client),

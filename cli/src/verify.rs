@@ -22,7 +22,7 @@ pub struct VerifyArgs {}
 
 /// Runs it.
 pub(crate) fn run(_: &VerifyArgs, client: &Client) -> Result<Answer, Failure> {
-    let verification: Verification = client.get("/v1/verify")?;
+    let verification: Verification = client.patient().get("/v1/verify")?;
     let mut answer = Answer::new(&verification, text(&verification))?;
     answer.code = u8::from(!verification.findings.is_empty());
     Ok(answer)
@@ -43,6 +43,11 @@ fn text(verification: &Verification) -> String {
 fn text_of(finding: &Finding) -> String {
     let kind = match finding.kind {
         FindingKind::Registry => "registry",
+        FindingKind::Behind => "behind",
+        FindingKind::Route => "other route",
+        FindingKind::Records => "other records",
+        FindingKind::Ready => "other answer",
+        FindingKind::ZoneFile => "zone file",
         FindingKind::Quarantined => "set aside",
         FindingKind::Rejected => "not usable",
         FindingKind::Empty => "no endpoint",

@@ -12,6 +12,7 @@ use tokio::time::{Instant as Time, sleep_until};
 
 use crate::config::Config;
 use crate::derived::{Derived, sources};
+use crate::explain::{self, Explanation, ZoneView};
 use crate::files::{FileError, FileZones, load_keys};
 use crate::forward::{self, Forward, ForwardError, Forwarded};
 use crate::healthy;
@@ -19,7 +20,10 @@ use crate::listen::{self, BindError, Running, Shared, Sockets};
 use crate::metrics::{Limit, Metrics, Totals};
 use crate::served::Served;
 use crate::transfer::{Keys, Updater, Updates};
+use crate::verify::{self, Difference};
+use crate::zone::Question;
 use crate::zone::facts::{Reason, unserved};
+use crate::zone::frontends::FrontendNames;
 use crate::zone::reverse::{Range, ReverseError, ranges};
 use crate::zone::sources::Sources;
 
@@ -317,6 +321,48 @@ impl Dnsd {
     pub fn unserved(&self, snapshot: &Snapshot) -> Vec<(FactKey, Reason)> {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).apexes();
         unserved(snapshot, &self.sources, files, Arc::clone(&self.healthy.borrow()))
+    }
+
+    /// Walks `served` back into what it was made of, and tells of each thing that is otherwise than `snapshot` says, which is to be of the
+    /// same revision; then of zone files that are not what is on disk now, and of ready answers that are none of the zones'. Looks at
+    /// all that is served, and reads files: not for the way of a question.
+    pub fn verify(&self, served: &Served, snapshot: &Snapshot, tell: &mut dyn FnMut(Difference)) {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let zones = served.zones();
+        if zones.is_known() {
+            let healthy = Arc::clone(&self.healthy.borrow());
+            verify::of_registry(zones, snapshot, &self.sources, &files.apexes(), &healthy, tell);
+        }
+        verify::of_files(zones, files.all(), self.shared.config.zone_file_bytes, tell);
+        verify::of_ready(served, tell);
+    }
+
+    /// Why a question is answered as it is from `served`, whose facts are those of `snapshot`, where that is of the same revision. Looks at
+    /// many facts: not for the way of a question.
+    pub fn explain(&self, served: &Served, snapshot: &Snapshot, question: &Question) -> Explanation {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (frontends, healthy) = (FrontendNames::of(snapshot), Arc::clone(&self.healthy.borrow()));
+        explain::explain(self.explained_from(served, snapshot, &files, (&frontends, &healthy)), question)
+    }
+
+    /// The zones of `served`, whose facts are those of `snapshot`, by apex.
+    pub fn zones(&self, served: &Served, snapshot: &Snapshot) -> Vec<ZoneView> {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (frontends, healthy) = (FrontendNames::of(snapshot), Arc::clone(&self.healthy.borrow()));
+        let from = self.explained_from(served, snapshot, &files, (&frontends, &healthy));
+        served.zones().zones().map(|zone| from.view(zone)).collect()
+    }
+
+    fn explained_from<'a>(
+        &'a self,
+        served: &'a Served,
+        snapshot: &'a Snapshot,
+        files: &'a FileZones,
+        (frontends, healthy): (&'a FrontendNames, &'a Arc<[IpAddr]>),
+    ) -> explain::From<'a> {
+        let forwards = self.shared.forward.is_some();
+        let (zones, sources) = (served.zones(), &self.sources);
+        explain::From { zones, snapshot, sources, files, frontends, healthy, forwards }
     }
 
     /// The revision it answers at, anew whenever that is another one.

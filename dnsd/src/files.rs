@@ -220,6 +220,11 @@ impl FileZones {
         self.0.iter().map(|(_, zone)| zone)
     }
 
+    /// Each file, with the zone that was read of it.
+    pub(crate) fn all(&self) -> &[(ZoneFile, Arc<Zone>)] {
+        &self.0
+    }
+
     /// Where they begin.
     pub(crate) fn apexes(&self) -> BTreeSet<DomainName> {
         self.zones().map(|zone| zone.apex().clone()).collect()

@@ -16,6 +16,7 @@ mod asker;
 pub mod config;
 mod derived;
 mod door;
+pub mod explain;
 mod files;
 pub mod forward;
 pub mod guard;
@@ -28,6 +29,7 @@ pub mod ready;
 pub mod respond;
 mod served;
 pub mod transfer;
+pub mod verify;
 pub mod wire;
 pub mod zone;
 

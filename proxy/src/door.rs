@@ -313,6 +313,11 @@ impl Proxy {
         explanation
     }
 
+    /// The routes that new requests are routed by.
+    pub fn table(&self) -> Arc<RouteTable> {
+        self.shared.table.load_full()
+    }
+
     /// Why no connection is made to this endpoint; `None`: one may be, or nobody knows yet what its name resolves to.
     pub fn refuses(&self, address: &Address) -> Option<Refusal> {
         let settings = self.shared.settings.load();

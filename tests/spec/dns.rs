@@ -312,7 +312,11 @@ fn before_the_registry_was_read_nothing_is_said_not_to_be_there() {
     let dns = portico.dns();
     assert_eq!(dig(dns, &["web.elsewhere.test", "A"]).status(), "SERVFAIL");
     assert_eq!(dig(dns, &["web.others.test", "A"]).status(), "NOERROR");
-    assert_eq!(dig(dns, &["no.others.test", "A"]).status(), "SERVFAIL", "a zone of the registry may begin below");
+    assert_eq!(
+        dig(dns, &["no.others.test", "A"]).status(),
+        "SERVFAIL",
+        "a zone of the registry may begin below"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::world::{Portico, World, dig, eventually, get, send};
 
 /// The registries that portico keeps, each with a portico on it that speaks DNS.
-fn everywhere(check: impl Fn(&World, &Portico, SocketAddr)) {
+pub(crate) fn everywhere(check: impl Fn(&World, &Portico, SocketAddr)) {
     let world = World::new();
     let redis = world.redis();
     let on_redis = redis.url();

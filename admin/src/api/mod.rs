@@ -17,6 +17,8 @@
 //! | `/v1/services/{service}/instances/{instance}` | GET PUT DELETE | one of them; a PUT with `ttl` again before that ends renews the lease |
 //! | `/v1/apply` | POST | facts of any kind that shall be so, or gone, all or nothing |
 //! | `/v1/explain?url=` | GET | how a request for this URL would be routed |
+//! | `/v1/dns/explain?name=&type=` | GET | how DNS answers a question, of which facts, and why others are not in it; `type` left out is A |
+//! | `/v1/dns/zones` | GET | the zones that DNS serves |
 //! | `/v1/registry/accept` | POST | believes the view of the registry's that is held |
 //! | `/v1/history?limit=&before=&key=` | GET | the last changes, newest first |
 //! | `/v1/diff?from=&to=&limit=&after=` | GET | the frontends that differ between two revisions; `to` left out is the present one |
@@ -25,7 +27,7 @@
 //! | `/v1/import?layout=&replace=&dry_run=&keep_going=` | POST | facts from such a file, from `{"from": "redis://…"}`, or from a dump of key/value pairs (`layout=traefik`) |
 //! | `/v1/backup` | GET | a copy of the embedded store, made while it runs |
 //!
-//! `/v1/apply` and the last five read or write all that there is: they have a place (`operations`) and a time (`operation_timeout`) of their own.
+//! `/v1/verify`, `/v1/apply` and the last five read or write all that there is: they have a place (`operations`) and a time (`operation_timeout`) of their own.
 //!
 //! Every PUT, DELETE and POST takes `wait=5s` in its query: the answer then comes once what it wrote is served everywhere, or after that
 //! time, and says so in `wait`, as `/v1/wait` does. Its status is the write's: what was written and is not everywhere yet was written.
@@ -36,6 +38,7 @@
 mod apply;
 mod applying;
 mod conditions;
+mod dns;
 mod endpoints;
 mod events;
 mod explain;
@@ -48,6 +51,7 @@ mod named;
 mod past;
 mod probes;
 mod registry;
+mod same;
 mod status;
 mod verify;
 mod wait;
@@ -84,6 +88,8 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .route("/v1/wait", get(wait::wait))
         .route("/v1/events", get(events::events))
         .route("/v1/explain", get(explain::explain))
+        .route("/v1/dns/explain", get(dns::explain))
+        .route("/v1/dns/zones", get(dns::zones))
         .route("/v1/registry/accept", post(registry::accept))
         .route("/v1/history", get(history::history))
         .route("/v1/diff", get(past::diff))
@@ -113,7 +119,10 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
 
 /// Whether a request for this path reads or writes all that there is.
 pub(crate) fn is_operation(path: &str) -> bool {
-    matches!(path, "/v1/diff" | "/v1/rollback" | "/v1/export" | "/v1/import" | "/v1/backup" | "/v1/apply")
+    matches!(
+        path,
+        "/v1/diff" | "/v1/rollback" | "/v1/export" | "/v1/import" | "/v1/backup" | "/v1/apply" | "/v1/verify"
+    )
 }
 
 /// Whether a request for this path does nothing but wait.
@@ -129,7 +138,7 @@ async fn unknown(uri: Uri) -> Problem {
         let remedy = format!("a path prefix goes into the query: /v1/frontends/{host}?path=/{path}");
         return Problem::new(StatusCode::NOT_FOUND, "not-found", detail, &remedy);
     }
-    let remedy = "the API is /v1/frontends, /v1/services, /v1/instances, /v1/hosts, /v1/records, /v1/apply, /v1/status, /v1/verify, /v1/wait, /v1/events, /v1/explain, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
+    let remedy = "the API is /v1/frontends, /v1/services, /v1/instances, /v1/hosts, /v1/records, /v1/apply, /v1/status, /v1/verify, /v1/wait, /v1/events, /v1/explain, /v1/dns/explain, /v1/dns/zones, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
     Problem::new(StatusCode::NOT_FOUND, "not-found", detail, remedy)
 }
 

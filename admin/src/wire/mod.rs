@@ -3,6 +3,7 @@
 //! In: values of `model`, `registry` and `proxy`, by way of `api`. Out: JSON. Never here: a decision.
 //! A client ignores fields it does not know, so that a newer listener can answer an older one.
 
+mod dns;
 mod events;
 mod explain;
 mod fact;
@@ -14,6 +15,7 @@ mod verify;
 mod wait;
 mod way_back;
 
+pub use dns::{DnsExplained, DnsFact, DnsLeftOut, DnsRecord, DnsStep, DnsZone, DnsZones};
 pub use events::{Event, Member};
 pub use explain::{Considered, EndpointView, Explained, Match};
 pub use fact::{Apply, FactList, FactView, FactWritten, Listed, Named};

@@ -37,6 +37,16 @@ pub struct Finding {
 pub enum FindingKind {
     /// The registry itself.
     Registry,
+    /// The proxy or DNS serves another revision than the registry has, so that they cannot be compared.
+    Behind,
+    /// A route that is not what the registry says, or is missing.
+    Route,
+    /// A name or a record set that DNS serves otherwise than the registry says, or not at all.
+    Records,
+    /// An answer that is ready and is not the one that the zones give.
+    Ready,
+    /// A zone file that is not what is served of it, or cannot be read any more.
+    ZoneFile,
     /// An entry that is set aside: not a fact, or hidden by another one.
     Quarantined,
     /// An endpoint of a frontend that is not an address; the others serve.

@@ -5,6 +5,7 @@ use model::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::verify;
 use crate::zone::facts::{Reason, unserved};
 use crate::zone::{Outcome, Question, Zone, answer};
 
@@ -306,6 +307,10 @@ proptest! {
             let (followed, fresh) = (zones(&derived), zones(&built(&now)));
             let of = |zones: &ZoneSet| zones.zones().map(|zone| (zone.apex().clone(), content(zone))).collect::<Vec<_>>();
             prop_assert_eq!(of(&followed), of(&fresh));
+            let mut differing = Vec::new();
+            let mut tell = |found| differing.push(found);
+            verify::of_registry(&followed, &now, &new_sources(), &files(), &Arc::default(), &mut tell);
+            prop_assert_eq!(differing, vec![]);
             let served = unserved(&now, &new_sources(), files(), Arc::default());
             for (fact, _) in now.records() {
                 let is_named = served.iter().any(|(key, _)| *key == fact.key());

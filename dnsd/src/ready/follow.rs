@@ -5,11 +5,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use foldhash::HashSet;
-use model::{DomainName, RecordData, RecordType};
+use model::{DomainName, RecordData, RecordSet, RecordType};
 use smallvec::SmallVec;
 
 use super::body::MAX_RECORDS;
-use super::{Apex, Body, Index, Name, Negative};
+use super::{Apex, Body, Index, Name};
 use crate::zone::{self, Found, Key, Zone, ZoneSet};
 
 impl Index {
@@ -66,15 +66,9 @@ impl Index {
 
     fn follow_apex(&mut self, zones: &ZoneSet, before: Option<&Arc<Zone>>, after: Option<&Arc<Zone>>) {
         let Some(zone) = after.or(before) else { return };
-        let apex: Box<[u8]> = zone.apex().folded().as_wire().into();
         match after {
-            Some(zone) => {
-                let alone = !zones.begins_below(Key::of(zone.apex()).octets());
-                let plain = alone && !zone.has_cuts() && !zone.has_wildcards();
-                let negative = Negative::of(zone.apex(), zone.negative());
-                self.apexes.insert(Arc::new(Apex { name: apex, plain, negative }));
-            }
-            None => drop(self.apexes.remove(&apex)),
+            Some(zone) => drop(self.apexes.insert(Arc::new(Apex::of(zones, zone)))),
+            None => drop(self.apexes.remove(zone.apex().folded().as_wire())),
         }
     }
 
@@ -152,6 +146,8 @@ impl Name {
             }
             Found::Wildcard(_) | Found::Cut(_) | Found::Dname(..) | Found::Nothing => return None,
         };
+        // Spelled as its records are, whoever asks: one zone has one answer ready.
+        let name = node.sets().first().map_or(name, RecordSet::name);
         let (mut bodies, mut told) = (SmallVec::new(), BTreeSet::new());
         for set in node.sets() {
             bodies.push((set.record_type(), Body::of(zones, name, set.record_type())));

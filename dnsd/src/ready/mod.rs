@@ -10,6 +10,7 @@
 //! ```
 
 mod body;
+mod check;
 mod follow;
 mod negative;
 mod table;

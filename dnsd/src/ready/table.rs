@@ -66,8 +66,8 @@ impl<V: Named> Table<V> {
         Some(found.remove().0)
     }
 
-    #[cfg(test)]
-    fn iter(&self) -> impl Iterator<Item = &V> {
+    /// All values, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &V> {
         self.shards.iter().flat_map(|shard| shard.iter().map(|value| &**value))
     }
 }

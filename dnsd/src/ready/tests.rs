@@ -157,6 +157,7 @@ proptest! {
             let zones = zones(sets, u8::try_from(serial).expect("few"));
             served = served.next(zones.clone());
             prop_assert_eq!(served.ready(), &Index::new(&zones));
+            prop_assert_eq!(served.ready().differing(&zones).collect::<Vec<_>>(), vec![]);
         }
     }
 

@@ -121,7 +121,7 @@ pub fn answer<'z>(zones: &'z ZoneSet, question: &Question) -> Answer<'z> {
 }
 
 /// The zone that answers. A DS record stands in the parent's (RFC 4035 §3.1.4.1), where that is ours too.
-fn find<'z>(zones: &'z ZoneSet, key: &Key, record_type: RecordType) -> Option<&'z Zone> {
+pub(crate) fn find<'z>(zones: &'z ZoneSet, key: &Key, record_type: RecordType) -> Option<&'z Zone> {
     let zone = zones.find(key, key.depth())?;
     let at_apex = record_type == RecordType::DS && key.depth() == zone.depth() && key.depth() > 0;
     let parent = at_apex.then(|| zones.find(key, key.depth() - 1)).flatten();

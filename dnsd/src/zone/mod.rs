@@ -23,8 +23,8 @@ pub(crate) mod sources;
 mod tests;
 mod tree;
 
-pub(crate) use answer::leads_on;
 pub use answer::{Answer, Entries, Entry, MAX_ALIASES, Outcome, Question, answer};
+pub(crate) use answer::{find, leads_on};
 pub(crate) use existence::Found;
 pub(crate) use key::Key;
 pub use set::ZoneSet;

@@ -190,6 +190,19 @@ impl Zone {
         self.nodes.is_empty()
     }
 
+    /// Every name with what stands at it, in canonical order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (DomainName, &Node)> {
+        self.nodes.iter().map(|(key, node)| (name_of(key, node), &**node))
+    }
+
+    /// Whether what it knows beside its names (its cuts, its wildcards, what negative answers carry) is what they say.
+    pub(crate) fn is_sound(&self) -> bool {
+        Self::of_nodes(self.apex.clone(), self.nodes.clone()).is_ok_and(|anew| {
+            let known = |zone: &Self| (zone.cuts, zone.wildcards, zone.depth);
+            known(self) == known(&anew) && self.negative == anew.negative
+        })
+    }
+
     /// Every record set, in canonical order of their names.
     pub fn sets(&self) -> impl Iterator<Item = &RecordSet> {
         self.nodes.values().flat_map(|node| &node.sets)

@@ -45,6 +45,12 @@ impl Index {
         below_root.chain(self.roots.get(text))
     }
 
+    /// All routes of all patterns, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Route> {
+        let below_root = self.paths.values().flat_map(|paths| paths.by_path.iter().map(|by| &by.0));
+        self.roots.iter().chain(below_root)
+    }
+
     /// The route takes the place of the one with the same pattern and path.
     pub(super) fn insert(&mut self, route: Route) {
         if route.frontend().path.is_root() {

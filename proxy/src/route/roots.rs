@@ -51,6 +51,12 @@ impl Roots {
         self.branches.get(place.branch)?.get(place.twig)?.get(place.leaf)?.get(place.tag, host)
     }
 
+    /// All routes, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Route> {
+        let twigs = self.branches.children().flat_map(Node::children);
+        twigs.flat_map(Node::children).flat_map(|leaf| &leaf.routes)
+    }
+
     /// The route takes the place of the one with the same text.
     pub(super) fn insert(&mut self, route: Route) {
         let place = self.place(name(&route));
@@ -86,6 +92,10 @@ impl<T> Node<T> {
 
     fn is_empty(&self) -> bool {
         self.0.iter().all(Option::is_none)
+    }
+
+    fn children(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().flatten().map(|child| &**child)
     }
 }
 

@@ -226,6 +226,11 @@ impl RouteTable {
         self.index(pattern).all(text(pattern))
     }
 
+    /// All routes, in no order: what requests are routed by, not what the table was made of.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        [&self.exact, &self.suffix, &self.on_port].into_iter().flat_map(Index::iter)
+    }
+
     fn index(&self, pattern: &HostPattern) -> &Index {
         match pattern {
             HostPattern::Exact(_) => &self.exact,

@@ -31,7 +31,7 @@ pub(crate) use name_server::{NameServer, Says};
 pub(crate) use nginx::Nginx;
 pub(crate) use nsd::Nsd;
 pub(crate) use origin::{Origin, Script};
-pub(crate) use portico::{Portico, portico};
+pub(crate) use portico::{Finished, Portico, portico};
 pub(crate) use redis::{Redis, free_port};
 pub(crate) use wait::{eventually, until, until_within};
 pub(crate) use wide::WideOrigin;

@@ -171,12 +171,12 @@ impl Derivation {
     }
 
     /// The name of a host; `None`: it would be too long.
-    pub(super) fn name_of_host(&self, host: &HostName) -> Option<DomainName> {
+    pub(crate) fn name_of_host(&self, host: &HostName) -> Option<DomainName> {
         self.apex.child(NODE.as_bytes()).and_then(|below| below.child(host.as_str().as_bytes())).ok()
     }
 
     /// The name of an instance; `None`: it would be too long.
-    pub(super) fn name_of_instance(
+    pub(crate) fn name_of_instance(
         &self,
         service: &ServiceName,
         instance: &InstanceName,

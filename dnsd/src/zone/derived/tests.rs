@@ -9,6 +9,8 @@ use model::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::verify;
+use crate::zone::sources::{Source, Sources};
 use crate::zone::{Outcome, Question, ZoneSet, answer};
 
 fn derivation() -> Derivation {
@@ -330,6 +332,11 @@ proptest! {
             let sets = |zone: &Zone| zone.sets().filter(|set| set.record_type() != RecordType::SOA).cloned().collect::<Vec<_>>();
             prop_assert_eq!(sets(&zone), sets(&built));
             prop_assert_eq!(zone.len(), built.len(), "names without records too");
+            let sources = Sources { zones: vec![Source::Registry(derivation.clone())], ranges: [].into(), frontends: None, ttl: 30 };
+            let zones = ZoneSet::new(new.revision(), true, [Arc::new(zone.clone())]);
+            let mut differing = Vec::new();
+            verify::of_registry(&zones, &new, &sources, &BTreeSet::new(), &Arc::default(), &mut |found| differing.push(found));
+            prop_assert_eq!(differing, vec![]);
             old = new;
         }
     }

@@ -18,4 +18,4 @@ mod unserved;
 pub(crate) use homes::{Home, Homes};
 pub use reason::Reason;
 pub(crate) use rules::Rules;
-pub(crate) use unserved::unserved;
+pub(crate) use unserved::{reason_of, unserved};

@@ -27,18 +27,9 @@ pub(crate) fn unserved(
     let proxies = Proxies::default().follow(healthy, snapshot.revision(), 0);
     let fleet = Fleet { names: homes.frontends(), proxies: &proxies };
     let view = View { snapshot, homes: &homes, claims: &claims, fleet, ttl: sources.ttl };
-    let mut bases = BTreeMap::new();
-    let mut found = Vec::new();
+    let (mut bases, mut found) = (Bases::new(), Vec::new());
     for (fact, _) in snapshot.records() {
-        let reason = match homes.of(fact.name(), fact.record_type()) {
-            None => Some(Reason::NoZone),
-            Some(Home::File(apex)) => Some(Reason::File(apex)),
-            Some(Home::Facts(apex)) => of_zone(snapshot, &homes, &apex, None, fact),
-            Some(Home::Derived(apex)) => {
-                let base = bases.entry(apex.clone()).or_insert_with(|| sources.base(&apex, view));
-                of_zone(snapshot, &homes, &apex, base.as_ref(), fact)
-            }
-        };
+        let reason = of_fact(view, sources, &mut bases, fact);
         found.extend(reason.map(|reason| (fact.key(), reason)));
     }
     let taken = |(service, zone)| (FactKey::Service(service), Reason::Taken(zone));
@@ -53,6 +44,38 @@ fn of_frontend(homes: &Homes, frontend: &Frontend) -> Option<Reason> {
     let Some((apex, _)) = place(&frontend.host) else { return Some(Reason::Nameless) };
     match homes.kept_from_frontends(&apex)? {
         Home::Derived(apex) | Home::File(apex) | Home::Facts(apex) => Some(Reason::Foreign(apex)),
+    }
+}
+
+/// Why one record fact is not served; `None`: it is. Costs as much as the zones that it may belong to.
+pub(crate) fn reason_of(
+    snapshot: &Snapshot,
+    sources: &Sources,
+    files: BTreeSet<DomainName>,
+    healthy: Arc<[IpAddr]>,
+    fact: &RecordFact,
+) -> Option<Reason> {
+    let homes = Homes::new(sources.apexes(), files, snapshot);
+    let claims = sources.claims(snapshot);
+    let proxies = Proxies::default().follow(healthy, snapshot.revision(), 0);
+    let fleet = Fleet { names: homes.frontends(), proxies: &proxies };
+    let view = View { snapshot, homes: &homes, claims: &claims, fleet, ttl: sources.ttl };
+    of_fact(view, sources, &mut Bases::new(), fact)
+}
+
+/// What zones have beside record facts, made once for all facts.
+type Bases = BTreeMap<DomainName, Option<Zone>>;
+
+fn of_fact(view: View<'_>, sources: &Sources, bases: &mut Bases, fact: &RecordFact) -> Option<Reason> {
+    let View { snapshot, homes, .. } = view;
+    match homes.of(fact.name(), fact.record_type()) {
+        None => Some(Reason::NoZone),
+        Some(Home::File(apex)) => Some(Reason::File(apex)),
+        Some(Home::Facts(apex)) => of_zone(snapshot, homes, &apex, None, fact),
+        Some(Home::Derived(apex)) => {
+            let base = bases.entry(apex.clone()).or_insert_with(|| sources.base(&apex, view));
+            of_zone(snapshot, homes, &apex, base.as_ref(), fact)
+        }
     }
 }
 

@@ -14,16 +14,22 @@ use super::ranges;
 use crate::config::Config;
 use crate::derived::{Derived, sources};
 use crate::files::FileZones;
+use crate::verify;
+use crate::zone::sources::Sources;
 use crate::zone::{Outcome, Question, ZoneSet, answer};
 
 /// An aligned range, one that is cut, one address alone, and one of IPv6.
 const RANGES: &str = "10.0.0.0/24 10.0.1.0/31 10.0.2.1/32 fd00::/124";
 
-fn derived() -> Derived {
+fn configured() -> Arc<Sources> {
     let reverse = RANGES.split(' ').map(|net| net.parse::<IpNet>().expect("a range")).collect();
     let config = Config { reverse, ..Config::default() };
     let ranges = ranges(&config.reverse, config.zone.as_ref()).expect("ranges");
-    Derived::new(Arc::new(sources(&config, ranges, &[])))
+    Arc::new(sources(&config, ranges, &[]))
+}
+
+fn derived() -> Derived {
+    Derived::new(configured())
 }
 
 fn zones(derived: &Derived) -> ZoneSet {
@@ -197,6 +203,10 @@ proptest! {
             };
             prop_assert_eq!(sets(&followed), sets(&fresh));
             prop_assert_eq!(followed.zones().len(), 6);
+            let mut differing = Vec::new();
+            let mut tell = |found| differing.push(found);
+            verify::of_registry(&followed, &now, &configured(), &BTreeSet::new(), &Arc::default(), &mut tell);
+            prop_assert_eq!(differing, vec![]);
             for zone in followed.zones() {
                 let serial = before.at(zone.apex()).map(|zone| zone.serial()).expect("a zone");
                 prop_assert!(zone.serial() >= serial);
