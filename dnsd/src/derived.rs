@@ -10,7 +10,7 @@ use model::{DomainName, Fact, RecordType, Revision, Snapshot};
 use crate::config::Config;
 use crate::files::FileZones;
 use crate::zone::derived::Derivation;
-use crate::zone::facts::{Home, Homes};
+use crate::zone::facts::{Grounds, Home, Homes};
 use crate::zone::kept::{Kept, Touched, View};
 use crate::zone::reverse::{Claims, Range, Reverse};
 use crate::zone::sources::{Source, Sources};
@@ -76,6 +76,16 @@ impl Derived {
             Some(current) if *current.homes.files() == files => current.follow(&self.sources, snapshot),
             _ => self.current = Some(Current::build(&self.sources, snapshot, files)),
         }
+    }
+
+    /// What record facts stand on; nothing, until the facts are known.
+    pub(crate) fn grounds(&self) -> Grounds {
+        let Some(current) = &self.current else {
+            return Grounds { revision: self.revision, ..Grounds::default() };
+        };
+        let base = |apex: DomainName| Some((current.zones.get(&apex)?.base()?.clone(), apex));
+        let bases = self.sources.apexes().filter_map(base).map(|(base, apex)| (apex, base)).collect();
+        Grounds { revision: self.revision, homes: current.homes.clone(), bases }
     }
 
     /// All zones there are. `too_old`: whether those that are derived are told no more.
