@@ -176,7 +176,7 @@ impl Current {
     fn serve(&mut self, apex: &DomainName, zone: Option<&Arc<Zone>>) {
         match zone {
             Some(zone) => self.served.put(Arc::clone(zone)),
-            None => self.served.remove(apex),
+            None => self.served.lack(apex),
         }
     }
 }

@@ -45,6 +45,11 @@ pub(super) fn zone(message: &[u8]) -> Result<(Refusal<'_>, DomainName), Refusal<
     }
 }
 
+/// That an update is not made, for this reason; `None` where it is none.
+pub(crate) fn refusal(message: &[u8], code: Code) -> Option<Refusal<'_>> {
+    zone(message).ok().map(|(refusal, _)| Refusal { code, ..refusal })
+}
+
 /// Whether its last record is a signature.
 pub(super) fn is_signed(message: &[u8]) -> bool {
     crate::wire::tsig(message).is_some()

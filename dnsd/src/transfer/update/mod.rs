@@ -30,7 +30,7 @@ use crate::later::{Task, Work};
 use crate::query::{Client, Context, Done};
 use crate::respond::{self, Sent};
 use crate::wire::{Code, Refusal, Told};
-pub(crate) use message::is_update;
+pub(crate) use message::{is_update, refusal};
 pub(crate) use performing::Updater;
 
 /// Who may change which zone: a key, from some addresses where those are named.
