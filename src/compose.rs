@@ -213,6 +213,10 @@ fn start_dns(
 /// Writes what updates by DNS change, until DNS has ended.
 async fn write_updates(registry: registry::Registry, mut wanted: mpsc::Receiver<UpdateRequest>) {
     while let Some(UpdateRequest { who, edits, answer }) = wanted.recv().await {
+        // Who was answered that it is not known what became of it had better find nothing done.
+        if answer.is_closed() {
+            continue;
+        }
         let edit = |edit: UpdateEdit| registry::Edit {
             key: edit.key,
             fact: edit.fact,

@@ -52,10 +52,23 @@ impl<'c> Asker<'c> {
         out: &mut Vec<u8>,
         write: impl FnOnce(&Told<'_>, &mut Vec<u8>) -> Sent,
     ) -> Done {
+        let withheld = self.withhold(kind, name, bare, out);
+        withheld.unwrap_or_else(|| Done::Answered(write(&self.visit.told, out)))
+    }
+
+    /// What is done instead, where an answer that is counted by `kind` and `name` is not within the limit: asked before work is done for
+    /// it.
+    pub(crate) fn withhold(
+        &self,
+        kind: Kind,
+        name: &[u8],
+        bare: &Refusal<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Done> {
         match self.context.guards.verdict(&self.visit, kind, name, self.context.now, self.seed) {
-            Verdict::Send => Done::Answered(write(&self.visit.told, out)),
-            Verdict::Cut => Done::Slipped(respond::cut(bare, &self.visit.told, out)),
-            Verdict::Drop => Done::Limited,
+            Verdict::Send => None,
+            Verdict::Cut => Some(Done::Slipped(respond::cut(bare, &self.visit.told, out))),
+            Verdict::Drop => Some(Done::Limited),
         }
     }
 

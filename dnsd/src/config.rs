@@ -20,7 +20,8 @@ pub const BATCH: usize = 32;
 pub const TCP_ANSWERS: usize = 64 << 10;
 /// How many messages wait at most for the thread that answers later; more are refused at once (SERVFAIL).
 pub const LATER_QUEUE: usize = 1024;
-/// How many messages that thread works at, at once: each may have a socket or two open.
+/// How many messages that thread works at, at once: a forwarded question has a socket for each time it is asked upstream, which is
+/// [`UPSTREAMS`] times, or [`FORWARD_ATTEMPTS`] where there are fewer, and once more beside; nearly always one.
 pub const LATER_AT_ONCE: usize = 512;
 /// How many answers that are made later a TCP connection waits for at most, before no further question of its is read.
 pub const LATER_PER_CONNECTION: usize = 64;
@@ -51,8 +52,10 @@ pub const UPDATE_EDITS: usize = 1000;
 pub const UPDATE_REPLAYS: usize = 20_000;
 /// How often an update is begun anew because somebody else changed the same sets.
 pub const UPDATE_TRIES: usize = 3;
-/// How long an update waits until what was written is served.
+/// How long an update waits at most for its turn, for each answer of the registry, and until what was written is served.
 pub const UPDATE_WAIT: Duration = Duration::from_secs(5);
+/// How many updates are made, or wait for their turn, at once; more are refused at once (SERVFAIL), so that forwarding has its places.
+pub const UPDATES_AT_ONCE: usize = 16;
 /// How many updates wait for the registry.
 pub const UPDATE_QUEUE: usize = 16;
 /// The longest [`Config::nsid`], in octets: an answer without a record has room for it beside the longest name and all other options.

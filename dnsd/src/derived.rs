@@ -10,7 +10,7 @@ use model::{DomainName, Fact, RecordType, Revision, Snapshot};
 use crate::config::Config;
 use crate::files::FileZones;
 use crate::zone::derived::Derivation;
-use crate::zone::facts::{Home, Homes};
+use crate::zone::facts::{Grounds, Home, Homes};
 use crate::zone::frontends::{Fleet, Proxies};
 use crate::zone::kept::{Kept, Touched, View};
 use crate::zone::reverse::{Claims, Range, Reverse};
@@ -94,6 +94,16 @@ impl Derived {
     /// Where healthy proxies are, at this second of the clock; told of once the snapshot is followed.
     pub(crate) fn hear(&mut self, healthy: Arc<[IpAddr]>, second: u64) {
         (self.healthy, self.second) = (healthy, second);
+    }
+
+    /// What record facts stand on; nothing, until the facts are known.
+    pub(crate) fn grounds(&self) -> Grounds {
+        let Some(current) = &self.current else {
+            return Grounds { revision: self.revision, ..Grounds::default() };
+        };
+        let base = |apex: DomainName| Some((current.zones.get(&apex)?.base()?.clone(), apex));
+        let bases = self.sources.apexes().filter_map(base).map(|(base, apex)| (apex, base)).collect();
+        Grounds { revision: self.revision, homes: current.homes.clone(), bases }
     }
 
     /// All zones there are. `too_old`: whether those that are derived are told no more.
@@ -216,7 +226,7 @@ impl Current {
     fn serve(&mut self, apex: &DomainName, zone: Option<&Arc<Zone>>) {
         match zone {
             Some(zone) => self.served.put(Arc::clone(zone)),
-            None => self.served.remove(apex),
+            None => self.served.lack(apex),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::served::Served;
 use crate::transfer::{Keys, Updater, Updates};
 use crate::verify::{self, Difference};
 use crate::zone::Question;
-use crate::zone::facts::{Reason, unserved};
+use crate::zone::facts::{Grounds, Reason, unserved};
 use crate::zone::frontends::FrontendNames;
 use crate::zone::reverse::{Range, ReverseError, ranges};
 use crate::zone::sources::Sources;
@@ -135,13 +135,8 @@ impl Bound {
         let files = Arc::new(Mutex::new(self.files));
         let (reloaded, reloads) = watch::channel(());
         let (serving, serves) = watch::channel(snapshot.revision());
-        let updater = Updater {
-            snapshots: inputs.snapshots.clone(),
-            serves: serves.clone(),
-            files: Arc::clone(&files),
-            updates: inputs.updates,
-            made: tokio::sync::Mutex::default(),
-        };
+        let (stands_on, grounds) = watch::channel(Arc::new(derived.grounds()));
+        let updater = Updater::new(inputs.snapshots.clone(), serves.clone(), grounds, inputs.updates);
         let Running { threads, blocks } =
             listen::start(self.sockets, (&shared, jobs, updater), &ended, &inputs.alarm)?;
         let follower = Follower {
@@ -154,6 +149,7 @@ impl Bound {
             lost: inputs.lost,
             too_old: age.is_too_old,
             reloads,
+            grounds: stands_on,
             serving,
         };
         for secondary in &shared.config.notify {
@@ -197,6 +193,7 @@ struct Follower {
     /// Whether the registry is lost for so long that its names are told no more.
     too_old: bool,
     reloads: watch::Receiver<()>,
+    grounds: watch::Sender<Arc<Grounds>>,
     serving: watch::Sender<Revision>,
 }
 
@@ -217,6 +214,7 @@ impl Follower {
             let zones = self.derived.with(&files, self.too_old);
             let served = self.shared.served.load().next(zones);
             self.shared.served.store(Arc::new(served));
+            self.grounds.send_replace(Arc::new(self.derived.grounds()));
             self.serving.send_replace(snapshot.revision());
             // The registry is gone, or DNS itself: what is served is served on.
             let changed = tokio::select! {

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
+use crate::asker::Asker;
 use crate::listen::Shared;
-use crate::query::Client;
+use crate::query::{Client, Context, Done};
 use crate::respond::{self, Sent};
-use crate::transfer::Updater;
-use crate::wire::{Code, Told, refusal};
+use crate::transfer::{self, Updater};
+use crate::wire::{Code, refusal};
 
 /// What is to be done before a message can be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +36,20 @@ impl Task {
         Self { work, message: message.into() }
     }
 
-    /// Writes that it is not done, and why, to the end of `out`; `None` where nothing is sent.
-    pub(crate) fn refuse(&self, code: Code, out: &mut Vec<u8>) -> Option<Sent> {
-        refusal(&self.message, code).map(|refusal| respond::refuse(&refusal, &Told::default(), out))
+    /// Writes that it cannot be done now to the end of `out`, within the limits of who asked.
+    pub(crate) fn refuse(&self, context: &Context<'_>, client: &Client, out: &mut Vec<u8>) -> Done {
+        let refusal = match self.work {
+            Work::Forward => refusal(&self.message, Code::Failure),
+            Work::Update => transfer::update_refusal(&self.message, Code::Failure),
+        };
+        let Some(refusal) = refusal else { return Done::Dropped };
+        let start = out.len();
+        let asker = Asker::of(context, client, &refusal.options, fastrand::u64(..));
+        let done = asker.refuse(&refusal, out);
+        if self.work == Work::Forward {
+            respond::offer_recursion(out, start);
+        }
+        done
     }
 }
 

@@ -20,16 +20,19 @@ pub enum Limit {
     Message = 3,
     /// A zone was not handed over: there were `transfers`.
     Transfers = 4,
+    /// A TCP connection was closed: its address may not ask (`allow`, `deny`).
+    Denied = 5,
 }
 
 impl Limit {
     /// Every one, in the order of their numbers, with the name of its setting.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::Connections, "tcp_connections"),
         (Self::ConnectionsPerAddress, "tcp_connections_per_address"),
         (Self::Idle, "tcp_idle"),
         (Self::Message, "tcp_message"),
         (Self::Transfers, "transfers"),
+        (Self::Denied, "deny"),
     ];
 }
 
@@ -97,6 +100,10 @@ impl Block {
             Over::Udp => add(&self.udp, 1),
             Over::Tcp => add(&self.tcp, 1),
         }
+        self.done(done);
+    }
+
+    fn done(&self, done: &Done) {
         match done {
             Done::Dropped => add(&self.dropped, 1),
             Done::Limited => add(&self.limited, 1),
@@ -108,6 +115,12 @@ impl Block {
             Done::Transfer(_) => add(&self.transfers, 1),
             Done::Later(_) => add(&self.later, 1),
         }
+    }
+
+    /// A message that was to be answered later was refused, and this was done.
+    pub(crate) fn later_refused(&self, done: &Done) {
+        add(&self.later_refused, 1);
+        self.done(done);
     }
 
     /// This was sent.
@@ -130,10 +143,6 @@ impl Block {
 
     pub(crate) fn met(&self, limit: Limit) {
         add(&self.limits[limit as usize], 1);
-    }
-
-    pub(crate) fn later_refused(&self) {
-        add(&self.later_refused, 1);
     }
 
     pub(crate) fn panicked(&self) {

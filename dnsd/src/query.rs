@@ -14,7 +14,7 @@ use crate::respond::{self, Sent, UDP};
 use crate::served::Served;
 use crate::transfer::{self, Access, Signer, Transfer};
 use crate::wire::{Code, LARGEST, PLAIN_UDP, Query, Refused, decode};
-use crate::zone::{self, ZoneSet};
+use crate::zone::{self, Outcome, ZoneSet};
 
 /// How a message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -96,9 +96,9 @@ pub fn answer(context: &Context<'_>, message: &[u8], client: &Client, seed: u64,
     if let Some(stop) = asker.stop() {
         return asker.turn_away(&query, stop, out);
     }
-    let mut signer = match transfer::signer(context.access, &query, message, asker.told(), out) {
+    let mut signer = match transfer::signer(context.access, &query, message, &asker, out) {
         Ok(signer) => signer,
-        Err(refused) => return Done::Answered(refused),
+        Err(refused) => return refused,
     };
     let asker = asker.signed(signer.is_some());
     let done = if let Some(code) = unanswerable(&query) {
@@ -144,10 +144,16 @@ fn from_zones(
 ) -> Done {
     let (context, question) = (asker.context, query.question());
     let answer = zone::answer(context.zones, &question);
+    if answer.outcome == Outcome::NotOurs && context.zones.lacks(&question.name) {
+        // It is ours, and whoever else is asked does not know it.
+        return asker.refuse(&query.refused(Code::Failure), out);
+    }
     if let Some(forward) = context.forward.filter(|_| message.len() <= UDP_MESSAGE && !query.signed)
         && forward.takes(context.zones, query, client.address, (&question, &answer))
     {
-        return Done::Later(Task::new(Work::Forward, message));
+        // What will be answered is not known yet: it is counted as data of the name that is asked for.
+        let withheld = asker.withhold(Kind::Data, query.name, &query.refused(Code::NoError), out);
+        return withheld.unwrap_or_else(|| Done::Later(Task::new(Work::Forward, message)));
     }
     let (kind, name) = counted(query, &answer);
     asker.send(kind, name, &query.refused(Code::NoError), out, |told, out| {

@@ -1,6 +1,7 @@
 //! DNS: what EDNS says, cookies, limits, who may ask, how old names may be. Asked by dig, and by a flood of our own.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::hipache::is_root;
@@ -186,7 +187,7 @@ fn rfc_7828_how_long_a_connection_may_be_idle_is_told_over_tcp() {
 fn rfc_8914_the_reason_stands_beside_the_code_and_who_may_not_ask_is_refused() {
     let world = World::new();
     let settings = [("ALLOW", "127.0.0.0/8"), ("DENY", "127.0.1.0/24")];
-    let (_portico, dns) = serving(&world, &settings);
+    let (portico, dns) = serving(&world, &settings);
     let check = |arguments: &[&str], status: &str, reason: &str| {
         let dug = dig(dns, arguments);
         assert_eq!(dug.status(), status, "{arguments:?}");
@@ -198,9 +199,12 @@ fn rfc_8914_the_reason_stands_beside_the_code_and_who_may_not_ask_is_refused() {
     check(&["no.a.test", "A"], "NXDOMAIN", "");
     check(&["www.elsewhere.test", "A"], "REFUSED", "EDE: 20 (Not Authoritative)");
     check(&["www.elsewhere.test", "A", "+noedns"], "REFUSED", "");
-    for transport in ["+tcp", "+notcp"] {
-        check(&["-b", "127.0.1.9", "www.a.test", "A", transport], "REFUSED", "EDE: 18 (Prohibited)");
-    }
+    check(&["-b", "127.0.1.9", "www.a.test", "A", "+notcp"], "REFUSED", "EDE: 18 (Prohibited)");
+    let (at, port) = (format!("@{}", dns.ip()), dns.port().to_string());
+    let by_tcp = ["-r", &at, "-p", &port, "-b", "127.0.1.9", "+tcp", "+tries=1", "www.a.test"];
+    let denied = Command::new("dig").args(by_tcp).output().expect("dig, of bind9-dnsutils");
+    assert!(!denied.status.success(), "a connection is closed at once");
+    assert!(portico.metric("portico_dns_limits_total{limit=\"deny\"}") >= 1.0);
 }
 
 #[test]

@@ -170,3 +170,40 @@ fn a_zone_of_record_facts_is_changed_and_its_serial_grows() {
     assert_eq!(dig(dns, &["a.facts.test", "MX"]).answer(), ["a.facts.test. 60 IN MX 10 b.facts.test."]);
     assert!(serial() > before, "{:?} after {before:?}", serial());
 }
+
+#[test]
+fn rfc_2136_a_key_for_a_zone_changes_nothing_of_the_zones_below_it_and_nothing_that_would_not_be_served() {
+    let world = World::new();
+    let (portico, dns) = serving(&world);
+    let zone = |apex: &str| {
+        format!(
+            "kind: record\nname: {apex}.\ntype: SOA\nttl: 60\ndata: [ns.{apex}. h.{apex}. 1 2 3 4 5]\n---\n\
+             kind: record\nname: {apex}.\ntype: NS\nttl: 60\ndata: [ns.{apex}.]\n"
+        )
+    };
+    let zones = [zone("internal"), zone("a.internal"), SERVICE.to_owned()].join("---\n");
+    let file = world.write("zones.yaml", &zones).display().to_string();
+    portico.does(&["apply", "-f", &file]);
+    let is_served = |name: &str, record_type: &str| !dig(dns, &[name, record_type]).answer().is_empty();
+    eventually("all is served", || is_served("a.internal", "SOA") && is_served("web.svc.internal", "A"));
+    let says = |zone: &str, line: &str| nsupdate(&world, dns, "first.", zone, &[line], &[]);
+    let (notzone, refused) = ("update failed: NOTZONE", "update failed: REFUSED");
+
+    assert_eq!(says("internal", "add www.a.internal 60 A 10.0.0.1"), notzone);
+    assert_eq!(says("internal", "del a.internal SOA"), notzone);
+    assert_eq!(says("internal", "add box.svc.internal 60 A 10.0.0.1"), notzone);
+    assert_eq!(
+        says("internal", &format!("add a.internal 60 DS 1 8 2 {}", "00".repeat(32))),
+        "",
+        "which is the parent's"
+    );
+    assert_eq!(
+        says("svc.internal", "add web.svc.internal 60 NS ns.elsewhere.test."),
+        refused,
+        "hides a service"
+    );
+
+    assert!(is_served("a.internal", "SOA") && is_served("web.svc.internal", "A"));
+    assert_eq!(dig(dns, &["www.a.internal", "A"]).status(), "NXDOMAIN");
+    assert!(is_served("a.internal", "DS"));
+}

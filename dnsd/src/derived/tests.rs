@@ -114,6 +114,42 @@ fn a_soa_fact_makes_a_zone_that_answers_as_one_from_a_file() {
 }
 
 #[test]
+fn a_zone_without_name_servers_is_known_to_be_there() {
+    let lacks = |derived: &Derived, of: &str| zones(derived).lacks(&name(of));
+    let whole = snapshot(stated(&ZONE));
+    let mut derived = built(&whole);
+    assert!(!lacks(&derived, "www.example."));
+    let servers = FactKey::Record { name: name("example."), record_type: RecordType::NS };
+    let lost = whole.apply(Revision::new(8), [Change::Remove(servers)]);
+    derived.follow(&Arc::new(lost.clone()), true, files());
+    for derived in [&derived, &built(&lost)] {
+        assert!(lacks(derived, "www.example.") && lacks(derived, "example."));
+        assert!(!lacks(derived, "www.test."));
+    }
+    let soa = FactKey::Record { name: name("example."), record_type: RecordType::SOA };
+    derived.follow(&Arc::new(lost.apply(Revision::new(9), [Change::Remove(soa)])), true, files());
+    assert!(!lacks(&derived, "www.example."), "there is no such zone any more");
+    derived.follow(&Arc::new(lost.apply(Revision::new(10), stated(&ZONE))), true, files());
+    assert!(!lacks(&derived, "www.example."), "it is served again");
+}
+
+#[test]
+fn record_facts_stand_on_all_zones_of_the_configuration() {
+    let net = "10.0.0.0/8".parse().expect("a network");
+    let config = Config { reverse: vec![net], ..Config::default() };
+    let ranges = crate::zone::reverse::ranges(&config.reverse, config.zone.as_ref()).expect("ranges");
+    let mut derived = Derived::new(Arc::new(sources(&config, ranges, &[])));
+    assert!(derived.grounds().bases.is_empty());
+    derived.follow(&Arc::new(snapshot(stated(&ZONE))), true, files());
+    let grounds = derived.grounds();
+    let home = |of: &str| grounds.homes.of(&name(of), RecordType::PTR);
+    assert_eq!(home("1.0.0.10.in-addr.arpa."), Some(Home::Derived(name("10.in-addr.arpa."))));
+    assert_eq!(home("www.example."), Some(Home::Facts(name("example."))));
+    let apexes: Vec<String> = grounds.bases.keys().map(ToString::to_string).collect();
+    assert_eq!(apexes, ["10.in-addr.arpa.", "svc.internal."]);
+}
+
+#[test]
 fn the_ttl_of_a_fact_is_its_own_else_that_of_its_zone() {
     let soa = "example. 77 SOA ns.example. h.example. 9 1 1 1 60";
     let facts = snapshot(stated(&[soa, ZONE[1], "a.example. A 10.0.0.1", "a.web.svc.internal. A 10.0.0.2"]));

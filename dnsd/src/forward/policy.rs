@@ -55,7 +55,7 @@ impl Policy {
 /// The name that has to be asked for elsewhere, for an answer to be whole: that of the question, or the one its last alias leads to.
 pub(super) fn outside(zones: &ZoneSet, question: &Question, answer: &Answer<'_>) -> Option<DomainName> {
     match answer.outcome {
-        Outcome::NotOurs => return Some(question.name.clone()),
+        Outcome::NotOurs => return Some(question.name.clone()).filter(|name| !zones.lacks(name)),
         // What is denied, and who else knows, is said in the authority section.
         Outcome::Fine if answer.authority.is_empty() => {}
         _ => return None,
@@ -65,7 +65,7 @@ pub(super) fn outside(zones: &ZoneSet, question: &Question, answer: &Answer<'_>)
     }
     let alias = answer.answers.last().filter(|entry| entry.set.record_type() == RecordType::CNAME)?;
     let target = alias.set.data().first()?.target()?;
-    (!zones.holds(&target)).then_some(target)
+    (!zones.holds(&target) && !zones.lacks(&target)).then_some(target)
 }
 
 #[cfg(test)]
@@ -73,7 +73,12 @@ mod tests {
     use model::Revision;
 
     use super::*;
-    use crate::wire::{decode, upstream};
+    use crate::config::Config;
+    use crate::guard::Guards;
+    use crate::later::{Task, Work};
+    use crate::query::{self, Client, Context, Done, Over};
+    use crate::served::Served;
+    use crate::wire::{Code, decode, upstream};
     use crate::zone::{answer, file};
 
     const ZONE: &str = "$ORIGIN e.\n@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 10.0.0.1\nin 60 CNAME ns\nout 60 CNAME db.example.com.\n\
@@ -115,14 +120,7 @@ mod tests {
         let allow = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a net"));
         let policy = Policy::new(&allow, Some(name("svc.internal")), Arc::default());
         let check = |asked: &str, client: &str, (desired, known): (bool, bool), expected| {
-            let (zones, mut message) = (zones(known), Vec::new());
-            let ask = upstream::Ask {
-                name: name(asked),
-                record_type: RecordType::A,
-                dnssec: false,
-                unchecked: false,
-            };
-            upstream::ask(1, &ask, &mut message);
+            let (zones, mut message) = (zones(known), message(asked));
             message[2] = u8::from(desired);
             let query = decode(&message).expect("a question");
             let question = query.question();
@@ -140,5 +138,86 @@ mod tests {
         check("web.svc.internal", "127.0.0.1", (true, true), false);
         check("svc.internal", "127.0.0.1", (true, true), false);
         assert_eq!(policy.counters.totals(0).refused, 1);
+    }
+
+    #[test]
+    fn a_name_of_a_zone_of_ours_that_cannot_be_served_is_nobody_elses() {
+        let served = zones(true);
+        let mut lacking = served.clone();
+        lacking.lack(&name("example.com"));
+        let check = |zones: &ZoneSet, asked: &str, expected: Option<&str>| {
+            let question = Question { name: name(asked), record_type: RecordType::A };
+            let outside = outside(zones, &question, &answer(zones, &question));
+            assert_eq!(outside, expected.map(name), "{asked}");
+        };
+        check(&lacking, "example.com", None);
+        check(&lacking, "www.EXAMPLE.com", None);
+        check(&lacking, "out.e", None);
+        check(&lacking, "www.example.org", Some("www.example.org"));
+        check(&lacking, "com", Some("com"));
+        lacking.remove(&name("example.com"));
+        check(&lacking, "www.example.com", Some("www.example.com"));
+        check(&served, "out.e", Some("db.example.com"));
+    }
+
+    /// A question that desires recursion.
+    fn message(asked: &str) -> Vec<u8> {
+        let mut message = Vec::new();
+        let ask =
+            upstream::Ask { name: name(asked), record_type: RecordType::A, dnssec: false, unchecked: false };
+        upstream::ask(1, &ask, &mut message);
+        message
+    }
+
+    #[test]
+    fn questions_are_limited_before_they_are_forwarded_and_none_of_ours_is() {
+        let mut zones = zones(true);
+        zones.lack(&name("example.com"));
+        let (served, config) =
+            (Served::new(zones), Config { rate_limit: 1, rate_limit_slip: 0, ..Config::default() });
+        let (guards, policy) = (
+            Guards::drawn(&config).expect("chance"),
+            Policy::new(&["192.0.2.0/24".parse().expect("a net")], None, Arc::default()),
+        );
+        let context = Context { guards: &guards, forward: Some(&policy), ..Context::open(&served) };
+        let client = Client { address: "192.0.2.1".parse().expect("an address"), over: Over::Udp };
+        let ask = |asked: &str| query::answer(&context, &message(asked), &client, 0, &mut Vec::new());
+        assert!(matches!(ask("www.example.org"), Done::Later(_)));
+        assert!(matches!(ask("www.example.org"), Done::Limited));
+        assert!(matches!(ask("other.example.org"), Done::Later(_)), "its own count");
+        let ours = ask("www.example.com");
+        assert!(matches!(&ours, Done::Answered(sent) if sent.code == Code::Failure), "{ours:?}");
+    }
+
+    #[test]
+    fn what_finds_no_room_is_refused_with_all_that_an_answer_says_and_within_the_limit() {
+        let served = Served::new(zones(true));
+        let config = Config { rate_limit: 1, rate_limit_slip: 0, ..Config::default() };
+        let guards = Guards::drawn(&config).expect("chance");
+        let context = Context { guards: &guards, ..Context::open(&served) };
+        let client = Client { address: "192.0.2.1".parse().expect("an address"), over: Over::Udp };
+        let mut asked = message("www.example.org");
+        // Without the upstream's own EDNS; with a cookie.
+        let opt = b"\0\0\x29\x04\xd0\0\0\0\0\0\x0c\0\x0a\0\x08cookie..";
+        asked.truncate(12 + name("www.example.org").as_wire().len() + 4);
+        asked[11] = 1;
+        asked.extend(opt);
+        let mut out = Vec::new();
+        let task = Task::new(Work::Forward, &asked);
+
+        let done = task.refuse(&context, &client, &mut out);
+
+        assert!(matches!(&done, Done::Answered(sent) if sent.code == Code::Failure), "{done:?}");
+        assert_eq!(out[3] & 0x80, 0x80, "RA");
+        assert!(out.windows(8).any(|octets| octets == b"cookie.."), "its cookie: {out:02x?}");
+        assert!(matches!(task.refuse(&context, &client, &mut Vec::new()), Done::Limited));
+        let mut update = b"\0\x07\x28\0\0\x01\0\0\0\0\0\x01\x01e\0\0\x06\0\x01".to_vec();
+        update.extend(opt);
+        let (mut out, other) =
+            (Vec::new(), Client { address: "198.51.100.1".parse().expect("one"), ..client });
+        let done = Task::new(Work::Update, &update).refuse(&context, &other, &mut out);
+        assert!(matches!(&done, Done::Answered(sent) if sent.code == Code::Failure), "{done:?}");
+        assert_eq!((out[2] >> 3 & 0xf, out[3] & 0x80, out[5]), (5, 0, 1), "UPDATE, its zone");
+        assert!(out.windows(8).any(|octets| octets == b"cookie.."), "its cookie: {out:02x?}");
     }
 }

@@ -175,9 +175,14 @@ impl Guards {
         visit
     }
 
+    /// Whether this address may ask at all.
+    pub(crate) fn lets_in(&self, address: IpAddr) -> bool {
+        self.access.lets_in(address)
+    }
+
     /// Whether the client's question is looked at.
     pub fn stop(&self, visit: &Visit<'_>) -> Option<Stop> {
-        if !self.access.lets_in(visit.address) {
+        if !self.lets_in(visit.address) {
             return Some(Stop::Prohibited);
         }
         let stopped = self.required && !visit.proven;

@@ -1,7 +1,7 @@
 //! How many TCP connections there are, in all and from each address.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::metrics::Limit;
@@ -17,6 +17,7 @@ pub(crate) struct Admission {
 #[derive(Debug, Default)]
 struct Counts {
     all: usize,
+    /// By what [`network`] says.
     by_address: HashMap<IpAddr, usize>,
 }
 
@@ -34,6 +35,7 @@ impl Admission {
 
     /// Lets a connection in, or says which limit is in the way.
     pub(crate) fn admit(&self, address: IpAddr) -> Result<Admitted, Limit> {
+        let address = network(address);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.all >= self.most {
             return Err(Limit::Connections);
@@ -45,6 +47,14 @@ impl Admission {
         counts.all += 1;
         counts.by_address.insert(address, of_address + 1);
         Ok(Admitted { admission: self.clone(), address })
+    }
+}
+
+/// By what an address is counted: of IPv6 by its /64, since whoever has one of these has all of it.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 
@@ -80,5 +90,19 @@ mod tests {
             admission.counts.lock().expect("no panic").by_address.is_empty(),
             "nobody is remembered for ever"
         );
+    }
+
+    #[test]
+    fn addresses_of_one_network_of_ipv6_are_one() {
+        let admission = Admission::new(9, 2);
+        let admit = |text: &str| admission.admit(text.parse().expect("an address"));
+        let both = [admit("2001:db8::1"), admit("2001:db8::ffff:0:0:1")].map(|one| one.expect("room"));
+        assert!(matches!(admit("2001:db8::2"), Err(Limit::ConnectionsPerAddress)));
+        let other = admit("2001:db8:0:1::1").expect("another network");
+
+        drop((both, other));
+
+        assert!(admit("2001:db8::2").is_ok());
+        assert!(admission.counts.lock().expect("no panic").by_address.is_empty());
     }
 }

@@ -15,8 +15,7 @@ use super::wildcard::{self, Destination};
 use crate::config::{LATER_AT_ONCE, LATER_QUEUE};
 use crate::later::{Doer, Task};
 use crate::metrics::Block;
-use crate::query::{Client, Done};
-use crate::wire::Code;
+use crate::query::{Client, Context, Done};
 
 /// How long what was begun may take once all ends.
 const END: Duration = Duration::from_millis(1500);
@@ -98,6 +97,7 @@ impl Queue {
     /// Hands on what is answered later. True when there is something to send now: the answer in `out`.
     pub(super) fn settle(
         &self,
+        context: &Context<'_>,
         done: Done,
         client: Client,
         block: &Block,
@@ -114,9 +114,9 @@ impl Queue {
             place.send(Job { task, client, reply: reply() });
             return false;
         }
-        block.later_refused();
-        let refused = task.refuse(Code::Failure, out);
-        refused.inspect(|sent| block.sent(*sent)).is_some()
+        let done = task.refuse(context, &client, out);
+        block.later_refused(&done);
+        matches!(done, Done::Answered(_) | Done::Slipped(_))
     }
 }
 

@@ -120,7 +120,7 @@ impl Teller {
         let socket = UdpSocket::bind(from).await?;
         socket.connect(self.secondary.address).await?;
         let id = fastrand::u16(..);
-        let (mut message, mut signer) = (message(zone, id), self.key.as_ref().map(|key| Signer::of(key, id)));
+        let (mut message, mut signer) = (message(zone, id), self.key.as_ref().map(Signer::of));
         if let Some(signer) = &mut signer {
             signer.sign(&mut message, 0, now());
         }

@@ -43,7 +43,9 @@ pub(crate) async fn serve(
             continue;
         };
         let client = Client { address: peer.ip().to_canonical(), over: Over::Tcp };
-        match shared.admission.admit(client.address) {
+        let may_ask = shared.guards.load().lets_in(client.address);
+        let admitted = if may_ask { shared.admission.admit(client.address) } else { Err(Limit::Denied) };
+        match admitted {
             Ok(admitted) => {
                 block.connected();
                 let connection = Connection::new(stream, client, Arc::clone(&shared), Arc::clone(&block));
@@ -225,7 +227,7 @@ impl Connection {
                 Reply::Connection(Owed::to(&self.later.0))
             };
             // What is refused at once has its length before it like any other answer.
-            if self.shared.later.settle(done, self.client, &self.block, out, reply) {
+            if self.shared.later.settle(context, done, self.client, &self.block, out, reply) {
                 frame(out, start);
             } else {
                 out.truncate(start);

@@ -175,6 +175,21 @@ async fn questions_on_a_connection_need_not_wait_for_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_from_where_nobody_may_ask_is_closed_at_once() {
+    let served = Served::start([127, 0, 0, 1], |config| {
+        config.deny = vec!["127.0.0.0/8".parse().expect("a network")];
+    });
+    let mut denied = served.connect();
+    assert!(next(&mut denied).is_err(), "closed at once, long before it is idle");
+    assert_eq!((served.limits(Limit::Denied), served.dns.totals().connections), (1, 0));
+    let open = Config { deny: Vec::new(), ..served.config.clone() };
+    assert!(served.dns.reload(&open).is_empty());
+    let mut allowed = served.connect();
+    allowed.write_all(&framed(&question(1, "ns.example", RecordType::A))).expect("written");
+    assert_eq!(code(&next(&mut allowed).expect("an answer")), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_have_limits_and_deadlines() {
     let served = Served::start([127, 0, 0, 1], |config| {
         config.tcp_connections_per_address = 3;

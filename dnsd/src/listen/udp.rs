@@ -99,7 +99,7 @@ impl Batch {
             let Some((from, client)) = from.and_then(|from| Some((from, client(&from)?))) else { continue };
             let done = answer(context, question, &client, self.dice.u64(..), block, out);
             let reply = || Reply::Datagram { socket: Arc::clone(socket), to: from, from: None };
-            if later.settle(done, client, block, out, reply) {
+            if later.settle(context, done, client, block, out, reply) {
                 self.to.push(Some(from));
             }
         }

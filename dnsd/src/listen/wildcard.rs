@@ -56,9 +56,11 @@ pub(super) fn serve(socket: &Arc<UdpSocket>, shared: &Shared, block: &Block) {
         let question = question.get(..length).unwrap_or_default();
         let Some((from, client)) = from.and_then(|from| Some((from, client(&from)?))) else { continue };
         let seed = dice.u64(..);
-        let done = shared.with(|context| answer(context, question, &client, seed, block, &mut out));
         let reply = || Reply::Datagram { socket: Arc::clone(socket), to: from, from: destination };
-        let answered = shared.later.settle(done, client, block, &mut out, reply);
+        let answered = shared.with(|context| {
+            let done = answer(context, question, &client, seed, block, &mut out);
+            shared.later.settle(context, done, client, block, &mut out, reply)
+        });
         if answered && send(socket, &out, Some(&from), destination, MsgFlags::empty()).is_err() {
             block.unsent(1);
         }

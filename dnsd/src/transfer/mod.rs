@@ -31,10 +31,13 @@ pub(crate) use outgoing::{begin, is_newer};
 pub(crate) use signing::now;
 pub use signing::{Signer, TsigError, Unverified};
 pub use update::{MayUpdate, UpdateEdit, UpdateError, UpdateRequest, Updates};
-pub(crate) use update::{Updater, begin as update, is_update};
+pub(crate) use update::{Updater, begin as update, is_update, refusal as update_refusal};
 
-use crate::respond::{self, Sent};
-use crate::wire::{Code, Query, Told};
+use crate::asker::Asker;
+use crate::guard::Kind;
+use crate::query::Done;
+use crate::respond;
+use crate::wire::{Code, Query};
 
 /// Who signs answers to this message; nobody, where it is not signed itself.
 ///
@@ -44,21 +47,24 @@ pub(crate) fn signer(
     access: &Access,
     query: &Query<'_>,
     message: &[u8],
-    told: &Told<'_>,
+    asker: &Asker<'_>,
     out: &mut Vec<u8>,
-) -> Result<Option<Signer>, Sent> {
+) -> Result<Option<Signer>, Done> {
     if !query.signed {
         return Ok(None);
     }
     match signing::verify(access.keys(), message, now()) {
         Ok(signer) => Ok(Some(signer)),
-        Err(Unverified::Malformed) => Err(respond::refuse(&query.refused(Code::Malformed), told, out)),
+        Err(Unverified::Malformed) => Err(asker.refuse(&query.refused(Code::Malformed), out)),
         Err(Unverified::Wrong(error, mut signer)) => {
             tracing::debug!(?error, key = ?signer.key(), "a signed message is refused");
-            let start = out.len();
-            let sent = respond::refuse(&query.refused(Code::NotAuthoritative), told, out);
-            signer.sign(out, start, now());
-            Err(sent)
+            let refusal = query.refused(Code::NotAuthoritative);
+            Err(asker.send(Kind::Error, &[], &refusal, out, |told, out| {
+                let start = out.len();
+                let sent = respond::refuse(&refusal, told, out);
+                signer.sign(out, start, now());
+                sent
+            }))
         }
     }
 }

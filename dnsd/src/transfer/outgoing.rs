@@ -8,9 +8,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::signing::{Signer, now};
 use crate::asker::Asker;
+use crate::guard::Kind;
 use crate::query::{self, Client, Done, Over};
 use crate::respond::{self, Sent, UDP};
-use crate::wire::{Code, Edns, Head, LARGEST, Query, Section, Told, Writer, asked_serial, flags};
+use crate::wire::{Code, Edns, Extended, Head, LARGEST, Query, Section, Told, Writer, asked_serial, flags};
 use crate::zone::{Answer, Entry, Zone};
 
 /// How many octets of a message are filled: names behind the first 16 KiB of a message cannot be pointed to.
@@ -72,6 +73,11 @@ pub(crate) fn begin(
         let code = if context.zones.is_known() { Code::NotAuthoritative } else { Code::Failure };
         return refused(code, out);
     };
+    if context.zones.is_too_old(zone) {
+        let told = Told { error: Some(Extended::InvalidData), ..*asker.told() };
+        let refusal = query.refused(Code::Failure);
+        return asker.send(Kind::Error, &[], &refusal, out, |_, out| respond::refuse(&refusal, &told, out));
+    }
     let theirs = if whole { None } else { asked_serial(message) };
     if !whole && theirs.is_none() {
         // RFC 1995 §3: the client says what it has.
@@ -81,7 +87,9 @@ pub(crate) fn begin(
     if is_current || client.over == Over::Udp {
         let limit = query::limit(query, client.over);
         let limit = limit.saturating_sub(signer.as_ref().map_or(0, Signer::room));
-        return Done::Answered(serial(query, zone, asker.told(), limit, out));
+        return asker.send(Kind::Data, query.name, &query.refused(Code::NoError), out, |told, out| {
+            serial(query, zone, told, limit, out)
+        });
     }
     match context.access.room() {
         Some(room) => Done::Transfer(Box::new(Transfer::new(zone, query, signer.take(), room))),

@@ -33,7 +33,6 @@ pub struct Signer {
     key: Option<Arc<Key>>,
     name: DomainName,
     algorithm: DomainName,
-    original_id: u16,
     /// The signature before.
     prior: Vec<u8>,
     /// Whether one was signed already.
@@ -66,7 +65,6 @@ pub(crate) fn verify(keys: &Keys, message: &[u8], now: u64) -> Result<Signer, Un
         key: None,
         name: signed.key.clone(),
         algorithm: signed.algorithm.clone(),
-        original_id: signed.original_id,
         prior: signed.mac.to_vec(),
         begun: false,
         error: None,
@@ -110,12 +108,11 @@ fn is_near(signed: &Tsig<'_>, now: u64) -> bool {
 
 impl Signer {
     /// Of a message of ours: it is nobody's answer.
-    pub(crate) fn of(key: &Arc<Key>, id: u16) -> Self {
+    pub(crate) fn of(key: &Arc<Key>) -> Self {
         Self {
             name: key.name().clone(),
             algorithm: key.algorithm().clone(),
             key: Some(Arc::clone(key)),
-            original_id: id,
             prior: Vec::new(),
             begun: false,
             error: None,
@@ -144,13 +141,16 @@ impl Signer {
     pub(crate) fn sign(&mut self, out: &mut Vec<u8>, start: usize, now: u64) {
         let other = self.other(now);
         let time = self.error.filter(|_| other.is_some()).map_or(now, |(_, time)| time);
+        let id =
+            out.get(start..start + 2).and_then(|id| id.first_chunk()).map_or(0, |id| u16::from_be_bytes(*id));
         let mut record = Tsig {
             key: self.name.clone(),
             algorithm: self.algorithm.clone(),
             time,
             fudge: FUDGE,
             mac: &[],
-            original_id: self.original_id,
+            // As it is sent: whoever handed the message on may have changed its id.
+            original_id: id,
             error: self.error.map_or(0, |(error, _)| error as u16),
             other: other.as_ref().map_or(&[], |other| &other[..]),
             before: &[],

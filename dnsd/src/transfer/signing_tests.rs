@@ -37,6 +37,7 @@ fn wrong(keys: &Keys, message: &[u8], now: u64) -> Option<(TsigError, Vec<u8>)> 
         Ok(_) => None,
         Err(Unverified::Wrong(error, mut signer)) => {
             let (room, mut out) = (signer.room(), vec![0; HEAD]);
+            out[..2].copy_from_slice(&message[..2]);
             signer.sign(&mut out, 0, now);
             assert_eq!(out.len(), HEAD + room);
             Some((error, out))
@@ -122,7 +123,7 @@ fn answers_follow_from_what_was_signed_before() {
     let (algorithm, time, hex) = OF_DIG[0];
     let keys = keys(algorithm);
     let key = keys.get(&DomainName::parse("second").expect("a name")).expect("there");
-    let mut asking = Signer::of(key, 7);
+    let mut asking = Signer::of(key);
     let mut message = octets(hex)[..22].to_vec();
     message[..12].copy_from_slice(&[0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     let question = message.clone();
@@ -133,14 +134,34 @@ fn answers_follow_from_what_was_signed_before() {
     answering.sign(&mut answer, 0, time + 1);
 
     assert!(asking.verify(&answer, time));
+    assert_eq!(tsig(&answer).expect("signed").original_id, 7);
     assert!(!asking.verify(&answer, time + 302) && !asking.verify(&question, time));
     let mut other = answer.clone();
     other[3] ^= 1;
     assert!(!asking.verify(&other, time), "it is not what was signed");
-    assert!(!Signer::of(key, 7).verify(&answer, time), "it is no answer to something else");
+    assert!(!Signer::of(key).verify(&answer, time), "it is no answer to something else");
     let mut second = question.clone();
     answering.sign(&mut second, 0, time + 1);
     assert!(!asking.verify(&second, time), "a second one follows from the first, and has no names");
     let (mac, said) = (tsig(&answer).expect("signed").mac, tsig(&second).expect("signed"));
     assert!(key.verify(&[&[0, 32], mac, &question, &said.timers()], said.mac), "RFC 8945 §5.3.1");
+}
+
+#[test]
+fn an_answer_behind_whoever_changed_the_id_is_signed_as_it_is_sent() {
+    let (algorithm, time, hex) = OF_DIG[0];
+    let keys = keys(algorithm);
+    let mut message = octets(hex);
+    let mac = tsig(&message).expect("signed").mac.to_vec();
+    message[..2].copy_from_slice(&[1, 2]);
+    let mut answering = verify(&keys, &message, time).expect("right, whatever its id");
+    let mut answer = vec![1, 2, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let sent = answer.clone();
+
+    answering.sign(&mut answer, 0, time);
+
+    let said = tsig(&answer).expect("signed");
+    let key = keys.get(&said.key).expect("there");
+    assert_eq!(said.original_id, 0x0102, "what its signature is of");
+    assert!(key.verify(&[&[0, 32], &mac, &sent, &said.variables()], said.mac));
 }

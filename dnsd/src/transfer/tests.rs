@@ -7,8 +7,9 @@ use hickory_proto::op::Message;
 use model::{DomainName, RecordData, RecordSet, RecordType, Revision};
 use proptest::prelude::*;
 
-use super::{Access, Allowed, Keys, Next};
+use super::{Access, Allowed, Key, Keys, Next, Signer, now};
 use crate::config::Config;
+use crate::guard::Guards;
 use crate::query::{Client, Context, Done, Over, answer};
 use crate::served::Served;
 use crate::wire::{Code, LARGEST};
@@ -206,4 +207,46 @@ proptest! {
         found.sort();
         prop_assert_eq!(found, expected);
     }
+}
+
+#[test]
+fn a_zone_that_is_too_old_to_be_told_is_not_handed_over() {
+    let zone = Arc::new(read(ZONE));
+    let set = ZoneSet::new(Revision::default(), true, [Arc::clone(&zone)]).with_too_old([zone]);
+    let (zones, access) = (Served::new(set), access(1));
+    let check = |record_type, soa, over| {
+        let (done, out) = ask(&zones, &access, &question("e", record_type, soa), "10.0.0.1", over);
+        assert_eq!(code(&done), Code::Failure, "{record_type} {soa:?} {over:?}");
+        assert!(Message::from_vec(&out).expect("a message").answers.is_empty());
+    };
+    check(RecordType::AXFR, None, Over::Tcp);
+    check(RecordType::IXFR, Some(6), Over::Tcp);
+    check(RecordType::IXFR, Some(7), Over::Tcp);
+    check(RecordType::IXFR, Some(7), Over::Udp);
+}
+
+#[test]
+fn what_nobody_proved_to_have_asked_for_is_limited() {
+    let config = Config { rate_limit: 1, rate_limit_slip: 0, ..Config::default() };
+    let (zones, access) = (zones(read(ZONE)), access(1));
+    let check = |what: &str, message: &[u8], over: Over, expected: bool| {
+        let guards = Guards::drawn(&config).expect("chance");
+        let context = Context { access: &access, guards: &guards, ..Context::open(&zones) };
+        let client = Client { address: "10.0.0.1".parse().expect("an address"), over };
+        let ask = || answer(&context, message, &client, 0, &mut Vec::new());
+        assert!(matches!(ask(), Done::Answered(_)), "{what}");
+        let second = ask();
+        assert_eq!(matches!(second, Done::Limited), expected, "{what}: {second:?}");
+    };
+    check("a serial", &question("e", RecordType::IXFR, Some(7)), Over::Udp, true);
+    check("a serial on a connection", &question("e", RecordType::IXFR, Some(7)), Over::Tcp, false);
+    let key = Arc::new(Key::new("nobody", "hmac-sha256", &[0; 16]).expect("a key"));
+    let signed = |mut message: Vec<u8>| {
+        Signer::of(&key).sign(&mut message, 0, now());
+        message
+    };
+    check("another's key", &signed(question("ns.e", RecordType::A, None)), Over::Udp, true);
+    let mut update = question("e", RecordType::SOA, None);
+    update[2] = 5 << 3;
+    check("an update with another's key", &signed(update), Over::Udp, true);
 }

@@ -115,6 +115,18 @@ pub fn decode(message: &[u8]) -> Result<Query<'_>, Refused<'_>> {
     Ok(Query { id, flags, asked, name, record_type, class, edns, options, signed: reader.signed })
 }
 
+/// What EDNS says in a message of whatever kind, and its options; `None` where it was not used, or cannot be read.
+pub fn edns(message: &[u8]) -> Option<(Edns, Options<'_>)> {
+    let head = message.first_chunk::<HEAD>()?;
+    let count = |at: usize| usize::from(u16::from_be_bytes([head[at], head[at + 1]]));
+    let mut reader = Reader::of(message);
+    for _ in 0..count(4) {
+        reader.question()?;
+    }
+    let opt = reader.opt(count(6) + count(8), count(10))??;
+    Some((opt.edns, opt.options.ok()?)).filter(|_| opt.version == 0)
+}
+
 /// That a message is not answered, for this reason, whatever it is; `None` where nothing is sent.
 pub fn refusal(message: &[u8], code: Code) -> Option<Refusal<'_>> {
     match decode(message) {

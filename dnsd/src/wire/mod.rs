@@ -13,7 +13,7 @@ mod tests;
 mod tsig;
 pub mod upstream;
 
-pub use decode::{Edns, Query, Refusal, Refused, decode, refusal};
+pub use decode::{Edns, Query, Refusal, Refused, decode, edns, refusal};
 pub(crate) use encode::POINTER;
 pub use encode::{Full, Head, Section, Writer};
 pub use opt::{Extended, FULL_COOKIE, Told, write_opt};

@@ -50,6 +50,11 @@ impl Kept {
         self.zone.as_ref()
     }
 
+    /// What it has beside record facts.
+    pub(crate) fn base(&self) -> Option<&Zone> {
+        self.base.as_ref()
+    }
+
     /// From nothing.
     ///
     /// # Errors

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
+use imbl::{OrdMap, OrdSet};
 use model::{DomainName, Revision};
 
 use super::key::Key;
@@ -16,6 +16,8 @@ pub struct ZoneSet {
     /// False until what is derived from the registry is there: what no zone holds may be there then.
     known: bool,
     zones: OrdMap<Arc<[u8]>, Same>,
+    /// The apexes of zones that there are and that cannot be served, for lack of name servers for example.
+    lacking: OrdSet<Arc<[u8]>>,
     /// No apex has more labels.
     deepest: usize,
     /// Those whose names are not told any more: what they are made of is too old.
@@ -57,12 +59,31 @@ impl ZoneSet {
     /// A zone takes the place of the one with its apex.
     pub(crate) fn put(&mut self, zone: Arc<Zone>) {
         self.deepest = self.deepest.max(zone.depth());
-        self.zones.insert(Key::of(zone.apex()).octets().into(), Same(zone));
+        let apex: Arc<[u8]> = Key::of(zone.apex()).octets().into();
+        self.lacking.remove(&apex);
+        self.zones.insert(apex, Same(zone));
+    }
+
+    /// There is a zone of this apex, and it cannot be served.
+    pub(crate) fn lack(&mut self, apex: &DomainName) {
+        self.remove(apex);
+        self.lacking.insert(Key::of(apex).octets().into());
+    }
+
+    /// Whether a name belongs to a zone that cannot be served, where none that is served holds it.
+    pub(crate) fn lacks(&self, name: &DomainName) -> bool {
+        // Nearly always there are none.
+        if self.lacking.is_empty() {
+            return false;
+        }
+        let key = Key::of(name);
+        (0..=key.depth()).any(|depth| self.lacking.contains(key.ancestor(depth)))
     }
 
     /// There is no zone of this apex any more.
     pub(crate) fn remove(&mut self, apex: &DomainName) {
         self.zones.remove(Key::of(apex).octets());
+        self.lacking.remove(Key::of(apex).octets());
     }
 
     /// The same; zones of these apexes come once all is known.

@@ -3,12 +3,14 @@
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{Change, DomainName, Origin, RecordType, Revision, Snapshot, Stated};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::{Served, ZONE, code, framed, next, question, until};
-use crate::config::Config;
+use crate::config::{Config, UPDATE_WAIT, UPDATES_AT_ONCE};
 use crate::metrics::Limit;
 use crate::transfer::{Allowed, Key, MayUpdate, Signer, UpdateRequest, now};
 
@@ -90,20 +92,56 @@ fn signed_update(id: u16, last: u8) -> Vec<u8> {
     let record = [name("box.svc.internal"), vec![0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 0, 0, last]].concat();
     let mut message = [head, zone, record].concat();
     let key = Arc::new(Key::new("second", "hmac-sha256", &[0; 16]).expect("a key"));
-    Signer::of(&key, id).sign(&mut message, 0, now());
+    Signer::of(&key).sign(&mut message, 0, now());
     message
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_update_that_comes_twice_is_made_once() {
-    let (updates, mut wanted) = tokio::sync::mpsc::channel(4);
+/// DNS that takes updates, and what it wants written.
+fn with_updates() -> (Arc<Served>, mpsc::Receiver<UpdateRequest>) {
+    let (updates, wanted) = mpsc::channel(4);
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("key"), KEY).expect("written");
     let served = Served::start_with([127, 0, 0, 1], Some(updates), |config| {
         config.key_file = Some(folder.path().join("key"));
         config.update_allow = vec![MayUpdate::parse("key:second").expect("somebody")];
     });
-    let served = Arc::new(served);
+    (Arc::new(served), wanted)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_behind_a_slow_registry_have_a_limit_and_what_it_wrote_is_said_to_be_written() {
+    let (served, mut wanted) = with_updates();
+    let ask = |message: Vec<u8>| {
+        let served = Arc::clone(&served);
+        async move { tokio::task::spawn_blocking(move || served.ask(Ipv4Addr::LOCALHOST, &message)).await }
+    };
+    let update = signed_update(7, 1);
+    let first = tokio::spawn(ask(update.clone()));
+    let UpdateRequest { answer, .. } = wanted.recv().await.expect("asked for");
+
+    let start = Instant::now();
+    let mut others = JoinSet::new();
+    for id in 0..UPDATES_AT_ONCE {
+        others.spawn(ask(signed_update(100 + u16::try_from(id).expect("few"), 2)));
+    }
+    let refused = others.join_next().await.expect("one").expect("no panic").expect("no panic");
+    assert_eq!(code(&refused), 2, "there is no room for it");
+    assert!(start.elapsed() < UPDATE_WAIT, "at once");
+    // Written, and never served here.
+    answer.send(Ok(Revision::new(9))).expect("waited for");
+
+    let first = first.await.expect("no panic").expect("no panic");
+    assert_eq!(code(&first), 0, "the registry has it");
+    while let Some(other) = others.join_next().await {
+        assert_eq!(code(&other.expect("no panic").expect("no panic")), 2, "its turn did not come");
+    }
+    let again = ask(update).await.expect("no panic");
+    assert_eq!((code(&again), wanted.try_recv().is_err()), (0, true), "it is not made again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_that_comes_twice_is_made_once() {
+    let (served, mut wanted) = with_updates();
     let ask = |message: Vec<u8>| {
         let served = Arc::clone(&served);
         tokio::task::spawn_blocking(move || served.ask(Ipv4Addr::LOCALHOST, &message))

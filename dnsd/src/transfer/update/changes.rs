@@ -3,7 +3,7 @@
 use model::{DomainName, RecordData, RecordType};
 
 use super::prerequisites::{ANY, NONE};
-use super::state::State;
+use super::state::{Set, State};
 use crate::wire::{Code, IN, Record};
 
 /// Changes the zone, record by record; all were looked at before the first is made.
@@ -11,7 +11,7 @@ use crate::wire::{Code, IN, Record};
 /// # Errors
 /// The code that says why none is made.
 pub(super) fn apply(state: &mut State<'_>, records: &[Record<'_>], message: &[u8]) -> Result<(), Code> {
-    records.iter().try_for_each(|record| scan(state.apex(), record, message))?;
+    records.iter().try_for_each(|record| scan(state, record, message))?;
     for record in records {
         let (name, record_type) = (&record.name, record.record_type);
         match record.class {
@@ -29,10 +29,8 @@ pub(super) fn apply(state: &mut State<'_>, records: &[Record<'_>], message: &[u8
 }
 
 /// RFC 2136 §3.4.1.3.
-fn scan(apex: &DomainName, record: &Record<'_>, message: &[u8]) -> Result<(), Code> {
-    if !record.name.is_at_or_below(apex) {
-        return Err(Code::NotZone);
-    }
+fn scan(state: &State<'_>, record: &Record<'_>, message: &[u8]) -> Result<(), Code> {
+    state.holds(&record.name, record.record_type)?;
     let is_data = record.record_type.is_data();
     let fine = match record.class {
         IN => is_data && record.ttl <= model::record::MAX_TTL && record.data(message).is_some(),
@@ -51,48 +49,47 @@ fn has_to_be(apex: &DomainName, name: &DomainName, record_type: RecordType) -> b
 }
 
 fn remove(state: &mut State<'_>, name: &DomainName, record_type: RecordType) -> Result<(), Code> {
-    if has_to_be(state.apex(), name, record_type) || state.get(name, record_type).is_none() {
-        return Ok(());
+    if !has_to_be(state.apex(), name, record_type) && state.get(name, record_type).is_some() {
+        state.take(name, record_type)?;
     }
-    state.put(name, record_type, None)
+    Ok(())
 }
 
 fn remove_one(state: &mut State<'_>, name: &DomainName, gone: &RecordData) -> Result<(), Code> {
     let record_type = gone.record_type();
-    let Some((ttl, mut data)) = state.get(name, record_type) else { return Ok(()) };
-    let before = data.len();
-    data.retain(|one| one != gone);
-    if data.len() == before || record_type == RecordType::SOA && name == state.apex() {
+    let Some(set) = state.get(name, record_type).filter(|set| set.data.contains(gone)) else {
         return Ok(());
-    }
-    if data.is_empty() {
+    };
+    if set.data.len() == 1 {
         return remove(state, name, record_type);
     }
-    state.put(name, record_type, Some((ttl, data)))
+    let mut set = state.take(name, record_type)?.unwrap_or_default();
+    set.data.remove(gone);
+    state.put(name, record_type, set);
+    Ok(())
 }
 
 /// RFC 2136 §3.4.2.2.
 fn add(state: &mut State<'_>, name: &DomainName, ttl: u32, new: RecordData) -> Result<(), Code> {
     let record_type = new.record_type();
-    let types = state.types(name);
-    let is_alias = types.contains(&RecordType::CNAME);
-    let others = types.iter().any(|there| *there != RecordType::CNAME);
+    let is_alias = state.get(name, RecordType::CNAME).is_some();
+    let others = state.count(name) > usize::from(is_alias);
     if record_type == RecordType::CNAME && others || record_type != RecordType::CNAME && is_alias {
         return Ok(());
     }
-    let set = state.get(name, record_type);
     if record_type == RecordType::SOA {
-        let is_newer = set.as_ref().and_then(|(_, data)| serial(data.first()?)).zip(serial(&new));
+        let set = state.get(name, record_type);
+        let is_newer = set.and_then(|set| serial(set.data.first()?)).zip(serial(&new));
         if name != state.apex() || !is_newer.is_some_and(|(old, new)| super::super::is_newer(new, old)) {
             return Ok(());
         }
     }
     let single = matches!(record_type, RecordType::CNAME | RecordType::DNAME | RecordType::SOA);
-    let mut data = set.map(|(_, data)| data).filter(|_| !single).unwrap_or_default();
-    data.retain(|one| *one != new);
-    data.push(new);
-    data.sort();
-    state.put(name, record_type, Some((ttl, data)))
+    let before = state.take(name, record_type)?.filter(|_| !single).unwrap_or_default();
+    let mut set = Set { ttl, ..before };
+    set.data.replace(new);
+    state.put(name, record_type, set);
+    Ok(())
 }
 
 fn serial(soa: &RecordData) -> Option<u32> {

@@ -2,7 +2,7 @@
 
 use model::{DomainName, RecordType};
 
-use crate::wire::{Code, HEAD, IN, Options, Record, Records, Refusal, flags, opcode};
+use crate::wire::{Code, HEAD, IN, Record, Records, Refusal, edns, flags, opcode};
 
 /// UPDATE (RFC 2136 §1.3).
 const UPDATE: u16 = 5;
@@ -31,14 +31,9 @@ fn count(message: &[u8], at: usize) -> usize {
 /// That answer, where there is not exactly one zone.
 pub(super) fn zone(message: &[u8]) -> Result<(Refusal<'_>, DomainName), Refusal<'_>> {
     let word = |at: usize| u16::try_from(count(message, at)).unwrap_or(0);
-    let refusal = Refusal {
-        id: word(0),
-        flags: word(2),
-        asked: &[],
-        code: Code::Malformed,
-        edns: None,
-        options: Options::default(),
-    };
+    let (edns, options) =
+        edns(message).map_or_else(Default::default, |(edns, options)| (Some(edns), options));
+    let refusal = Refusal { id: word(0), flags: word(2), asked: &[], code: Code::Malformed, edns, options };
     let mut records = Records::of(message);
     match records.question().filter(|_| count(message, 4) == 1) {
         // There is nothing before it that its name could point to.
@@ -48,6 +43,11 @@ pub(super) fn zone(message: &[u8]) -> Result<(Refusal<'_>, DomainName), Refusal<
         }
         _ => Err(refusal),
     }
+}
+
+/// That an update is not made, for this reason; `None` where it is none.
+pub(crate) fn refusal(message: &[u8], code: Code) -> Option<Refusal<'_>> {
+    zone(message).ok().map(|(refusal, _)| Refusal { code, ..refusal })
 }
 
 /// Whether its last record is a signature.

@@ -25,12 +25,12 @@ use super::Signer;
 use super::allowed::Allowed;
 use super::signing::{self, Unverified, now};
 use crate::asker::Asker;
-use crate::guard::Stop;
+use crate::guard::{Kind, Stop};
 use crate::later::{Task, Work};
 use crate::query::{Client, Context, Done};
 use crate::respond::{self, Sent};
-use crate::wire::{Code, Options, Refusal, Told};
-pub(crate) use message::is_update;
+use crate::wire::{Code, Refusal, Told};
+pub(crate) use message::{is_update, refusal};
 pub(crate) use performing::Updater;
 
 /// Who may change which zone: a key, from some addresses where those are named.
@@ -122,8 +122,12 @@ pub(crate) fn begin(
     seed: u64,
     out: &mut Vec<u8>,
 ) -> Done {
-    let asker = Asker::of(context, client, &Options::default(), seed);
-    let (refusal, zone) = match message::zone(message) {
+    let read = message::zone(message);
+    let options = match &read {
+        Ok((refusal, _)) | Err(refusal) => refusal.options,
+    };
+    let asker = Asker::of(context, client, &options, seed);
+    let (refusal, zone) = match read {
         Ok(read) => read,
         Err(refusal) => return asker.refuse(&refusal, out),
     };
@@ -131,24 +135,23 @@ pub(crate) fn begin(
     if asker.stop() == Some(Stop::Prohibited) || !message::is_signed(message) {
         return asker.refuse(&Refusal { code: Code::Refused, ..refusal }, out);
     }
-    match signing::verify(context.access.keys(), message, now()) {
-        Ok(mut signer) => {
-            if context.access.may_update(&zone, client.address, signer.key()) {
-                return Done::Later(Task::new(Work::Update, message));
-            }
-            Done::Answered(told(&refusal, Code::Refused, &mut signer, out))
+    let (code, mut signer) = match signing::verify(context.access.keys(), message, now()) {
+        Ok(signer) if context.access.may_update(&zone, client.address, signer.key()) => {
+            return Done::Later(Task::new(Work::Update, message));
         }
-        Err(Unverified::Malformed) => asker.refuse(&refusal, out),
-        Err(Unverified::Wrong(_, mut signer)) => {
-            Done::Answered(told(&refusal, Code::NotAuthoritative, &mut signer, out))
-        }
-    }
+        Ok(signer) => (Code::Refused, Box::new(signer)),
+        Err(Unverified::Malformed) => return asker.refuse(&refusal, out),
+        Err(Unverified::Wrong(_, signer)) => (Code::NotAuthoritative, signer),
+    };
+    let asker = asker.signed(code == Code::Refused);
+    let bare = Refusal { code, ..refusal };
+    asker.send(Kind::Error, &[], &bare, out, |told, out| tell(&refusal, code, told, &mut signer, out))
 }
 
 /// Writes what became of an update, signed.
-fn told(refusal: &Refusal<'_>, code: Code, signer: &mut Signer, out: &mut Vec<u8>) -> Sent {
+fn tell(refusal: &Refusal<'_>, code: Code, told: &Told<'_>, signer: &mut Signer, out: &mut Vec<u8>) -> Sent {
     let start = out.len();
-    let sent = respond::refuse(&Refusal { code, ..*refusal }, &Told::default(), out);
+    let sent = respond::refuse(&Refusal { code, ..*refusal }, told, out);
     signer.sign(out, start, now());
     sent
 }

@@ -1,23 +1,24 @@
 //! An update, made: one after the other, each on what the one before left.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::sync::Arc;
 
 use model::{RecordType, Revision, Snapshot};
-use tokio::sync::{Mutex, oneshot, watch};
+use tokio::sync::{Mutex, Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
 use super::message::{self, read};
 use super::state::State;
-use super::{UpdateError, UpdateRequest, Updates, changes, prerequisites, told};
-use crate::config::{UPDATE_EDITS, UPDATE_REPLAYS, UPDATE_TRIES, UPDATE_WAIT};
-use crate::files::FileZones;
+use super::{UpdateEdit, UpdateError, UpdateRequest, Updates, changes, prerequisites, tell};
+use crate::config::{UPDATE_EDITS, UPDATE_REPLAYS, UPDATE_TRIES, UPDATE_WAIT, UPDATES_AT_ONCE};
+use crate::guard::Now;
 use crate::listen::Shared;
 use crate::query::Client;
 use crate::respond::Sent;
 use crate::served::Served;
-use crate::transfer::signing::{self, now};
+use crate::transfer::signing::{self, Signer, Unverified, now};
 use crate::wire::{Code, tsig};
+use crate::zone::facts::{Grounds, Home};
 
 /// How long a signature may be seen again, in seconds: twice what clocks may differ.
 const AGAIN: u64 = 600;
@@ -25,20 +26,47 @@ const AGAIN: u64 = 600;
 /// Makes updates.
 #[derive(Debug)]
 pub(crate) struct Updater {
-    pub(crate) snapshots: watch::Receiver<Arc<Snapshot>>,
-    pub(crate) serves: watch::Receiver<Revision>,
-    /// Locked when files are read and when zones are put together, never for a question.
-    pub(crate) files: Arc<Lock<FileZones>>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    serves: watch::Receiver<Revision>,
+    grounds: watch::Receiver<Arc<Grounds>>,
     /// Whoever writes; `None`: nobody does.
-    pub(crate) updates: Option<Updates>,
+    updates: Option<Updates>,
+    /// Room for those that are made, or wait for their turn.
+    room: Semaphore,
     /// Signatures of those that were made, when they were made, and with which code.
-    pub(crate) made: Mutex<Made>,
+    made: Mutex<Made>,
 }
 
 /// When, signed how, with which code.
-pub(crate) type Made = VecDeque<(u64, Box<[u8]>, Code)>;
+type Made = VecDeque<(u64, Box<[u8]>, Code)>;
+
+/// What became of an update.
+enum Outcome {
+    /// It is answered so, and changes nothing.
+    Decided(Code),
+    /// The registry has it.
+    Written(Revision),
+    /// The registry was given it, and does not say whether it has it.
+    Unknown,
+    /// It was not made; it may be sent again as it is.
+    NotMade,
+}
+
+/// What an update is decided by, all at one revision.
+type Together = (Arc<Snapshot>, Arc<Served>, Arc<Grounds>);
 
 impl Updater {
+    /// Over what the registry says, what is served, and what record facts stand on.
+    pub(crate) fn new(
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        serves: watch::Receiver<Revision>,
+        grounds: watch::Receiver<Arc<Grounds>>,
+        updates: Option<Updates>,
+    ) -> Self {
+        let room = Semaphore::new(UPDATES_AT_ONCE);
+        Self { snapshots, serves, grounds, updates, room, made: Mutex::default() }
+    }
+
     /// Makes the update of a message, and writes the answer to the end of `out`.
     pub(crate) async fn perform(
         &self,
@@ -48,79 +76,115 @@ impl Updater {
         out: &mut Vec<u8>,
     ) -> Option<Sent> {
         let (refusal, _) = message::zone(message).ok()?;
-        let mut signer = signing::verify(shared.access.keys(), message, now()).ok()?;
+        let guards = shared.guards.load_full();
+        let told = guards.receive(&client, &refusal.options, Now::read()).told;
+        let (code, mut signer) = self.decide(shared, message, client).await?;
+        Some(tell(&refusal, code, &told, &mut signer, out))
+    }
+
+    /// What is answered, and who signs it.
+    async fn decide(&self, shared: &Shared, message: &[u8], client: Client) -> Option<(Code, Signer)> {
+        let verify = || match signing::verify(shared.access.keys(), message, now()) {
+            Ok(signer) => Ok(signer),
+            Err(Unverified::Wrong(_, signer)) => Err(Some((Code::NotAuthoritative, *signer))),
+            Err(Unverified::Malformed) => Err(None),
+        };
+        let signer = match verify() {
+            Ok(signer) => signer,
+            Err(wrong) => return wrong,
+        };
+        let Ok(_room) = self.room.try_acquire() else { return Some((Code::Failure, signer)) };
+        // One at a time: what comes twice finds what became of it the first time.
+        let Ok(mut made) = timeout(UPDATE_WAIT, self.made.lock()).await else {
+            return Some((Code::Failure, signer));
+        };
+        // It may have waited until its time was over.
+        let signer = match verify() {
+            Ok(signer) => signer,
+            Err(wrong) => return wrong,
+        };
         let who = format!("dns:{}@{}", signer.key().map(ToString::to_string)?, client.address);
         let mac = tsig(message)?.mac;
-        // One at a time: what comes twice finds what became of it the first time.
-        let mut made = self.made.lock().await;
         while made.front().is_some_and(|(at, ..)| at + AGAIN < now()) {
             made.pop_front();
         }
-        let known = made.iter().find(|(_, other, _)| **other == *mac).map(|(.., code)| *code);
-        let code = match known {
-            Some(code) => code,
-            None if made.len() >= UPDATE_REPLAYS => Code::Failure,
-            None => {
-                let code = self.make(shared, message, &who).await;
-                if code != Code::Failure {
-                    made.push_back((now(), mac.into(), code));
-                }
-                code
-            }
+        if let Some((.., code)) = made.iter().find(|(_, other, _)| **other == *mac) {
+            return Some((*code, signer));
+        }
+        if made.len() >= UPDATE_REPLAYS {
+            return Some((Code::Failure, signer));
+        }
+        let outcome = self.make(shared, message, &who).await;
+        let code = match outcome {
+            Outcome::Decided(code) => code,
+            Outcome::Written(_) => Code::NoError,
+            Outcome::Unknown | Outcome::NotMade => Code::Failure,
         };
-        drop(made);
-        Some(told(&refusal, code, &mut signer, out))
+        if !matches!(outcome, Outcome::NotMade) {
+            made.push_back((now(), mac.into(), code));
+        }
+        // The next one is made on what this one left: it has its turn once that is served.
+        if let Outcome::Written(revision) = outcome
+            && let Err(UpdateError::Unavailable(why)) = self.served(revision).await
+        {
+            tracing::warn!(%who, %why, "an update is written and answered before it is served");
+        }
+        Some((code, signer))
     }
 
-    async fn make(&self, shared: &Shared, message: &[u8], who: &str) -> Code {
+    async fn make(&self, shared: &Shared, message: &[u8], who: &str) -> Outcome {
         for _ in 0..UPDATE_TRIES {
             match self.once(shared, message, who).await {
-                Ok(code) => return code,
+                Ok(outcome) => return outcome,
                 // Somebody else was faster.
                 Err(UpdateError::Conflict) => {}
                 Err(UpdateError::Refused(why)) => {
                     tracing::warn!(%who, %why, "an update is refused by the registry");
-                    return Code::Refused;
+                    return Outcome::Decided(Code::Refused);
                 }
                 Err(UpdateError::Unavailable(why)) => {
                     tracing::warn!(%who, %why, "an update cannot be written");
-                    return Code::Failure;
+                    return Outcome::NotMade;
                 }
             }
         }
-        Code::Failure
+        Outcome::NotMade
     }
 
-    async fn once(&self, shared: &Shared, message: &[u8], who: &str) -> Result<Code, UpdateError> {
+    async fn once(&self, shared: &Shared, message: &[u8], who: &str) -> Result<Outcome, UpdateError> {
         let together = timeout(UPDATE_WAIT, self.together(shared)).await;
         let late = || UpdateError::Unavailable("what is served does not reach what the registry says".into());
-        let (snapshot, served) = together.map_err(|_| late())??;
-        let edits = match self.edits(shared, message, &snapshot, &served) {
+        let together = together.map_err(|_| late())??;
+        let edits = match edits(message, &together) {
+            Ok(edits) if edits.is_empty() => return Ok(Outcome::Decided(Code::NoError)),
             Ok(edits) => edits,
-            Err(code) => return Ok(code),
+            Err(code) => return Ok(Outcome::Decided(code)),
         };
-        if edits.is_empty() {
-            return Ok(Code::NoError);
-        }
         let nobody = || UpdateError::Unavailable("nobody writes into the registry".into());
+        let slow = |_| UpdateError::Unavailable("the registry still writes updates before it".into());
         let (answer, answered) = oneshot::channel();
         let updates = self.updates.as_ref().ok_or_else(nobody)?;
         let request = UpdateRequest { who: who.to_owned(), edits, answer };
-        updates.send(request).await.map_err(|_| nobody())?;
-        let revision = answered.await.map_err(|_| nobody())??;
-        self.served(revision).await?;
-        Ok(Code::NoError)
+        timeout(UPDATE_WAIT, updates.send(request)).await.map_err(slow)?.map_err(|_| nobody())?;
+        match timeout(UPDATE_WAIT, answered).await {
+            Ok(answered) => Ok(Outcome::Written(answered.map_err(|_| nobody())??)),
+            Err(_) => {
+                tracing::warn!(%who, "the registry does not say in time whether an update is written");
+                Ok(Outcome::Unknown)
+            }
+        }
     }
 
-    /// A snapshot, and the zones as they are at it.
-    async fn together(&self, shared: &Shared) -> Result<(Arc<Snapshot>, Arc<Served>), UpdateError> {
+    /// A snapshot, the zones as they are at it, and what record facts stand on there.
+    async fn together(&self, shared: &Shared) -> Result<Together, UpdateError> {
         loop {
             let snapshot = Arc::clone(&self.snapshots.borrow());
             self.served(snapshot.revision()).await?;
-            let served = shared.served.load_full();
-            if served.zones().revision() == snapshot.revision() {
-                return Ok((snapshot, served));
+            let (served, grounds) = (shared.served.load_full(), Arc::clone(&self.grounds.borrow()));
+            if [served.zones().revision(), grounds.revision] == [snapshot.revision(); 2] {
+                return Ok((snapshot, served, grounds));
             }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -133,30 +197,22 @@ impl Updater {
             _ => Err(UpdateError::Unavailable(format!("revision {revision} is not served yet"))),
         }
     }
+}
 
-    /// What is to be written.
-    fn edits(
-        &self,
-        shared: &Shared,
-        message: &[u8],
-        snapshot: &Snapshot,
-        served: &Served,
-    ) -> Result<Vec<super::UpdateEdit>, Code> {
-        let update = read(message).ok_or(Code::Malformed)?;
-        let Some(zone) = served.zones().at(&update.zone) else {
-            return Err(if served.zones().is_known() { Code::NotAuthoritative } else { Code::Failure });
-        };
-        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).apexes();
-        let of_registry = shared.config.zone.as_ref() == Some(&update.zone)
-            || snapshot.record(&update.zone.folded(), RecordType::SOA).is_some();
-        // What a file says is the file's.
-        if files.contains(&update.zone) || !of_registry {
-            return Err(Code::Refused);
-        }
-        let mut state = State::new(zone, snapshot);
-        prerequisites::check(&state, &update.prerequisites, message)?;
-        changes::apply(&mut state, &update.changes, message)?;
-        let edits = state.edits()?;
-        if edits.len() > UPDATE_EDITS { Err(Code::Refused) } else { Ok(edits) }
+/// What is to be written.
+fn edits(message: &[u8], (snapshot, served, grounds): &Together) -> Result<Vec<UpdateEdit>, Code> {
+    let update = read(message).ok_or(Code::Malformed)?;
+    let Some(zone) = served.zones().at(&update.zone) else {
+        return Err(if served.zones().is_known() { Code::NotAuthoritative } else { Code::Failure });
+    };
+    // What a file says is the file's.
+    let home = grounds.homes.of(&update.zone, RecordType::SOA).and_then(Home::taker);
+    if home.as_ref() != Some(&update.zone) {
+        return Err(Code::Refused);
     }
+    let mut state = State::new(zone, snapshot, grounds);
+    prerequisites::check(&mut state, &update.prerequisites, message)?;
+    changes::apply(&mut state, &update.changes, message)?;
+    let edits = state.edits()?;
+    if edits.len() > UPDATE_EDITS { Err(Code::Refused) } else { Ok(edits) }
 }

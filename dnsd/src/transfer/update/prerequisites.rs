@@ -1,6 +1,6 @@
 //! What has to be so before a zone is changed (RFC 2136 §3.2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{DomainName, RecordData, RecordType};
 
@@ -15,21 +15,19 @@ pub(super) const ANY: u16 = 255;
 ///
 /// # Errors
 /// The code that says what is not.
-pub(super) fn check(state: &State<'_>, records: &[Record<'_>], message: &[u8]) -> Result<(), Code> {
-    let mut sets: BTreeMap<(DomainName, RecordType), Vec<RecordData>> = BTreeMap::new();
+pub(super) fn check(state: &mut State<'_>, records: &[Record<'_>], message: &[u8]) -> Result<(), Code> {
+    let mut sets: BTreeMap<(DomainName, RecordType), BTreeSet<RecordData>> = BTreeMap::new();
     for record in records {
         if record.ttl != 0 {
             return Err(Code::Malformed);
         }
-        if !record.name.is_at_or_below(state.apex()) {
-            return Err(Code::NotZone);
-        }
+        state.holds(&record.name, record.record_type)?;
         let any = record.record_type == RecordType::ANY;
         if matches!(record.class, NONE | ANY) && !record.data.is_empty() {
             return Err(Code::Malformed);
         }
         let is_there = match any {
-            true => !state.types(&record.name).is_empty(),
+            true => state.count(&record.name) > 0,
             false => state.get(&record.name, record.record_type).is_some(),
         };
         match (record.class, any, is_there) {
@@ -40,17 +38,14 @@ pub(super) fn check(state: &State<'_>, records: &[Record<'_>], message: &[u8]) -
             (ANY | NONE, ..) => {}
             (IN, ..) => {
                 let data = record.data(message).ok_or(Code::Malformed)?;
-                sets.entry((record.name.folded(), record.record_type)).or_default().push(data);
+                sets.entry((record.name.folded(), record.record_type)).or_default().insert(data);
             }
             _ => return Err(Code::Malformed),
         }
     }
-    for ((name, record_type), mut wanted) in sets {
-        wanted.sort();
-        wanted.dedup();
+    for ((name, record_type), wanted) in sets {
         // TTLs are not compared (RFC 2136 §1.1.1).
-        let found = state.get(&name, record_type).map(|(_, data)| data);
-        if found.as_ref() != Some(&wanted) {
+        if state.get(&name, record_type).is_none_or(|found| found.data != wanted) {
             return Err(Code::NoSet);
         }
     }

@@ -1,5 +1,7 @@
 //! Prerequisites and changes as RFC 2136 lists them, by rows.
 
+use std::collections::BTreeSet;
+
 use model::{
     Change, DomainName, Fact, Origin, RecordData, RecordFact, RecordType, Revision, Snapshot, Stated,
 };
@@ -9,28 +11,54 @@ use super::prerequisites::{ANY, NONE, check};
 use super::state::State;
 use super::{MayUpdate, UpdateEdit, message};
 use crate::wire::{Code, IN, Records};
+use crate::zone::facts::{Grounds, Homes};
 use crate::zone::{Zone, file};
 
-/// What stands in the zone; `base` is said by something else than a record fact.
+/// What stands in the zone, all of it by record facts.
 const ZONE: &str = "$ORIGIN e.\n$TTL 9\n@ SOA ns h 7 2 3 4 5\n@ NS ns\n@ NS ns2\nns A 10.0.0.1\nns A 10.0.0.2\nns TXT t\nalias CNAME ns\n\
-                    x.empty A 10.0.0.3\nbase A 10.0.0.4\n";
+                    x.empty A 10.0.0.3\n";
+/// What another zone has otherwise, and what record facts say in it.
+const BASE: &str =
+    "$ORIGIN e.\n$TTL 9\n@ SOA ns h 7 2 3 4 5\n@ NS ns\nbase A 10.0.0.4\nbelow.base A 10.0.0.5\n";
+const BESIDE: &str =
+    "$ORIGIN e.\n$TTL 9\nbeside TXT t\nlead DNAME f.\nunder.lead TXT t\ncut NS ns.f.\nns.cut A 10.0.0.6\n";
 
 fn name(text: &str) -> DomainName {
     DomainName::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-fn zone() -> Zone {
-    file::read(ZONE, None).unwrap_or_else(|error| panic!("{error}"))
+fn zone(text: &str) -> Zone {
+    file::read(text, None).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn snapshot(zone: &Zone) -> Snapshot {
-    let sets = zone.sets().filter(|set| *set.name() != name("base.e"));
-    let put = |set: &model::RecordSet| {
+/// Record facts, one for each set of a zone file's text.
+fn snapshot(sets: impl IntoIterator<Item = model::RecordSet>) -> Snapshot {
+    let put = |set: model::RecordSet| {
         let fact = RecordFact::new(set.name(), set.record_type(), Some(set.ttl()), set.data().to_vec());
         let fact = Fact::Record(Box::new(fact.expect("a set")));
         Change::Put(Stated { fact: fact.into(), revision: Revision::new(5), origin: Origin::Native })
     };
-    Snapshot::empty().apply(Revision::new(5), sets.map(put).collect::<Vec<_>>())
+    Snapshot::empty().apply(Revision::new(5), sets.into_iter().map(put))
+}
+
+/// A zone of record facts, and others below it: of record facts, of what the registry holds otherwise, of a file.
+fn of_facts() -> (Snapshot, Grounds) {
+    let child = zone("$ORIGIN child.e.\n$TTL 9\n@ SOA ns h 7 2 3 4 5\n@ NS ns\nns A 10.0.0.8\n");
+    let snapshot = snapshot(zone(ZONE).sets().chain(child.sets()).cloned().collect::<Vec<_>>());
+    let homes = Homes::new([name("svc.e")], [name("file.e")].into(), &snapshot);
+    (snapshot, Grounds { homes, ..Grounds::default() })
+}
+
+/// A zone of what the registry holds otherwise, with record facts beside it.
+fn beside() -> (Snapshot, Grounds) {
+    let whole = zone(&format!("{BASE}{}", BESIDE.replace("under.lead TXT t\n", "")));
+    let base = zone(BASE);
+    let beside = whole.sets().filter(|set| base.sets().all(|other| other != *set)).cloned();
+    let data = vec![RecordData::parse(RecordType::TXT, "t").expect("text")];
+    let hidden = model::RecordSet::new(name("under.lead.e"), RecordType::TXT, 9, data).expect("a set");
+    let snapshot = snapshot(beside.chain([hidden]).collect::<Vec<_>>());
+    let homes = Homes::new([name("e")], BTreeSet::new(), &snapshot);
+    (snapshot, Grounds { homes, bases: [(name("e"), base)].into(), ..Grounds::default() })
 }
 
 /// A record as text: `NAME CLASS TTL TYPE [DATA]`; the class by its name.
@@ -65,15 +93,24 @@ fn update(prerequisites: &[&str], changes: &[&str]) -> Vec<u8> {
 }
 
 /// What an update comes to.
-fn done(prerequisites: &[&str], changes: &[&str]) -> Result<Vec<UpdateEdit>, Code> {
-    let (zone, message) = (zone(), update(prerequisites, changes));
+fn done_in(
+    (snapshot, grounds): &(Snapshot, Grounds),
+    prerequisites: &[&str],
+    changes: &[&str],
+) -> Result<Vec<UpdateEdit>, Code> {
+    let message = update(prerequisites, changes);
     assert!(message::is_update(&message));
-    let snapshot = snapshot(&zone);
+    // For the TTLs of sets alone.
+    let zone = zone(ZONE);
     let update = message::read(&message).expect("well formed");
-    let mut state = State::new(&zone, &snapshot);
-    check(&state, &update.prerequisites, &message)?;
+    let mut state = State::new(&zone, snapshot, grounds);
+    check(&mut state, &update.prerequisites, &message)?;
     apply(&mut state, &update.changes, &message)?;
     state.edits()
+}
+
+fn done(prerequisites: &[&str], changes: &[&str]) -> Result<Vec<UpdateEdit>, Code> {
+    done_in(&of_facts(), prerequisites, changes)
 }
 
 #[test]
@@ -94,7 +131,7 @@ fn prerequisites_are_what_rfc_2136_3_2_says() {
     check(&["ns.e NONE 0 MX"], Ok(()));
     check(&["ns.e NONE 0 A"], Err(Code::SetExists));
     // A name is in use, or not (§2.4.4, §2.4.5); one that only has something below it is not.
-    check(&["ns.e ANY 0 ANY", "base.e ANY 0 ANY"], Ok(()));
+    check(&["ns.e ANY 0 ANY", "alias.e ANY 0 ANY"], Ok(()));
     check(&["no.e ANY 0 ANY"], Err(Code::NoName));
     check(&["empty.e ANY 0 ANY"], Err(Code::NoName));
     check(&["no.e NONE 0 ANY", "empty.e NONE 0 ANY"], Ok(()));
@@ -154,16 +191,74 @@ fn changes_are_what_rfc_2136_3_4_says() {
     check(&["ns.e IN 9 ANY"], Err(Code::Malformed));
     check(&["ns.e ANY 0 AXFR"], Err(Code::Malformed));
     check(&["ns.e IN 9 A"], Err(Code::Malformed));
+}
+
+#[test]
+fn rfc_2136_what_belongs_to_a_zone_below_is_not_in_this_one() {
+    let notzone = |prerequisites: &[&str], changes: &[&str]| {
+        assert_eq!(done(prerequisites, changes), Err(Code::NotZone), "{prerequisites:?} {changes:?}");
+    };
+    for below in ["child.e", "svc.e", "file.e"] {
+        notzone(&[], &[&format!("www.{below} IN 9 A 10.0.0.9")]);
+        notzone(&[], &[&format!("{below} IN 9 TXT t")]);
+        notzone(&[], &[&format!("{below} ANY 0 SOA")]);
+        notzone(&[], &[&format!("{below} ANY 0 ANY")]);
+        notzone(&[], &[&format!("ns.{below} NONE 0 A 10.0.0.8")]);
+        notzone(&[&format!("ns.{below} ANY 0 A")], &[]);
+        notzone(&[&format!("{below} NONE 0 ANY")], &[]);
+    }
+    // What a parent says of its child is the parent's.
+    let ds = |name: &str| format!("{name} IN 9 DS 1 8 2 00");
+    assert_eq!(done(&["child.e NONE 0 DS"], &[&ds("child.e")]).map(|edits| edits.len()), Ok(1));
+    assert_eq!(done(&[], &[&ds("www.child.e")]), Err(Code::NotZone));
+    assert_eq!(done(&[], &[&ds("e")]), Err(Code::NotZone), "the parent's, which is elsewhere");
+}
+
+#[test]
+fn what_would_not_be_served_is_refused_and_what_is_not_served_is_not_there() {
+    let check = |prerequisites: &[&str], changes: &[&str], expected: Result<usize, Code>| {
+        let edits = done_in(&beside(), prerequisites, changes).map(|edits| edits.len());
+        assert_eq!(edits, expected, "{prerequisites:?} {changes:?}");
+    };
     // What no record fact says is not changed so; beside it others can be said.
-    check(&["base.e IN 9 A 10.0.0.9"], Err(Code::Refused));
-    check(&["base.e ANY 0 ANY"], Err(Code::Refused));
-    check(&["base.e IN 9 TXT t"], Ok(&["base.e./TXT 9: \"t\""]));
+    check(&["base.e ANY 0 A", "base.e IN 0 A 10.0.0.4"], &[], Ok(0));
+    check(&[], &["base.e IN 9 A 10.0.0.9"], Err(Code::Refused));
+    check(&[], &["base.e ANY 0 ANY"], Err(Code::Refused));
+    check(&[], &["base.e IN 9 TXT t"], Ok(1));
+    // It would hide what the zone has otherwise.
+    check(&[], &["base.e IN 9 NS ns.x."], Err(Code::Refused));
+    check(&[], &["base.e IN 9 DNAME x."], Err(Code::Refused));
+    check(&[], &["beside.e IN 9 NS ns.x."], Ok(1));
+    // Below a DNAME, and what is delegated.
+    check(&["lead.e ANY 0 DNAME"], &["new.lead.e IN 9 A 10.0.0.9"], Err(Code::Refused));
+    check(&[], &["new.cut.e IN 9 TXT t"], Err(Code::Refused));
+    check(&[], &["new.cut.e IN 9 A 10.0.0.9"], Ok(1));
+    check(&[], &["cut.e IN 9 TXT t"], Err(Code::Refused));
+    check(&[], &["*.e IN 9 NS ns.x."], Err(Code::Refused));
+    // A fact that is there, and not served.
+    check(&["under.lead.e ANY 0 TXT"], &[], Err(Code::NoSet));
+    check(&["under.lead.e NONE 0 ANY"], &["under.lead.e ANY 0 TXT"], Ok(0));
+    // Judged as all will be.
+    check(&[], &["lead.e ANY 0 DNAME", "new.lead.e IN 9 A 10.0.0.9"], Ok(2));
+}
+
+#[test]
+fn an_update_of_thousands_of_records_is_made_whole() {
+    let many: Vec<String> = (0..2000)
+        .map(|n| format!("many.e IN 9 A 10.0.{}.{}", n / 250, n % 250))
+        .chain((0..500).map(|n| format!("n{n}.e IN 9 TXT t")))
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let edits = done(&[], &many).expect("fine");
+    let Some(Fact::Record(fact)) = &edits[0].fact else { panic!("a record fact") };
+    assert_eq!((edits.len(), fact.data().len()), (501, 2000));
+    assert!(fact.data().is_sorted());
 }
 
 fn shown(edit: &UpdateEdit) -> String {
     let key = edit.key.to_string();
     let key = key.strip_prefix("record:").expect("a record's");
-    let is_new = key.starts_with("new.") || key == "base.e./TXT" || key == "alias.e./A";
+    let is_new = key.starts_with("new.") || key == "alias.e./A";
     assert_eq!(edit.expected, (!is_new).then_some(Revision::new(5)), "{key}");
     match &edit.fact {
         Some(Fact::Record(fact)) => {

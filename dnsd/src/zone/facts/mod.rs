@@ -10,11 +10,13 @@
 //! fact ─► homes (which zone) ─► rules (may it stand there) ─► node of a name ─► Zone
 //! ```
 
+mod grounds;
 mod homes;
 mod reason;
 mod rules;
 mod unserved;
 
+pub(crate) use grounds::Grounds;
 pub(crate) use homes::{Home, Homes};
 pub use reason::Reason;
 pub(crate) use rules::Rules;
