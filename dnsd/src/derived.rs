@@ -89,8 +89,9 @@ impl Derived {
 
 impl Current {
     fn build(sources: &Sources, snapshot: &Arc<Snapshot>, files: BTreeSet<DomainName>) -> Self {
-        let homes = Homes::new(sources.apexes(), files, snapshot);
+        let mut homes = Homes::new(sources.apexes(), files, snapshot);
         let claims = sources.claims(snapshot);
+        sources.tell_bases(&mut homes, (snapshot, &claims), |_| true);
         let mut current = Self {
             snapshot: Arc::clone(snapshot),
             homes: homes.clone(),
@@ -107,16 +108,20 @@ impl Current {
     fn follow(&mut self, sources: &Sources, snapshot: &Arc<Snapshot>) {
         let before = std::mem::replace(&mut self.snapshot, Arc::clone(snapshot));
         let (homes_before, claims_before) = (self.homes.clone(), self.claims.clone());
-        let records = changed_records(&before, snapshot);
+        let mut records = changed_records(&before, snapshot);
         for (name, record_type) in &records {
             if *record_type == RecordType::SOA {
                 self.homes.tell(name, snapshot.record(name, RecordType::SOA).is_some());
             }
         }
         let mut touched = sources.touched(&mut self.claims, &before, snapshot);
-        touch(&mut touched, &records, [&homes_before, &self.homes]);
-        let (homes, claims) = (self.homes.clone(), self.claims.clone());
+        let claims = self.claims.clone();
         let old = View { snapshot: &before, homes: &homes_before, claims: &claims_before, ttl: sources.ttl };
+        // No base depends on where record facts belong.
+        self.update_bases([old, View { snapshot, claims: &claims, ..old }], &mut touched);
+        records.extend(self.other_apexes(&homes_before, &touched));
+        touch(&mut touched, &records, [&homes_before, &self.homes]);
+        let homes = self.homes.clone();
         let new = View { snapshot, homes: &homes, claims: &claims, ttl: sources.ttl };
         let apexes = records.iter().filter(|(_, record_type)| *record_type == RecordType::SOA);
         for (apex, _) in apexes {
@@ -132,6 +137,30 @@ impl Current {
         for (apex, touched) in touched {
             self.update(&apex, [old, new], touched);
         }
+    }
+
+    /// Brings bases to another snapshot: which record facts are zones depends on them.
+    fn update_bases(&mut self, [old, new]: [View<'_>; 2], touched: &mut BTreeMap<DomainName, Touched>) {
+        for (apex, touched) in touched {
+            let Some(kept) = self.zones.get_mut(apex) else { continue };
+            // If it cannot be made so, it is tried again, and then made from nothing, when its zone is.
+            if let (Ok(()), Some(base)) = (kept.update_base(old, new, touched), kept.base()) {
+                self.homes.tell_base(base.clone());
+            }
+        }
+    }
+
+    /// SOA record facts that make a zone now, or do so no more, because of names that came to a base or left it.
+    fn other_apexes(
+        &self,
+        before: &Homes,
+        touched: &BTreeMap<DomainName, Touched>,
+    ) -> Vec<(DomainName, RecordType)> {
+        let names = touched.values().filter_map(|touched| touched.of_base.as_ref()).flatten();
+        let apexes: BTreeSet<_> = names.flat_map(|name| self.homes.soas_above(name)).collect();
+        let others =
+            apexes.into_iter().filter(|apex| before.is_of_facts(apex) != self.homes.is_of_facts(apex));
+        others.map(|apex| (apex, RecordType::SOA)).collect()
     }
 
     /// A zone begins.
@@ -160,6 +189,9 @@ impl Current {
             tell(apex, &error);
         }
         let zone = kept.zone().cloned();
+        if let Some(base) = kept.base() {
+            self.homes.tell_base(base.clone());
+        }
         self.serve(apex, zone.as_ref());
     }
 

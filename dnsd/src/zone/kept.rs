@@ -30,6 +30,8 @@ pub(crate) struct Touched {
     pub(crate) subtrees: BTreeSet<DomainName>,
     /// Of which addresses something else is told.
     pub(crate) addresses: BTreeSet<IpAddr>,
+    /// The names of the base that differ, once it is at the new snapshot; `None` until then.
+    pub(crate) of_base: Option<BTreeSet<DomainName>>,
 }
 
 /// A zone, kept.
@@ -47,12 +49,23 @@ impl Kept {
         self.zone.as_ref()
     }
 
-    /// From nothing.
+    /// What the zone has otherwise.
+    pub(crate) fn base(&self) -> Option<&Zone> {
+        self.base.as_ref()
+    }
+
+    /// From nothing, but for a base that was told.
     ///
     /// # Errors
     /// [`ZoneError`] when the base cannot be made. A zone of facts that misses what each zone has is there, and not served.
     pub(crate) fn build(source: Source, view: View<'_>) -> Result<Self, ZoneError> {
-        let base = source.base(view)?;
+        match view.homes.base(source.apex()) {
+            Some(base) => Self::on(Some(base.clone()), source, view),
+            None => Self::on(source.base(view)?, source, view),
+        }
+    }
+
+    fn on(base: Option<Zone>, source: Source, view: View<'_>) -> Result<Self, ZoneError> {
         let mut kept = Self { source, base, zone: None };
         let apex = kept.source.apex().clone();
         let names: BTreeSet<_> =
@@ -67,7 +80,26 @@ impl Kept {
         Ok(kept)
     }
 
-    /// At another snapshot: what differs is made anew, its serial at least.
+    /// Brings the base to another snapshot: what differs is made anew, its serial at least.
+    ///
+    /// # Errors
+    /// [`ZoneError`] when it cannot be made so; then it is as it was, and has to be made from nothing.
+    pub(crate) fn update_base(
+        &mut self,
+        old: View<'_>,
+        new: View<'_>,
+        touched: &mut Touched,
+    ) -> Result<(), ZoneError> {
+        let changed = self.source.changes(old, new, touched);
+        if let (Some(changed), Some(base)) = (changed, &self.base) {
+            let names = changed.gone.names().chain(changed.names.names()).cloned().collect();
+            self.base = Some(base.with(changed.gone.names(), changed.names)?);
+            touched.of_base = Some(names);
+        }
+        Ok(())
+    }
+
+    /// At another snapshot, of which it may have the base already.
     ///
     /// # Errors
     /// [`ZoneError`] when the base cannot be made.
@@ -77,16 +109,14 @@ impl Kept {
         new: View<'_>,
         mut touched: Touched,
     ) -> Result<(), ZoneError> {
-        let changed = self.source.changes(old, new, &touched);
+        if touched.of_base.is_none() {
+            self.update_base(old, new, &mut touched)?;
+        }
         let Some(zone) = self.zone.clone().filter(|_| self.ttl(old) == self.ttl(new)) else {
             return self.rebuild(new);
         };
         let apex = self.source.apex().clone();
-        if let Some(changed) = changed {
-            let base_names: BTreeSet<_> =
-                changed.gone.names().chain(changed.names.names()).cloned().collect();
-            let base = self.base.as_ref().map(|base| base.with(changed.gone.names(), changed.names));
-            self.base = base.transpose()?;
+        if let Some(base_names) = touched.of_base.take() {
             let has_facts = |view: View<'_>| view.snapshot.records_at_or_below(&apex).next().is_some();
             if !has_facts(old) && !has_facts(new) {
                 self.zone = self.base.clone().map(Arc::new);
@@ -115,7 +145,7 @@ impl Kept {
     /// # Errors
     /// As [`Kept::build`]; then it is as it was.
     pub(crate) fn rebuild(&mut self, view: View<'_>) -> Result<(), ZoneError> {
-        *self = Self::build(self.source.clone(), view)?;
+        *self = Self::on(self.source.base(view)?, self.source.clone(), view)?;
         Ok(())
     }
 

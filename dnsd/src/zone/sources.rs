@@ -9,6 +9,7 @@ use std::sync::Arc;
 use model::{DomainName, ServiceName, Snapshot};
 
 use super::derived::{self, Changed, Derivation};
+use super::facts::Homes;
 use super::kept::{Touched, View};
 use super::reverse::{Claims, Range, Reverse, find};
 use super::tree::{Zone, ZoneError};
@@ -82,6 +83,22 @@ impl Sources {
     /// The base of one of them.
     pub(crate) fn base(&self, apex: &DomainName, view: View<'_>) -> Option<Zone> {
         self.zones.iter().find(|source| source.apex() == apex)?.base(view).ok().flatten()
+    }
+
+    /// Tells the bases of zones with such apexes; one that cannot be made is told by whoever needs it.
+    pub(crate) fn tell_bases(
+        &self,
+        homes: &mut Homes,
+        (snapshot, claims): (&Snapshot, &Claims),
+        is_meant: impl Fn(&DomainName) -> bool,
+    ) {
+        for source in self.zones.iter().filter(|source| is_meant(source.apex())) {
+            // No base depends on where record facts belong.
+            let view = View { snapshot, homes, claims, ttl: self.ttl };
+            if let Ok(Some(base)) = source.base(view) {
+                homes.tell_base(base);
+            }
+        }
     }
 
     /// What makes names of services, instances and hosts.

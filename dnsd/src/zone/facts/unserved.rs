@@ -17,8 +17,10 @@ pub(crate) fn unserved(
     sources: &Sources,
     files: BTreeSet<DomainName>,
 ) -> Vec<(FactKey, Reason)> {
-    let homes = Homes::new(sources.apexes(), files, snapshot);
+    let mut homes = Homes::new(sources.apexes(), files, snapshot);
     let claims = sources.claims(snapshot);
+    let has_facts = |apex: &DomainName| snapshot.records_at_or_below(apex).next().is_some();
+    sources.tell_bases(&mut homes, (snapshot, &claims), has_facts);
     let view = View { snapshot, homes: &homes, claims: &claims, ttl: sources.ttl };
     let mut bases = BTreeMap::new();
     let mut found = Vec::new();
@@ -28,7 +30,9 @@ pub(crate) fn unserved(
             Some(Home::File(apex)) => Some(Reason::File(apex)),
             Some(Home::Facts(apex)) => of_zone(snapshot, &homes, &apex, None, fact),
             Some(Home::Derived(apex)) => {
-                let base = bases.entry(apex.clone()).or_insert_with(|| sources.base(&apex, view));
+                let base = bases
+                    .entry(apex.clone())
+                    .or_insert_with(|| homes.base(&apex).cloned().or_else(|| sources.base(&apex, view)));
                 of_zone(snapshot, &homes, &apex, base.as_ref(), fact)
             }
         };
