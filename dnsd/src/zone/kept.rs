@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use model::{DomainName, RecordType, Snapshot};
 
+use super::derived::Found;
 use super::facts::{Homes, Rules};
 use super::reverse::Claims;
 use super::sources::Source;
@@ -32,6 +33,8 @@ pub(crate) struct Touched {
     pub(crate) addresses: BTreeSet<IpAddr>,
     /// The names of the base that differ, once it is at the new snapshot; `None` until then.
     pub(crate) of_base: Option<BTreeSet<DomainName>>,
+    /// The base cannot follow: it has to be made from nothing.
+    pub(crate) from_nothing: bool,
 }
 
 /// A zone, kept.
@@ -39,6 +42,8 @@ pub(crate) struct Touched {
 pub(crate) struct Kept {
     source: Source,
     base: Option<Zone>,
+    /// What is found by types of services in the base.
+    found: Found,
     /// `None`: it cannot be served.
     zone: Option<Arc<Zone>>,
 }
@@ -66,7 +71,8 @@ impl Kept {
     }
 
     fn on(base: Option<Zone>, source: Source, view: View<'_>) -> Result<Self, ZoneError> {
-        let mut kept = Self { source, base, zone: None };
+        let found = source.found(view.snapshot);
+        let mut kept = Self { source, base, found, zone: None };
         let apex = kept.source.apex().clone();
         let names: BTreeSet<_> =
             view.snapshot.records_at_or_below(&apex).map(|(fact, _)| fact.name().clone()).collect();
@@ -90,12 +96,14 @@ impl Kept {
         new: View<'_>,
         touched: &mut Touched,
     ) -> Result<(), ZoneError> {
-        let changed = self.source.changes(old, new, touched);
+        touched.from_nothing = true;
+        let changed = self.source.changes(old, new, touched, &mut self.found);
         if let (Some(changed), Some(base)) = (changed, &self.base) {
             let names = changed.gone.names().chain(changed.names.names()).cloned().collect();
             self.base = Some(base.with(changed.gone.names(), changed.names)?);
             touched.of_base = Some(names);
         }
+        touched.from_nothing = false;
         Ok(())
     }
 
@@ -109,6 +117,9 @@ impl Kept {
         new: View<'_>,
         mut touched: Touched,
     ) -> Result<(), ZoneError> {
+        if touched.from_nothing {
+            return self.rebuild(new);
+        }
         if touched.of_base.is_none() {
             self.update_base(old, new, &mut touched)?;
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use model::{DomainName, ServiceName, Snapshot};
 
-use super::derived::{self, Changed, Derivation};
+use super::derived::{self, Changed, Derivation, Found};
 use super::facts::Homes;
 use super::kept::{Touched, View};
 use super::reverse::{Claims, Range, Reverse, find};
@@ -47,12 +47,26 @@ impl Source {
         }
     }
 
-    /// What differs in the base between two snapshots: its serial at least.
-    pub(crate) fn changes(&self, old: View<'_>, new: View<'_>, touched: &Touched) -> Option<Changed> {
+    /// What is found by types of services in it.
+    pub(crate) fn found(&self, snapshot: &Snapshot) -> Found {
+        match self {
+            Self::Registry(derivation) => Found::of(derivation, snapshot),
+            Self::Reverse(_) | Self::Facts(_) => Found::default(),
+        }
+    }
+
+    /// What differs in the base between two snapshots: its serial at least. `found` follows.
+    pub(crate) fn changes(
+        &self,
+        old: View<'_>,
+        new: View<'_>,
+        touched: &Touched,
+        found: &mut Found,
+    ) -> Option<Changed> {
         match self {
             Self::Registry(derivation) => {
                 let facts = derived::Touched::between(old.snapshot, new.snapshot);
-                Some(derivation.changes(old.snapshot, new.snapshot, &facts))
+                Some(derivation.changes([old.snapshot, new.snapshot], &facts, found))
             }
             Self::Reverse(reverse) => {
                 let both = [old, new].map(|view| (view.claims, view.snapshot.revision()));
