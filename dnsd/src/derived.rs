@@ -125,8 +125,9 @@ impl Current {
         files: BTreeSet<DomainName>,
         proxies: Proxies,
     ) -> Self {
-        let homes = Homes::new(sources.apexes(), files, snapshot);
+        let mut homes = Homes::new(sources.apexes(), files, snapshot);
         let claims = sources.claims(snapshot);
+        sources.tell_bases(&mut homes, (snapshot, &claims), |_| true);
         let mut current = Self {
             snapshot: Arc::clone(snapshot),
             homes: homes.clone(),
@@ -148,25 +149,30 @@ impl Current {
         let before = std::mem::replace(&mut self.snapshot, Arc::clone(snapshot));
         let proxies_before = std::mem::replace(&mut self.proxies, proxies.clone());
         let (homes_before, claims_before) = (self.homes.clone(), self.claims.clone());
-        let records = changed_records(&before, snapshot);
-        let soas = records.iter().filter(|(_, record_type)| *record_type == RecordType::SOA);
-        let mut apexes: BTreeSet<DomainName> = soas.map(|(apex, _)| apex.clone()).collect();
-        for apex in &apexes {
-            self.homes.tell(apex, snapshot.record(apex, RecordType::SOA).is_some());
+        let mut records = changed_records(&before, snapshot);
+        for (name, record_type) in &records {
+            if *record_type == RecordType::SOA {
+                self.homes.tell(name, snapshot.record(name, RecordType::SOA).is_some());
+            }
         }
         let wanted = self.homes.follow_frontends(&before, snapshot);
         let mut touched = sources.touched(&mut self.claims, &before, snapshot);
-        let (homes, claims) = (self.homes.clone(), self.claims.clone());
+        let claims = self.claims.clone();
+        let fleet = Fleet { names: homes_before.frontends(), proxies: &proxies_before };
+        let (ttl, old) = (sources.ttl, (&before, &homes_before, &claims_before));
+        let old = View { snapshot: old.0, homes: old.1, claims: old.2, fleet, ttl };
+        // No base of a configured zone depends on where record facts belong.
+        self.update_bases([old, View { snapshot, claims: &claims, ..old }], &mut touched);
+        records.extend(self.other_apexes(&homes_before, &touched));
+        let homes = self.homes.clone();
         let moved = proxies.addresses() != proxies_before.addresses();
         let all = moved.then(|| homes.of_frontends()).into_iter().flatten();
         for apex in wanted.iter().chain(all) {
             touched.entry(apex.clone()).or_default();
         }
-        apexes.extend(wanted);
+        let soas = records.iter().filter(|(_, record_type)| *record_type == RecordType::SOA);
+        let apexes: BTreeSet<DomainName> = soas.map(|(apex, _)| apex.clone()).chain(wanted).collect();
         touch(&mut touched, &records, &apexes, [&homes_before, &homes]);
-        let fleet = Fleet { names: homes_before.frontends(), proxies: &proxies_before };
-        let (ttl, old) = (sources.ttl, (&before, &homes_before, &claims_before));
-        let old = View { snapshot: old.0, homes: old.1, claims: old.2, fleet, ttl };
         let fleet = Fleet { names: homes.frontends(), proxies: &proxies };
         let new = View { snapshot, homes: &homes, claims: &claims, fleet, ttl };
         for apex in &apexes {
@@ -200,6 +206,30 @@ impl Current {
         true
     }
 
+    /// Brings bases to another snapshot: which record facts are zones depends on them.
+    fn update_bases(&mut self, [old, new]: [View<'_>; 2], touched: &mut BTreeMap<DomainName, Touched>) {
+        for (apex, touched) in touched {
+            let Some(kept) = self.zones.get_mut(apex) else { continue };
+            // If it cannot be made so, it is tried again, and then made from nothing, when its zone is.
+            if let (Ok(()), Some(base)) = (kept.update_base(old, new, touched), kept.base()) {
+                self.homes.tell_base(base.clone());
+            }
+        }
+    }
+
+    /// SOA record facts that make a zone now, or do so no more, because of names that came to a base or left it.
+    fn other_apexes(
+        &self,
+        before: &Homes,
+        touched: &BTreeMap<DomainName, Touched>,
+    ) -> Vec<(DomainName, RecordType)> {
+        let names = touched.values().filter_map(|touched| touched.of_base.as_ref()).flatten();
+        let apexes: BTreeSet<_> = names.flat_map(|name| self.homes.soas_above(name)).collect();
+        let others =
+            apexes.into_iter().filter(|apex| before.is_of_facts(apex) != self.homes.is_of_facts(apex));
+        others.map(|apex| (apex, RecordType::SOA)).collect()
+    }
+
     /// A zone begins.
     fn begin(&mut self, source: Source, view: View<'_>) {
         let apex = source.apex().clone();
@@ -220,6 +250,9 @@ impl Current {
             tell(apex, &error);
         }
         let zone = kept.zone().cloned();
+        if let Some(base) = kept.base().filter(|_| self.homes.is_derived(apex)) {
+            self.homes.tell_base(base.clone());
+        }
         self.serve(apex, zone.as_ref());
     }
 

@@ -7,7 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use model::{Alarm, FactKey, Nodes, Revision, Snapshot};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, watch};
+use tokio::task::block_in_place;
 use tokio::time::{Instant as Time, sleep_until};
 
 use crate::config::Config;
@@ -209,7 +211,7 @@ impl Follower {
             let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
             let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
             self.derived.hear(Arc::clone(&self.healthy.borrow_and_update()), healthy::second());
-            self.derived.follow(&snapshot, known, files.apexes());
+            beside_others(|| self.derived.follow(&snapshot, known, files.apexes()));
             let ends = self.look_at_age();
             let zones = self.derived.with(&files, self.too_old);
             let served = self.shared.served.load().next(zones);
@@ -256,6 +258,14 @@ impl Follower {
         }
         self.too_old = age.is_too_old;
         age.ends.map(Time::from_std)
+    }
+}
+
+/// Does what may take long, while other tasks of this thread go on at another one; where there is none, here.
+fn beside_others<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
+        _ => work(),
     }
 }
 
@@ -372,7 +382,7 @@ impl Dnsd {
     /// what is wrong is returned. Everything else in `config` takes a restart.
     pub fn reload(&self, config: &Config) -> Vec<FileError> {
         let old = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (new, errors) = FileZones::load(config, &old);
+        let (new, errors) = beside_others(|| FileZones::load(config, &old));
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = new;
         self.shared.guard(config);
         self.reloaded.send_replace(());

@@ -206,6 +206,31 @@ fn facts_join_the_zone_of_the_registry() {
 }
 
 #[test]
+fn a_zone_that_would_hide_a_service_begins_when_the_service_is_gone() {
+    let of = |apex: &str| [format!("{apex} SOA ns. h. 1 1 1 1 1"), format!("{apex} NS ns.")];
+    let texts = [of("web.svc.internal."), of("a.web.svc.internal."), of("b.web.svc.internal.")].concat();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let facts = snapshot(stated(&texts).into_iter().chain([instance("web", "a")]));
+    let apexes =
+        |derived: &Derived| zones(derived).zones().map(|zone| zone.apex().to_string()).collect::<Vec<_>>();
+    let mut derived = built(&facts);
+    let all = ["svc.internal.", "web.svc.internal.", "a.web.svc.internal.", "b.web.svc.internal."];
+
+    assert_eq!(apexes(&derived), [all[0], all[3]], "what hides no name is a zone");
+    assert_eq!(asked(&zones(&derived), "web.svc.internal", RecordType::A), "5 10.0.0.7");
+    assert_eq!(asked(&zones(&derived), "a.web.svc.internal", RecordType::A), "5 10.0.0.7");
+
+    let Change::Put(stated) = instance("web", "a") else { panic!("it is put") };
+    let gone = facts.apply(Revision::new(8), [Change::Remove(stated.fact.key())]);
+    derived.follow(&Arc::new(gone.clone()), true, files());
+    assert_eq!(apexes(&derived), all);
+
+    derived.follow(&Arc::new(gone.apply(Revision::new(9), [instance("web", "a")])), true, files());
+    assert_eq!(apexes(&derived), [all[0], all[3]]);
+    assert_eq!(asked(&zones(&derived), "web.svc.internal", RecordType::A), "5 10.0.0.7");
+}
+
+#[test]
 fn a_fact_that_has_no_place_is_named_with_why() {
     let facts = [
         ZONE[0],
@@ -235,8 +260,13 @@ fn a_fact_that_has_no_place_is_named_with_why() {
         "web.svc.internal. TXT fine",
         "out.svc.internal. DNAME a.",
         "svc.internal. DNAME a.",
+        "zone.svc.internal. SOA a. b. 1 1 1 1 1",
+        "zone.svc.internal. NS a.",
+        "shop.svc.internal. SOA a. b. 1 1 1 1 1",
+        "shop.svc.internal. NS a.",
+        "shop.svc.internal. TXT fine",
     ];
-    let services = [instance("web", "a"), instance("node", "a")];
+    let services = [instance("web", "a"), instance("shop", "a"), instance("node", "a")];
     let service = put(Fact::Service(Box::new(Service::new(ServiceName::parse("ns1").expect("a name")))));
     let facts = snapshot(stated(&facts).into_iter().chain(services).chain([service]));
 
@@ -256,6 +286,8 @@ fn a_fact_that_has_no_place_is_named_with_why() {
         "svc.internal./NS Clash",
         "svc.internal./SOA Clash",
         "svc.internal./DNAME Hides",
+        "shop.svc.internal./NS Hides",
+        "shop.svc.internal./SOA Hides",
         "web.svc.internal./A Clash",
         "web.svc.internal./NS Hides",
         "web.svc.internal./CNAME Alias",

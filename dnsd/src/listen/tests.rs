@@ -153,6 +153,59 @@ async fn an_answer_leaves_from_the_address_its_question_went_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_burst_to_many_addresses_is_answered_from_each_of_them() {
+    let served = Served::start([0, 0, 0, 0], |config| config.threads = 1);
+    let sockets: Vec<UdpSocket> = (1..=4)
+        .map(|number| {
+            let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+            socket.set_read_timeout(Some(DEADLINE)).expect("set");
+            // Takes nothing from any other address.
+            socket.connect((Ipv4Addr::new(127, 1, 1, number), served.port())).expect("connected");
+            socket
+        })
+        .collect();
+
+    for pair in 0..25 {
+        for socket in &sockets {
+            // Some that follow each other went to one address.
+            for id in [2 * pair, 2 * pair + 1] {
+                socket.send(&question(id, "ns.example", RecordType::A)).expect("sent");
+            }
+        }
+    }
+
+    for socket in &sockets {
+        let mut answer = [0; 512];
+        for id in 0..50 {
+            socket.recv(&mut answer).expect("an answer");
+            assert_eq!((u16::from_be_bytes([answer[0], answer[1]]), answer[7]), (id, 1));
+        }
+    }
+    assert_eq!(served.dns.totals().udp, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_address_of_ipv6_is_answered_from() {
+    let served = Served::start([0, 0, 0, 0], |config| {
+        config.listen = vec![(std::net::Ipv6Addr::UNSPECIFIED, 0).into()];
+        config.threads = 1;
+    });
+    let socket = UdpSocket::bind("[::1]:0").expect("a free port");
+    socket.set_read_timeout(Some(DEADLINE)).expect("set");
+    socket.connect((std::net::Ipv6Addr::LOCALHOST, served.port())).expect("connected");
+
+    for id in 0..100 {
+        socket.send(&question(id, "ns.example", RecordType::A)).expect("sent");
+    }
+
+    let mut answer = [0; 512];
+    for id in 0..100 {
+        socket.recv(&mut answer).expect("an answer");
+        assert_eq!((u16::from_be_bytes([answer[0], answer[1]]), answer[7]), (id, 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn questions_on_a_connection_need_not_wait_for_answers() {
     let served = Served::start([127, 0, 0, 1], |_| {});
     let mut stream = served.connect();

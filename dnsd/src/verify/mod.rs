@@ -107,7 +107,8 @@ fn stated_zones(
     files: &BTreeSet<DomainName>,
     healthy: &Arc<[IpAddr]>,
 ) -> BTreeMap<DomainName, Sets> {
-    let homes = Homes::new(sources.apexes(), files.clone(), snapshot);
+    let mut homes = Homes::new(sources.apexes(), files.clone(), snapshot);
+    sources.tell_bases(&mut homes, (snapshot, &sources.claims(snapshot)), |_| true);
     let mut stated: BTreeMap<DomainName, Sets> = BTreeMap::new();
     for source in &sources.zones {
         let sets = match source {

@@ -32,10 +32,8 @@ pub(super) fn of_registry(zone: &Derivation, snapshot: &Snapshot) -> Sets {
     services.extend(snapshot.services().map(|(service, _)| (service.name.clone(), service.clone())));
     let mut typed = Typed::default();
     for (name, service) in &services {
-        let of_type = service
-            .dns_sd
-            .as_ref()
-            .and_then(|found| below(&zone.apex, &labels(&found.service_type.to_string())));
+        let of_type =
+            service.dns_sd.as_ref().and_then(|found| type_name(zone, &found.service_type.to_string()));
         typed.types.extend(of_type);
         if is_taken(zone, name.as_str()) {
             continue;
@@ -47,6 +45,11 @@ pub(super) fn of_registry(zone: &Derivation, snapshot: &Snapshot) -> Sets {
     }
     typed.put(zone, &mut sets);
     sets
+}
+
+/// The name of a type of services; `_dns-sd._udp` is the zone's own.
+fn type_name(zone: &Derivation, service_type: &str) -> Option<DomainName> {
+    below(&zone.apex, &labels(service_type)).filter(|_| service_type != "_dns-sd._udp")
 }
 
 /// `_http._tcp`, as the labels from the right that [`below`] takes.
@@ -308,7 +311,7 @@ impl<'s> Of<'s> {
         let (Some(found), Some(port)) = (&self.service.dns_sd, self.service.ports.iter().next()) else {
             return;
         };
-        let Some(of_type) = below(&self.zone.apex, &labels(&found.service_type.to_string())) else { return };
+        let Some(of_type) = type_name(self.zone, &found.service_type.to_string()) else { return };
         let all = self.who(|_| true);
         let elsewhere = self.service.external.is_some();
         let groups: Vec<(&str, Vec<&Instance>)> = match &found.name {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use model::{DomainName, RecordType, Snapshot};
 
+use super::derived::Found;
 use super::facts::{Homes, Rules};
 use super::frontends::Fleet;
 use super::reverse::Claims;
@@ -33,6 +34,10 @@ pub(crate) struct Touched {
     pub(crate) subtrees: BTreeSet<DomainName>,
     /// Of which addresses something else is told.
     pub(crate) addresses: BTreeSet<IpAddr>,
+    /// The names of the base that differ, once it is at the new snapshot; `None` until then.
+    pub(crate) of_base: Option<BTreeSet<DomainName>>,
+    /// The base cannot follow: it has to be made from nothing.
+    pub(crate) from_nothing: bool,
 }
 
 /// A zone, kept.
@@ -40,6 +45,8 @@ pub(crate) struct Touched {
 pub(crate) struct Kept {
     source: Source,
     base: Option<Zone>,
+    /// What is found by types of services in the base.
+    found: Found,
     /// `None`: it cannot be served.
     zone: Option<Arc<Zone>>,
 }
@@ -55,13 +62,20 @@ impl Kept {
         self.base.as_ref()
     }
 
-    /// From nothing.
+    /// From nothing, but for a base that was told.
     ///
     /// # Errors
     /// [`ZoneError`] when the base cannot be made. A zone of facts that misses what each zone has is there, and not served.
     pub(crate) fn build(source: Source, view: View<'_>) -> Result<Self, ZoneError> {
-        let base = source.base(view)?;
-        let mut kept = Self { source, base, zone: None };
+        match view.homes.base(source.apex()) {
+            Some(base) => Self::on(Some(base.clone()), source, view),
+            None => Self::on(source.base(view)?, source, view),
+        }
+    }
+
+    fn on(base: Option<Zone>, source: Source, view: View<'_>) -> Result<Self, ZoneError> {
+        let found = source.found(view.snapshot);
+        let mut kept = Self { source, base, found, zone: None };
         let apex = kept.source.apex().clone();
         let names: BTreeSet<_> =
             view.snapshot.records_at_or_below(&apex).map(|(fact, _)| fact.name().clone()).collect();
@@ -75,7 +89,28 @@ impl Kept {
         Ok(kept)
     }
 
-    /// At another snapshot: what differs is made anew, its serial at least.
+    /// Brings the base to another snapshot: what differs is made anew, its serial at least.
+    ///
+    /// # Errors
+    /// [`ZoneError`] when it cannot be made so; then it is as it was, and has to be made from nothing.
+    pub(crate) fn update_base(
+        &mut self,
+        old: View<'_>,
+        new: View<'_>,
+        touched: &mut Touched,
+    ) -> Result<(), ZoneError> {
+        touched.from_nothing = true;
+        let changed = self.source.changes(old, new, touched, &mut self.found);
+        if let (Some(changed), Some(base)) = (changed, &self.base) {
+            let names = changed.gone.names().chain(changed.names.names()).cloned().collect();
+            self.base = Some(base.with(changed.gone.names(), changed.names)?);
+            touched.of_base = Some(names);
+        }
+        touched.from_nothing = false;
+        Ok(())
+    }
+
+    /// At another snapshot, of which it may have the base already.
     ///
     /// # Errors
     /// [`ZoneError`] when the base cannot be made.
@@ -85,16 +120,17 @@ impl Kept {
         new: View<'_>,
         mut touched: Touched,
     ) -> Result<(), ZoneError> {
-        let changed = self.source.changes(old, new, &touched);
+        if touched.from_nothing {
+            return self.rebuild(new);
+        }
+        if touched.of_base.is_none() {
+            self.update_base(old, new, &mut touched)?;
+        }
         let Some(zone) = self.zone.clone().filter(|_| self.ttl(old) == self.ttl(new)) else {
             return self.rebuild(new);
         };
         let apex = self.source.apex().clone();
-        if let Some(changed) = changed {
-            let base_names: BTreeSet<_> =
-                changed.gone.names().chain(changed.names.names()).cloned().collect();
-            let base = self.base.as_ref().map(|base| base.with(changed.gone.names(), changed.names));
-            self.base = base.transpose()?;
+        if let Some(base_names) = touched.of_base.take() {
             let has_facts = |view: View<'_>| view.snapshot.records_at_or_below(&apex).next().is_some();
             if !has_facts(old) && !has_facts(new) {
                 self.zone = self.base.clone().map(Arc::new);
@@ -123,7 +159,7 @@ impl Kept {
     /// # Errors
     /// As [`Kept::build`]; then it is as it was.
     pub(crate) fn rebuild(&mut self, view: View<'_>) -> Result<(), ZoneError> {
-        *self = Self::build(self.source.clone(), view)?;
+        *self = Self::on(self.source.base(view)?, self.source.clone(), view)?;
         Ok(())
     }
 

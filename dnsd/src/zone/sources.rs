@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use model::{DomainName, ServiceName, Snapshot};
 
-use super::derived::{self, Changed, Derivation};
-use super::frontends;
+use super::derived::{self, Changed, Derivation, Found};
+use super::facts::Homes;
+use super::frontends::{self, Fleet, FrontendNames, Proxies};
 use super::kept::{Touched, View};
 use super::reverse::{Claims, Range, Reverse, find};
 use super::tree::{Zone, ZoneError};
@@ -50,12 +51,26 @@ impl Source {
         }
     }
 
-    /// What differs in the base between two snapshots: its serial at least.
-    pub(crate) fn changes(&self, old: View<'_>, new: View<'_>, touched: &Touched) -> Option<Changed> {
+    /// What is found by types of services in it.
+    pub(crate) fn found(&self, snapshot: &Snapshot) -> Found {
+        match self {
+            Self::Registry(derivation) => Found::of(derivation, snapshot),
+            Self::Reverse(_) | Self::Frontends(_) | Self::Facts(_) => Found::default(),
+        }
+    }
+
+    /// What differs in the base between two snapshots: its serial at least. `found` follows.
+    pub(crate) fn changes(
+        &self,
+        old: View<'_>,
+        new: View<'_>,
+        touched: &Touched,
+        found: &mut Found,
+    ) -> Option<Changed> {
         match self {
             Self::Registry(derivation) => {
                 let facts = derived::Touched::between(old.snapshot, new.snapshot);
-                Some(derivation.changes(old.snapshot, new.snapshot, &facts))
+                Some(derivation.changes([old.snapshot, new.snapshot], &facts, found))
             }
             Self::Reverse(reverse) => {
                 let both = [old, new].map(|view| (view.claims, view.snapshot.revision()));
@@ -98,6 +113,24 @@ impl Sources {
     pub(crate) fn of_frontends(&self, apex: &DomainName) -> Option<Source> {
         let derivation = self.frontends.clone()?;
         Some(Source::Frontends(Derivation { apex: apex.clone(), ..derivation }))
+    }
+
+    /// Tells the bases of zones with such apexes; one that cannot be made is told by whoever needs it.
+    pub(crate) fn tell_bases(
+        &self,
+        homes: &mut Homes,
+        (snapshot, claims): (&Snapshot, &Claims),
+        is_meant: impl Fn(&DomainName) -> bool,
+    ) {
+        let (names, proxies) = (FrontendNames::default(), Proxies::default());
+        let fleet = Fleet { names: &names, proxies: &proxies };
+        for source in self.zones.iter().filter(|source| is_meant(source.apex())) {
+            // No base of these depends on where record facts belong, or on proxies.
+            let view = View { snapshot, homes, claims, fleet, ttl: self.ttl };
+            if let Ok(Some(base)) = source.base(view) {
+                homes.tell_base(base);
+            }
+        }
     }
 
     /// What makes names of services, instances and hosts.

@@ -1,104 +1,178 @@
 //! The names by which services are found by their type (RFC 6763).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::{DomainName, DomainNameError, Instance, Protocol, RecordData, RecordType, ServiceType, Snapshot};
+use model::{DomainName, DomainNameError, Instance, Label, Protocol, RecordData, RecordType};
+use model::{ServiceName, ServiceType, Snapshot};
 
-use super::Derivation;
+use super::found::{Before, Entry, Found, OfType};
 use super::names::Names;
 use super::service::NamesOf;
+use super::{Changed, Derivation};
 
 /// Where the types are listed (RFC 6763 §9).
 const TYPES: [&str; 3] = ["_udp", "_dns-sd", "_services"];
 
+/// Whether what would be found by a type are names of the zone's own: no service is found by it.
+pub(super) fn is_ours(service_type: &ServiceType) -> bool {
+    service_type.protocol() == Protocol::Udp && service_type.name() == "dns-sd"
+}
+
+/// Adds all that is found.
+pub(super) fn add(derivation: &Derivation, snapshot: &Snapshot, found: &Found, names: &mut Names) {
+    for (service_type, of_type) in found.types() {
+        if let Ok(below) = name_of(derivation, service_type) {
+            add_found(derivation, snapshot, (&below, of_type), of_type.names(), names);
+            add_pointers(derivation, (&below, of_type), |_| true, names);
+        }
+    }
+    add_types(derivation, found, names);
+}
+
+/// Adds what differs: names of the services that do, and what points at all of their type where it does not point at the same.
+pub(super) fn change(
+    derivation: &Derivation,
+    new: &Snapshot,
+    found: &Found,
+    before: &BTreeMap<ServiceType, Before>,
+    changed: &mut Changed,
+) {
+    let none = OfType::default();
+    let mut other_types = false;
+    for (service_type, before) in before {
+        let Ok(below) = name_of(derivation, service_type) else { continue };
+        let by = found.by(service_type);
+        other_types |= before.is_listed != by.is_some();
+        let of_type = (&below, by.unwrap_or(&none));
+        before.owners.keys().for_each(|name| changed.gone.there(name));
+        add_found(derivation, new, of_type, before.owners.keys(), &mut changed.names);
+        if let Some(subtypes) = other_subtypes(before, of_type.1) {
+            changed.gone.there(&below);
+            let of_subtypes = subtypes.iter().filter_map(|subtype| name_of_subtype(&below, subtype).ok());
+            of_subtypes.for_each(|name| changed.gone.there(&name));
+            add_pointers(derivation, of_type, |subtype| subtypes.contains(subtype), &mut changed.names);
+        }
+    }
+    if let (Ok(name), true) = (below(derivation, &TYPES), other_types) {
+        changed.gone.there(&name);
+        add_types(derivation, found, &mut changed.names);
+    }
+}
+
+/// The subtypes of names that are not found as they were; `None`: all are.
+fn other_subtypes<'f>(before: &'f Before, now: &'f OfType) -> Option<BTreeSet<&'f Label>> {
+    let both = before.owners.iter().map(|(name, was)| [was.as_ref(), now.owner(name).map(|(_, is)| is)]);
+    let mut others = both.filter(|[was, is]| was != is).flatten().flatten().peekable();
+    others.peek()?;
+    Some(others.flat_map(|entry| &*entry.subtypes).collect())
+}
+
 /// Adds the list of all types.
-pub(super) fn add_types(derivation: &Derivation, snapshot: &Snapshot, names: &mut Names) {
-    let types: BTreeSet<_> = typed(snapshot).map(|(_, service_type)| service_type).collect();
-    let data = types
-        .into_iter()
-        .filter_map(|of| RecordData::name(RecordType::PTR, &name_of(derivation, of).ok()?).ok());
-    let data: Vec<_> = data.collect();
+fn add_types(derivation: &Derivation, found: &Found, names: &mut Names) {
+    let pointer = |of| RecordData::name(RecordType::PTR, &name_of(derivation, of).ok()?).ok();
+    let data: Vec<_> = found.types().filter_map(|(of, _)| pointer(of)).collect();
     if let (Ok(name), false) = (below(derivation, &TYPES), data.is_empty()) {
         names.put(&name, RecordType::PTR, derivation.ttl_service, data);
     }
 }
 
-/// Adds the names of one type. Each service is looked at: those of a type have one name together.
-pub(super) fn add(
+/// Adds what points at all that is found by a type, and by those of its subtypes that are meant.
+fn add_pointers(
     derivation: &Derivation,
-    snapshot: &Snapshot,
-    service_type: &ServiceType,
+    (below, of_type): (&DomainName, &OfType),
+    is_meant: impl Fn(&Label) -> bool,
     names: &mut Names,
 ) {
-    let Ok(name) = name_of(derivation, service_type) else { return };
-    let mut found = Vec::new();
-    for (service, _) in typed(snapshot).filter(|(_, of)| *of == service_type) {
-        if let Some(names_of) = NamesOf::of(derivation, snapshot, service) {
-            add_service(&names_of, &name, names, &mut found);
+    let mut all = Vec::new();
+    let mut of_subtypes = BTreeMap::<&Label, Vec<RecordData>>::new();
+    for Entry { name, subtypes } in of_type.entries() {
+        let Ok(pointer) = RecordData::name(RecordType::PTR, name) else { continue };
+        for subtype in subtypes.iter().filter(|subtype| is_meant(subtype)) {
+            of_subtypes.entry(subtype).or_default().push(pointer.clone());
         }
+        all.push(pointer);
     }
-    let pointer = |instance: &DomainName| RecordData::name(RecordType::PTR, instance).ok();
-    let all: Vec<_> = found.iter().filter_map(|(instance, _)| pointer(instance)).collect();
     if !all.is_empty() {
-        names.put(&name, RecordType::PTR, derivation.ttl_service, all);
+        names.put(below, RecordType::PTR, derivation.ttl_service, all);
     }
-    let subtypes: BTreeSet<&String> = found.iter().flat_map(|(_, subtypes)| subtypes).collect();
-    for subtype in subtypes {
-        let with = found.iter().filter(|(_, subtypes)| subtypes.contains(subtype));
-        let data = with.filter_map(|(instance, _)| pointer(instance)).collect();
-        if let Ok(name) = name.child(b"_sub").and_then(|sub| sub.child(format!("_{subtype}").as_bytes())) {
+    for (subtype, data) in of_subtypes {
+        if let Ok(name) = name_of_subtype(below, subtype) {
             names.put(&name, RecordType::PTR, derivation.ttl_service, data);
         }
     }
 }
 
-/// The services that are found by a type.
-fn typed(snapshot: &Snapshot) -> impl Iterator<Item = (&model::ServiceName, &ServiceType)> {
-    let services = snapshot.services().map(|(service, _)| service);
-    services.filter_map(|service| Some((&service.name, &service.dns_sd.as_ref()?.service_type)))
-}
-
-/// Adds what is found of one service: under its name for people together, else each instance under its own.
-fn add_service(
-    names_of: &NamesOf<'_>,
-    service_type: &DomainName,
+/// Adds what stands at these names of a type, as their owners have it.
+fn add_found<'n>(
+    derivation: &Derivation,
+    snapshot: &Snapshot,
+    (below, of_type): (&DomainName, &OfType),
+    wanted: impl Iterator<Item = &'n DomainName>,
     names: &mut Names,
-    found: &mut Vec<(DomainName, BTreeSet<String>)>,
 ) {
-    let (Some(dns_sd), Some(port)) = (&names_of.service.dns_sd, names_of.service.ports.iter().next()) else {
-        return;
-    };
-    let chosen = names_of.choose(|_| true);
-    let is_there = !chosen.is_empty() || names_of.service.external.is_some();
-    let groups: Vec<(&str, Vec<&Instance>)> = match &dns_sd.name {
-        Some(name) if is_there => vec![(name.as_str(), chosen)],
-        Some(_) => Vec::new(),
-        None if names_of.service.external.is_some() => vec![(names_of.service.name.as_str(), Vec::new())],
-        None => chosen.into_iter().map(|instance| (instance.name.as_str(), vec![instance])).collect(),
-    };
-    for (spelled, instances) in groups {
-        // Spelled as it was written, whatever it is made of (RFC 6763 §4.1.1).
-        let Ok(name) = service_type.child(spelled.as_bytes()) else { continue };
-        if found.iter().any(|(other, _)| *other == name) {
-            continue;
+    let mut of_owners = BTreeMap::<&ServiceName, BTreeSet<&DomainName>>::new();
+    for name in wanted {
+        if let Some((owner, _)) = of_type.owner(name) {
+            of_owners.entry(owner).or_default().insert(name);
         }
-        names.put(&name, RecordType::SRV, names_of.ttl, names_of.srv(port, &instances));
-        let own = match &instances[..] {
-            [one] if !one.metadata.is_empty() => &one.metadata,
-            _ => &names_of.service.metadata,
-        };
-        // There is always one (RFC 6763 §6.1).
-        names.all_texts(&name, names_of.ttl, own);
-        found.push((name, dns_sd.subtypes.iter().map(ToString::to_string).collect()));
+    }
+    for (owner, wanted) in of_owners {
+        let Some(names_of) = NamesOf::of(derivation, snapshot, owner) else { continue };
+        for (name, instances) in groups(&names_of, below) {
+            if wanted.contains(&name) {
+                add_service(&names_of, &name, &instances, names);
+            }
+        }
     }
 }
 
-fn name_of(derivation: &Derivation, service_type: &ServiceType) -> Result<DomainName, DomainNameError> {
+/// What is found of a service: all under its name for people together, else each instance under its own.
+pub(super) fn groups<'n>(
+    names_of: &'n NamesOf<'_>,
+    below: &DomainName,
+) -> Vec<(DomainName, Vec<&'n Instance>)> {
+    let (Some(dns_sd), false) = (&names_of.service.dns_sd, names_of.service.ports.iter().next().is_none())
+    else {
+        return Vec::new();
+    };
+    let chosen = names_of.choose(|_| true);
+    let is_elsewhere = names_of.service.external.is_some();
+    let groups: Vec<(&str, Vec<&Instance>)> = match &dns_sd.name {
+        Some(name) if is_elsewhere || !chosen.is_empty() => vec![(name.as_str(), chosen)],
+        Some(_) => Vec::new(),
+        None if is_elsewhere => vec![(names_of.service.name.as_str(), Vec::new())],
+        None => chosen.into_iter().map(|instance| (instance.name.as_str(), vec![instance])).collect(),
+    };
+    // Spelled as it was written, whatever it is made of (RFC 6763 §4.1.1).
+    let named = groups.into_iter().map(|(spelled, of)| Some((below.child(spelled.as_bytes()).ok()?, of)));
+    named.flatten().collect()
+}
+
+/// Adds what stands at a name that is found.
+fn add_service(names_of: &NamesOf<'_>, name: &DomainName, instances: &[&Instance], names: &mut Names) {
+    let Some(port) = names_of.service.ports.iter().next() else { return };
+    names.put(name, RecordType::SRV, names_of.ttl, names_of.srv(port, instances));
+    let own = match instances {
+        [one] if !one.metadata.is_empty() => &one.metadata,
+        _ => &names_of.service.metadata,
+    };
+    // There is always one (RFC 6763 §6.1).
+    names.all_texts(name, names_of.ttl, own);
+}
+
+pub(super) fn name_of(
+    derivation: &Derivation,
+    service_type: &ServiceType,
+) -> Result<DomainName, DomainNameError> {
     let protocol = match service_type.protocol() {
         Protocol::Tcp => "_tcp",
         Protocol::Udp => "_udp",
     };
     below(derivation, &[protocol, &format!("_{}", service_type.name())])
+}
+
+fn name_of_subtype(below: &DomainName, subtype: &Label) -> Result<DomainName, DomainNameError> {
+    below.child(b"_sub").and_then(|sub| sub.child(format!("_{subtype}").as_bytes()))
 }
 
 fn below(derivation: &Derivation, labels: &[&str]) -> Result<DomainName, DomainNameError> {

@@ -15,6 +15,7 @@
 
 mod apex;
 mod dns_sd;
+mod found;
 mod host;
 mod names;
 mod service;
@@ -25,9 +26,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use model::{DomainName, Fact, FactKey, Host, HostName, Instance, InstanceName, Revision};
-use model::{ServiceName, ServiceType, Snapshot};
+use model::{ServiceName, Snapshot};
 
 use super::tree::{Zone, ZoneError};
+pub(super) use found::Found;
 pub(super) use names::Names;
 
 /// The label below which hosts have their names; no service has it.
@@ -121,16 +123,17 @@ impl Derivation {
         for (host, _) in snapshot.hosts() {
             host::add(self, host, &mut names);
         }
-        let types = services.iter().filter_map(|service| type_of(snapshot, service)).collect::<BTreeSet<_>>();
-        for service_type in types {
-            dns_sd::add(self, snapshot, service_type, &mut names);
-        }
-        dns_sd::add_types(self, snapshot, &mut names);
+        dns_sd::add(self, snapshot, &Found::of(self, snapshot), &mut names);
         Zone::of(self.apex.clone(), names)
     }
 
-    /// What differs in the zone from the one of `old` to that of `new`, where these facts differ: its serial at least.
-    pub(crate) fn changes(&self, old: &Snapshot, new: &Snapshot, touched: &Touched) -> Changed {
+    /// What differs in the zone from the one of `old` to that of `new`, where these facts differ: its serial at least. `found` follows.
+    pub(crate) fn changes(
+        &self,
+        [old, new]: [&Snapshot; 2],
+        touched: &Touched,
+        found: &mut Found,
+    ) -> Changed {
         let (mut gone, mut names) = (Names::default(), Names::default());
         for service in &touched.services {
             service::add(self, old, service, &mut gone);
@@ -139,20 +142,12 @@ impl Derivation {
         for (snapshot, into) in [(old, &mut gone), (new, &mut names)] {
             touched.hosts_in(snapshot).for_each(|host| host::add(self, host, into));
         }
-        for (snapshot, into) in [(old, &mut gone), (new, &mut names)] {
-            let both =
-                touched.services.iter().flat_map(|service| [type_of(old, service), type_of(new, service)]);
-            let types: BTreeSet<_> = both.flatten().collect();
-            for service_type in &types {
-                dns_sd::add(self, snapshot, service_type, into);
-            }
-            if !types.is_empty() {
-                dns_sd::add_types(self, snapshot, into);
-            }
-        }
         apex::add(self, old.revision(), &mut gone);
         apex::add(self, new.revision(), &mut names);
-        Changed { gone, names }
+        let mut changed = Changed { gone, names };
+        let before = found.follow(self, [old, new], touched.services.iter());
+        dns_sd::change(self, new, found, &before, &mut changed);
+        changed
     }
 
     /// Whether a service of this name has no names, because the zone has it for itself.
@@ -194,10 +189,4 @@ impl Derivation {
         let names_of = service::NamesOf::of(self, snapshot, service);
         names_of.map_or_else(Default::default, |names_of| (names_of.ttl, names_of.named()))
     }
-}
-
-/// The type that a service is found by.
-fn type_of<'s>(snapshot: &'s Snapshot, service: &ServiceName) -> Option<&'s ServiceType> {
-    let (service, _) = snapshot.service(service)?;
-    service.dns_sd.as_ref().map(|dns_sd| &dns_sd.service_type)
 }

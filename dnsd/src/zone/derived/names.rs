@@ -57,6 +57,11 @@ impl Names {
         }
     }
 
+    /// A name is there, whatever stands at it.
+    pub(super) fn there(&mut self, name: &DomainName) {
+        self.0.entry(name.clone()).or_default();
+    }
+
     /// Adds addresses, each family as its set, each with its weight.
     pub(in crate::zone) fn addresses(
         &mut self,

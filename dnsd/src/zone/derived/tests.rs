@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use model::{
     Addresses, Change, DnsSd, FactKey, Host, Instance, InstanceName, InstanceState, Label, Metadata, Origin,
-    Port, PortName, Ports, Protocol, RecordType, Revision, Service, SpelledName, Stated, Tag, Weight,
-    WhenEmpty,
+    Port, PortName, Ports, Protocol, RecordType, Revision, Service, ServiceType, SpelledName, Stated, Tag,
+    Weight, WhenEmpty,
 };
 use proptest::prelude::*;
 
@@ -245,7 +245,7 @@ fn a_services_own_ttl_counts_and_the_zones_names_are_its_own() {
 #[test]
 fn the_serial_is_the_revision_of_the_last_change_of_the_zone() {
     let (derivation, old) = (derivation(), snapshot(web()));
-    let zone = derivation.build(&old).expect("a zone");
+    let (zone, mut found) = (derivation.build(&old).expect("a zone"), Found::of(&derivation, &old));
     assert_eq!(zone.serial(), 7);
 
     let same = old.apply(Revision::new(9), []);
@@ -254,16 +254,65 @@ fn the_serial_is_the_revision_of_the_last_change_of_the_zone() {
         [Change::Remove(FactKey::Host(HostName::parse("node-1").expect("a name")))],
     );
 
-    assert!(derivation.update(&zone, &old, &same).expect("a zone").is_none(), "nothing of it changed");
-    let changed = derivation.update(&zone, &old, &other).expect("a zone").expect("it changed");
+    assert!(
+        derivation.update((&zone, &mut found), &old, &same).expect("a zone").is_none(),
+        "nothing of it changed"
+    );
+    let changed = derivation.update((&zone, &mut found), &old, &other).expect("a zone").expect("it changed");
     assert_eq!(changed.serial(), 10);
+}
+
+#[test]
+fn a_change_of_one_of_many_services_of_a_type_touches_no_other() {
+    const MANY: usize = 2000;
+    let typed = |number: usize| {
+        let mut stated = service(&format!("s{number}"));
+        let port = Port {
+            name: PortName::parse("p").expect("a name"),
+            port: NonZeroU16::MAX,
+            protocol: Protocol::Tcp,
+        };
+        stated.ports = Ports::new(vec![port]).expect("ports");
+        stated.dns_sd = Some(DnsSd {
+            service_type: ServiceType::parse("_http._tcp").expect("a type"),
+            name: None,
+            subtypes: [Label::parse("store").expect("a label")].into(),
+        });
+        Fact::Service(Box::new(stated))
+    };
+    let of = |number: usize| instance(&format!("s{number}"), &format!("i{number}"), "10.0.0.1");
+    let old = snapshot((0..MANY).flat_map(|number| [typed(number), of_instance(of(number))]));
+    let derivation = derivation();
+    let mut found = Found::of(&derivation, &old);
+    let mut differs = |new: &Snapshot, changed: &str| {
+        let touched = Touched::between(&old, new);
+        let changes = derivation.changes([&old, new], &touched, &mut found);
+        let gone = changes.gone.names().count();
+        assert!(changes.names.names().count().max(gone) < 16, "{changed}: {changes:?}");
+        changes.names.names().map(ToString::to_string).collect::<BTreeSet<_>>()
+    };
+    let pointing = "_http._tcp.svc.internal.";
+
+    let elsewhere = Instance { addresses: instance("s", "i", "10.0.0.2").addresses, ..of(7) };
+    let moved = old.apply(Revision::new(8), [put(of_instance(elsewhere), 8)]);
+    let names = differs(&moved, "another address");
+    assert!(names.contains("i7._http._tcp.svc.internal.") && !names.contains(pointing), "{names:?}");
+
+    let ill = Instance { state: InstanceState::Unhealthy, ..of(7) };
+    let names = differs(&old.apply(Revision::new(8), [put(of_instance(ill), 8)]), "another state");
+    assert!(names.contains(pointing) && names.contains("_store._sub._http._tcp.svc.internal."), "{names:?}");
 }
 
 impl Derivation {
     /// The zone of `new`, from that of `old`, as whoever keeps it makes it; `None`: nothing differs.
-    fn update(&self, zone: &Zone, old: &Snapshot, new: &Snapshot) -> Result<Option<Zone>, ZoneError> {
+    fn update(
+        &self,
+        (zone, found): (&Zone, &mut Found),
+        old: &Snapshot,
+        new: &Snapshot,
+    ) -> Result<Option<Zone>, ZoneError> {
         let touched = Touched::between(old, new);
-        let changed = (!touched.is_empty()).then(|| self.changes(old, new, &touched));
+        let changed = (!touched.is_empty()).then(|| self.changes([old, new], &touched, found));
         changed.map(|changed| zone.with(changed.gone.names(), changed.names)).transpose()
     }
 }
@@ -283,8 +332,12 @@ fn changes() -> impl Strategy<Value = Change> {
         |(kind, first, second, host, state, when_empty, priority, tagged)| match kind {
             0 => {
                 let dns_sd = tagged.then(|| DnsSd {
-                    service_type: ServiceType::parse(if priority == 0 { "_http._tcp" } else { "_ipp._udp" })
-                        .expect("a type"),
+                    service_type: ServiceType::parse(match (priority, state) {
+                        (0, _) => "_http._tcp",
+                        (_, InstanceState::Starting) => "_dns-sd._udp",
+                        _ => "_ipp._udp",
+                    })
+                    .expect("a type"),
                     name: host.map(|name| SpelledName::parse(name).expect("a name")),
                     subtypes: [Label::parse(second).expect("a label")].into(),
                 });
@@ -322,10 +375,10 @@ proptest! {
     fn a_zone_that_follows_is_the_zone_built_from_nothing(steps in prop::collection::vec(prop::collection::vec(changes(), 1..4), 1..8)) {
         let derivation = derivation();
         let mut old = Snapshot::empty();
-        let mut zone = derivation.build(&old).expect("a zone");
+        let (mut zone, mut found) = (derivation.build(&old).expect("a zone"), Found::default());
         for (step, changes) in (1..).zip(steps) {
             let new = old.apply(Revision::new(step), changes);
-            if let Some(changed) = derivation.update(&zone, &old, &new).expect("a zone") {
+            if let Some(changed) = derivation.update((&zone, &mut found), &old, &new).expect("a zone") {
                 zone = changed;
             }
             let built = derivation.build(&new).expect("a zone");
@@ -337,6 +390,7 @@ proptest! {
             let mut differing = Vec::new();
             verify::of_registry(&zones, &new, &sources, &BTreeSet::new(), &Arc::default(), &mut |found| differing.push(found));
             prop_assert_eq!(differing, vec![]);
+            prop_assert_eq!(&found, &Found::of(&derivation, &new));
             old = new;
         }
     }

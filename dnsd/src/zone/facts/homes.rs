@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use imbl::OrdSet;
+use imbl::{OrdMap, OrdSet};
 use model::{DomainName, RecordType, Snapshot};
 
+use crate::zone::Zone;
 use crate::zone::frontends::FrontendNames;
+use crate::zone::key::Key;
 
 /// The zone that a name belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,12 +38,15 @@ pub(crate) struct Homes {
     files: Arc<BTreeSet<DomainName>>,
     /// Names that frontends want to have answered.
     frontends: FrontendNames,
+    /// What zones have otherwise, by apex: a SOA record fact that would hide some of it makes no zone.
+    bases: OrdMap<DomainName, Zone>,
     /// Names with a SOA record fact.
     facts: OrdSet<DomainName>,
 }
 
 impl Homes {
-    /// The apexes of configured zones made of other facts, those of zone files, and those that frontends and record facts say.
+    /// The apexes of configured zones made of other facts, those of zone files, and those that frontends and record facts say; no base is
+    /// told yet.
     pub(crate) fn new(
         derived: impl IntoIterator<Item = DomainName>,
         files: BTreeSet<DomainName>,
@@ -107,6 +112,27 @@ impl Homes {
         nearest.filter(|home| !matches!(home, Home::File(apex) if apex != name))
     }
 
+    /// Whether a configured zone begins at this name.
+    pub(crate) fn is_derived(&self, name: &DomainName) -> bool {
+        self.derived.contains(name)
+    }
+
+    /// A configured zone has this base now.
+    pub(crate) fn tell_base(&mut self, base: Zone) {
+        self.bases.insert(base.apex().clone(), base);
+    }
+
+    /// The base of a zone, where one was told.
+    pub(crate) fn base(&self, apex: &DomainName) -> Option<&Zone> {
+        self.bases.get(apex)
+    }
+
+    /// The names at or above this one that have a SOA record fact.
+    pub(crate) fn soas_above(&self, name: &DomainName) -> impl Iterator<Item = DomainName> {
+        let lowest = (!self.facts.is_empty()).then(|| name.clone());
+        std::iter::successors(lowest, DomainName::parent).filter(|name| self.facts.contains(name))
+    }
+
     /// The apexes of zones of record facts.
     pub(crate) fn of_facts(&self) -> impl Iterator<Item = &DomainName> {
         self.facts.iter().filter(|apex| self.is_of_facts(apex))
@@ -122,10 +148,19 @@ impl Homes {
             name if self.derived.contains(name) => Home::Derived,
             name if self.files.contains(name) => Home::File,
             name if self.is_of_frontends(name) => Home::Derived,
-            name if self.facts.contains(name) => Home::Facts,
+            name if self.facts.contains(name) && !self.hides(name) => Home::Facts,
             _ => return None,
         };
         Some(home(name.clone()))
+    }
+
+    /// Whether a zone from this name on would hide names that the zone around it has otherwise.
+    fn hides(&self, name: &DomainName) -> bool {
+        let is_configured = |name: &DomainName| self.derived.contains(name) || self.files.contains(name);
+        let around = std::iter::successors(name.parent(), DomainName::parent).find(is_configured);
+        let Some(base) = around.and_then(|apex| self.bases.get(&apex)) else { return false };
+        let key = Key::of(name);
+        base.behind(key.octets()).next().is_some_and(|(other, _)| other.starts_with(key.octets()))
     }
 
     /// The zone of a name: the one with the longest apex at or above it. What a parent says of its child (DS) is the parent's.

@@ -23,7 +23,7 @@ pub enum Reason {
     /// An alias beside something else.
     #[error("a name with a CNAME record has nothing else (RFC 1034 §3.6.2)")]
     Alias,
-    /// A cut above names that the zone has from other facts.
+    /// A cut, or a zone, from a name on at or below which the zone around it has names from other facts.
     #[error("it would hide names of services, instances or hosts")]
     Hides,
     /// Something below a DNAME.

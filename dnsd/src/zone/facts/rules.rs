@@ -138,10 +138,10 @@ impl<'a> Rules<'a> {
             }
         }
         let key = Key::of(name);
-        // A delegation hides what is at its name, too.
+        // A delegation hides what is at its name, too; and so does a zone, which is why this one has the fact at all.
         let mut hidden = base.behind(key.octets()).map(|(other, _)| other);
         let hides = match record_type {
-            RecordType::NS => hidden.next(),
+            RecordType::NS | RecordType::SOA => hidden.next(),
             RecordType::DNAME => hidden.find(|other| *other != key.octets()),
             _ => None,
         };

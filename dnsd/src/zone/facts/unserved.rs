@@ -22,8 +22,10 @@ pub(crate) fn unserved(
     files: BTreeSet<DomainName>,
     healthy: Arc<[IpAddr]>,
 ) -> Vec<(FactKey, Reason)> {
-    let homes = Homes::new(sources.apexes(), files, snapshot);
+    let mut homes = Homes::new(sources.apexes(), files, snapshot);
     let claims = sources.claims(snapshot);
+    let has_facts = |apex: &DomainName| snapshot.records_at_or_below(apex).next().is_some();
+    sources.tell_bases(&mut homes, (snapshot, &claims), has_facts);
     let proxies = Proxies::default().follow(healthy, snapshot.revision(), 0);
     let fleet = Fleet { names: homes.frontends(), proxies: &proxies };
     let view = View { snapshot, homes: &homes, claims: &claims, fleet, ttl: sources.ttl };
@@ -55,8 +57,10 @@ pub(crate) fn reason_of(
     healthy: Arc<[IpAddr]>,
     fact: &RecordFact,
 ) -> Option<Reason> {
-    let homes = Homes::new(sources.apexes(), files, snapshot);
+    let mut homes = Homes::new(sources.apexes(), files, snapshot);
     let claims = sources.claims(snapshot);
+    let is_around = |apex: &DomainName| fact.name().is_at_or_below(apex);
+    sources.tell_bases(&mut homes, (snapshot, &claims), is_around);
     let proxies = Proxies::default().follow(healthy, snapshot.revision(), 0);
     let fleet = Fleet { names: homes.frontends(), proxies: &proxies };
     let view = View { snapshot, homes: &homes, claims: &claims, fleet, ttl: sources.ttl };
@@ -73,7 +77,8 @@ fn of_fact(view: View<'_>, sources: &Sources, bases: &mut Bases, fact: &RecordFa
         Some(Home::File(apex)) => Some(Reason::File(apex)),
         Some(Home::Facts(apex)) => of_zone(snapshot, homes, &apex, None, fact),
         Some(Home::Derived(apex)) => {
-            let base = bases.entry(apex.clone()).or_insert_with(|| sources.base(&apex, view));
+            let told = || homes.base(&apex).cloned().or_else(|| sources.base(&apex, view));
+            let base = bases.entry(apex.clone()).or_insert_with(told);
             of_zone(snapshot, homes, &apex, base.as_ref(), fact)
         }
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::Bound;
-use std::sync::Arc;
 
 use imbl::OrdMap;
 use model::{DomainName, HostName, InstanceName, ServiceName, Snapshot};
@@ -18,12 +17,10 @@ pub(crate) enum Claim {
     Instance(ServiceName, InstanceName),
 }
 
-/// All who have an address, in order, each with how long that may be kept, in seconds.
-type Claimants = Arc<[(Claim, u32)]>;
-
-/// Who has which address, of those in ranges. A copy costs nothing.
+/// Who has which address, of those in ranges, in order, each with how long that may be kept, in seconds; no claim is before all of an
+/// address. However many have one address, each costs O(log n). A copy costs nothing.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Claims(OrdMap<IpAddr, Claimants>);
+pub(crate) struct Claims(OrdMap<(IpAddr, Option<Claim>), u32>);
 
 impl Claims {
     /// From nothing.
@@ -55,7 +52,7 @@ impl Claims {
         let mut addresses = BTreeSet::new();
         for (address, claim, _) in made(derivation, old, touched) {
             if find(ranges, address).is_some() {
-                self.remove(address, &claim);
+                self.remove(address, claim);
                 addresses.insert(address);
             }
         }
@@ -70,33 +67,31 @@ impl Claims {
     }
 
     /// Who is told to have an address.
-    pub(super) fn owner(&self, address: IpAddr) -> Option<&(Claim, u32)> {
-        self.0.get(&address).and_then(|claimants| claimants.first())
+    pub(super) fn owner(&self, address: IpAddr) -> Option<(&Claim, u32)> {
+        let (of, claim, ttl) = self.between(address, address).next()?;
+        (of == address).then_some((claim, ttl))
     }
 
-    /// All that is told of a range.
-    pub(super) fn within(&self, range: &Range) -> impl Iterator<Item = (IpAddr, &(Claim, u32))> {
-        let ends = (Bound::Included(range.net.network()), Bound::Included(range.net.broadcast()));
-        let within = self.0.range(ends);
-        within.filter_map(|(address, claimants)| Some((*address, claimants.first()?)))
+    /// All addresses of a range that somebody has, in order.
+    pub(super) fn within(&self, range: &Range) -> impl Iterator<Item = IpAddr> {
+        let mut last = None;
+        let all = self.between(range.net.network(), range.net.broadcast()).map(|(address, ..)| address);
+        all.filter(move |address| last.replace(*address) != Some(*address))
+    }
+
+    /// All claims of the addresses from one to another, in order.
+    fn between(&self, first: IpAddr, last: IpAddr) -> impl Iterator<Item = (IpAddr, &Claim, u32)> {
+        let from = self.0.range((Bound::Included((first, None)), Bound::Unbounded));
+        let all = from.take_while(move |((address, _), _)| *address <= last);
+        all.filter_map(|((address, claim), ttl)| Some((*address, claim.as_ref()?, *ttl)))
     }
 
     fn put(&mut self, address: IpAddr, claim: Claim, ttl: u32) {
-        let mut claimants = self.0.get(&address).map_or_else(Vec::new, |claimants| claimants.to_vec());
-        match claimants.binary_search_by(|(other, _)| other.cmp(&claim)) {
-            Ok(at) => claimants[at].1 = ttl,
-            Err(at) => claimants.insert(at, (claim, ttl)),
-        }
-        self.0.insert(address, claimants.into());
+        self.0.insert((address, Some(claim)), ttl);
     }
 
-    fn remove(&mut self, address: IpAddr, claim: &Claim) {
-        let Some(claimants) = self.0.get(&address) else { return };
-        let rest: Vec<_> = claimants.iter().filter(|(other, _)| other != claim).cloned().collect();
-        match rest.is_empty() {
-            true => drop(self.0.remove(&address)),
-            false => drop(self.0.insert(address, rest.into())),
-        }
+    fn remove(&mut self, address: IpAddr, claim: Claim) {
+        self.0.remove(&(address, Some(claim)));
     }
 }
 

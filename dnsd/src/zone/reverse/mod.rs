@@ -44,7 +44,7 @@ impl Reverse {
     pub(super) fn build(&self, claims: &Claims, revision: Revision) -> Result<Zone, ZoneError> {
         let mut names = Names::default();
         self.add_apex(claims, revision, &mut names);
-        for (address, _) in claims.within(&self.range) {
+        for address in claims.within(&self.range) {
             self.add(address, claims, &mut names);
         }
         Zone::of(self.range.apex.clone(), names)
@@ -79,7 +79,7 @@ impl Reverse {
         let target = claim.name(&self.derivation);
         let data = target.and_then(|target| RecordData::name(RecordType::PTR, &target).ok());
         if let (Some(name), Some(data)) = (range::name(address), data) {
-            names.put(&name, RecordType::PTR, *ttl, vec![data]);
+            names.put(&name, RecordType::PTR, ttl, vec![data]);
         }
     }
 }

@@ -88,6 +88,23 @@ fn asked(zones: &ZoneSet, address: &str) -> String {
 }
 
 #[test]
+fn of_thousands_with_one_address_the_first_is_told_and_then_the_next() {
+    let of = |number: usize| instance("web", &format!("i{number:04}"), "10.0.0.1", InstanceState::Healthy);
+    let facts = Snapshot::empty().apply(Revision::new(7), (0..3000).map(of));
+    let mut derived = built(&facts);
+    assert_eq!(asked(&zones(&derived), "10.0.0.1"), "5 i0000.web.svc.internal.");
+
+    let Change::Put(first) = of(0) else { panic!("it is put") };
+    let gone = facts.apply(Revision::new(8), [Change::Remove(first.fact.key())]);
+    derived.follow(&Arc::new(gone.clone()), true, BTreeSet::new());
+    assert_eq!(asked(&zones(&derived), "10.0.0.1"), "5 i0001.web.svc.internal.");
+
+    let ahead = gone.apply(Revision::new(9), [host("z", "10.0.0.1")]);
+    derived.follow(&Arc::new(ahead), true, BTreeSet::new());
+    assert_eq!(asked(&zones(&derived), "10.0.0.1"), "30 z.node.svc.internal.");
+}
+
+#[test]
 fn an_address_has_the_name_of_its_host_else_of_its_first_instance() {
     let draining = InstanceState::Draining;
     let facts = Snapshot::empty().apply(
