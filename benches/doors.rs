@@ -113,7 +113,7 @@ impl Stage {
         stage
     }
 
-    fn write(&self, method: &str, path: &str, body: &str) {
+    fn write(&self, method: &str, path: &str, body: &str) -> String {
         let (admin, length) = (self.nodes[0].admin(), body.len());
         let mut connection = Connection::open(admin);
         connection.send(format!(
@@ -122,6 +122,7 @@ impl Stage {
         ));
         let reply = connection.read().expect("an answer");
         assert!(reply.status < 300, "{reply:?}");
+        reply.body
     }
 
     /// The instance, at the origin whose turn it is.
@@ -171,7 +172,12 @@ impl Stage {
     fn waits(&self, rounds: usize) -> Vec<Duration> {
         let round = |i| {
             let since = Instant::now();
-            self.put(i, "?wait=5s");
+            let path = "/v1/services/web/instances/web-1?wait=5s";
+            let answer = self.write("PUT", path, &format!("{{{}}}", self.instance(i)));
+            assert!(
+                answer.contains(r#""served":true"#),
+                "a wait that ended is no time until it is served: {answer}"
+            );
             since.elapsed()
         };
         (0..rounds).map(round).collect()

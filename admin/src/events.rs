@@ -1,84 +1,205 @@
 //! What happened between two snapshots, as lines of `/v1/events`: every fact, or who answers for services of one type.
 //!
-//! In: snapshots. Out: [`Event`]s. It takes work in proportion to what differs. Never here: a clock, a client.
+//! In: snapshots. Out: [`Event`]s, some at a time: whoever tells them holds the two snapshots, and never all that differs. It takes work
+//! in proportion to what differs, or to all there is where much does. Never here: a clock, a client.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
 
-use model::{Fact, FactKey, Instance, Service, ServiceName, ServiceType, Snapshot};
+use model::{Difference, Fact, FactKey, FactKind, Instance, Service, ServiceName, ServiceType, Snapshot};
 
+use crate::weight::weight;
 use crate::wire::{Event, FactDoc, Member};
 
-/// What is told when nobody knows yet what was before: who answers for the type; of every fact, none.
-pub(crate) fn present(now: &Snapshot, of: Option<&ServiceType>) -> Vec<Event> {
-    let members = of.into_iter().flat_map(|of| {
-        let services = now.services().map(|(service, _)| &service.name);
-        services.flat_map(|service| members(now, service, of).into_values())
-    });
-    let mut told: Vec<Event> = members.map(|member| told_at(now, member)).map(Event::Joined).collect();
-    told.push(Event::Present { revision: now.revision().number() });
-    told
+/// How much the events of one step weigh together, in endpoints; the last one may weigh more.
+const STEP: usize = 1024;
+/// How many services that differ are kept by name; where there are more, all services are looked at.
+const SERVICES: usize = 4096;
+
+/// What there is to tell, and how far it is told.
+pub(crate) struct Telling {
+    before: Arc<Snapshot>,
+    now: Arc<Snapshot>,
+    place: Place,
 }
 
-/// What happened.
-pub(crate) fn between(before: &Snapshot, now: &Snapshot, of: Option<&ServiceType>) -> Vec<Event> {
-    let Some(of) = of else { return facts(before, now) };
-    let touched = now.diff(before).filter_map(|difference| match difference.key {
-        FactKey::Service(service) | FactKey::Instance { service, .. } => Some(service),
-        FactKey::Frontend { .. } | FactKey::Host(_) | FactKey::Record { .. } => None,
-    });
-    let touched: BTreeSet<ServiceName> = touched.collect();
-    touched.iter().flat_map(|service| moves(before, now, service, of)).collect()
+/// How far it is told.
+enum Place {
+    /// Facts: not yet begun.
+    Facts,
+    /// Facts, to this one.
+    Behind(FactKey),
+    /// Services of this type: not yet begun.
+    Type(ServiceType),
+    Services(Services),
+    Present,
 }
 
-fn facts(before: &Snapshot, now: &Snapshot) -> Vec<Event> {
-    let revision = now.revision().number();
-    let event = |difference: model::Difference<'_>| {
-        let key = difference.key.to_string();
-        match difference.after {
-            Some(stated) => Event::Put { revision, key, fact: FactDoc::from(&*stated.fact) },
-            None => Event::Removed { revision, key },
-        }
-    };
-    now.diff(before).map(event).collect()
+/// Services of a type, looked at in their order.
+struct Services {
+    of: ServiceType,
+    /// Those that differ; `None`: all are looked at.
+    touched: Option<BTreeSet<ServiceName>>,
+    /// The last one that was looked at, and how many events of it are told.
+    at: Option<(ServiceName, usize)>,
+    /// Whether `present` is told behind them.
+    first: bool,
 }
 
-fn moves(before: &Snapshot, now: &Snapshot, service: &ServiceName, of: &ServiceType) -> Vec<Event> {
-    let (mut old, new) = (members(before, service, of), members(now, service, of));
-    let mut told = Vec::new();
-    for (name, member) in new {
-        match old.remove(&name) {
-            Some(was) if was == member => {}
-            Some(_) => told.push(Event::Moved(told_at(now, member))),
-            None => told.push(Event::Joined(told_at(now, member))),
+impl Telling {
+    /// What is told when nobody knows yet what was before: who answers for the type; of every fact, none.
+    pub(crate) fn present(now: Arc<Snapshot>, of: Option<ServiceType>) -> Self {
+        let services = of.map(|of| Services { of, touched: None, at: None, first: true });
+        Self { before: Arc::default(), now, place: services.map_or(Place::Present, Place::Services) }
+    }
+
+    /// What happened.
+    pub(crate) fn between(before: Arc<Snapshot>, now: Arc<Snapshot>, of: Option<ServiceType>) -> Self {
+        Self { before, now, place: of.map_or(Place::Facts, Place::Type) }
+    }
+
+    /// Some of the events, and what is left; nothing is left at the end. It may take long: not for a thread that others wait for.
+    pub(crate) fn step(self) -> (Vec<Event>, Option<Self>) {
+        let Self { before, now, place } = self;
+        let (told, place) = match place {
+            Place::Facts => of_facts(now.diff(&before), &now),
+            Place::Behind(key) => of_facts(now.diff_after(&before, &key), &now),
+            Place::Type(of) => {
+                let touched = touched(&before, &now);
+                Services { of, touched, at: None, first: false }.step(&before, &now)
+            }
+            Place::Services(services) => services.step(&before, &now),
+            Place::Present => (vec![Event::Present { revision: now.revision().number() }], None),
+        };
+        (told, place.map(|place| Self { before, now, place }))
+    }
+}
+
+/// The first of what differs, and where to go on.
+fn of_facts<'s>(all: impl Iterator<Item = Difference<'s>>, now: &Snapshot) -> (Vec<Event>, Option<Place>) {
+    let (revision, mut told, mut weighs) = (now.revision().number(), Vec::new(), 0);
+    for Difference { key, after, .. } in all {
+        let name = key.to_string();
+        told.push(match after {
+            Some(stated) => Event::Put { revision, key: name, fact: FactDoc::from(&*stated.fact) },
+            None => Event::Removed { revision, key: name },
+        });
+        weighs += after.map_or(1, |stated| weight(&stated.fact));
+        if weighs >= STEP {
+            return (told, Some(Place::Behind(key)));
         }
     }
-    let left = old.into_values().map(|member| Event::Left(told_at(now, member)));
-    left.chain(told).collect()
+    (told, None)
 }
 
-fn told_at(now: &Snapshot, member: Member) -> Member {
-    Member { revision: now.revision().number(), ..member }
+/// The services that differ, or whose instances do; `None`: too many to keep.
+fn touched(before: &Snapshot, now: &Snapshot) -> Option<BTreeSet<ServiceName>> {
+    let mut touched = BTreeSet::new();
+    for difference in now.diff(before) {
+        if let FactKey::Service(service) | FactKey::Instance { service, .. } = difference.key {
+            touched.insert(service);
+        }
+        if touched.len() > SERVICES {
+            return None;
+        }
+    }
+    Some(touched)
 }
 
-/// Who answers for a service that is of this type, by name.
-fn members(snapshot: &Snapshot, service: &ServiceName, of: &ServiceType) -> BTreeMap<String, Member> {
-    let stated = snapshot.get(&FactKey::Service(service.clone())).map(|stated| &*stated.fact);
-    let Some(Fact::Service(stated)) = stated else { return BTreeMap::new() };
-    let Some(dns_sd) = stated.dns_sd.as_ref().filter(|dns_sd| dns_sd.service_type == *of) else {
-        return BTreeMap::new();
-    };
-    let name = dns_sd.name.as_ref().map(|name| name.as_str().to_owned());
-    let member = |instance: &Instance| Member {
-        revision: 0,
-        service_type: of.to_string(),
-        service: service.to_string(),
-        instance: instance.name.to_string(),
-        name: name.clone(),
-        addresses: instance.addresses.iter().map(|address| address.to_string()).collect(),
-        ports: ports(stated, instance),
-    };
-    let answering = snapshot.answering(service).into_iter();
-    answering.map(|instance| (instance.name.to_string(), member(instance))).collect()
+impl Services {
+    fn step(mut self, before: &Snapshot, now: &Snapshot) -> (Vec<Event>, Option<Place>) {
+        let mut told = Vec::new();
+        while told.len() < STEP {
+            let done = self.at.as_ref().map_or(0, |(_, done)| *done);
+            let here = self.at.as_ref().filter(|_| done > 0).map(|(service, _)| service.clone());
+            let behind = self.at.as_ref().map(|(service, _)| service);
+            let Some(service) = here.or_else(|| self.next(behind, [before, now])) else {
+                return (told, self.first.then_some(Place::Present));
+            };
+            let moves = moves([before, now], &service, &self.of, done, STEP - told.len());
+            // Less than there was room for: that is all of it.
+            let done = if told.len() + moves.len() < STEP { 0 } else { done + moves.len() };
+            told.extend(moves);
+            self.at = Some((service, done));
+        }
+        (told, Some(Place::Services(self)))
+    }
+
+    /// The service to look at behind this one.
+    fn next(&self, behind: Option<&ServiceName>, both: [&Snapshot; 2]) -> Option<ServiceName> {
+        if let Some(touched) = &self.touched {
+            let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
+            return touched.range((from, Bound::Unbounded)).next().cloned();
+        }
+        let key = behind.cloned().map(FactKey::Service);
+        let next = |snapshot: &Snapshot| match snapshot
+            .of_kind(FactKind::Service, key.as_ref())
+            .next()
+            .map(|stated| &*stated.fact)
+        {
+            Some(Fact::Service(service)) => Some(service.name.clone()),
+            _ => None,
+        };
+        both.into_iter().filter_map(next).min()
+    }
+}
+
+/// Who left, moved and joined, without the first `done`, and at most so many.
+fn moves(
+    [before, now]: [&Snapshot; 2],
+    service: &ServiceName,
+    of: &ServiceType,
+    done: usize,
+    most: usize,
+) -> Vec<Event> {
+    let (old, new) = (Members::of(before, service, of), Members::of(now, service, of));
+    let at = now.revision().number();
+    let gone = old.answering.iter().filter(|(name, _)| !new.answering.contains_key(*name));
+    let left = gone.filter_map(|(_, instance)| old.member(instance, at)).map(Event::Left);
+    let told = new.answering.iter().filter_map(|(name, instance)| {
+        let member = new.member(instance, at)?;
+        match old.answering.get(name).and_then(|was| old.member(was, at)) {
+            Some(was) if was == member => None,
+            Some(_) => Some(Event::Moved(member)),
+            None => Some(Event::Joined(member)),
+        }
+    });
+    left.chain(told).skip(done).take(most).collect()
+}
+
+/// Who answers for a service that is of a type, by name; nobody for one that is not.
+#[derive(Default)]
+struct Members<'s> {
+    service: Option<&'s Service>,
+    answering: BTreeMap<&'s str, &'s Instance>,
+}
+
+impl<'s> Members<'s> {
+    fn of(snapshot: &'s Snapshot, name: &ServiceName, of: &ServiceType) -> Self {
+        let is_of =
+            |service: &&Service| service.dns_sd.as_ref().is_some_and(|dns_sd| dns_sd.service_type == *of);
+        let service = snapshot.service(name).map(|(service, _)| service).filter(is_of);
+        if service.is_none() {
+            return Self::default();
+        }
+        let answering = snapshot.answering(name).into_iter();
+        Self { service, answering: answering.map(|instance| (instance.name.as_str(), instance)).collect() }
+    }
+
+    fn member(&self, instance: &Instance, revision: u64) -> Option<Member> {
+        let service = self.service?;
+        let dns_sd = service.dns_sd.as_ref()?;
+        Some(Member {
+            revision,
+            service_type: dns_sd.service_type.to_string(),
+            service: service.name.to_string(),
+            instance: instance.name.to_string(),
+            name: dns_sd.name.as_ref().map(|name| name.as_str().to_owned()),
+            addresses: instance.addresses.iter().map(|address| address.to_string()).collect(),
+            ports: ports(service, instance),
+        })
+    }
 }
 
 /// The ports of a service, with the numbers that an instance has for them.
@@ -87,3 +208,6 @@ fn ports(service: &Service, instance: &Instance) -> BTreeMap<String, u16> {
     let own = instance.ports.iter().map(|(name, port)| (name.to_string(), port.get()));
     stated.chain(own).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ mod readiness;
 mod server;
 mod verify;
 mod waiting;
+mod weight;
 pub mod wire;
 
 pub use config::Config;

@@ -94,6 +94,10 @@ impl Bound {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
+/// When the connection of a request takes no more of them, and what is told on it has to end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lifetime(pub(crate) tokio::time::Instant);
+
 /// What every request passes before it is worked on.
 struct Gate {
     guard: Guard,
@@ -164,7 +168,9 @@ async fn connection(
     config: &Config,
     mut ended: watch::Receiver<bool>,
 ) {
-    let service = TowerToHyperService::new(app.layer(axum::Extension(Peer(peer))));
+    let lifetime = Lifetime(tokio::time::Instant::now() + config.connection_lifetime);
+    let app = app.layer(axum::Extension(Peer(peer))).layer(axum::Extension(lifetime));
+    let service = TowerToHyperService::new(app);
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(config.head_timeout)
@@ -174,7 +180,7 @@ async fn connection(
     let mut serving = pin!(serving);
     tokio::select! {
         result = serving.as_mut() => return log_end(peer, result),
-        () = tokio::time::sleep(config.connection_lifetime) => {}
+        () = tokio::time::sleep_until(lifetime.0) => {}
         _ = ended.wait_for(|ended| *ended) => {}
     }
     serving.as_mut().graceful_shutdown();

@@ -10,6 +10,7 @@ use crate::client::Client;
 use crate::fact::says;
 use crate::failure::Failure;
 use crate::frontend::line;
+use crate::json;
 use crate::name::encode;
 
 const EXAMPLES: &str = "\
@@ -33,15 +34,22 @@ pub struct EventsArgs {
 pub(crate) fn run(args: &EventsArgs, client: &Client, as_json: bool) -> Result<Answer, Failure> {
     let query = args.service_type.as_deref().map(|of| format!("?type={}", encode(of))).unwrap_or_default();
     client.lines(&format!("/v1/events{query}"), |told| {
-        let text = match serde_json::from_str::<Event>(told) {
-            Ok(event) if !as_json => text(&event),
-            _ => format!("{told}\n"),
-        };
+        let text = shown(told, as_json);
         let mut out = std::io::stdout().lock();
         // Who reads no more wants no more.
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
     })?;
     Ok(Answer { text: String::new(), json: String::new(), code: 0 })
+}
+
+/// What a line of the stream is to whoever reads it; one that is not understood is shown as it came, and steers no terminal.
+fn shown(told: &str, as_json: bool) -> String {
+    match serde_json::from_str::<Event>(told) {
+        Ok(event) if !as_json => text(&event),
+        // Within strings only does JSON hold what is to be written in another way.
+        Ok(_) => json::safe(told) + "\n",
+        Err(_) => line(told),
+    }
 }
 
 fn text(event: &Event) -> String {
@@ -64,6 +72,16 @@ fn told(what: &str, member: &Member) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_line_steers_the_terminal() {
+        let event = "{\"event\":\"removed\",\"revision\":8,\"key\":\"a\u{202e}b\"}";
+        assert_eq!(shown(event, true), "{\"event\":\"removed\",\"revision\":8,\"key\":\"a\\u202eb\"}\n");
+        assert_eq!(shown(event, false), "8 removed a\\u{202e}b\n");
+        for as_json in [true, false] {
+            assert_eq!(shown("later \u{1b}[2J", as_json), "later \\u{1b}[2J\n");
+        }
+    }
 
     #[test]
     fn an_event_is_one_line() {

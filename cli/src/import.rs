@@ -10,6 +10,7 @@ use crate::answer::Answer;
 use crate::changes;
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::wait::{self, WaitArgs};
 use crate::{file, name};
 
 const EXAMPLES: &str = "\
@@ -47,6 +48,8 @@ pub struct ImportArgs {
     /// Write what can be, in parts where it is too much for one write; exit code 1 when something cannot
     #[arg(long)]
     keep_going: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// How facts are laid out.
@@ -71,8 +74,12 @@ pub(crate) fn run(args: &ImportArgs, client: &Client) -> Result<Answer, Failure>
     }
     let applied: Applied = client.patient().post(&url, body(args)?)?;
     let done = if args.dry_run { "would be imported" } else { "imported" };
-    let mut answer = Answer::new(&applied, changes::text(&applied, done))?;
-    answer.code = u8::from(!applied.refused.is_empty());
+    let text = changes::text(&applied, done);
+    let mut answer = match args.dry_run {
+        true => Answer::new(&applied, text)?,
+        false => wait::answer(&args.wait, client, applied.revision, &applied, text)?,
+    };
+    answer.code = answer.code.max(u8::from(!applied.refused.is_empty()));
     Ok(answer)
 }
 

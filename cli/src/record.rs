@@ -132,7 +132,7 @@ fn add(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
         let conditions: Vec<_> = mine.or(condition).into_iter().collect();
         match client.write::<FactWritten>(Method::PUT, &url, Some(&doc), &conditions) {
             Err(Failure::Refused(problem)) if may_retry && problem.kind.ends_with(":conflict") => {}
-            other => break other.map_err(|failure| Kind::Record.in_our_words(failure, &key))?,
+            other => break other.map_err(|failure| of_set(failure, &key))?,
         }
     };
     let live = if written.live { "live" } else { "not live on this node yet" };
@@ -142,6 +142,17 @@ fn add(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
     };
     let text = line(&format!("{said} (revision {}, {live})", written.revision));
     wait::answer(&args.wait, client, written.revision, &written, text)
+}
+
+/// The same, with the set whose data is refused.
+fn of_set(failure: Failure, key: &str) -> Failure {
+    let mut failure = Kind::Record.in_our_words(failure, key);
+    if let Failure::Refused(problem) = &mut failure
+        && let Some(field) = &mut problem.field
+    {
+        *field = format!("{}, {field}", key.replace('/', " "));
+    }
+    failure
 }
 
 fn wanted(args: &AddArgs) -> RecordDoc {

@@ -7,6 +7,7 @@ use ureq::http::Method;
 use crate::answer::Answer;
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::wait::{self, WaitArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,14 +30,17 @@ pub enum Command {
 /// Believe at once what the registry says, though it lost most of its frontends
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct AcceptArgs {}
+pub struct AcceptArgs {
+    #[command(flatten)]
+    wait: WaitArgs,
+}
 
 /// Runs one of them.
 pub(crate) fn run(command: &Command, client: &Client) -> Result<Answer, Failure> {
     match command {
-        Command::Accept(_) => {
+        Command::Accept(args) => {
             let accepted: Accepted = client.write(Method::POST, "/v1/registry/accept", None::<&()>, &[])?;
-            Answer::new(&accepted, text(&accepted))
+            wait::answer(&args.wait, client, accepted.revision, &accepted, text(&accepted))
         }
     }
 }

@@ -249,4 +249,27 @@ fn wrong_arguments_are_refused_before_anything_is_sent() {
     assert!(Line::try_parse_from(["portico", "frontend", "add", "a", "b", "--balance", "best"]).is_err());
 }
 
+mod waiting;
 mod way_back;
+
+#[test]
+fn every_command_that_writes_waits_where_it_is_asked_to() {
+    for words in [
+        "frontend add a.example http://10.0.0.1 --wait",
+        "frontend rm a.example --wait=5s",
+        "record add a.example A 10.0.0.1 --wait",
+        "record rm a.example A --wait",
+        "apply -f - --wait",
+        "delete -f - --wait",
+        "import - --wait",
+        "rollback 41 --wait",
+        "registry accept --wait",
+        "service rm web --wait",
+        "instance rm web/a --wait",
+        "host rm m1 --wait",
+    ] {
+        let words: Vec<&str> = words.split(' ').collect();
+        let parsed = Line::try_parse_from(["portico"].iter().chain(&words));
+        assert!(parsed.is_ok(), "{words:?}: {}", parsed.unwrap_err());
+    }
+}

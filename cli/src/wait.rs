@@ -12,11 +12,16 @@ use crate::failure::Failure;
 use crate::frontend::{line, parse_time};
 use crate::status::duration;
 
+/// How long one call waits at most: less than a request of ours may take, however long the server's may.
+const CALL: Duration = Duration::from_secs(9);
+
 const EXAMPLES: &str = "\
 Examples:
   portico wait
   portico wait --revision 42 --timeout 30s
   portico wait --revision 42 --dns --json
+
+Without --revision it is the one that the registry is at when the command is given.
 
 Exit code 0 when every node that lives serves the revision or a later one; 1 when the time was over before that: who does
 not serve it is named. A node that was not heard of for its lease (registry.lease) is lost: it is named and not waited for.";
@@ -101,14 +106,16 @@ fn reach(
 ) -> Result<Reached, Failure> {
     let (begin, timeout) = (Instant::now(), Duration::from_millis(timeout_ms));
     loop {
-        let left = timeout.saturating_sub(begin.elapsed());
+        let call = timeout.saturating_sub(begin.elapsed()).min(CALL);
         let asked = revision.map(|revision| format!("revision={revision}&")).unwrap_or_default();
-        let url = format!("/v1/wait?{asked}timeout={}ms{doors}", left.as_millis());
+        let url = format!("/v1/wait?{asked}timeout={}ms{doors}", call.as_millis());
         let mut reached: Reached = client.get_in_time(&url)?;
         // Another write in the meantime is not what was asked for.
         revision = Some(reached.revision);
         let waited = begin.elapsed();
-        if reached.served || waited >= timeout || Duration::from_millis(reached.timeout_ms) >= left {
+        // Where the server did not wait as long as it could, it hears no more of the registry: asked again, it would say the same.
+        let gave_up = reached.waited_ms < reached.timeout_ms;
+        if reached.served || gave_up || waited >= timeout || reached.timeout_ms == 0 {
             (reached.waited_ms, reached.timeout_ms) = (millis(waited), timeout_ms);
             return Ok(reached);
         }

@@ -64,6 +64,8 @@ struct Current {
     claims: Claims,
     proxies: Proxies,
     zones: BTreeMap<DomainName, Kept>,
+    /// Those that could not be made of this snapshot: names of an older one are served, or none.
+    behind: BTreeMap<DomainName, Source>,
     /// Those of them that can be served.
     served: ZoneSet,
 }
@@ -106,6 +108,11 @@ impl Derived {
         Grounds { revision: self.revision, homes: current.homes.clone(), bases }
     }
 
+    /// Whether every zone is of the snapshot it was brought to; where one could not be made, what it had before is served on.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.current.as_ref().is_none_or(|current| current.behind.is_empty())
+    }
+
     /// All zones there are. `too_old`: whether those that are derived are told no more.
     pub(crate) fn with(&self, files: &FileZones, too_old: bool) -> ZoneSet {
         let derived = self.current.as_ref().map(|current| current.served.clone()).unwrap_or_default();
@@ -134,6 +141,7 @@ impl Current {
             claims: claims.clone(),
             proxies: proxies.clone(),
             zones: BTreeMap::new(),
+            behind: BTreeMap::new(),
             served: ZoneSet::default(),
         };
         let fleet = Fleet { names: homes.frontends(), proxies: &proxies };
@@ -180,6 +188,11 @@ impl Current {
                 touched.remove(apex);
             }
         }
+        // What missed a change cannot follow by what differs since: it is made from nothing.
+        for (apex, source) in self.behind.clone() {
+            touched.remove(&apex);
+            self.catch_up(source, new);
+        }
         for (apex, touched) in touched {
             self.update(&apex, [old, new], touched);
         }
@@ -193,6 +206,7 @@ impl Current {
         }
         if kind(old) != (false, false) {
             self.zones.remove(apex);
+            self.behind.remove(apex);
             self.served.remove(apex);
         }
         let source = match kind(new) {
@@ -233,13 +247,30 @@ impl Current {
     /// A zone begins.
     fn begin(&mut self, source: Source, view: View<'_>) {
         let apex = source.apex().clone();
-        match Kept::build(source, view) {
+        match Kept::build(source.clone(), view) {
             Ok(kept) => {
                 self.serve(&apex, kept.zone());
                 self.zones.insert(apex, kept);
             }
-            Err(error) => tell(&apex, &error),
+            Err(error) => self.fall_behind(source, &error),
         }
+    }
+
+    /// A zone that could not be made is tried again.
+    fn catch_up(&mut self, source: Source, view: View<'_>) {
+        // Its reason was told when it fell behind.
+        let Ok(kept) = Kept::build(source, view) else { return };
+        let apex = kept.source().apex().clone();
+        tracing::info!(zone = %apex, "a zone of the registry can be made again");
+        self.behind.remove(&apex);
+        self.serve(&apex, kept.zone());
+        self.zones.insert(apex, kept);
+    }
+
+    fn fall_behind(&mut self, source: Source, error: &ZoneError) {
+        let zone = source.apex();
+        tracing::error!(%zone, %error, "a zone of the registry cannot be made: DNS stays at the revision before");
+        self.behind.insert(zone.clone(), source);
     }
 
     fn update(&mut self, apex: &DomainName, [old, new]: [View<'_>; 2], touched: Touched) {
@@ -247,7 +278,8 @@ impl Current {
         let updated = kept.update(old, new, touched);
         // If it cannot be made from nothing either, the names that were served are served on.
         if let Err(error) = updated.or_else(|_| kept.rebuild(new)) {
-            tell(apex, &error);
+            let source = kept.source().clone();
+            return self.fall_behind(source, &error);
         }
         let zone = kept.zone().cloned();
         if let Some(base) = kept.base().filter(|_| self.homes.is_derived(apex)) {
@@ -262,10 +294,6 @@ impl Current {
             None => self.served.lack(apex),
         }
     }
-}
-
-fn tell(apex: &DomainName, error: &ZoneError) {
-    tracing::error!(zone = %apex, %error, "a zone of the registry cannot be made");
 }
 
 /// Names and types of the record facts that differ.

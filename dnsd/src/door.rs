@@ -136,7 +136,8 @@ impl Bound {
         let (end, ended) = watch::channel(false);
         let files = Arc::new(Mutex::new(self.files));
         let (reloaded, reloads) = watch::channel(());
-        let (serving, serves) = watch::channel(snapshot.revision());
+        let at = if derived.is_whole() { snapshot.revision() } else { Revision::default() };
+        let ((serving, serves), (swapped, swaps)) = (watch::channel(at), watch::channel(()));
         let (stands_on, grounds) = watch::channel(Arc::new(derived.grounds()));
         let updater = Updater::new(inputs.snapshots.clone(), serves.clone(), grounds, inputs.updates);
         let Running { threads, blocks } =
@@ -153,9 +154,10 @@ impl Bound {
             reloads,
             grounds: stands_on,
             serving,
+            swapped,
         };
         for secondary in &shared.config.notify {
-            let telling = listen::tell(secondary.clone(), Arc::clone(&shared), serves.clone(), ended.clone());
+            let telling = listen::tell(secondary.clone(), Arc::clone(&shared), swaps.clone(), ended.clone());
             let watched = inputs.alarm.watch("what tells secondaries of changes");
             tokio::spawn(async move {
                 let _watched = watched;
@@ -197,6 +199,8 @@ struct Follower {
     reloads: watch::Receiver<()>,
     grounds: watch::Sender<Arc<Grounds>>,
     serving: watch::Sender<Revision>,
+    /// Told whenever other zones are served.
+    swapped: watch::Sender<()>,
 }
 
 impl Follower {
@@ -217,7 +221,11 @@ impl Follower {
             let served = self.shared.served.load().next(zones);
             self.shared.served.store(Arc::new(served));
             self.grounds.send_replace(Arc::new(self.derived.grounds()));
-            self.serving.send_replace(snapshot.revision());
+            self.swapped.send_replace(());
+            // Where a zone could not follow, names of an older revision are served: the revision before is all that can be said.
+            if self.derived.is_whole() {
+                self.serving.send_replace(snapshot.revision());
+            }
             // The registry is gone, or DNS itself: what is served is served on.
             let changed = tokio::select! {
                 changed = self.snapshots.changed() => changed.is_ok(),
@@ -373,7 +381,7 @@ impl Dnsd {
         explain::From { zones, snapshot, sources, files, frontends, healthy, forwards }
     }
 
-    /// The revision it answers at, anew whenever that is another one.
+    /// The revision it answers at, with every zone of the registry, anew whenever that is another one.
     pub fn serving(&self) -> watch::Receiver<Revision> {
         self.serves.clone()
     }

@@ -51,7 +51,7 @@ impl Facts {
     }
 
     /// Those behind `key`; all without it.
-    pub(crate) fn after(&self, key: Option<&FactKey>) -> impl Iterator<Item = &Stated> {
+    pub(crate) fn after(&self, key: Option<&FactKey>) -> impl Iterator<Item = &Stated> + use<'_> {
         let start = key.map_or(Bound::Unbounded, Bound::Excluded);
         self.by_key.range::<_, FactKey>((start, Bound::Unbounded)).map(|(ByKey(stated), _)| stated)
     }
@@ -73,6 +73,28 @@ impl Facts {
                 (before != after).then_some((Some(before), Some(after)))
             }
         })
+    }
+
+    /// The same behind `key`, by a look at all that stands there.
+    pub(crate) fn diff_after<'a>(
+        &'a self,
+        older: &'a Self,
+        key: &FactKey,
+    ) -> impl Iterator<Item = (Option<&'a Stated>, Option<&'a Stated>)> + use<'a> {
+        let mut old = older.after(Some(key)).peekable();
+        let mut new = self.after(Some(key)).peekable();
+        let both = std::iter::from_fn(move || {
+            let order = match (old.peek(), new.peek()) {
+                (None, None) => return None,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(old), Some(new)) => old.fact.key_ref().cmp(&new.fact.key_ref()),
+            };
+            let before = if order.is_le() { old.next() } else { None };
+            let after = if order.is_ge() { new.next() } else { None };
+            Some((before, after))
+        });
+        both.filter(|(before, after)| before != after)
     }
 
     fn insert(&mut self, stated: ByKey) {

@@ -206,6 +206,19 @@ impl Snapshot {
         })
     }
 
+    /// The same behind `after`, which is left out; costs work in proportion to all facts behind it, for whoever goes on in what differs
+    /// much.
+    pub fn diff_after<'a>(
+        &'a self,
+        older: &'a Self,
+        after: &FactKey,
+    ) -> impl Iterator<Item = Difference<'a>> + use<'a> {
+        self.facts.diff_after(&older.facts, after).filter_map(|(before, after)| {
+            let key = after.or(before)?.fact.key();
+            Some(Difference { key, before, after })
+        })
+    }
+
     /// True when both hold the same facts and the same quarantine, whatever their revisions.
     pub fn same_content(&self, other: &Self) -> bool {
         self.quarantine == other.quarantine

@@ -10,6 +10,7 @@ use registry::{Plan, PublishError, Was};
 use super::{name_of, past, writing};
 use crate::doors::App;
 use crate::problem::Problem;
+use crate::weight::weights;
 use crate::wire::{Applied, Differing, FactDoc, Refused};
 
 /// How often somebody else may be faster before we give up.
@@ -169,18 +170,13 @@ fn told(
             (Some(_), None) => &mut applied.removed,
         } += 1;
     }
-    let endpoints = |step: &&registry::Step| count(step.before.as_deref()) + count(step.after.as_deref());
-    let (shown, _) = super::page(plan.steps.iter(), app.config.page, app.config.page_endpoints, endpoints);
+    let size = |step: &&registry::Step| weights([step.before.as_deref(), step.after.as_deref()]);
+    let (shown, _) = super::page(plan.steps.iter(), app.config.page, app.config.page_endpoints, size);
     applied.more = plan.steps.len() - shown.len();
     let shown = shown.into_iter();
     applied.changes =
         shown.map(|step| differing(&step.key, step.before.as_deref(), step.after.as_deref())).collect();
     applied
-}
-
-/// How many endpoints a fact has.
-pub(crate) fn count(fact: Option<&Fact>) -> usize {
-    fact.and_then(Fact::as_frontend).map_or(0, |frontend| frontend.backend.endpoints.len())
 }
 
 /// A difference, both of whose sides are known.

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -17,9 +18,9 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use super::extract::Params;
 use super::writing;
 use crate::doors::App;
-use crate::events::{between, present};
+use crate::events::Telling;
 use crate::problem::Problem;
-use crate::wire::Event;
+use crate::server::Lifetime;
 
 /// How many lines may wait for a client; who reads slower is told what differs by then, and of nothing that came and went.
 const LINES: usize = 16;
@@ -34,6 +35,7 @@ pub(crate) struct EventsQuery {
 /// `GET /v1/events?type=`
 pub(crate) async fn events(
     State(app): State<Arc<App>>,
+    Extension(until): Extension<Lifetime>,
     Params(query): Params<EventsQuery>,
 ) -> Result<Response, Problem> {
     let of = query.service_type.as_deref().map(ServiceType::parse).transpose();
@@ -46,10 +48,10 @@ pub(crate) async fn events(
     let first = writing::snapshot(&app)?;
     let (sender, lines) = mpsc::channel(LINES);
     let teller = Teller { of, sender, draining: app.doors.draining.clone(), _place: place };
-    let (snapshots, lifetime) = (app.doors.registry.snapshots(), app.config.connection_lifetime);
+    let snapshots = app.doors.registry.snapshots();
     tokio::spawn(async move {
         // The end of a connection's time is the end of what is told on it, and not a line cut in two.
-        let _ = tokio::time::timeout(lifetime, teller.tell(first, snapshots)).await;
+        let _ = tokio::time::timeout_at(until.0, teller.tell(first, snapshots)).await;
     });
     let mut response = Body::new(Lines { lines }).into_response();
     let headers = response.headers_mut();
@@ -69,13 +71,14 @@ struct Teller {
 impl Teller {
     /// Tells until the client, the registry or this node takes its leave.
     async fn tell(mut self, first: Arc<Snapshot>, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
-        let mut told = first;
-        if self.send(present(&told, self.of.as_ref())).await.is_none() {
+        let mut told = Arc::clone(&first);
+        if self.send(Telling::present(first, self.of.clone())).await.is_none() {
             return;
         }
         loop {
             let newest = Arc::clone(&snapshots.borrow_and_update());
-            if self.send(between(&told, &newest, self.of.as_ref())).await.is_none() {
+            let telling = Telling::between(told, Arc::clone(&newest), self.of.clone());
+            if self.send(telling).await.is_none() {
                 return;
             }
             told = newest;
@@ -90,12 +93,21 @@ impl Teller {
         }
     }
 
-    /// `None`: the client is gone.
-    async fn send(&self, events: Vec<Event>) -> Option<()> {
-        for event in events {
-            let mut line = serde_json::to_vec(&event).ok()?;
-            line.push(b'\n');
-            self.sender.send(line.into()).await.ok()?;
+    /// Tells it, step by step; `None`: the client is gone, or this node leaves.
+    async fn send(&mut self, telling: Telling) -> Option<()> {
+        let mut rest = Some(telling);
+        while let Some(telling) = rest {
+            // A step may look at all facts there are: others are worked on meanwhile.
+            let (events, left) = tokio::task::spawn_blocking(|| telling.step()).await.ok()?;
+            rest = left;
+            for event in events {
+                let mut line = serde_json::to_vec(&event).ok()?;
+                line.push(b'\n');
+                tokio::select! {
+                    sent = self.sender.send(line.into()) => sent.ok()?,
+                    _ = self.draining.wait_for(|draining| *draining) => return None,
+                }
+            }
         }
         Some(())
     }

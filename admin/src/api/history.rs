@@ -9,11 +9,11 @@ use model::{ChangeRecord, Fact, Revision};
 use registry::{HistoryQuery, ReadError};
 use serde::Deserialize;
 
-use super::apply::count;
 use super::extract::{self, Params};
 use super::json;
 use crate::doors::App;
 use crate::problem::Problem;
+use crate::weight::weights;
 use crate::wire::{FactDoc, History, HistoryRecord};
 
 /// How many records a page has when nothing is said.
@@ -37,15 +37,11 @@ pub(crate) async fn history(
     let asked = HistoryQuery { limit, before: query.before.map(Revision::new), key };
     let records = app.doors.registry.history(asked).await.map_err(|error| refused(&error))?;
     let full = records.len() >= limit;
-    let (page, cut) =
-        super::page(records.iter(), limit, app.config.page_endpoints, |record| endpoints(record));
+    let size = |record: &&ChangeRecord| weights([record.before.as_deref(), record.after.as_deref()]);
+    let (page, cut) = super::page(records.iter(), limit, app.config.page_endpoints, size);
     let next = page.last().filter(|_| full || cut).map(|last| last.revision.number());
     let records = page.into_iter().map(record).collect();
     Ok(json(StatusCode::OK, &History { records, next }))
-}
-
-fn endpoints(record: &ChangeRecord) -> usize {
-    count(record.before.as_deref()) + count(record.after.as_deref())
 }
 
 fn record(record: &ChangeRecord) -> HistoryRecord {

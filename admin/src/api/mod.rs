@@ -159,19 +159,19 @@ pub(crate) struct ListQuery {
     after: Option<String>,
 }
 
-/// The first `limit` of `all`, or fewer once they hold `endpoints` endpoints; at least one. And whether there are more.
+/// The first `limit` of `all`, or fewer once they weigh as much as `endpoints` endpoints; at least one. And whether there are more.
 pub(crate) fn page<T>(
     all: impl Iterator<Item = T>,
     limit: usize,
     endpoints: usize,
-    count: impl Fn(&T) -> usize,
+    weight: impl Fn(&T) -> usize,
 ) -> (Vec<T>, bool) {
     let (mut page, mut held) = (Vec::new(), 0);
     for item in all {
         if page.len() >= limit || (held >= endpoints && !page.is_empty()) {
             return (page, true);
         }
-        held += count(&item);
+        held += weight(&item);
         page.push(item);
     }
     (page, false)

@@ -20,6 +20,7 @@ use super::{ListQuery, PAGE, json, writing};
 use crate::doors::App;
 use crate::problem::Problem;
 use crate::server::Peer;
+use crate::weight::weight;
 use crate::wire::{FactList, FactView, FactWritten, Listed, Named};
 
 /// Which fact a request is about, by its path.
@@ -136,7 +137,7 @@ fn page<'s>(
     limit: Option<usize>,
 ) -> Response {
     let limit = limit.unwrap_or(PAGE).clamp(1, app.config.page);
-    let (page, more) = super::page(all, limit, app.config.page_endpoints, |_| 1);
+    let (page, more) = super::page(all, limit, app.config.page_endpoints, |stated| weight(&stated.fact));
     let next = page.last().filter(|_| more).map(|last| {
         let key = last.fact.key().to_string();
         key.split_once(':').map_or_else(String::new, |(_, name)| name.to_owned())

@@ -12,12 +12,13 @@ use model::{Fact, FactKind, Revision};
 use registry::{PastError, Touched, Was};
 use serde::Deserialize;
 
-use super::apply::{Order, Wanted, apply, count, differing};
+use super::apply::{Order, Wanted, apply, differing};
 use super::extract::{self, Params};
 use super::{history, json, writing};
 use crate::doors::App;
 use crate::problem::Problem;
 use crate::server::Peer;
+use crate::weight::weights;
 use crate::wire::{Diff, Differing, Kind, Rollback, Side};
 
 /// How many facts an error names.
@@ -43,7 +44,7 @@ pub(crate) async fn diff(
     let (from, to) = (Revision::new(query.from), query.to.map_or(now, Revision::new));
     let touched = app.doors.registry.touched(from, to).await.map_err(|error| refused(&error))?;
     let rest = touched.iter().filter(|t| t.differs() && after.as_ref().is_none_or(|after| t.key > *after));
-    let size = |t: &&Touched| count(fact(&t.before)) + count(fact(&t.after));
+    let size = |t: &&Touched| weights([fact(&t.before), fact(&t.after)]);
     let (page, more) = super::page(rest, limit, app.config.page_endpoints, size);
     let changes: Vec<Differing> = page.into_iter().map(shown).collect();
     let next = changes.last().filter(|_| more).map(|last| last.frontend.clone());

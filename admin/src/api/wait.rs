@@ -1,6 +1,7 @@
 //! `/v1/wait`, and `?wait=` of every write: until a revision is served everywhere.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::{Body, to_bytes};
@@ -9,6 +10,7 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use model::{Door, Revision};
+use registry::HistoryQuery;
 use serde::Deserialize;
 
 use super::extract::Params;
@@ -21,11 +23,14 @@ use crate::wire::Reached;
 /// The largest answer to a write that a wait is added to, in octets; each is bounded by a page of endpoints.
 const MAX_ANSWER: usize = 256 << 20;
 
+/// How long the registry is asked which revision it is at.
+const ASKING: Duration = Duration::from_secs(1);
+
 /// What is waited for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WaitQuery {
-    /// Left out: the present one.
+    /// Left out: the one that the registry is at.
     revision: Option<u64>,
     /// Left out with `dns`: both.
     proxy: Option<String>,
@@ -60,12 +65,29 @@ pub(crate) async fn wait(
     if doors.is_empty() {
         doors.extend(Door::ALL);
     }
-    let present = || app.doors.registry.snapshots().borrow().revision();
-    let revision = query.revision.map_or_else(present, Revision::new);
     let _place = place(&app)?;
+    let revision = match query.revision {
+        Some(revision) => Revision::new(revision),
+        None => present(&app).await,
+    };
     let reached = reach(&app, revision, &doors, timeout, until).await;
     let status = if reached.served { StatusCode::OK } else { StatusCode::GATEWAY_TIMEOUT };
     Ok(json(status, &reached))
+}
+
+/// The revision the registry is at: this node may not have heard yet of what others wrote. Where the store does not tell, or numbers
+/// its revisions in another way than a read-only node does, the one this node knows.
+async fn present(app: &App) -> Revision {
+    let registry = &app.doors.registry;
+    let known = registry.snapshots().borrow().revision();
+    if registry.state().borrow().read_only {
+        return known;
+    }
+    let newest = HistoryQuery { limit: 1, before: None, key: None };
+    match tokio::time::timeout(ASKING, registry.history(newest)).await {
+        Ok(Ok(records)) => records.first().map_or(known, |newest| newest.revision.max(known)),
+        Ok(Err(_)) | Err(_) => known,
+    }
 }
 
 /// Around every request: frees its place among those that are worked on once its work is done, and, where a write says `wait`, waits

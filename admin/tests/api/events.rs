@@ -1,5 +1,7 @@
 //! Events: who joins and leaves services of a type, and every change of a fact, as it happens.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -112,15 +114,80 @@ async fn streams_have_a_limit_and_a_type_that_is_none_is_refused() {
     world.get("/v1/events?type=http").await.expect(400);
     drop(events);
 
+    once_there_is_a_place(&world).await;
+}
+
+/// As many services as no socket and no queue holds the events of.
+async fn put_many(world: &World) {
+    let facts = (0..20_000).map(|n| format!(r#"{{"kind":"service","name":"service-{n:05}"}}"#));
+    let documents = facts.collect::<Vec<_>>().join(",");
+    let body = format!(r#"{{"documents":[{documents}],"in_parts":true}}"#);
+    world.send("POST /v1/apply", &[], &body).await.expect(200);
+}
+
+/// Tries until there is a place for one more stream, which is returned.
+async fn once_there_is_a_place(world: &World) {
     let begin = std::time::Instant::now();
     loop {
-        let mut next = Events::of(&world, "").await;
-        next.stream.readable().await.unwrap();
+        let mut next = Events::of(world, "").await;
         let mut head = [0; 12];
         next.stream.read_exact(&mut head).await.unwrap();
         if head.ends_with(b"200") {
-            break;
+            return;
         }
         assert!(begin.elapsed() < DEADLINE, "the place is never free again");
     }
+}
+
+#[tokio::test]
+async fn what_differs_much_is_told_whole_to_whoever_reads_it() {
+    let world = World::new().await;
+    let mut events = Events::of(&world, "").await;
+    assert_eq!(events.told().await, " present 0");
+
+    put_many(&world).await;
+
+    let mut names = std::collections::BTreeSet::new();
+    while names.len() < 20_000 {
+        let event = events.next().await.expect("an event");
+        assert!(names.insert(event["key"].to_string()), "told twice: {event}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_holds_its_place_until_the_node_leaves() {
+    let world = World::with(|config| config.events = 1).await;
+    let mut events = Events::of(&world, "").await;
+    assert_eq!(events.told().await, " present 0");
+    put_many(&world).await;
+    world.get("/v1/events").await.expect(503);
+
+    world.draining.send_replace(true);
+
+    once_there_is_a_place(&world).await;
+}
+
+#[tokio::test]
+async fn a_stream_on_a_kept_connection_ends_with_it_between_two_lines() {
+    let (lifetime, most) = (Duration::from_secs(2), Duration::from_secs(1));
+    let world = World::with(|config| {
+        (config.connection_lifetime, config.request_timeout, config.drain) = (lifetime, most, most);
+    });
+    let world = world.await;
+    let (mut stream, begin) = (world.connect().await, std::time::Instant::now());
+    let head = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", world.address);
+    // It is used for most of its time.
+    while begin.elapsed() < lifetime * 3 / 4 {
+        stream.write_all(head("/healthz").as_bytes()).await.unwrap();
+        let mut octets = [0; 4096];
+        assert!(stream.read(&mut octets).await.unwrap() > 0, "an answer");
+    }
+
+    stream.write_all(head("/v1/events").as_bytes()).await.unwrap();
+
+    let mut octets = Vec::new();
+    tokio::time::timeout(DEADLINE, stream.read_to_end(&mut octets)).await.expect("it ends").unwrap();
+    let text = String::from_utf8(octets).unwrap();
+    assert!(text.contains("\"present\""), "{text}");
+    assert!(text.ends_with("\r\n0\r\n\r\n"), "the last chunk: {text}");
 }

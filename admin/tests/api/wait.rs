@@ -42,7 +42,8 @@ async fn a_wait_ends_when_the_revision_comes_and_before_its_request_must() {
     let long = reached(&world.get("/v1/wait?revision=1&timeout=10m").await.expect(200).body);
 
     assert!(came.served && took < Duration::from_secs(9), "{took:?}: {came:?}");
-    assert!((9_000..=9_750).contains(&long.timeout_ms), "what a request may take, less a reserve: {long:?}");
+    // However late it began.
+    assert!(long.timeout_ms <= 9_750, "what a request may take, less a reserve: {long:?}");
 }
 
 #[tokio::test]
@@ -80,7 +81,7 @@ async fn waits_take_no_place_of_requests_and_have_a_limit_of_their_own() {
     // Whoever asks whether there is a place has one meanwhile.
     let wait = || async {
         loop {
-            let reply = world.get("/v1/wait?revision=9&timeout=2s").await;
+            let reply = world.get("/v1/wait?revision=9&timeout=5s").await;
             if reply.status != 503 {
                 return reply;
             }
@@ -88,7 +89,7 @@ async fn waits_take_no_place_of_requests_and_have_a_limit_of_their_own() {
     };
     let write_and_wait = || async {
         loop {
-            let reply = world.send("PUT /v1/services/web?wait=2s", &[], "{}").await;
+            let reply = world.send("PUT /v1/services/web?wait=5s", &[], "{}").await;
             if reply.status != 503 {
                 return reply;
             }
@@ -100,13 +101,13 @@ async fn waits_take_no_place_of_requests_and_have_a_limit_of_their_own() {
         let begin = Instant::now();
         // Both wait by the time that a third one finds no place.
         while world.get("/v1/wait?revision=9&timeout=1ms").await.status != 503 {
-            assert!(begin.elapsed() < Duration::from_secs(2), "there is always a place");
+            assert!(begin.elapsed() < Duration::from_secs(5), "there is always a place");
         }
         let status = world.get("/v1/status").await.expect(200);
         let status: Status = serde_json::from_str(&status.body).unwrap();
         assert_eq!(status.registry.revision, 1, "the write itself is done");
         let refused = world.send("PUT /v1/services/api?wait=1s", &[], "{}").await.expect(503);
-        assert!(begin.elapsed() < Duration::from_secs(2), "requests are answered meanwhile");
+        assert!(begin.elapsed() < Duration::from_secs(5), "requests are answered meanwhile");
         refused
     });
 

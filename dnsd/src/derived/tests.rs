@@ -194,6 +194,42 @@ fn a_serial_is_the_revision_of_its_zones_last_change() {
     assert_eq!(follow(&mut derived, 14, stated(&[ZONE[1]])), (Some(14), Some(10)));
 }
 
+/// Services and hosts of a zone that cannot be made: its apex leaves no room for the mailbox of its SOA.
+fn impossible() -> Source {
+    let label = |octets: usize| "a".repeat(octets);
+    let apex = name(&[label(63), label(63), label(63), label(56)].join("."));
+    let Source::Registry(derivation) = new_sources().zones[0].clone() else { panic!("the registry's zone") };
+    Source::Registry(Derivation { apex, ..derivation })
+}
+
+#[test]
+fn a_zone_that_cannot_follow_is_told_of_until_it_can() {
+    let facts = snapshot(stated(&[ZONE[0], ZONE[1]]));
+    let (mut derived, mut now, registry) = (built(&facts), facts, name("svc.internal"));
+    let mut follow = |derived: &mut Derived, revision, changes: Vec<Change>| {
+        now = now.apply(Revision::new(revision), changes);
+        derived.follow(&Arc::new(now.clone()), true, files());
+        let zones = zones(derived);
+        let answers = ["a.example", "a.web.svc.internal", "b.web.svc.internal"]
+            .map(|of| asked(&zones, of, RecordType::A));
+        (derived.is_whole(), answers.join(", "))
+    };
+    let first = follow(&mut derived, 8, vec![instance("web", "a")]);
+    assert_eq!(first, (true, "NoName, 5 10.0.0.7, NoName".to_owned()));
+
+    let kept = derived.current.as_mut().and_then(|current| current.zones.get_mut(&registry));
+    kept.expect("the zone").set_source(impossible());
+    let behind = follow(&mut derived, 9, vec![instance("web", "b")]);
+    assert_eq!(behind, (false, "NoName, 5 10.0.0.7, NoName".to_owned()), "served on");
+    let other = follow(&mut derived, 10, stated(&["a.example. A 10.0.0.1"]));
+    assert_eq!(other, (false, "30 10.0.0.1, 5 10.0.0.7, NoName".to_owned()), "the others follow");
+
+    let current = derived.current.as_mut().expect("zones");
+    current.behind = [(registry, new_sources().zones[0].clone())].into();
+    let again = follow(&mut derived, 11, Vec::new());
+    assert_eq!(again, (true, "30 10.0.0.1, 5 10.0.0.7, 5 10.0.0.7".to_owned()), "with what it missed");
+}
+
 #[test]
 fn facts_join_the_zone_of_the_registry() {
     let stated =

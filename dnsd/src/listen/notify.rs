@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use model::{DomainName, RecordType, Revision};
+use model::{DomainName, RecordType};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -23,13 +23,13 @@ const NOTIFY: u16 = 4;
 pub(crate) async fn tell(
     secondary: Secondary,
     shared: Arc<Shared>,
-    mut serves: watch::Receiver<Revision>,
+    mut swaps: watch::Receiver<()>,
     mut ended: watch::Receiver<bool>,
 ) {
     let key = secondary.key.as_ref().and_then(|key| shared.access.keys().get(key)).cloned();
     let mut teller = Teller { secondary, key, shared, schedule: Schedule::default(), is_silent: false };
     tokio::select! {
-        () = teller.run(&mut serves) => {}
+        () = teller.run(&mut swaps) => {}
         _ = ended.wait_for(|ended| *ended) => {}
     }
 }
@@ -53,9 +53,9 @@ enum Said {
 }
 
 impl Teller {
-    async fn run(&mut self, serves: &mut watch::Receiver<Revision>) {
+    async fn run(&mut self, swaps: &mut watch::Receiver<()>) {
         loop {
-            let _ = serves.borrow_and_update();
+            swaps.borrow_and_update();
             self.follow();
             while let Some((apex, serial)) = self.schedule.due(Instant::now()) {
                 let (apex, serial) = (apex.clone(), serial);
@@ -70,7 +70,7 @@ impl Teller {
                 }
             };
             tokio::select! {
-                changed = serves.changed() => if changed.is_err() {
+                changed = swaps.changed() => if changed.is_err() {
                     return;
                 },
                 () = wait => {}

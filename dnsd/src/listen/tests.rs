@@ -339,6 +339,21 @@ async fn zones_follow_the_registry() {
     assert_eq!(code(&served.ask(Ipv4Addr::LOCALHOST, &question(1, "web.elsewhere", RecordType::A))), 5);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_that_a_zone_could_not_follow_is_not_said_to_be_served() {
+    let long = ["a".repeat(63), "a".repeat(63), "a".repeat(63), "a".repeat(56)].join(".");
+    let served = Served::start([127, 0, 0, 1], |config| config.zone = DomainName::parse(&long).ok());
+    let dns = served.dns.clone();
+
+    for revision in [7, 8] {
+        served.snapshots.send_replace(Arc::new(Snapshot::empty().apply(Revision::new(revision), [])));
+        until("zones are put together", || dns.served().zones().revision() == Revision::new(revision));
+    }
+
+    // What would be said of 7 was said before the zones of 8.
+    assert_eq!(*dns.serving().borrow(), Revision::default());
+}
+
 /// An upstream that answers nothing until it is told to, and then each question with NXDOMAIN.
 struct Held {
     socket: UdpSocket,

@@ -62,6 +62,17 @@ impl Kept {
         self.base.as_ref()
     }
 
+    /// What its base is made of.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The same zone as if it were made of something else: so that it cannot be made, or can be again.
+    #[cfg(test)]
+    pub(crate) fn set_source(&mut self, source: Source) {
+        self.source = source;
+    }
+
     /// From nothing, but for a base that was told.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ pub use numbers::{base64, seconds};
 pub use read::name;
 pub use tokens::Token;
 
+use std::borrow::Cow;
+
 use super::data::RecordData;
 use super::record_type::RecordType;
 use crate::domain_name::DomainName;
@@ -33,6 +35,17 @@ pub enum RecordTextError {
     /// Anything else; what is wrong, and what to write instead.
     #[error("{0}")]
     Malformed(String),
+}
+
+/// How much of a text a message quotes, in characters.
+const QUOTED: usize = 80;
+
+/// A text as messages quote it, which are kept and logged: the beginning of a long one.
+fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
 }
 
 impl RecordTextError {

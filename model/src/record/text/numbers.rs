@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::RecordTextError;
+use super::{RecordTextError, cut};
 use crate::record::MAX_TTL;
 
 /// Digits alone, up to `most`.
@@ -12,7 +12,7 @@ pub(super) fn number<N: std::str::FromStr + std::fmt::Display>(
 ) -> Result<N, RecordTextError> {
     let digits = text.bytes().all(|octet| octet.is_ascii_digit());
     let number = text.parse().ok().filter(|_| digits);
-    number.ok_or_else(|| RecordTextError::Malformed(format!("`{text}` is no number from 0 to {most}")))
+    number.ok_or_else(|| RecordTextError::Malformed(format!("`{}` is no number from 0 to {most}", cut(text))))
 }
 
 /// Seconds: a number, or numbers with units (`1h30m`); at most [`MAX_TTL`].
@@ -22,7 +22,8 @@ pub(super) fn number<N: std::str::FromStr + std::fmt::Display>(
 pub fn seconds(text: &str) -> Result<u32, RecordTextError> {
     let wrong = || {
         RecordTextError::Malformed(format!(
-            "`{text}` is no time; write seconds up to {MAX_TTL}, or such as 1h30m (w, d, h, m, s)"
+            "`{}` is no time; write seconds up to {MAX_TTL}, or such as 1h30m (w, d, h, m, s)",
+            cut(text)
         ))
     };
     let (mut total, mut number) = (0_u64, None);
@@ -53,7 +54,8 @@ pub fn seconds(text: &str) -> Result<u32, RecordTextError> {
 
 /// Pairs of hexadecimal digits.
 pub(super) fn hex(text: &str) -> Result<Vec<u8>, RecordTextError> {
-    let wrong = || RecordTextError::Malformed(format!("`{text}` is not made of pairs of hexadecimal digits"));
+    let wrong =
+        || RecordTextError::Malformed(format!("`{}` is not made of pairs of hexadecimal digits", cut(text)));
     let digit = |octet: u8| {
         char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).ok_or_else(wrong)
     };
@@ -79,7 +81,7 @@ pub(super) fn hex_of(octets: &[u8]) -> String {
 /// # Errors
 /// [`RecordTextError`] when it is something else.
 pub fn base64(text: &str) -> Result<Vec<u8>, RecordTextError> {
-    let wrong = || RecordTextError::Malformed(format!("`{text}` is not base 64"));
+    let wrong = || RecordTextError::Malformed(format!("`{}` is not base 64", cut(text)));
     let digits = text.trim_end_matches('=');
     if text.len() - digits.len() > 2 || digits.len() % 4 == 1 {
         return Err(wrong());

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::numbers::{base64, base64_of, number};
 use super::read::{character_string, v4, v6};
 use super::tokens::{quoted, unescaped};
-use super::{RecordTextError, Token};
+use super::{RecordTextError, Token, cut};
 
 /// The keys that have a name, by number.
 const NAMES: [&str; 8] =
@@ -36,7 +36,7 @@ fn parameter(text: &str) -> Result<(u16, Vec<u8>), RecordTextError> {
     if key.starts_with("key") {
         return Ok((number, value));
     }
-    let wrong = |error| RecordTextError::Malformed(format!("`{text}`: {error}"));
+    let wrong = |error| RecordTextError::Malformed(format!("`{}`: {error}", cut(text)));
     Ok((number, value_of(number, &value).map_err(wrong)?))
 }
 
@@ -46,7 +46,8 @@ fn key_of(text: &str) -> Result<u16, RecordTextError> {
     }
     let unknown = || {
         RecordTextError::Malformed(format!(
-            "`{text}` is no parameter's key; one without a name is written key and its number (key65000)"
+            "`{}` is no parameter's key; one without a name is written key and its number (key65000)",
+            cut(text)
         ))
     };
     number(text.strip_prefix("key").ok_or_else(unknown)?, u16::MAX).map_err(|_| unknown())

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::numbers::{base64, hex, number, seconds};
 use super::tokens::unescaped;
-use super::{RecordTextError, Token, parameters};
+use super::{RecordTextError, Token, cut, parameters};
 use crate::domain_name::DomainName;
 use crate::record::RecordType;
 use crate::record::fields::{Field, fields};
@@ -49,7 +49,7 @@ fn known(
         tokens = rest;
     }
     match tokens.first() {
-        Some(token) => Err(RecordTextError::Malformed(format!("`{}` is one too many", token.text))),
+        Some(token) => Err(RecordTextError::Malformed(format!("`{}` is one too many", cut(token.text)))),
         None => Ok(octets),
     }
 }
@@ -98,11 +98,11 @@ fn joined(tokens: &[Token<'_>]) -> String {
 }
 
 pub(super) fn v4(text: &str) -> Result<Ipv4Addr, RecordTextError> {
-    text.parse().map_err(|_| RecordTextError::Malformed(format!("`{text}` is no IPv4 address")))
+    text.parse().map_err(|_| RecordTextError::Malformed(format!("`{}` is no IPv4 address", cut(text))))
 }
 
 pub(super) fn v6(text: &str) -> Result<Ipv6Addr, RecordTextError> {
-    text.parse().map_err(|_| RecordTextError::Malformed(format!("`{text}` is no IPv6 address")))
+    text.parse().map_err(|_| RecordTextError::Malformed(format!("`{}` is no IPv6 address", cut(text))))
 }
 
 /// A text behind its length.
@@ -134,8 +134,8 @@ fn opaque(length: &str, tokens: &[Token<'_>]) -> Result<Vec<u8>, RecordTextError
 /// # Errors
 /// [`RecordTextError::Relative`] when it is relative and there is no origin; else what is wrong with it.
 pub fn name(text: &str, origin: Option<&DomainName>) -> Result<DomainName, RecordTextError> {
-    let no_origin = || RecordTextError::Relative(text.to_owned());
-    let wrong = |error| RecordTextError::Malformed(format!("`{text}`: {error}"));
+    let no_origin = || RecordTextError::Relative(cut(text).into_owned());
+    let wrong = |error| RecordTextError::Malformed(format!("`{}`: {error}", cut(text)));
     if text == "@" {
         return origin.cloned().ok_or_else(no_origin);
     }

@@ -168,3 +168,25 @@ proptest! {
         let _ = RecordData::parse(RecordType(number), &text);
     }
 }
+
+#[test]
+fn a_message_quotes_the_beginning_of_a_long_text() {
+    let long = "ü".repeat(30_000);
+    let check = |record_type: &str, text: String| {
+        let record_type = RecordType::parse(record_type).expect("a type");
+        let error = RecordData::parse(record_type, &text).expect_err("wrong").to_string();
+        assert!(error.len() < 400 && error.contains('…') && error.contains("üüü"), "{error}");
+    };
+    check("A", long.clone());
+    check("AAAA", long.clone());
+    check("MX", format!("{long} a."));
+    check("SOA", format!("a. b. 1 {long} 1 1 1"));
+    check("CNAME", long.clone());
+    check("CNAME", format!("{long}."));
+    check("CNAME", format!("a. {long}"));
+    check("DS", format!("1 8 2 {long}"));
+    check("DNSKEY", format!("257 3 13 {long}"));
+    check("TXT", format!("{long}\\300"));
+    check("SVCB", format!("1 . {long}"));
+    check("SVCB", format!("1 . port={long}"));
+}

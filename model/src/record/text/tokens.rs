@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::RecordTextError;
+use super::{RecordTextError, cut};
 
 /// Some text without white space, or between quotes; escapes in it are still there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,8 @@ pub(super) fn unescaped(text: &str) -> Result<Vec<u8>, RecordTextError> {
         }
         let malformed = || {
             RecordTextError::Malformed(format!(
-                "`{text}` has a `\\` that is not followed by a character or by three digits up to 255"
+                "`{}` has a `\\` that is not followed by a character or by three digits up to 255",
+                cut(text)
             ))
         };
         let first = rest.next().ok_or_else(malformed)?;

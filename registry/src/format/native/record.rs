@@ -21,9 +21,27 @@ pub struct RecordDoc {
     pub data: Vec<String>,
 }
 
-/// How the data of a record is written.
-const DATA_REMEDY: &str =
-    r"write it as in a zone file, as `10 mail.example.com.`, or its octets as `\# LENGTH HEX`";
+/// How the data of a record of this type is written.
+fn data_remedy(record_type: RecordType) -> String {
+    let example = example(record_type).map(|example| format!(", as `{example}`")).unwrap_or_default();
+    format!(r"write it as in a zone file{example}, or its octets as `\# LENGTH HEX`")
+}
+
+/// Data of this type, as somebody may want to write it.
+fn example(record_type: RecordType) -> Option<&'static str> {
+    Some(match record_type {
+        RecordType::A => "192.0.2.1",
+        RecordType::AAAA => "2001:db8::1",
+        RecordType::CNAME | RecordType::DNAME | RecordType::NS | RecordType::PTR => "www.example.com.",
+        RecordType::MX => "10 mail.example.com.",
+        RecordType::SRV => "10 5 8080 web.example.com.",
+        RecordType::TXT => "\"a text\"",
+        RecordType::CAA => "0 issue \"ca.example.net\"",
+        RecordType::HTTPS | RecordType::SVCB => "1 . alpn=h2",
+        RecordType::SOA => "ns1.example.com. hostmaster.example.com. 1 1h 10m 1w 1m",
+        _ => return None,
+    })
+}
 
 impl TryFrom<RecordDoc> for RecordFact {
     type Error = FormatError;
@@ -36,7 +54,7 @@ impl TryFrom<RecordDoc> for RecordFact {
         let ttl = doc.ttl.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
         let data = doc.data.iter().enumerate().map(|(i, text)| {
             RecordData::parse(record_type, text)
-                .map_err(|e| FormatError::at(format!("data[{i}]"), e, DATA_REMEDY))
+                .map_err(|e| FormatError::at(format!("data[{i}]"), e, data_remedy(record_type)))
         });
         let data = data.collect::<Result<_, _>>()?;
         Self::new(&name, record_type, ttl, data).map_err(|error| {
@@ -57,5 +75,24 @@ impl From<&RecordFact> for RecordDoc {
             ttl: record.ttl().map(u64::from),
             data: record.data().iter().map(ToString::to_string).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_in_a_message_is_of_the_type_that_was_asked_for() {
+        let all = (0..=u16::MAX).map(RecordType).filter_map(|of| Some((of, example(of)?)));
+        for (of, example) in all {
+            assert!(RecordData::parse(of, example).is_ok(), "{of} {example}");
+            assert!(data_remedy(of).contains(example), "{of}");
+        }
+        assert_eq!(example(RecordType::A), Some("192.0.2.1"));
+        assert_eq!(
+            data_remedy(RecordType::DS),
+            r"write it as in a zone file, or its octets as `\# LENGTH HEX`"
+        );
     }
 }
