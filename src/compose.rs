@@ -1,7 +1,7 @@
 //! The house put together: what is opened in which order, what is handed to whom, and in which order it is closed.
 //!
 //! ```text
-//! bind (proxy, DNS, admin) ─► become the user ─► open the registry ─► start proxy and DNS ─► serve admin ─► ready
+//! bind (proxy, DNS, admin) ─► become the user ─► open the registry, say what will be served ─► start proxy and DNS ─► serve admin ─► ready
 //!        draining ─► proxy and DNS drain ─► admin ends ─► the registry is closed
 //! registry ─ snapshots, marks ─► proxy ─ health reports ─► registry        admin ─► all
 //! registry ─ snapshots ─► DNS ─ updates ─► registry
@@ -129,6 +129,9 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
         tell.send_replace(Some(part));
     });
     let registry = open_registry(loaded, node.clone(), alarm.clone()).await?;
+    let addresses = report::addresses(&loaded.settings.registry.addresses, &http);
+    // Other nodes know of the doors before they are open.
+    registry.report(report::first(bound.proxy.is_some(), bound.dns.is_some(), &addresses));
     first_snapshot(&registry).await;
     let listeners = listeners(&http, &dns, bound.admin.as_ref());
     let others: Vec<_> = dns.into_iter().chain(bound.admin.as_ref().map(admin::Bound::address)).collect();

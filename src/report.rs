@@ -14,6 +14,17 @@ pub(crate) struct Parts {
     pub(crate) draining: watch::Receiver<bool>,
 }
 
+/// The word of a node that has these doors and serves nothing at them yet; nothing comes after it.
+pub(crate) fn first(proxy: bool, dns: bool, addresses: &[IpAddr]) -> watch::Receiver<Arc<Report>> {
+    let report = Report {
+        proxy: proxy.then(Arc::default),
+        dns: dns.then(Revision::default),
+        addresses: addresses.to_vec(),
+        draining: false,
+    };
+    watch::channel(Arc::new(report)).1
+}
+
 /// Where the world reaches the proxy: as configured, else where it listens, unless that is everywhere.
 pub(crate) fn addresses(configured: &[IpAddr], listeners: &[SocketAddr]) -> Vec<IpAddr> {
     if !configured.is_empty() {
@@ -67,6 +78,8 @@ async fn changed<T>(part: Option<&mut watch::Receiver<T>>) {
 
 #[cfg(test)]
 mod tests {
+    use model::Door;
+
     use super::*;
 
     #[test]
@@ -82,6 +95,15 @@ mod tests {
         check(&[], &["0.0.0.0:80", "[::]:80"], &[]);
         check(&["192.0.2.1"], &["10.0.0.7:80"], &["192.0.2.1"]);
         check(&[], &[], &[]);
+    }
+
+    #[test]
+    fn the_first_word_names_the_doors_and_says_that_they_serve_nothing() {
+        let word = first(false, true, &["10.0.0.7".parse().unwrap()]).borrow().clone();
+        assert_eq!(Door::ALL.map(|door| word.serving(door)), [None, Some(Revision::new(0))]);
+        assert_eq!(word.addresses.len(), 1);
+        let word = first(true, false, &[]).borrow().clone();
+        assert_eq!(Door::ALL.map(|door| word.serving(door)), [Some(Revision::new(0)), None]);
     }
 
     #[tokio::test]

@@ -24,7 +24,8 @@ Examples:
 Without --revision it is the one that the registry is at when the command is given.
 
 Exit code 0 when every node that lives serves the revision or a later one; 1 when the time was over before that: who does
-not serve it is named. A node that was not heard of for its lease (registry.lease) is lost: it is named and not waited for.";
+not serve it is named; 1 as well where other nodes cannot be known (a registry that may only be read). A node that was not
+heard of for its lease (registry.lease) is lost: it is named and not waited for.";
 
 /// Wait until every node serves a revision
 #[derive(Debug, Args)]
@@ -147,7 +148,9 @@ fn text(reached: &Reached) -> String {
     match reached.others {
         Others::None | Others::Heard => {}
         Others::Away => more.push("the registry cannot be reached: other nodes are not heard of".to_owned()),
-        Others::Unknown => more.push("the registry is read-only here: other nodes are not known".to_owned()),
+        Others::Unknown => {
+            more.push("the registry is read-only here: other nodes cannot be known".to_owned())
+        }
     }
     if !reached.served && *doors == 0 && reached.laggards.is_empty() {
         more.push("no node has such a door".to_owned());
@@ -182,6 +185,10 @@ mod tests {
                {"node":"b","door":"dns","serving":40}],"lost":[],"others":"away""#,
             "revision 42 is not served everywhere after 5.0 s: the proxy of b serves 41; DNS of b serves 40; \
              the registry cannot be reached: other nodes are not heard of",
+        );
+        check(
+            r#""served":false,"doors":2,"laggards":[],"lost":[],"others":"unknown""#,
+            "revision 42 is not served everywhere after 5.0 s: the registry is read-only here: other nodes cannot be known",
         );
         check(
             r#""served":false,"doors":0,"laggards":[],"lost":[],"others":"none""#,

@@ -15,9 +15,10 @@ pub enum Others {
     None,
     /// They are heard of.
     Heard,
-    /// The registry cannot be reached now: what was last heard stands, and nobody's lease ends.
+    /// They cannot be heard of now, since the registry cannot be reached or takes no word: what was last heard stands, and nobody's
+    /// lease ends.
     Away,
-    /// Nobody knows: the registry takes no word from this node, and its revisions are this node's own.
+    /// Nobody can know: the registry may only be read from here, and revisions are this node's own.
     Unknown,
 }
 
@@ -85,9 +86,10 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Whether every node that lives serves it, as far as anybody can know; false as well where no door was there to serve it.
+    /// Whether every node that lives serves it; false as well where no door was there to serve it, and where other nodes are not known.
     pub fn is_everywhere(&self) -> bool {
-        self.laggards.is_empty() && self.serving > 0 && self.others != Others::Away
+        let are_known = matches!(self.others, Others::None | Others::Heard);
+        are_known && self.laggards.is_empty() && self.serving > 0
     }
 }
 
@@ -145,7 +147,7 @@ mod tests {
         check(Others::Heard, &["a 7 7", "b 5 5 draining"], both, "true 2");
         check(Others::Heard, &["a 7 7", "b 5 - lost"], &[Door::Dns], "true 1");
         check(Others::Away, &["a 7 7", "b 7 7"], both, "false 4");
-        check(Others::Unknown, &["a 7 7"], both, "true 2");
+        check(Others::Unknown, &["a 7 7"], both, "false 2");
         check(Others::None, &["a 7 -"], &[Door::Dns], "false 0");
         check(Others::None, &[], both, "false 0");
     }

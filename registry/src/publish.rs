@@ -219,16 +219,14 @@ impl Registry {
 
     /// What this node says of itself, kept in the store where it has a place for it; see [`Registry::nodes`].
     pub fn report(&self, mut report: watch::Receiver<Arc<Report>>) {
+        // The first word stands when this returns.
+        self.inner.report.send_replace(Arc::clone(&report.borrow_and_update()));
         let inner = Arc::downgrade(&self.inner);
         tokio::spawn(async move {
-            loop {
+            while report.changed().await.is_ok() {
                 let now = Arc::clone(&report.borrow_and_update());
                 let Some(inner) = inner.upgrade() else { return };
                 inner.report.send_replace(now);
-                drop(inner);
-                if report.changed().await.is_err() {
-                    return;
-                }
             }
         });
     }

@@ -130,6 +130,15 @@ fn settings_that_contradict_each_other_are_problems() {
         ("[upstream]\nunix = [\"/run/apps/../x\"]", "have no `..`"),
         ("[http]\nlisten = [\"127.0.0.1:80\", {address = \"127.0.0.1:80\"}]", "names 127.0.0.1:80 twice"),
         ("[http]\nlisten = [{scheme = \"https\"}]", "each listener needs an `address`"),
+        (
+            "[registry]\nlease = \"3s\"",
+            "`registry.lease` is 3s, but must be at least twice `registry.timeout` (2s)",
+        ),
+        (
+            "[registry]\nreconcile = \"15s\"",
+            "`registry.lease` is 15s, but must be longer than `registry.reconcile` (15s)",
+        ),
+        ("[registry]\nlost = \"8761h\"", "`registry.lost` is longer than a year"),
         ("[registry]\nurl = \"etcd:\"", "`registry.url` cannot be used"),
         ("[registry]\nurl = []", "write one, or two"),
         ("[admin]\nlisten = \"0.0.0.0:8081\"", "set admin.token"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Component, Path};
+use std::time::Duration;
 
 use proxy::config::Listener;
 use registry::RegistryUrl;
@@ -21,6 +22,9 @@ const MAY_BE_ZERO: [&str; 9] = [
     "registry.hold",
     "registry.hold_older",
 ];
+
+/// How long a node that is lost may be named: its report is kept in the store for that long.
+const MAX_LOST: Duration = Duration::from_secs(365 * 86_400);
 
 /// Checks the whole. After other problems, settings are not held against each other: one that was not understood may be what is missing.
 pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {
@@ -61,12 +65,38 @@ pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {
     if let Err(error) = dnsd::zone::reverse::ranges(&settings.dns.reverse, settings.dns.zone.as_ref()) {
         wrong("dns.reverse", error.to_string());
     }
+    if let Some(message) = short_lease(&settings.registry.config).filter(|_| understood) {
+        wrong("registry.lease", message);
+    }
+    if settings.registry.config.lost > MAX_LOST {
+        wrong("registry.lost", "is longer than a year (8760h)".into());
+    }
     for setting in super::SETTINGS {
         let zero = setting.get(settings) == super::Value::Text("0s".into());
         if zero && !MAY_BE_ZERO.contains(&setting.key) {
             wrong(setting.key, "is 0s, but must be longer than that".into());
         }
     }
+}
+
+/// Why a lease would end while the node that listens could not know whether the registry is there.
+fn short_lease(config: &registry::Config) -> Option<String> {
+    let registry::Config { lease, timeout, reconcile, .. } = config;
+    if lease.is_zero() {
+        return None;
+    }
+    if *lease < timeout.saturating_mul(2) {
+        return Some(format!(
+            "is {lease:?}, but must be at least twice `registry.timeout` ({timeout:?}): a registry that cannot be reached has to be \
+             known before its nodes are lost; make it longer, or `registry.timeout` shorter"
+        ));
+    }
+    (reconcile >= lease).then(|| {
+        format!(
+            "is {lease:?}, but must be longer than `registry.reconcile` ({reconcile:?}), within which a word that was missed is \
+             found; make it longer, or `registry.reconcile` shorter"
+        )
+    })
 }
 
 /// An address that two listeners would have. Port 0 is another one each time.

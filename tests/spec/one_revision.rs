@@ -6,16 +6,23 @@ use serde_json::Value;
 
 use crate::world::{Connection, Portico, World, eventually, get, serial};
 
+/// No node of a busy machine stands still for so long.
+const LONG: [&str; 3] = ["5m", "2s", "5s"];
+/// Where the end of a lease is waited for: a lease, and the `timeout` and `reconcile` that it allows.
+const SHORT: [&str; 3] = ["2s", "1s", "1s"];
+
 /// The settings that the nodes of these tests have in common.
-fn node(world: &World, name: &str, registry: &str) -> Portico {
+fn node(world: &World, name: &str, registry: &str, [lease, timeout, reconcile]: [&str; 3]) -> Portico {
     let command = world.portico_command(&["--registry", registry, "--dns", "127.0.0.1:0"]);
-    let command = command.env("PORTICO_REGISTRY__NODE", name).env("PORTICO_REGISTRY__LEASE", "2s");
+    let command = command.env("PORTICO_REGISTRY__NODE", name).env("PORTICO_REGISTRY__LEASE", lease);
+    let command = command.env("PORTICO_REGISTRY__TIMEOUT", timeout);
+    let command = command.env("PORTICO_REGISTRY__RECONCILE", reconcile);
     command.env("PORTICO_HTTP__DEBUG_HEADERS", "true").env("PORTICO_ACCESS_LOG__PATH", "off").start()
 }
 
 /// Two nodes on one Redis, each of which knows the other.
-fn two_nodes(worlds: &[World; 2], registry: &str) -> [Portico; 2] {
-    let nodes = [node(&worlds[0], "a", registry), node(&worlds[1], "b", registry)];
+fn two_nodes(worlds: &[World; 2], registry: &str, lease: [&str; 3]) -> [Portico; 2] {
+    let nodes = [node(&worlds[0], "a", registry, lease), node(&worlds[1], "b", registry, lease)];
     for portico in &nodes {
         eventually("each knows the other", || {
             let known = status(portico);
@@ -120,7 +127,7 @@ fn every_door_follows(nodes: &[Portico], writes: usize) {
 #[test]
 fn after_each_of_1000_writes_both_doors_answer_at_its_revision_once_its_wait_returned() {
     let world = World::new();
-    let portico = node(&world, "a", &format!("embedded:{}", world.path("registry.redb").display()));
+    let portico = node(&world, "a", &format!("embedded:{}", world.path("registry.redb").display()), LONG);
 
     every_door_follows(&[portico], 1000);
 }
@@ -129,7 +136,7 @@ fn after_each_of_1000_writes_both_doors_answer_at_its_revision_once_its_wait_ret
 fn after_each_of_1000_writes_to_redis_both_doors_of_two_nodes_answer_at_its_revision() {
     let (world, worlds) = (World::new(), [World::new(), World::new()]);
     let redis = world.redis();
-    let nodes = two_nodes(&worlds, &redis.url());
+    let nodes = two_nodes(&worlds, &redis.url(), LONG);
 
     every_door_follows(&nodes, 1000);
 }
@@ -138,7 +145,7 @@ fn after_each_of_1000_writes_to_redis_both_doors_of_two_nodes_answer_at_its_revi
 fn a_node_that_stands_still_is_a_laggard_then_lost_and_then_back() {
     let (world, worlds) = (World::new(), [World::new(), World::new()]);
     let redis = world.redis();
-    let [a, b] = two_nodes(&worlds, &redis.url());
+    let [a, b] = two_nodes(&worlds, &redis.url(), SHORT);
     let before = known(&a, "b").unwrap();
     b.signal("STOP");
 
@@ -163,15 +170,48 @@ fn a_node_that_stands_still_is_a_laggard_then_lost_and_then_back() {
 }
 
 #[test]
+fn a_node_that_stands_still_while_redis_restarts_empty_is_not_forgotten() {
+    let (world, worlds) = (World::new(), [World::new(), World::new()]);
+    let redis = world.redis();
+    let [a, b] = two_nodes(&worlds, &redis.url(), LONG);
+    b.signal("STOP");
+
+    let redis = redis.restart();
+    eventually("a is back and has looked", || {
+        status(&a)["others"] == "heard" && redis.command(&["EXISTS", "portico:node:a"]) == "1"
+    });
+    let written = Api::of(&a).write("PUT", "/v1/services/web", "{}", "2s");
+    let waited = a.cli(&["wait", "--timeout", "100ms"]);
+
+    assert_eq!(written["wait"]["served"], false, "{written}");
+    assert_eq!(waited.code, Some(1), "{}", waited.stdout);
+    assert!(waited.stdout.contains("the proxy of b serves "), "{}", waited.stdout);
+    b.signal("CONT");
+    assert!(a.does(&["wait", "--timeout", "20s"]).contains("is served at all 4 doors"));
+}
+
+#[test]
+fn two_processes_of_one_name_say_so() {
+    let (world, worlds) = (World::new(), [World::new(), World::new()]);
+    let redis = world.redis();
+
+    let nodes = worlds.each_ref().map(|world| node(world, "a", &redis.url(), LONG));
+
+    for node in &nodes {
+        eventually("it is said", || node.log().contains("another process has this node's name"));
+    }
+}
+
+#[test]
 fn a_node_that_took_its_leave_is_not_waited_for_and_not_named() {
     let (world, worlds) = (World::new(), [World::new(), World::new()]);
     let redis = world.redis();
-    let [a, mut b] = two_nodes(&worlds, &redis.url());
+    let [a, mut b] = two_nodes(&worlds, &redis.url(), LONG);
 
     b.signal("TERM");
     b.ended();
 
-    assert_eq!(redis.command(&["EXISTS", "portico:node:b"]), "0");
+    assert!(redis.command(&["GET", "portico:node:b"]).contains("\"gone\":true"));
     let began = Instant::now();
     let written = Api::of(&a).write("PUT", "/v1/services/web", "{}", "8s");
     let wait = &written["wait"];
@@ -184,7 +224,7 @@ fn a_node_that_took_its_leave_is_not_waited_for_and_not_named() {
 fn while_redis_is_away_no_nodes_lease_ends_and_a_wait_says_why_it_fails() {
     let (world, worlds) = (World::new(), [World::new(), World::new()]);
     let redis = world.redis();
-    let [a, _b] = two_nodes(&worlds, &redis.url());
+    let [a, _b] = two_nodes(&worlds, &redis.url(), SHORT);
 
     redis.signal("STOP");
     let stopped = Instant::now();
@@ -206,12 +246,13 @@ fn a_node_of_a_read_only_redis_knows_itself_alone_and_says_so() {
     let world = World::new();
     let redis = world.redis();
     let replica = crate::world::Redis::start_replica(&world.path("replica"), &redis);
-    let portico = node(&world, "a", &replica.url());
+    let portico = node(&world, "a", &replica.url(), LONG);
 
     eventually("it knows that nothing is known", || status(&portico)["others"] == "unknown");
 
-    let waited = portico.does(&["wait", "--timeout", "9s"]);
-    assert!(waited.contains("read-only here: other nodes are not known"), "{waited}");
+    let waited = portico.cli(&["wait", "--timeout", "100ms"]);
+    assert_eq!(waited.code, Some(1), "{}", waited.stdout);
+    assert!(waited.stdout.contains("read-only here: other nodes cannot be known"), "{}", waited.stdout);
 }
 
 #[test]

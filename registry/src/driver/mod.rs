@@ -15,7 +15,7 @@ use std::sync::Arc;
 use model::{Address, Change, ChangeRecord, DeadMarks, FactKey, HealthReport, Report, Revision, Snapshot};
 use tokio::sync::{Notify, mpsc, watch};
 
-pub use crate::nodes::{Heard, Word};
+pub use crate::nodes::{Heard, Voice, Word};
 use crate::{Backup, BackupError, HistoryQuery, MAX_EDITS, PublishError, ReadError, Write};
 
 pub mod embedded;

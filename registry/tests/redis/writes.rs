@@ -109,8 +109,10 @@ async fn a_nodes_report_stands_beside_the_facts_and_ends_with_it() {
     // As long as its lease, and as long again as a lost node is named.
     assert!((3601..=3615).contains(&ttl), "{ttl}");
     node.0.clone().close().await;
-    assert_eq!(server.run("EXISTS portico:node:n7"), redis::Value::Int(0), "it took it back");
-    assert_eq!(server.run("ZCARD portico:nodes"), redis::Value::Int(0));
+    let last = crate::server::text(&server.run("GET portico:node:n7"));
+    assert!(last.contains("\"gone\":true") && !last.contains("serving"), "it takes its leave: {last}");
+    let ttl: i64 = crate::server::text(&server.run("PTTL portico:node:n7")).parse().unwrap();
+    assert!((1..=15_000).contains(&ttl), "{ttl}");
     drop(sender);
 }
 

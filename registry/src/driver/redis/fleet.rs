@@ -1,25 +1,27 @@
 //! The nodes that share the store: what this one says of itself, and what it hears of others.
 //!
 //! Each writes its report under a key of its own, with a TTL as long as it is worth naming when it is lost, into an index of such keys,
-//! and onto a channel. Who hears its own word on the channel hears the others'; who does not reads them, a few times a second.
+//! and onto a channel. Who hears its own word on the channel hears the others'; who does not reads them, a few times a second. Leases
+//! are measured over the time in which it was listened: up to a word of our own that the store took, and what it told before that.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Door, NodeId, Others, Report};
-use redis::{RedisResult, Value};
+use redis::{RedisError, RedisResult, Value};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Shared;
-use super::connect::{Stop, octets};
+use super::connect::{Refusal, Stop, octets};
 use super::follow::Session;
-use super::number::now_ms;
 use super::plain::describe;
-use super::report::{MAX_DOCUMENT, Said, Terms, read};
+use super::report::{MAX_DOCUMENT, MAX_NAME, Said, Terms, read};
+use super::scripts::{ENTER, MEMBERS};
 use super::settle::refuses;
-use crate::MAX_NODES;
-use crate::driver::{Heard, Word};
+use super::words::{begin_anew, listened, merge, stand, take};
+use crate::driver::Voice;
+use crate::{Config, MAX_NODES};
 
 /// How often a report is written though it says nothing new, where the lease leaves time for it.
 const BEAT: Duration = Duration::from_secs(1);
@@ -33,6 +35,10 @@ const SETTLE: Duration = Duration::from_millis(5);
 const POLL: Duration = Duration::from_millis(250);
 /// How many reports are read at once.
 const BATCH: usize = 100;
+/// How far ahead of the store's clock a node in the index may have spoken: a replica that became master may have another one.
+const AHEAD: Duration = Duration::from_secs(3600);
+/// The longest time that a report is kept, whatever the settings: the store counts milliseconds from 1970.
+const MAX_KEPT: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// How long taking leave may take.
 const LEAVE: Duration = Duration::from_millis(500);
 
@@ -44,23 +50,37 @@ pub(super) struct Fleet {
     news: Option<Instant>,
     /// When our own word was last heard on the channel.
     echo: Option<Instant>,
-    /// When the store last showed that it is there.
-    contact: Instant,
     /// When the others are read.
     read_at: Instant,
-    /// Whether they were, in this session.
+    /// Whether they were, since the store takes words.
     read: bool,
+    /// What was last refused, as it was logged.
+    refused: Option<String>,
+    /// Why the index was last not read, as it was logged.
+    unread: Option<String>,
+    /// Whether another process of this node's name was logged.
+    namesake: bool,
 }
 
 impl Fleet {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { written: None, news: None, echo: None, contact: now, read_at: now, read: false }
+        Self {
+            written: None,
+            news: None,
+            echo: None,
+            read_at: now,
+            read: false,
+            refused: None,
+            unread: None,
+            namesake: false,
+        }
     }
 
-    /// When the store last showed that it is there.
-    pub(super) fn contact(&self) -> Instant {
-        self.contact
+    /// Whether the channel is heard.
+    fn hears(&self, now: Instant, lease: Duration) -> bool {
+        let lately = beat(lease) * BEATS;
+        self.echo.is_some_and(|echo| now.duration_since(echo) < lately)
     }
 
     /// When the report is to be written.
@@ -93,20 +113,18 @@ pub(super) async fn news(report: &mut watch::Receiver<Arc<Report>>) {
 }
 
 impl Shared {
-    fn terms(&self) -> Terms<'_> {
-        let Self { place, config, .. } = self;
-        let kept = config.lease.saturating_add(config.lost);
-        Terms { node: &config.node, db: place.read.db, lease: config.lease, kept }
+    /// At `now`.
+    fn terms(&self, now: Instant) -> Terms<'_> {
+        let Self { place, config, process, began, .. } = self;
+        let kept = config.lease.saturating_add(config.lost).min(MAX_KEPT);
+        let said_us = u64::try_from(now.duration_since(*began).as_micros()).unwrap_or(u64::MAX);
+        let voice = Voice { process: *process, said_us };
+        Terms { node: &config.node, db: place.read.db, voice, lease: config.lease, kept }
     }
-}
 
-/// The store cannot be reached, since `contact`: what was heard until then stands.
-pub(super) fn away(nodes: &watch::Sender<Arc<Heard>>, contact: Instant) {
-    nodes.send_modify(|heard| {
-        let heard = Arc::make_mut(heard);
-        heard.others = Others::Away;
-        heard.away.get_or_insert(contact.into_std());
-    });
+    fn is_ours(&self, said: &Said) -> bool {
+        said.voice.process == self.process
+    }
 }
 
 impl Session<'_> {
@@ -123,50 +141,80 @@ impl Session<'_> {
         let report = Arc::clone(&self.report.borrow());
         let is_news = self.fleet.written.as_ref().is_none_or(|(said, _)| !says_the_same(said, &report));
         self.fleet.news = if is_news { self.fleet.news.or(Some(now)) } else { None };
+        self.tell_standing();
         let write_at = self.fleet.write_at(&report, self.shared.config.lease);
         if write_at.is_none_or(|at| at <= now) {
             self.write_report(report, now).await?;
         }
         if self.fleet.read_at <= now {
-            self.read_fleet().await?;
+            match self.read_only {
+                Some(_) => self.fleet.read_at = now + BEAT,
+                None => self.read_fleet().await?,
+            }
         }
         Ok(())
     }
 
-    /// Writes the report; a store that takes none is left alone.
-    async fn write_report(&mut self, report: Arc<Report>, now: Instant) -> Result<(), Stop> {
-        let terms = self.shared.terms();
-        let names = &self.shared.names;
-        let (stored, told) = terms.write(&report);
-        let kept = u64::try_from(terms.kept.as_millis()).unwrap_or(u64::MAX).max(1);
-        let most = isize::try_from(MAX_NODES).unwrap_or(isize::MAX);
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("SET").arg(names.node(terms.node)).arg(stored).arg("PX").arg(kept);
-        pipeline.cmd("ZADD").arg(&names.nodes).arg(now_ms()).arg(&*terms.node.0);
-        pipeline.cmd("ZREMRANGEBYRANK").arg(&names.nodes).arg(0).arg(-most - 1);
-        pipeline.cmd("PEXPIRE").arg(&names.nodes).arg(kept);
-        pipeline.cmd("PUBLISH").arg(&names.nodes).arg(told);
-        (self.fleet.written, self.fleet.news) = (Some((report, now)), None);
-        self.say(pipeline).await
+    /// Says what this node is before it has listed the store; nothing, where nobody has said yet what that is.
+    pub(super) async fn introduce(&mut self) -> Result<(), Stop> {
+        let report = Arc::clone(&self.report.borrow());
+        if *report == Report::default() {
+            return Ok(());
+        }
+        self.write_report(report, Instant::now()).await
     }
 
-    /// Takes the report back: this node is gone, and not lost.
-    pub(super) async fn leave(&mut self) {
-        let terms = self.shared.terms();
+    /// Tells how far others can be known while the store takes no writes, and until they are read again.
+    pub(super) fn tell_standing(&mut self) {
+        self.fleet.read &= self.read_only.is_none();
+        match &self.read_only {
+            Some(Refusal::ReadOnly(_)) => stand(self.nodes, Others::Unknown),
+            None if self.fleet.read => {}
+            Some(_) | None => stand(self.nodes, Others::Away),
+        }
+    }
+
+    /// Writes the report; a store that takes none is left alone.
+    async fn write_report(&mut self, report: Arc<Report>, now: Instant) -> Result<(), Stop> {
+        let terms = self.shared.terms(now);
+        let (stored, told) = terms.write(&report);
+        let pipeline = self.word(&terms, stored, told, terms.kept);
+        (self.fleet.written, self.fleet.news) = (Some((report, now)), None);
+        let is_answered = self.say(pipeline).await?;
+        // What the server told before it answered is here by now; what another one copies may not be.
+        if is_answered && self.writer_is_reader() {
+            self.absorb_waiting()?;
+            listened(self.nodes, now.into_std());
+        }
+        Ok(())
+    }
+
+    /// A word of this node: kept, entered into the index, told.
+    fn word(&self, terms: &Terms<'_>, stored: String, told: String, kept: Duration) -> redis::Pipeline {
         let names = &self.shared.names;
         let mut pipeline = redis::pipe();
-        pipeline.cmd("DEL").arg(names.node(terms.node));
-        pipeline.cmd("ZREM").arg(&names.nodes).arg(&*terms.node.0);
-        pipeline.cmd("PUBLISH").arg(&names.nodes).arg(terms.write_end());
+        pipeline.cmd("SET").arg(names.node(terms.node)).arg(stored).arg("PX").arg(millis(kept).max(1));
+        pipeline.cmd("EVAL").arg(ENTER).arg(1).arg(&names.nodes);
+        pipeline.arg(&*terms.node.0).arg(MAX_NODES).arg(millis(terms.kept).max(1)).arg(millis(AHEAD));
+        pipeline.cmd("PUBLISH").arg(&names.nodes).arg(told);
+        pipeline
+    }
+
+    /// Takes leave: this node is gone, and not lost. Its last word is kept for a lease, for those who do not hear the channel.
+    pub(super) async fn leave(&mut self) {
+        let terms = self.shared.terms(Instant::now());
+        let last = terms.write_end();
+        let pipeline = self.word(&terms, last.clone(), last, terms.lease);
         // A store that is gone by now keeps the report until it ends by itself: the node is lost then.
         let _ = tokio::time::timeout(LEAVE, self.say(pipeline)).await;
     }
 
-    async fn say(&mut self, mut pipeline: redis::Pipeline) -> Result<(), Stop> {
+    /// Whether the store answered; it may have refused.
+    async fn say(&mut self, mut pipeline: redis::Pipeline) -> Result<bool, Stop> {
         if self.read_only.is_some() {
-            return Ok(());
+            return Ok(false);
         }
-        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let Some(writer) = &mut self.writer else { return Ok(false) };
         let said = pipeline.ignore_errors().query_async::<Vec<RedisResult<Value>>>(writer).await;
         let error = match said {
             Ok(said) => said.into_iter().find_map(Result::err),
@@ -174,52 +222,60 @@ impl Session<'_> {
         };
         match error {
             None => {
-                self.fleet.contact = Instant::now();
-                Ok(())
+                self.fleet.refused = None;
+                Ok(true)
             }
             Some(error) if refuses(&error) => {
-                tracing::debug!(error = describe(&error), "the report was not written as a whole");
-                Ok(())
+                self.refused(&error);
+                Ok(true)
             }
             Some(error) if self.writer_is_reader() => Err(error.into()),
             Some(_) => {
                 self.writer = None;
-                Ok(())
+                Ok(false)
             }
         }
+    }
+
+    /// Says once why the store does not take the report. That it may only be read is said elsewhere.
+    fn refused(&mut self, error: &RedisError) {
+        let why = describe(error);
+        if error.code() != Some("READONLY") && self.fleet.refused.as_ref() != Some(&why) {
+            let (place, node) = (&self.shared.place, &self.shared.config.node);
+            tracing::warn!(%place, %node, error = why, "the registry refuses this node's report: others may not know of it");
+        }
+        self.fleet.refused = Some(why);
     }
 
     /// A node said something on the channel.
     pub(super) fn hear_node(&mut self, octets: &[u8]) {
         let Some(said) = read(octets).filter(|said| said.db == self.shared.place.read.db) else { return };
-        if said.node == self.shared.config.node {
-            self.fleet.echo = Some(Instant::now());
-            return;
+        let now = Instant::now();
+        if said.node != self.shared.config.node {
+            self.nodes.send_modify(|heard| take(Arc::make_mut(heard), said, now.into_std()));
+        } else if self.shared.is_ours(&said) {
+            self.fleet.echo = Some(now);
+            // All that came before is heard by now.
+            if let Some(at) = self.shared.began.checked_add(Duration::from_micros(said.voice.said_us)) {
+                listened(self.nodes, at.min(now).into_std());
+            }
+        } else if said.report.is_some() {
+            self.hear_namesake();
         }
-        // What comes before the first reading is in it.
-        if !self.fleet.read {
-            return;
+    }
+
+    /// Another process has this node's name: each takes the other's word for its own.
+    fn hear_namesake(&mut self) {
+        if !std::mem::replace(&mut self.fleet.namesake, true) {
+            let (place, node) = (&self.shared.place, &self.shared.config.node);
+            tracing::warn!(%place, %node, "another process has this node's name; give each its own registry.node");
         }
-        let now = std::time::Instant::now();
-        self.nodes.send_modify(|heard| take(Arc::make_mut(heard), said, now));
     }
 
     /// Reads the words of all others.
     async fn read_fleet(&mut self) -> Result<(), Stop> {
-        if self.read_only.is_some() {
-            self.fleet.read_at = Instant::now() + BEAT;
-            self.fleet.read = false;
-            self.nodes.send_replace(Arc::new(Heard { others: Others::Unknown, ..Heard::default() }));
-            return Ok(());
-        }
-        let mut index = redis::pipe();
-        index.cmd("ZREVRANGE").arg(&self.shared.names.nodes).arg(0).arg(MAX_NODES - 1);
-        let listed = match self.ask(index).await?.into_iter().next() {
-            Some(Ok(Value::Array(names))) => names.into_iter().filter_map(octets).collect(),
-            _ => Vec::new(),
-        };
-        let names = listed.into_iter().filter_map(|name| String::from_utf8(name).ok());
-        let names: Vec<NodeId> = names.map(|name| NodeId(name.into())).collect();
+        let begun = Instant::now();
+        let Some(names) = self.read_index().await? else { return Ok(()) };
         let mut words = Vec::new();
         for batch in names.chunks(BATCH) {
             let mut pipeline = redis::pipe();
@@ -233,17 +289,61 @@ impl Session<'_> {
                 words.extend(word(text, ttl));
             }
         }
-        words.retain(|(said, _)| said.node != self.shared.config.node && said.report.is_some());
+        let Config { node, lease, lost, reconcile, .. } = &self.shared.config;
+        let is_heard = |said: &Said, age: Duration| self.shared.is_ours(said) && age < *lease;
+        let sees_own = words.iter().any(|(said, age)| said.node == *node && is_heard(said, *age));
+        words.retain(|(said, _)| said.node != *node);
         let is_first = !std::mem::replace(&mut self.fleet.read, true);
-        let now = std::time::Instant::now();
-        self.nodes.send_modify(|heard| replace(Arc::make_mut(heard), words, is_first, now));
-        let (now, reconcile) = (Instant::now(), self.shared.config.reconcile);
-        self.fleet.contact = now;
-        let lately = beat(self.shared.config.lease) * BEATS;
-        let hears = self.fleet.echo.is_some_and(|echo| now.duration_since(echo) < lately);
-        self.fleet.read_at = now + if hears { reconcile.max(POLL) } else { POLL };
+        let now = Instant::now();
+        // A server that copies another one may have stopped doing so.
+        let until = (is_first || sees_own || self.writer_is_reader()).then_some(begun);
+        self.nodes.send_modify(|heard| {
+            let heard = Arc::make_mut(heard);
+            if is_first {
+                begin_anew(heard, now.into_std());
+            }
+            heard.others = Others::Heard;
+            heard.listened = heard.listened.max(until.map(Instant::into_std));
+            merge(heard, words, *lost, now.into_std());
+        });
+        let hears = self.fleet.hears(now, *lease);
+        self.fleet.read_at = now + if hears { (*reconcile).max(POLL) } else { POLL };
         Ok(())
     }
+
+    /// The names in the index; `None` where the store does not tell: then what was heard stands, and stays heard only by the channel.
+    async fn read_index(&mut self) -> Result<Option<Vec<NodeId>>, Stop> {
+        let names = &self.shared.names;
+        let mut index = redis::pipe();
+        index.cmd("EVAL").arg(MEMBERS).arg(1).arg(&names.nodes).arg(millis(AHEAD)).arg(MAX_NODES);
+        index.arg(MAX_NAME).arg(names.node(&NodeId("".into())));
+        let why = match self.ask(index).await?.into_iter().next() {
+            Some(Ok(Value::Array(names))) => {
+                self.fleet.unread = None;
+                let names = names.into_iter().filter_map(octets);
+                let names = names.filter_map(|name| String::from_utf8(name).ok());
+                return Ok(Some(names.map(|name| NodeId(name.into())).collect()));
+            }
+            Some(Err(error)) if !refuses(&error) => return Err(error.into()),
+            Some(Err(error)) => describe(&error),
+            Some(Ok(_)) | None => "it said something strange".to_owned(),
+        };
+        let now = Instant::now();
+        let hears = self.fleet.hears(now, self.shared.config.lease);
+        self.fleet.read_at = now + BEAT;
+        self.fleet.read &= hears;
+        self.tell_standing();
+        if self.fleet.unread.as_ref() != Some(&why) {
+            let (place, key) = (&self.shared.place, &self.shared.names.nodes);
+            tracing::warn!(%place, key, error = why, "the registry does not tell its nodes: others may not be known");
+        }
+        self.fleet.unread = Some(why);
+        Ok(None)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A word that was read, and how long ago it was said, by the store's clock.
@@ -253,30 +353,6 @@ fn word(text: RedisResult<Value>, ttl: RedisResult<Value>) -> Option<(Said, Dura
     let left = Duration::from_millis(u64::try_from(left).ok()?);
     let age = said.kept.saturating_sub(left);
     Some((said, age))
-}
-
-/// Takes in what a node said just now.
-fn take(heard: &mut Heard, said: Said, now: std::time::Instant) {
-    match said.report {
-        Some(report) => heard.take(said.node, Word { report, heard: now, lease: said.lease }),
-        None => drop(heard.words.remove(&said.node)),
-    }
-}
-
-/// Takes in all that is in the store. Whoever was not lost before the store was away has had no way to speak since: its lease begins anew.
-fn replace(heard: &mut Heard, words: Vec<(Said, Duration)>, is_first: bool, now: std::time::Instant) {
-    let before = std::mem::take(heard);
-    heard.others = Others::Heard;
-    for (said, age) in words {
-        let Some(report) = said.report else { continue };
-        let at = now.checked_sub(age).unwrap_or(now);
-        let at = match before.words.get(&said.node) {
-            Some(known) if is_first && before.away.is_some() && !before.is_lost(known, now) => now,
-            Some(known) => at.max(known.heard),
-            None => at,
-        };
-        heard.take(said.node, Word { report, heard: at, lease: said.lease });
-    }
 }
 
 #[cfg(test)]
@@ -312,29 +388,5 @@ mod tests {
         check(Some(300), &report(None, Some(7)), 300);
         assert!(Fleet::new().write_at(&both, lease).is_none(), "the first is written now");
         assert_eq!(beat(Duration::from_secs(1)), Duration::from_millis(250));
-    }
-
-    #[test]
-    fn who_could_not_speak_while_the_store_was_away_has_a_whole_lease_again() {
-        let now = std::time::Instant::now();
-        let seconds = Duration::from_secs;
-        let lease = seconds(15);
-        let ago = |age: u64| now.checked_sub(seconds(age)).expect("the machine runs that long");
-        let said = |name: &str, age: u64| {
-            let (node, report) = (NodeId(name.into()), Some(report(Some(1), None)));
-            (Said { node, db: 0, report, lease, kept: seconds(3615) }, seconds(age))
-        };
-        let mut heard = Heard { others: Others::Away, away: Some(ago(50)), ..Heard::default() };
-        for (name, age) in [("lived", 51), ("lost", 70), ("left", 51)] {
-            let word = Word { report: report(Some(1), None), heard: ago(age), lease };
-            heard.take(NodeId(name.into()), word);
-        }
-
-        replace(&mut heard, vec![said("lived", 51), said("lost", 70), said("new", 3)], true, now);
-
-        let at: Vec<_> =
-            heard.words.iter().map(|(name, word)| (&*name.0, (now - word.heard).as_secs())).collect();
-        assert_eq!(at, [("lived", 0), ("lost", 70), ("new", 3)]);
-        assert_eq!((heard.others, heard.away), (Others::Heard, None));
     }
 }

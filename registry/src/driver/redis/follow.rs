@@ -280,6 +280,7 @@ impl<'a> Session<'a> {
             self.said = Some(why.clone());
         }
         self.read_only = Some(why);
+        self.tell_standing();
     }
 
     /// The highest revision this node knows.

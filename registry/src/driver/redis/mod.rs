@@ -22,7 +22,7 @@
 //! | `portico:history` | a capped stream; the ID of a record is its revision |
 //! | `portico:changes` | (channel) revision, who and keys of each write |
 //! | `portico:node:<id>` | a node's report, with a TTL |
-//! | `portico:nodes` | the nodes, by when they last said something; (channel) each report, or that its node is gone |
+//! | `portico:nodes` | the nodes, by when they last said something, by the store's clock; (channel) each report, or that its node is gone |
 //! | `hchecker_ping`, `portico:hchecker_ping` | (no prefix) when an active checker last ran; the same, where it was portico's |
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -71,6 +71,7 @@ mod settle;
 mod subscribe;
 mod sum;
 mod sweep;
+mod words;
 mod write;
 
 pub use place::Place;
@@ -86,6 +87,9 @@ struct Shared {
     place: Place,
     names: Names,
     config: Config,
+    /// By what this process is told from another one of the same name, and when it began.
+    process: u64,
+    began: Instant,
 }
 
 /// The driver of one Redis registry.
@@ -119,7 +123,8 @@ pub fn open(place: &Place, config: &Config) -> Result<Arc<dyn Driver>, OpenError
         place.trust(&roots);
     }
     let names = Names::new(&place.prefix);
-    let shared = Shared { place, names, config: config.clone() };
+    let (process, began) = (fastrand::u64(1..1 << 53), Instant::now());
+    let shared = Shared { place, names, config: config.clone(), process, began };
     Ok(Arc::new(Redis {
         shared,
         commands,
@@ -147,13 +152,14 @@ impl Driver for Redis {
             let mut backoff = Backoff::new(self.shared.config.reconnect_max);
             loop {
                 let mut begun = Instant::now();
-                let mut contact = begun;
                 let stay = async {
                     let (snapshots, report) = (snapshots.clone(), report.clone());
                     let mut session =
                         Session::connect(&self.shared, &events, snapshots, report, &nodes).await?;
                     // Whoever sees us live may read the history.
                     self.set_reading(Some(session.connection.clone()));
+                    // What is served before the listing is done is served by a node that others know of.
+                    session.introduce().await?;
                     session.list().await?;
                     Ok(session)
                 };
@@ -162,7 +168,6 @@ impl Driver for Redis {
                         backoff.reset();
                         let stop = session.follow(&mut inbox).await;
                         begun = Instant::now();
-                        contact = session.fleet.contact();
                         if matches!(stop, Stop::Closed) {
                             session.leave().await;
                         }
@@ -172,7 +177,7 @@ impl Driver for Redis {
                 };
                 self.set_reading(None);
                 let Stop::Lost(error) = error else { return };
-                fleet::away(&nodes, contact);
+                words::away(&nodes);
                 if events.send(Event::Lost { error: error.clone() }).await.is_err() {
                     return;
                 }

@@ -11,9 +11,14 @@ use tokio::sync::mpsc;
 
 use super::connect::octets;
 use super::names::{DEAD_CHANNEL, Names, RawKey};
+use super::report::MAX_DOCUMENT;
 
 /// How many pushed messages may wait. When more come, what they said is found by comparing everything.
 const PUSH_QUEUE: usize = 4096;
+/// The longest announcement of a dead endpoint that is looked at, in octets: two URLs and two numbers.
+const MAX_DEAD: usize = 16 * 1024;
+/// The longest announcement of changes that is looked at, in octets; of a longer one it is asked what it says.
+const MAX_ANNOUNCED: usize = 256 * 1024;
 
 /// Something Redis told without being asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -116,10 +121,13 @@ fn understand(info: PushInfo, names: &Names, node: &str) -> Option<Push> {
             let mut data = info.data.into_iter();
             let (channel, payload) = (octets(data.next()?)?, octets(data.next()?)?);
             if channel == DEAD_CHANNEL.as_bytes() {
-                return Some(Push::Dead(payload));
+                return (payload.len() <= MAX_DEAD).then_some(Push::Dead(payload));
             }
             if channel == names.nodes.as_bytes() {
-                return Some(Push::Node(payload));
+                return (payload.len() <= MAX_DOCUMENT).then_some(Push::Node(payload));
+            }
+            if channel == names.changes.as_bytes() && payload.len() > MAX_ANNOUNCED {
+                return Some(Push::Announced(Vec::new()));
             }
             let is_news = channel == names.changes.as_bytes() && !is_numbered_by(node, &payload);
             is_news.then_some(Push::Announced(payload))
@@ -203,6 +211,21 @@ mod tests {
         check(PushKind::Message, vec![bulk("p:portico:nodes"), bulk("{}")], Some(Push::Node(b"{}".to_vec())));
         check(PushKind::Message, vec![bulk("other"), bulk("x")], None);
         check(PushKind::Disconnection, vec![], Some(Push::Gone));
+    }
+
+    #[test]
+    fn what_is_too_long_waits_in_no_queue() {
+        let check_length = |channel: &str, most: usize, longer: Option<Push>| {
+            let said = |length: usize| bulk(&"x".repeat(length));
+            let data = |length| vec![bulk(channel), said(length)];
+            let names = Names::new("p:");
+            let heard = understand(PushInfo { kind: PushKind::Message, data: data(most) }, &names, "me");
+            assert!(heard.is_some_and(|heard| Some(&heard) != longer.as_ref()), "{channel}");
+            check(PushKind::Message, data(most + 1), longer);
+        };
+        check_length("p:portico:nodes", MAX_DOCUMENT, None);
+        check_length("dead", MAX_DEAD, None);
+        check_length("p:portico:changes", MAX_ANNOUNCED, Some(Push::Announced(Vec::new())));
     }
 
     #[test]

@@ -9,13 +9,14 @@ use model::{NodeId, ProxyReport, Report, Revision};
 use serde::{Deserialize, Serialize};
 
 use super::number::now_ms;
+use crate::driver::Voice;
 
 /// How many dead endpoints a report names.
 const MAX_DEAD: usize = 256;
 /// The largest report that is read, in octets.
 pub(super) const MAX_DOCUMENT: usize = 64 * 1024;
 /// The longest name of a node that is believed, in octets.
-const MAX_NAME: usize = 256;
+pub(super) const MAX_NAME: usize = 256;
 /// How many addresses of a node are believed.
 const MAX_ADDRESSES: usize = 64;
 /// What leases of other nodes are held to be at least and at most.
@@ -29,6 +30,12 @@ struct NodeDoc<'a> {
     /// Of which database: channels are those of all.
     db: i64,
     at_ms: u64,
+    /// Which process says so: two of one name are told apart.
+    #[serde(default)]
+    process: u64,
+    /// When, since that process began: which of its words is the later one.
+    #[serde(default)]
+    said_us: u64,
     lease_ms: u64,
     /// How long it is kept in the store when it is not written again.
     kept_ms: u64,
@@ -80,6 +87,7 @@ fn is_false(flag: &bool) -> bool {
 pub(super) struct Terms<'a> {
     pub(super) node: &'a NodeId,
     pub(super) db: i64,
+    pub(super) voice: Voice,
     pub(super) lease: Duration,
     pub(super) kept: Duration,
 }
@@ -90,6 +98,8 @@ impl Terms<'_> {
             node: Cow::Borrowed(&self.node.0),
             db: self.db,
             at_ms: now_ms(),
+            process: self.voice.process,
+            said_us: self.voice.said_us,
             lease_ms: millis(self.lease),
             kept_ms: millis(self.kept),
             proxy: None,
@@ -119,9 +129,9 @@ impl Terms<'_> {
         (json(&document), told)
     }
 
-    /// The word of a node that takes its leave.
+    /// The word of a node that takes its leave; it is kept for a lease.
     pub(super) fn write_end(&self) -> String {
-        json(&NodeDoc { gone: true, ..self.document() })
+        json(&NodeDoc { gone: true, kept_ms: millis(self.lease), ..self.document() })
     }
 }
 
@@ -148,6 +158,7 @@ fn millis(duration: Duration) -> u64 {
 pub(super) struct Said {
     pub(super) node: NodeId,
     pub(super) db: i64,
+    pub(super) voice: Voice,
     /// `None`: it took its leave.
     pub(super) report: Option<Arc<Report>>,
     pub(super) lease: Duration,
@@ -180,6 +191,7 @@ pub(super) fn read(octets: &[u8]) -> Option<Said> {
     Some(Said {
         node: NodeId(document.node.into()),
         db: document.db,
+        voice: Voice { process: document.process, said_us: document.said_us },
         report: (!document.gone).then(|| Arc::new(report)),
         lease: Duration::from_millis(document.lease_ms).clamp(LEASES.0, LEASES.1),
         kept: Duration::from_millis(document.kept_ms),
@@ -210,7 +222,8 @@ mod tests {
         };
         let node = NodeId("n \"1\"".into());
         let (lease, kept) = (Duration::from_secs(15), Duration::from_secs(3615));
-        let terms = Terms { node: &node, db: 2, lease, kept };
+        let voice = Voice { process: 9, said_us: 5 };
+        let terms = Terms { node: &node, db: 2, voice, lease, kept };
 
         let (stored, told) = terms.write(&report);
 
@@ -221,6 +234,7 @@ mod tests {
         for text in [stored, told] {
             let said = read(text.as_bytes()).expect("a report");
             assert_eq!((&said.node, said.db, said.lease, said.kept), (&node, 2, lease, kept));
+            assert_eq!(said.voice, voice);
             assert_eq!(said.report.as_deref(), Some(&report));
         }
         assert!(read(terms.write_end().as_bytes()).is_some_and(|said| said.report.is_none()));

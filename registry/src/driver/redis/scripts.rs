@@ -34,3 +34,9 @@ pub(super) static PING: LazyLock<Script> = LazyLock::new(|| Script::new(include_
 
 /// Marks endpoints dead.
 pub(super) static MARK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/mark.lua")));
+
+/// Enters a node into the index of nodes; said in a pipeline with its report, so it is sent as text.
+pub(super) const ENTER: &str = include_str!("lua/enter.lua");
+
+/// The nodes of the index.
+pub(super) const MEMBERS: &str = include_str!("lua/members.lua");
