@@ -259,10 +259,13 @@ impl Current {
     /// A zone that could not be made is tried again.
     fn catch_up(&mut self, source: Source, view: View<'_>) {
         // Its reason was told when it fell behind.
-        let Ok(kept) = Kept::build(source, view) else { return };
+        let Ok(kept) = Kept::anew(source, view) else { return };
         let apex = kept.source().apex().clone();
         tracing::info!(zone = %apex, "a zone of the registry can be made again");
         self.behind.remove(&apex);
+        if let Some(base) = kept.base().filter(|_| self.homes.is_derived(&apex)) {
+            self.homes.tell_base(base.clone());
+        }
         self.serve(&apex, kept.zone());
         self.zones.insert(apex, kept);
     }

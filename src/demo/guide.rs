@@ -60,9 +60,10 @@ Add it, ask again, see why, and remove it:
 The service has names, from the same registry (dig: Debian's bind9-dnsutils):
   {dig} web.svc.internal
   {dig} _http._tcp.web.svc.internal SRV
+  {portico} dns explain web.svc.internal {server}
 
 A frontend for it; then take an instance out, and wait until HTTP and DNS serve without it:
-  printf 'kind: frontend\nhost: web.example.com\nservice: web\n' | {portico} apply -f - --wait {server}
+  printf 'kind: frontend\\nhost: web.example.com\\nservice: web\\n' | {portico} apply -f - --wait {server}
   curl -s -H 'Host: web.example.com' http://{http}/
   {portico} instance rm web/one --wait {server}
   {dig} _http._tcp.web.svc.internal SRV
@@ -103,7 +104,7 @@ mod tests {
         let admin = "127.0.0.1:8081".parse().unwrap();
         let text = guide(Path::new("/p"), [http, dns, admin], &[http, admin], Path::new("/d"));
         let commands: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  ")).collect();
-        assert_eq!(commands.len(), 20);
+        assert_eq!(commands.len(), 21);
         assert!(
             commands
                 .iter()

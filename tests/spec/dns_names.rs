@@ -102,6 +102,7 @@ fn ranges_that_cannot_have_zones_are_named_at_the_start() {
 fn node(world: &World, name: &str, registry: &str, addresses: &str, lease: &str) -> Portico {
     let command = world.portico_command(&["--registry", registry, "--dns", "127.0.0.1:0"]);
     let command = command.env("PORTICO_REGISTRY__NODE", name).env("PORTICO_REGISTRY__LEASE", lease);
+    let command = command.env("PORTICO_REGISTRY__TIMEOUT", "1s").env("PORTICO_REGISTRY__RECONCILE", "1s");
     let portico = command.env("PORTICO_REGISTRY__ADDRESSES", addresses).start();
     eventually("portico follows", || get(portico.admin(), "127.0.0.1", "/readyz").status == 200);
     portico

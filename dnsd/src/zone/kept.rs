@@ -80,8 +80,16 @@ impl Kept {
     pub(crate) fn build(source: Source, view: View<'_>) -> Result<Self, ZoneError> {
         match view.homes.base(source.apex()) {
             Some(base) => Self::on(Some(base.clone()), source, view),
-            None => Self::on(source.base(view)?, source, view),
+            None => Self::anew(source, view),
         }
+    }
+
+    /// From nothing, whatever was told.
+    ///
+    /// # Errors
+    /// As [`Kept::build`].
+    pub(crate) fn anew(source: Source, view: View<'_>) -> Result<Self, ZoneError> {
+        Self::on(source.base(view)?, source, view)
     }
 
     fn on(base: Option<Zone>, source: Source, view: View<'_>) -> Result<Self, ZoneError> {
@@ -170,7 +178,7 @@ impl Kept {
     /// # Errors
     /// As [`Kept::build`]; then it is as it was.
     pub(crate) fn rebuild(&mut self, view: View<'_>) -> Result<(), ZoneError> {
-        *self = Self::on(self.source.base(view)?, self.source.clone(), view)?;
+        *self = Self::anew(self.source.clone(), view)?;
         Ok(())
     }
 
