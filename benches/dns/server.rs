@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -34,18 +35,21 @@ pub(crate) enum Server {
     PorticoChanging,
     Nsd,
     Knot,
+    /// Knot, while it is told [`CHANGES`] a second by RFC 2136.
+    KnotChanging,
     Gdnsd,
     Pdns,
 }
 
 impl Server {
     /// Every one.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Portico,
         Self::PorticoFacts,
         Self::PorticoChanging,
         Self::Nsd,
         Self::Knot,
+        Self::KnotChanging,
         Self::Gdnsd,
         Self::Pdns,
     ];
@@ -58,6 +62,7 @@ impl Server {
             Self::PorticoChanging => "portico, facts, 100 changes/s",
             Self::Nsd => "nsd",
             Self::Knot => "knot",
+            Self::KnotChanging => "knot, 100 changes/s",
             Self::Gdnsd => "gdnsd",
             Self::Pdns => "pdns",
         }
@@ -70,7 +75,7 @@ impl Server {
                 (env!("CARGO_BIN_EXE_portico"), "", "--version")
             }
             Self::Nsd => ("nsd", "nsd", "-v"),
-            Self::Knot => ("knotd", "knot", "--version"),
+            Self::Knot | Self::KnotChanging => ("knotd", "knot", "--version"),
             Self::Gdnsd => ("gdnsd", "gdnsd", "version"),
             Self::Pdns => ("pdns_server", "pdns-server pdns-backend-bind", "--version"),
         }
@@ -98,7 +103,7 @@ pub(crate) struct Stage {
 pub(crate) struct Running {
     child: Child,
     pub(crate) port: u16,
-    changing: Option<(Arc<AtomicBool>, JoinHandle<u32>)>,
+    changing: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
 impl Running {
@@ -114,22 +119,42 @@ impl Running {
         command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());
         let mut running = Self { child: command.spawn().unwrap(), port, changing: None };
         let said = || fs::read_to_string(own.join("log")).unwrap_or_default();
+        let (api, services) = (format!("http://127.0.0.1:{admin}"), stage.services);
         if server.is_ours() && server != Server::Portico {
-            let api = format!("http://127.0.0.1:{admin}");
-            apply(&stage.binary, &api, stage.services);
-            if server == Server::PorticoChanging {
-                let (ends, services) = (Arc::new(AtomicBool::new(false)), stage.services);
-                let ended = Arc::clone(&ends);
-                let changes = std::thread::spawn(move || change(&api, services, &ended));
-                running.changing = Some((ends, changes));
-            }
+            apply(&stage.binary, &api, services);
         }
         let began = Instant::now();
         while !answers(port, stage.services - 1) {
             assert!(began.elapsed() < START, "{} does not answer; it says:\n{}", server.name(), said());
             std::thread::sleep(Duration::from_millis(50));
         }
+        bind(running.process(), PROXY_CORE);
+        match server {
+            Server::PorticoChanging => {
+                running.change(services, move |service, turn| put(&api, service, turn))
+            }
+            Server::KnotChanging => {
+                running.change(services, move |service, turn| update(port, service, turn))
+            }
+            _ => {}
+        }
         running
+    }
+
+    /// Changes an instance of one service after the other, [`CHANGES`] times a second, until the server ends.
+    fn change(&mut self, services: usize, change: impl Fn(usize, u32) + Send + 'static) {
+        let ends = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&ends);
+        let changes = std::thread::spawn(move || {
+            let (mut done, began) = (0, Instant::now());
+            while !ended.load(Ordering::Relaxed) {
+                change(usize::try_from(done).unwrap_or(0) * 7 % services, done);
+                done += 1;
+                let next = began + Duration::from_secs(1) / CHANGES * done;
+                std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            }
+        });
+        self.changing = Some((ends, changes));
     }
 
     /// Its process.
@@ -180,11 +205,19 @@ fn command(server: Server, stage: &Stage, own: &Path, port: u16, admin: u16) -> 
             );
             ("nsd".into(), words(format!("-d -c {dir}/c")))
         }
-        Server::Knot => {
+        Server::Knot | Server::KnotChanging => {
+            let (acl, allowed) = if server == Server::KnotChanging {
+                (
+                    "acl:\n  - id: here\n    address: 127.0.0.1\n    action: update\n",
+                    "    acl: here\n    zonefile-sync: -1\n",
+                )
+            } else {
+                ("", "")
+            };
             write(
                 "c",
                 format!(
-                    "server:\n  listen: 127.0.0.1@{port}\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n  rundir: {dir}\ndatabase:\n  storage: {dir}\nzone:\n  - domain: {ZONE}\n    file: {zone_file}\n"
+                    "server:\n  listen: 127.0.0.1@{port}\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n  rundir: {dir}\ndatabase:\n  storage: {dir}\n{acl}zone:\n  - domain: {ZONE}\n    file: {zone_file}\n{allowed}"
                 ),
             );
             ("knotd".into(), words(format!("-c {dir}/c")))
@@ -233,25 +266,62 @@ fn apply(binary: &Path, api: &str, services: usize) {
     }
 }
 
-/// Changes one instance after the other, [`CHANGES`] times a second, until it ends; how many.
-fn change(api: &str, services: usize, ends: &AtomicBool) -> u32 {
-    let agent = ureq::agent();
-    let (mut done, began) = (0, Instant::now());
-    while !ends.load(Ordering::Relaxed) {
-        let service = usize::try_from(done).unwrap_or(0) * 7 % services;
-        let mut instance = facts(service)[1].clone();
-        instance["metadata"] = serde_json::json!({ "turn": done.to_string() });
-        let fields = instance.as_object_mut().unwrap();
-        fields.retain(|field, _| !matches!(&**field, "kind" | "service" | "name"));
-        let path = format!("{api}/v1/services/s{service}/instances/i0");
-        let put = agent.put(path).header("Content-Type", "application/json").header("If-Match", "*");
-        put.send(instance.to_string()).unwrap();
-        done += 1;
-        std::thread::sleep(
-            (began + Duration::from_secs(1) / CHANGES * done).saturating_duration_since(Instant::now()),
-        );
+/// Other metadata for an instance, through the API: its TXT changes.
+fn put(api: &str, service: usize, turn: u32) {
+    let mut instance = facts(service)[1].clone();
+    instance["metadata"] = serde_json::json!({ "turn": turn.to_string() });
+    let fields = instance.as_object_mut().unwrap();
+    fields.retain(|field, _| !matches!(&**field, "kind" | "service" | "name"));
+    let path = format!("{api}/v1/services/s{service}/instances/i0");
+    let put = ureq::put(path).header("Content-Type", "application/json").header("If-Match", "*");
+    put.send(instance.to_string()).unwrap();
+}
+
+/// Another TXT of the same instance, by an UPDATE (RFC 2136, 2.5): what is there goes, this one comes.
+fn update(port: u16, service: usize, turn: u32) {
+    let [txt, soa, internet, any] = [16, 6, 1, 255];
+    let name = wire(&["i0", &format!("s{service}")]);
+    let text = format!("turn={turn}");
+    let text = [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let head = |kind: u16, class: u16| [kind, class].map(u16::to_be_bytes).concat();
+    let data = u16::try_from(text.len()).unwrap().to_be_bytes();
+    let message = [
+        &[7, 0x2800, 1, 0, 2, 0].map(u16::to_be_bytes).concat(),
+        &wire(&[]),
+        &head(soa, internet),
+        &name,
+        &head(txt, any),
+        &[0; 6][..],
+        &name,
+        &head(txt, internet),
+        &[0, 0, 0, 5],
+        &data,
+        &text,
+    ];
+    let answer = ask(port, &message.concat()).unwrap();
+    assert_eq!(answer.get(3), Some(&0), "the update of s{service} is refused: {answer:?}");
+}
+
+/// A name in the zone, in octets.
+fn wire(labels: &[&str]) -> Vec<u8> {
+    let labels = labels.iter().copied().chain(ZONE.split('.'));
+    let octets = labels.flat_map(|label| [&[u8::try_from(label.len()).unwrap()], label.as_bytes()].concat());
+    octets.chain([0]).collect()
+}
+
+/// Binds every thread of a process and its descendants to one core: some servers choose cores themselves, whatever they were started with.
+fn bind(process: u32, core: usize) {
+    let mut only = CpuSet::new();
+    only.set(core).unwrap();
+    let mut all = vec![process];
+    while let Some(process) = all.pop() {
+        for thread in fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
+            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            all.extend(children.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
+            let thread = thread.file_name().to_string_lossy().parse().unwrap();
+            sched_setaffinity(Pid::from_raw(thread), &only).unwrap();
+        }
     }
-    done
 }
 
 fn free_port() -> u16 {
@@ -260,19 +330,19 @@ fn free_port() -> u16 {
 
 /// Whether the addresses of this service are answered.
 fn answers(port: u16, service: usize) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        socket.set_read_timeout(Some(Duration::from_millis(500)))?;
-        socket.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-        let head = [7_u16, 0, 1, 0, 0, 0].map(u16::to_be_bytes);
-        let labels = [format!("s{service}")];
-        let labels = labels.iter().map(String::as_str).chain(ZONE.split('.'));
-        let name =
-            labels.flat_map(|label| [&[u8::try_from(label.len()).unwrap_or(0)], label.as_bytes()].concat());
-        socket.send(&head.into_iter().flatten().chain(name).chain([0, 0, 1, 0, 1]).collect::<Vec<_>>())?;
-        let mut answer = [0; 512];
-        let length = socket.recv(&mut answer)?;
-        Ok(length > 12 && answer[7] == 3)
-    };
-    ask().unwrap_or(false)
+    let head = [7_u16, 0, 1, 0, 0, 0].map(u16::to_be_bytes).concat();
+    let question = [&head, &wire(&[&format!("s{service}")]), &[0, 1, 0, 1][..]].concat();
+    ask(port, &question).is_ok_and(|answer| answer.len() > 12 && answer[7] == 3)
+}
+
+/// What is answered within half a second.
+fn ask(port: u16, message: &[u8]) -> std::io::Result<Vec<u8>> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.set_read_timeout(Some(Duration::from_millis(500)))?;
+    socket.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    socket.send(message)?;
+    let mut answer = vec![0; 512];
+    let length = socket.recv(&mut answer)?;
+    answer.truncate(length);
+    Ok(answer)
 }
