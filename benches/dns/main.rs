@@ -2,8 +2,8 @@
 //! `cargo bench --bench dns [-- --help]`.
 //!
 //! ```text
-//! core 0: dnsperf, 64 sockets, 200 questions under way      core 1: the server, one worker
-//! each round: every server in turn (the first one rotates), every case: CPU time by the kernel's own count
+//! core 0: dnsperf, 64 sockets, 200 questions under way      core 1: the servers, one worker each, asked one after the other
+//! each round: every case, every server in turn (the first one rotates), a second each: CPU time by the kernel's own count
 //! ```
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a bench")]
 
@@ -30,7 +30,7 @@ use server::{Running, Server, Stage};
 ///
 /// The server runs on core 1 with one worker, dnsperf on core 0. All answer from the same names: from a master file, and portico also from
 /// as many services applied as facts, quiet and while 100 of them change each second (as Knot's names do by UPDATE). CPU time is what the kernel counted for the server's
-/// own processes. Compare within one run only: absolute figures drift by a tenth from run to run.
+/// own processes, and servers are compared within each round: a machine that others share drifts by half within minutes.
 ///
 /// Takes about ten minutes, on a machine that should do nothing else; who may (root) asks for priority over other work. Needs dnsperf and
 /// taskset, and the servers: nsd, knot, gdnsd, pdns-server and pdns-backend-bind (Debian's names).
@@ -49,10 +49,10 @@ struct Arguments {
     #[arg(long, value_delimiter = ',', value_parser = server_named)]
     servers: Option<Vec<Server>>,
     /// Rounds; medians are shown.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u8).range(1..))]
     rounds: u8,
-    /// Seconds of load for each figure, after one that does not count.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
+    /// Seconds of load for each figure.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// Services, of three instances each.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -115,17 +115,21 @@ fn measure(arguments: &Arguments, servers: &[Server]) -> Report {
     }
     let binary = arguments.binary.clone();
     let stage = Stage { folder: folder.path().to_owned(), zone_file, services, binary };
-    let mut measured = Vec::new();
-    for round in 0..usize::from(arguments.rounds) {
-        let mut turn = servers.to_vec();
-        turn.rotate_left(round % servers.len().max(1));
-        for server in turn {
-            let running = Running::start(server, &stage);
-            for case in Case::ALL {
-                eprintln!("round {} of {}: {}, {}", round + 1, arguments.rounds, server.name(), case.name());
-                measured.push(load(server, &running, case, &stage, arguments.seconds));
-            }
+    eprintln!("starting {} servers", servers.len());
+    let mut running: Vec<_> = servers.iter().map(|server| Running::start(*server, &stage)).collect();
+    for server in &running {
+        for case in Case::ALL {
+            load(server, 0, case, &stage, 1);
         }
+    }
+    let mut measured = Vec::new();
+    for round in 0..arguments.rounds {
+        eprintln!("round {} of {}", round + 1, arguments.rounds);
+        for case in Case::ALL {
+            measured
+                .extend(running.iter().map(|server| load(server, round, case, &stage, arguments.seconds)));
+        }
+        running.rotate_left(1);
     }
     Report {
         measured,
@@ -137,35 +141,16 @@ fn measure(arguments: &Arguments, servers: &[Server]) -> Report {
     }
 }
 
-/// One figure: a second that does not count, then as many as were asked for.
-fn load(server: Server, running: &Running, case: Case, stage: &Stage, seconds: u64) -> Measured {
+/// One figure.
+fn load(running: &Running, round: u8, case: Case, stage: &Stage, seconds: u64) -> Measured {
     let questions = stage.folder.join(case.name()).display().to_string();
-    let port = running.port.to_string();
-    let run = |seconds: u64| {
-        let seconds = seconds.to_string();
-        let arguments = [
-            "-s",
-            "127.0.0.1",
-            "-p",
-            &port,
-            "-d",
-            &questions,
-            "-c",
-            "64",
-            "-T",
-            "1",
-            "-q",
-            "200",
-            "-l",
-            &seconds,
-        ];
-        let output = machine::on_core(LOAD_CORE, "dnsperf", &arguments).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    run(1);
+    let asks = format!("-s 127.0.0.1 -p {} -c 64 -T 1 -q 200 -l {seconds} -d", running.port);
+    let asks: Vec<&str> = asks.split(' ').chain([&*questions]).collect();
+    let _changes = running.changes(stage.services);
     let before = taken(running.process());
-    let said = run(seconds);
+    let output = machine::on_core(LOAD_CORE, "dnsperf", &asks).output().unwrap();
     let after = taken(running.process());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let figure = |name: &str| {
         let line = said.lines().find_map(|line| line.trim().strip_prefix(name));
         let word = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
@@ -173,7 +158,8 @@ fn load(server: Server, running: &Running, case: Case, stage: &Stage, seconds: u
     };
     let completed = figure("Queries completed:");
     Measured {
-        server,
+        server: running.server,
+        round,
         case,
         cpu_us: (after.cpu_ns - before.cpu_ns) as f64 / 1000.0 / completed.max(1.0),
         rate: completed / seconds as f64,

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -101,9 +101,29 @@ pub(crate) struct Stage {
 /// A running server; ended when dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
+    pub(crate) server: Server,
     child: Child,
     pub(crate) port: u16,
-    changing: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
+    /// Its API, of ours.
+    api: String,
+    /// Changes so far.
+    turn: Arc<AtomicU32>,
+}
+
+/// Changes under way; they end when dropped.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
 }
 
 impl Running {
@@ -117,11 +137,11 @@ impl Running {
         let mut command = on_core(PROXY_CORE, &program, &arguments);
         command.env("PORTICO_DNS__ZONE", if server == Server::Portico { "off" } else { ZONE });
         command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());
-        let mut running = Self { child: command.spawn().unwrap(), port, changing: None };
+        let api = format!("http://127.0.0.1:{admin}");
+        let running = Self { server, child: command.spawn().unwrap(), port, api, turn: Arc::default() };
         let said = || fs::read_to_string(own.join("log")).unwrap_or_default();
-        let (api, services) = (format!("http://127.0.0.1:{admin}"), stage.services);
         if server.is_ours() && server != Server::Portico {
-            apply(&stage.binary, &api, services);
+            apply(&stage.binary, &running.api, stage.services);
         }
         let began = Instant::now();
         while !answers(port, stage.services - 1) {
@@ -129,32 +149,30 @@ impl Running {
             std::thread::sleep(Duration::from_millis(50));
         }
         bind(running.process(), PROXY_CORE);
-        match server {
-            Server::PorticoChanging => {
-                running.change(services, move |service, turn| put(&api, service, turn))
-            }
-            Server::KnotChanging => {
-                running.change(services, move |service, turn| update(port, service, turn))
-            }
-            _ => {}
-        }
         running
     }
 
-    /// Changes an instance of one service after the other, [`CHANGES`] times a second, until the server ends.
-    fn change(&mut self, services: usize, change: impl Fn(usize, u32) + Send + 'static) {
-        let ends = Arc::new(AtomicBool::new(false));
+    /// Changes an instance of one service after the other, [`CHANGES`] times a second, where that is what it is measured under.
+    pub(crate) fn changes(&self, services: usize) -> Option<Changes> {
+        let (port, api) = (self.port, self.api.clone());
+        let change: Box<dyn Fn(usize, u32) + Send> = match self.server {
+            Server::PorticoChanging => Box::new(move |service, turn| put(&api, service, turn)),
+            Server::KnotChanging => Box::new(move |service, turn| update(port, service, turn)),
+            _ => return None,
+        };
+        let (ends, turn) = (Arc::new(AtomicBool::new(false)), Arc::clone(&self.turn));
         let ended = Arc::clone(&ends);
-        let changes = std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             let (mut done, began) = (0, Instant::now());
             while !ended.load(Ordering::Relaxed) {
-                change(usize::try_from(done).unwrap_or(0) * 7 % services, done);
+                let turn = turn.fetch_add(1, Ordering::Relaxed);
+                change(usize::try_from(turn).unwrap() * 7 % services, turn);
                 done += 1;
                 let next = began + Duration::from_secs(1) / CHANGES * done;
                 std::thread::sleep(next.saturating_duration_since(Instant::now()));
             }
         });
-        self.changing = Some((ends, changes));
+        Some(Changes { ends, thread: Some(thread) })
     }
 
     /// Its process.
@@ -165,10 +183,6 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some((ends, changes)) = self.changing.take() {
-            ends.store(true, Ordering::Relaxed);
-            let _changed = changes.join();
-        }
         let asked = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
         let began = Instant::now();
         while asked.is_ok() && began.elapsed() < Duration::from_secs(5) {
