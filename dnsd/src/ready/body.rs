@@ -9,15 +9,22 @@ use crate::wire::{HEAD, Head, IN, LARGEST, POINTER, Section, Writer};
 use crate::zone::{self, Answer, Outcome, Question, ZoneSet};
 
 /// The records of an answer: those that were asked for, told in another order each time, and what stands behind them.
-///
-/// Kept small and together: a question reads it from memory that is cold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Body<'i> {
+    form: &'i Form,
+    octets: &'i [u8],
+}
+
+/// What there is to know of a body beside its octets.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Body {
+pub(super) struct Form {
     /// How many records each section has.
     counts: [u16; 3],
     /// How long each record is that was asked for, where they are all alike and nothing beside their order changes.
     each: Option<NonZeroU16>,
-    octets: Box<[u8]>,
+    /// How many octets it has, and where they begin among those of its name.
+    length: u16,
+    start: u32,
     /// What else there is to their order; nothing where it never changes.
     moves: Option<Box<Moves>>,
 }
@@ -44,9 +51,15 @@ struct Pointer {
     into: u16,
 }
 
-impl Body {
-    /// The answer that the zones have for this name and type; `None` where it is not of a form that can be ready.
-    pub(super) fn of(zones: &ZoneSet, name: &DomainName, record_type: RecordType) -> Option<Self> {
+impl Form {
+    /// Of the answer that the zones have for this name and type, whose octets come to the end of `all`; `None` where it is not of a form
+    /// that can be ready.
+    pub(super) fn make(
+        zones: &ZoneSet,
+        name: &DomainName,
+        record_type: RecordType,
+        all: &mut Vec<u8>,
+    ) -> Option<Self> {
         let answer = zone::answer(zones, &Question { name: name.clone(), record_type });
         let entry = answer.answers.first().filter(|_| is_ready(&answer, name))?;
         let asked = [name.as_wire(), &record_type.0.to_be_bytes(), &IN.to_be_bytes()].concat();
@@ -63,36 +76,48 @@ impl Body {
         let start = HEAD + asked.len();
         let ends = ends(out.get(start..tail)?, entry.set.data().len())?;
         let pointers = pointers_that_move(&out, &pointers, start, &ends)?;
-        let octets = out.get(start..)?.into();
+        let octets = out.get(start..)?;
         let moves = Moves { ends, weights: entry.weights.into(), pointers };
         let each = moves.each();
         let moves = (each.is_none() && moves.ends.len() > 1).then(|| Box::new(moves));
-        Some(Self { counts, each, octets, moves })
+        let (length, start) = (u16::try_from(octets.len()).ok()?, u32::try_from(all.len()).ok()?);
+        all.extend_from_slice(octets);
+        Some(Self { counts, each, length, start, moves })
     }
 
+    /// With its octets, which are among these.
+    #[inline]
+    pub(super) fn of<'i>(&'i self, all: &'i [u8]) -> Body<'i> {
+        let start = usize::try_from(self.start).unwrap_or(usize::MAX);
+        let octets = all.get(start..).and_then(|from| from.get(..usize::from(self.length)));
+        Body { form: self, octets: octets.unwrap_or_default() }
+    }
+}
+
+impl Body<'_> {
     /// How many octets it has.
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) fn len(self) -> usize {
         self.octets.len()
     }
 
     /// How many records each section has.
-    pub(crate) fn counts(&self) -> [u16; 3] {
-        self.counts
+    pub(crate) fn counts(self) -> [u16; 3] {
+        self.form.counts
     }
 
     /// Writes it to the end of a message that begins at `start`, its records in an order that is drawn from `seed`.
     #[inline]
-    pub(crate) fn write(&self, out: &mut Vec<u8>, start: usize, seed: u64) {
-        match (self.each, &self.moves) {
+    pub(crate) fn write(self, out: &mut Vec<u8>, start: usize, seed: u64) {
+        match (self.form.each, &self.form.moves) {
             (Some(each), _) => self.shuffle(usize::from(each.get()), out, seed),
             (None, Some(moves)) => self.shift(moves, out, start, seed),
-            (None, None) => out.extend_from_slice(&self.octets),
+            (None, None) => out.extend_from_slice(self.octets),
         }
     }
 
     /// Records that are all as long.
-    fn shuffle(&self, each: usize, out: &mut Vec<u8>, seed: u64) {
-        let count = usize::from(self.counts[0]);
+    fn shuffle(self, each: usize, out: &mut Vec<u8>, seed: u64) {
+        let count = usize::from(self.form.counts[0]);
         for place in order(count, &[], seed) {
             let from = usize::from(place) * each;
             out.extend_from_slice(&self.octets[from..from + each]);
@@ -101,7 +126,7 @@ impl Body {
     }
 
     /// Any records, and what leads into them.
-    fn shift(&self, moves: &Moves, out: &mut Vec<u8>, start: usize, seed: u64) {
+    fn shift(self, moves: &Moves, out: &mut Vec<u8>, start: usize, seed: u64) {
         let body = out.len();
         // Where each record stands now.
         let mut places = [0_u16; MAX_RECORDS];

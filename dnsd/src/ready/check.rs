@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use model::DomainName;
 
+use super::table::Named as _;
 use super::{Apex, Index, Name, Negative};
 use crate::zone::{Key, Zone, ZoneSet};
 
@@ -15,7 +16,7 @@ impl Index {
         zones: &'a ZoneSet,
     ) -> impl Iterator<Item = (DomainName, &'static str)> + 'a {
         let there = self.names.iter().filter_map(|ready| {
-            let name = DomainName::from_wire(&ready.name).ok()?;
+            let name = DomainName::from_wire(ready.name()).ok()?;
             let what = match Name::of(zones, &name) {
                 Some(anew) if anew == *ready => return None,
                 Some(_) => "its ready answers are not those of its zone",
@@ -32,7 +33,7 @@ impl Index {
         let missing = missing.into_iter().map(|name| (name, "its answers are not ready, and could be"));
         let apexes = zones.zones().filter_map(|zone| {
             let ready = self.apexes.get(zone.apex().folded().as_wire());
-            let fine = ready.is_some_and(|ready| *ready == Apex::of(zones, zone));
+            let fine = ready.is_some_and(|ready| **ready == Apex::of(zones, zone));
             (!fine).then(|| (zone.apex().clone(), "its ready denials are not those of its zone"))
         });
         let gone = self.apexes.iter().filter_map(|ready| {

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use foldhash::HashSet;
 use model::{DomainName, RecordData, RecordSet, RecordType};
 use smallvec::SmallVec;
+use triomphe::ThinArc;
 
-use super::body::MAX_RECORDS;
-use super::{Apex, Body, Index, Name};
+use super::body::{Form, MAX_RECORDS};
+use super::{About, Apex, Index, Name};
 use crate::zone::{self, Found, Key, Zone, ZoneSet};
 
 impl Index {
@@ -76,18 +77,17 @@ impl Index {
     fn set(&mut self, name: &DomainName, now: Option<Name>) {
         let before = match now {
             Some(now) => {
-                for told in &now.told {
+                for told in &now.about().told {
                     self.tellers.insert(telling(told, name), name.clone());
                 }
-                let now = Arc::new(now);
-                let before = self.names.insert(Arc::clone(&now));
+                let before = self.names.insert(now.clone());
                 before.map(|before| (before, Some(now)))
             }
             None => self.names.remove(name.folded().as_wire()).map(|before| (before, None)),
         };
         let Some((before, now)) = before else { return };
-        for told in before.told.iter().filter(|told| now.as_ref().is_none_or(|now| !now.told.contains(told)))
-        {
+        let tells = |told| now.as_ref().is_some_and(|now| now.about().told.contains(told));
+        for told in before.about().told.iter().filter(|told| !tells(told)) {
             self.tellers.remove(&telling(told, name));
         }
     }
@@ -130,33 +130,27 @@ fn enclosing(name: &DomainName, zone: &Zone) -> DomainName {
 impl Name {
     /// What can be ready at a name.
     pub(super) fn of(zones: &ZoneSet, name: &DomainName) -> Option<Self> {
-        let (key, folded) = (Key::of(name), name.folded().as_wire().into());
+        let (key, mut octets) = (Key::of(name), name.folded().as_wire().to_vec());
         let zone = zones.find(&key, key.depth())?;
-        let apex = u8::try_from(zone.apex().as_wire().len()).unwrap_or(u8::MAX);
-        let node = match zone.look(&key, false) {
-            Found::Node(node) => node,
-            Found::Empty => {
-                return Some(Self {
-                    name: folded,
-                    bodies: SmallVec::new(),
-                    denies: true,
-                    told: Box::default(),
-                    apex,
-                });
-            }
+        let length = |name: &[u8]| u8::try_from(name.len()).unwrap_or(u8::MAX);
+        let (length, apex) = (length(&octets), length(zone.apex().as_wire()));
+        let sets = match zone.look(&key, false) {
+            Found::Node(node) => node.sets(),
+            Found::Empty => &[],
             Found::Wildcard(_) | Found::Cut(_) | Found::Dname(..) | Found::Nothing => return None,
         };
         // Spelled as its records are, whoever asks: one zone has one answer ready.
-        let name = node.sets().first().map_or(name, RecordSet::name);
-        let (mut bodies, mut told) = (SmallVec::new(), BTreeSet::new());
-        for set in node.sets() {
-            bodies.push((set.record_type(), Body::of(zones, name, set.record_type())));
+        let name = sets.first().map_or(name, RecordSet::name);
+        let (mut forms, mut told) = (SmallVec::new(), BTreeSet::new());
+        for set in sets {
+            forms.push((set.record_type(), Form::make(zones, name, set.record_type(), &mut octets)));
             // Whether an answer can be ready depends on them, too.
             if zone::leads_on(set.record_type()) && set.data().len() <= MAX_RECORDS {
                 told.extend(set.data().iter().filter_map(RecordData::target));
             }
         }
-        let denies = node.get(RecordType::CNAME).is_none();
-        Some(Self { name: folded, bodies, denies, told: told.into_iter().collect(), apex })
+        let denies = sets.iter().all(|set| set.record_type() != RecordType::CNAME);
+        let about = About { forms, told: told.into_iter().collect(), length, apex, denies };
+        Some(Self(ThinArc::from_header_and_slice(about, &octets)))
     }
 }

@@ -17,11 +17,15 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use imbl::OrdMap;
 use model::{DomainName, MAX_NAME, RecordType};
 use smallvec::SmallVec;
+use triomphe::ThinArc;
 
 pub(crate) use body::Body;
+use body::Form;
 pub(crate) use negative::Negative;
 use table::{Named, Table};
 
@@ -32,26 +36,31 @@ use crate::zone::ZoneSet;
 #[cfg_attr(test, derive(PartialEq))]
 pub struct Index {
     names: Table<Name>,
-    apexes: Table<Apex>,
+    apexes: Table<Arc<Apex>>,
     /// No apex has more labels.
     deepest: usize,
     /// The names whose answers tell of others: by the key of the other and their own.
     tellers: OrdMap<Box<[u8]>, DomainName>,
 }
 
-/// What is ready at a name that is there.
+/// What is ready at a name that is there, in one piece of memory, since a question finds it cold: what there is to know, then the octets
+/// of the name in lower case and of all answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Name(ThinArc<About, u8>);
+
+/// What there is to know of a name.
 #[derive(Debug, PartialEq, Eq)]
-struct Name {
-    /// In wire form and lower case.
-    name: Box<[u8]>,
+struct About {
     /// By the type of its records; `None` where an answer cannot be ready.
-    bodies: SmallVec<[(RecordType, Option<Body>); 2]>,
-    /// A type that is not among them has no records here, and that is the whole answer.
-    denies: bool,
+    forms: SmallVec<[(RecordType, Option<Form>); 2]>,
     /// The names that its answers tell of beside it.
     told: Box<[DomainName]>,
+    /// How long the name is, in wire form.
+    length: u8,
     /// How long the apex of its zone is, in wire form.
     apex: u8,
+    /// A type that is not among them has no records here, and that is the whole answer.
+    denies: bool,
 }
 
 /// What is ready of a zone.
@@ -68,7 +77,7 @@ struct Apex {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ready<'i> {
     /// These records.
-    Body(&'i Body),
+    Body(Body<'i>),
     /// There is such a name, and it has no such records.
     NoData(&'i Negative),
     /// There is no such name.
@@ -105,10 +114,10 @@ impl Index {
         }
         match self.names.get(folded) {
             Some(found) => match found.get(record_type) {
-                Some(body) => body.as_ref().map(Ready::Body),
-                None if !found.denies => None,
+                Some(body) => body.map(Ready::Body),
+                None if !found.about().denies => None,
                 None => {
-                    let apex = folded.len().checked_sub(usize::from(found.apex))?;
+                    let apex = folded.len().checked_sub(usize::from(found.about().apex))?;
                     Some(Ready::NoData(&self.apexes.get(folded.get(apex..)?)?.negative))
                 }
             },
@@ -140,19 +149,24 @@ fn behind_of<'n>(name: &&'n [u8]) -> Option<&'n [u8]> {
 
 impl Named for Name {
     fn name(&self) -> &[u8] {
-        &self.name
+        self.0.slice.get(..usize::from(self.about().length)).unwrap_or_default()
     }
 }
 
-impl Named for Apex {
+impl Named for Arc<Apex> {
     fn name(&self) -> &[u8] {
         &self.name
     }
 }
 
 impl Name {
-    fn get(&self, record_type: RecordType) -> Option<&Option<Body>> {
+    fn about(&self) -> &About {
+        &self.0.header.header
+    }
+
+    fn get(&self, record_type: RecordType) -> Option<Option<Body<'_>>> {
         // There are few.
-        self.bodies.iter().find(|(of, _)| *of == record_type).map(|(_, body)| body)
+        let (_, form) = self.about().forms.iter().find(|(of, _)| *of == record_type)?;
+        Some(form.as_ref().map(|form| form.of(&self.0.slice)))
     }
 }

@@ -1,7 +1,7 @@
 //! A persistent hash table by names in wire form and lower case, made for lookups from cold memory.
 //!
 //! Shards of open tables: a lookup hashes once, and reads a shard's place, a group of tags, a pointer, and the name behind it. A change
-//! copies one shard, the pointers of all shards, and nothing that they point to.
+//! copies one shard, the pointers of all shards, and nothing that they point to: values are shared, and a copy of one is a count.
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use hashbrown::HashTable;
 const SHARDS: usize = 1024;
 
 /// What stands under a name that it knows itself.
-pub(super) trait Named {
+pub(super) trait Named: Clone {
     /// The name, in wire form and lower case.
     fn name(&self) -> &[u8];
 }
@@ -21,7 +21,7 @@ pub(super) trait Named {
 /// Values by name; one for each.
 #[derive(Debug)]
 pub(super) struct Table<V> {
-    shards: Arc<[Arc<HashTable<Arc<V>>>]>,
+    shards: Arc<[Arc<HashTable<V>>]>,
     hasher: RandomState,
 }
 
@@ -43,11 +43,11 @@ impl<V: Named> Table<V> {
     #[inline]
     pub(super) fn get(&self, name: &[u8]) -> Option<&V> {
         let hash = self.hasher.hash_one(name);
-        self.shards[shard(hash)].find(hash, |value| value.name() == name).map(|value| &**value)
+        self.shards[shard(hash)].find(hash, |value| value.name() == name)
     }
 
     /// A value takes the place of the one with its name, which is returned.
-    pub(super) fn insert(&mut self, value: Arc<V>) -> Option<Arc<V>> {
+    pub(super) fn insert(&mut self, value: V) -> Option<V> {
         let hash = self.hasher.hash_one(value.name());
         let before = self.remove(value.name());
         let hasher = &self.hasher;
@@ -57,7 +57,7 @@ impl<V: Named> Table<V> {
     }
 
     /// Nothing stands under a name any more; what did is returned.
-    pub(super) fn remove(&mut self, name: &[u8]) -> Option<Arc<V>> {
+    pub(super) fn remove(&mut self, name: &[u8]) -> Option<V> {
         let hash = self.hasher.hash_one(name);
         let place = shard(hash);
         self.shards[place].find(hash, |value| value.name() == name)?;
@@ -68,7 +68,7 @@ impl<V: Named> Table<V> {
 
     /// All values, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &V> {
-        self.shards.iter().flat_map(|shard| shard.iter().map(|value| &**value))
+        self.shards.iter().flat_map(|shard| shard.iter())
     }
 }
 
