@@ -1,6 +1,9 @@
 //! `portico record …`: record sets, added to, replaced, removed, listed, shown.
 
-use admin::wire::{FactView, FactWritten, Named, RecordDoc};
+use std::thread;
+use std::time::Duration;
+
+use admin::wire::{DnsExplained, FactView, FactWritten, Named, RecordDoc};
 use clap::{Args, Subcommand};
 use ureq::http::Method;
 
@@ -9,6 +12,7 @@ use crate::client::Client;
 use crate::fact::data;
 use crate::failure::Failure;
 use crate::frontend::line;
+use crate::name;
 use crate::named::{Kind, ls, rm, show};
 use crate::wait::{self, WaitArgs};
 
@@ -28,6 +32,10 @@ Make a record set, or add records to one.
 
 Each DATA is one record, as a zone file writes it behind the type, names in it with their last dot. Records that are there already stay; \
 with --replace the set is exactly what this command says.";
+
+const IN_NO_ZONE: &str = "\
+note: no zone holds that name yet, and so DNS does not answer with it (portico dns zones); a zone begins with a SOA and an NS record set
+";
 
 /// Read and write record sets.
 #[derive(Debug, Subcommand)]
@@ -140,8 +148,28 @@ fn add(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
         Some(Named::Record(doc)) => format!("{} {} -> {}", doc.name, doc.record_type, data(doc)),
         _ => key,
     };
-    let text = line(&format!("{said} (revision {}, {live})", written.revision));
+    let mut text = line(&format!("{said} (revision {}, {live})", written.revision));
+    if written.live && is_in_no_zone(&args.set, written.revision, client) {
+        text.push_str(IN_NO_ZONE);
+    }
     wait::answer(&args.wait, client, written.revision, &written, text)
+}
+
+/// Whether DNS serves that revision and none of its zones holds the name: what was written is kept, and nobody can ask for it.
+fn is_in_no_zone(set: &SetArgs, revision: u64, client: &Client) -> bool {
+    let (name, record_type) = (name::encode(&set.name), name::encode(&set.record_type));
+    let url = format!("/v1/dns/explain?name={name}&type={record_type}");
+    // DNS follows within milliseconds of what is live.
+    for _ in 0..TRIES {
+        match client.get::<DnsExplained>(&url) {
+            Ok(explained) if explained.revision >= revision => {
+                return explained.steps.iter().all(|step| step.zone.is_none());
+            }
+            Ok(_) => thread::sleep(Duration::from_millis(20)),
+            Err(_) => return false,
+        }
+    }
+    false
 }
 
 /// The same, with the set whose data is refused.

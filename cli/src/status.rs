@@ -35,7 +35,7 @@ fn text(status: &Status) -> String {
         false => format!("no: {}", status.ready.reasons.join("; ")),
     };
     table.row(["ready", &ready]);
-    table.row(["registry", &format!("{}: {}", status.registry.url, link(&status.registry))]);
+    table.row(["registry", &format!("{} ({})", status.registry.url, link(&status.registry))]);
     table.row(["routes", &routes(&status.registry)]);
     if let Some(held) = &status.registry.held {
         table.row(["held", &held_view(held)]);
@@ -231,7 +231,7 @@ mod tests {
         insta::assert_snapshot!(text(&status()), @r#"
         portico   0.1.0, node web-1, up 1 h 2 min
         ready     yes
-        registry  redis://:***@10.0.0.5:6379/0: live, follows by client tracking
+        registry  redis://:***@10.0.0.5:6379/0 (live, follows by client tracking)
         routes    revision 42, 3 facts (2 frontends, 1 record), 1.2 s old
         proxy     serves revision 42, 7 in flight, no endpoint out
         node      web-1 (this one): proxy 42, DNS 41
@@ -264,7 +264,7 @@ mod tests {
         insta::assert_snapshot!(text(&lost), @r#"
         portico   0.1.0, node web-1, up 1 h 2 min
         ready     no: this node is draining
-        registry  redis://:***@10.0.0.5:6379/0: lost, connection refused
+        registry  redis://:***@10.0.0.5:6379/0 (lost, connection refused)
         routes    revision 42, 1 fact, of unknown age, last known good from disk, 2 set aside (portico verify)
         held      the registry lost 61 of 70 frontends 12 s ago; they are served on for 48 s more (portico registry accept)
         proxy     none in this process

@@ -23,9 +23,9 @@ Examples:
 
 Without --revision it is the one that the registry is at when the command is given.
 
-Exit code 0 when every node that lives serves the revision or a later one; 1 when the time was over before that: who does
-not serve it is named; 1 as well where other nodes cannot be known (a registry that may only be read). A node that was not
-heard of for its lease (registry.lease) is lost: it is named and not waited for.";
+Exit code 0 when every node that lives serves the revision or a later one; 1 when the time was over before that: who does not serve it \
+is named; 1 as well where other nodes cannot be known (a registry that may only be read). A node that was not heard of for its lease \
+(registry.lease) is lost: it is named and not waited for.";
 
 /// Wait until every node serves a revision
 #[derive(Debug, Args)]

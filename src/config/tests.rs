@@ -131,6 +131,10 @@ fn settings_that_contradict_each_other_are_problems() {
         ("[http]\nlisten = [\"127.0.0.1:80\", {address = \"127.0.0.1:80\"}]", "names 127.0.0.1:80 twice"),
         ("[http]\nlisten = [{scheme = \"https\"}]", "each listener needs an `address`"),
         (
+            &format!("[dns]\nzone = \"{}example\"", "a23456789.".repeat(24)),
+            "`dns.zone` is so long that no name fits below it",
+        ),
+        (
             "[registry]\nlease = \"3s\"",
             "`registry.lease` is 3s, but must be at least twice `registry.timeout` (2s)",
         ),

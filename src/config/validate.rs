@@ -50,6 +50,9 @@ pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {
     if settings.dns.nsid.as_ref().is_some_and(|nsid| nsid.len() > most) {
         wrong("dns.nsid", format!("is longer than {most} octets: an answer may have no room for it"));
     }
+    if settings.dns.zone.as_ref().is_some_and(|zone| dnsd::zone::derived::mailbox(zone).is_none()) {
+        wrong("dns.zone", "is so long that no name fits below it; write a shorter one".into());
+    }
     if let Err(error) = registry_url(loaded) {
         wrong("registry.url", format!("cannot be used: {error}"));
     }

@@ -219,7 +219,13 @@ fn a_record_set_that_is_not_served_is_named_by_verify_and_all_others_serve() {
 
     // The remedy works as printed.
     assert!(verified.stdout.contains("portico record add bare.test. NS SERVER."), "{}", verified.stdout);
-    portico.does(&["record", "add", "bare.test.", "NS", "ns.bare.test."]);
+    let began = portico.does(&["record", "add", "bare.test.", "NS", "ns.bare.test."]);
+    let nowhere = portico.does(&["record", "add", "y.elsewhere.test", "A", "192.0.2.1"]);
+    assert!(
+        !began.contains("note") && nowhere.contains("\nnote: no zone holds that name"),
+        "{began}{nowhere}"
+    );
+    portico.does(&["record", "rm", "y.elsewhere.test", "A"]);
     eventually("the zone is served", || dig(dns, &["bare.test", "SOA"]).status() == "NOERROR");
 }
 

@@ -55,8 +55,13 @@ fn servers(derivation: &Derivation) -> Vec<DomainName> {
     numbers.filter_map(|number| derivation.apex.child(format!("ns{number}").as_bytes()).ok()).collect()
 }
 
+/// Whom the SOA record of a zone names (RFC 2142 §7); `None` where the apex leaves no room for it, and then the zone cannot be.
+pub fn mailbox(apex: &DomainName) -> Option<DomainName> {
+    apex.child(b"hostmaster").ok()
+}
+
 fn soa(derivation: &Derivation, server: &DomainName, revision: Revision) -> Option<RecordData> {
-    let mailbox = derivation.apex.child(b"hostmaster").ok()?;
+    let mailbox = mailbox(&derivation.apex)?;
     // The revision only grows; of it a serial has the last 32 bits, which RFC 1982 compares as they should be.
     let serial = u32::try_from(revision.number() & u64::from(u32::MAX)).unwrap_or(0);
     let numbers = [serial, REFRESH, RETRY, EXPIRE, derivation.negative_ttl].map(u32::to_be_bytes);

@@ -29,6 +29,7 @@ use model::{DomainName, Fact, FactKey, Host, HostName, Instance, InstanceName, R
 use model::{ServiceName, Snapshot};
 
 use super::tree::{Zone, ZoneError};
+pub use apex::mailbox;
 pub(super) use found::Found;
 pub(super) use names::Names;
 
