@@ -1,0 +1,1 @@
+//! Placement: which host an instance runs on, and why no other. Pure.
