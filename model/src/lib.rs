@@ -25,6 +25,7 @@ mod host;
 mod host_pattern;
 mod instance;
 mod label;
+pub mod launch;
 mod metadata;
 mod nodes;
 mod path_prefix;
