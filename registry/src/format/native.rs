@@ -32,7 +32,7 @@ pub use check::{CheckDoc, CheckKindDoc, StatusDoc};
 pub use entries::Entries;
 pub use fact::{FactDoc, fact_of, key_of, read_fact, write_fact};
 pub use heartbeat::{HeartbeatDoc, HeartbeatKindDoc};
-pub use host::HostDoc;
+pub use host::{HostDoc, InstancesAtDoc};
 pub use instance::{InstanceDoc, InstanceStateDoc};
 pub use launch::{
     FillDoc, HooksDoc, OrderDoc, PerHostDoc, PlacementDoc, ReadinessDoc, ResourcesDoc, RestartDoc,

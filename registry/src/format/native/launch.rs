@@ -37,16 +37,31 @@ pub struct VolumeDoc {
     pub read_only: Option<bool>,
 }
 
-/// What each instance may take, as JSON.
+/// What an instance, or all of a host's, may take, as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResourcesDoc {
     /// Thousandths of a core; default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_millis: Option<u64>,
-    /// Mebibytes of memory, 6 or more; default: the controller's.
+    /// Mebibytes of memory, 6 or more; default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_mib: Option<u64>,
+}
+
+impl ResourcesDoc {
+    /// Checks it, at `place`.
+    pub(super) fn read(self, place: &str) -> Result<Resources, FormatError> {
+        let memory = self.memory_mib.map(|mib| mib.saturating_mul(MIB));
+        Resources::new(self.cpu_millis, memory)
+            .map_err(|e| FormatError::at(place, e, "correct it, or leave it out"))
+    }
+
+    /// The reverse; nothing where there is no limit.
+    pub(super) fn said(resources: Resources) -> Option<Self> {
+        let memory_mib = resources.memory().map(|memory| memory / MIB);
+        said(Self { cpu_millis: resources.cpu().map(Into::into), memory_mib })
+    }
 }
 
 /// Where instances may run, as JSON.
@@ -212,9 +227,6 @@ pub(super) fn read(doc: &mut ServiceDoc) -> Result<Option<Box<Launch>>, FormatEr
         ));
     }
     let image = Image::parse(&image).map_err(|e| FormatError::at("image", e, "correct it"))?;
-    let resources = doc.resources.take().unwrap_or_default();
-    let memory = resources.memory_mib.map(|mib| mib.saturating_mul(MIB));
-    let resources = Resources::new(resources.cpu_millis, memory);
     let environment = std::mem::take(&mut doc.environment).0;
     let least = doc.instances.unwrap_or(1);
     let instances = Instances::new(least, doc.max_instances.take().unwrap_or(least));
@@ -232,7 +244,7 @@ pub(super) fn read(doc: &mut ServiceDoc) -> Result<Option<Box<Launch>>, FormatEr
         active: doc.active.take().unwrap_or(true),
         instances: instances
             .map_err(|e| FormatError::at("instances", e, "correct `instances` or `max_instances`"))?,
-        resources: resources.map_err(|e| FormatError::at("resources", e, "correct it, or leave it out"))?,
+        resources: doc.resources.take().unwrap_or_default().read("resources")?,
         heartbeat: doc.heartbeat.take().map(|heartbeat| heartbeat.read(&doc.ports)).transpose()?,
         placement: placement(doc.placement.take().unwrap_or_default())?,
         rollout: rollout(doc.rollout.take().unwrap_or_default())?,
@@ -434,11 +446,7 @@ pub(super) fn write(launch: &Launch, doc: &mut ServiceDoc) {
     doc.active = (!launch.active).then_some(false);
     doc.instances = (least != 1).then(|| least.into());
     doc.max_instances = (most != least).then(|| most.into());
-    let limits = ResourcesDoc {
-        cpu_millis: resources.cpu().map(Into::into),
-        memory_mib: resources.memory().map(|memory| memory / MIB),
-    };
-    doc.resources = said(limits);
+    doc.resources = ResourcesDoc::said(*resources);
     doc.heartbeat = launch.heartbeat.as_ref().map(HeartbeatDoc::from);
     doc.placement = said(PlacementDoc {
         required: entries(&placement.required),

@@ -100,13 +100,29 @@ fn an_instance_is_written_without_defaults_and_its_errors_name_the_field() {
 
 #[test]
 fn a_host_is_written_without_defaults_and_its_errors_name_the_field() {
-    let host = |json: &str, expected| check(FactKind::Host, json, expected);
+    fn host(json: &str, expected: Result<&str, (&str, &str)>) {
+        check(FactKind::Host, json, expected);
+    }
     host(
         r#"{"name":"N","addresses":["fd00:0::1"],"labels":{}}"#,
         Ok(r#"{"name":"n","addresses":["fd00::1"]}"#),
     );
     let whole = r#"{"name":"node-1","addresses":["10.0.0.1"],"labels":{"zone":"a"}}"#;
     host(whole, Ok(whole));
+    let runs = r#"{"name":"n","addresses":["10.0.0.1"],"engine":"unix:///run/docker.sock","priority":2,"capacity":{"cpu_millis":1000}}"#;
+    host(runs, Ok(runs));
+    host(
+        r#"{"name":"n","addresses":["10.0.0.1"],"engine":"tcp://a","instances_at":"host","priority":0,"capacity":{},"cordoned":false}"#,
+        Ok(r#"{"name":"n","addresses":["10.0.0.1"],"engine":"tcp://a:2376"}"#),
+    );
+    let refused = |field: &str, place: &str, part: &str| {
+        host(&format!(r#"{{"name":"n","addresses":["10.0.0.1"],{field}}}"#), Err((place, part)));
+    };
+    refused(r#""engine":"http://a""#, "engine", "write `unix:///run/docker.sock`");
+    refused(r#""engine":"ssh://ops:secret@a""#, "engine", "a password has no place in a fact");
+    refused(r#""priority":65536"#, "priority", "expected u16");
+    refused(r#""capacity":{"cpu_millis":0}"#, "capacity", "outside 1 to");
+    refused(r#""instances_at":"both""#, "instances_at", "expected `host` or `container`");
     host(r#"{"name":"n"}"#, Err(("", "missing field `addresses`")));
     host(r#"{"name":"n","addresses":["10.0.0.1"],"labels":{"a=b":"c"}}"#, Err(("labels", "is no key")));
     host(r#"{"name":"n","addresses":["10.0.0.1"],"labels":{"a":1}}"#, Err(("labels.a", "expected a string")));
@@ -235,7 +251,7 @@ fn the_documented_examples_are_read_and_show_every_field() {
     };
     assert_eq!(
         [&service, &launched, &instance, &host, &record].map(fields),
-        [7, 21, 11, 3, 4],
+        [7, 21, 11, 8, 4],
         "what is left out is a default"
     );
 }
