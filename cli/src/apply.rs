@@ -187,6 +187,11 @@ mod tests {
             "service",
         );
         same(
+            include_str!("../../config/launched.example.yaml"),
+            include_str!("../../config/launched.example.json"),
+            "service",
+        );
+        same(
             include_str!("../../config/instance.example.yaml"),
             include_str!("../../config/instance.example.json"),
             "instance",

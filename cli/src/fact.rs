@@ -9,12 +9,18 @@ use crate::frontend::answers_of;
 pub(crate) fn says(doc: &FactDoc) -> String {
     match doc {
         FactDoc::Frontend(doc) => answers_of(doc),
-        FactDoc::Service(ServiceDoc { ports, .. }) if ports.is_empty() => "no ports".to_owned(),
-        FactDoc::Service(ServiceDoc { ports, .. }) => ports.iter().map(port).collect::<Vec<_>>().join(", "),
+        FactDoc::Service(doc) => service(doc),
         FactDoc::Instance(doc) => instance(doc),
         FactDoc::Host(HostDoc { addresses, .. }) => addresses.join(", "),
         FactDoc::Record(doc) => data(doc),
     }
+}
+
+/// What is launched, and its ports.
+fn service(doc: &ServiceDoc) -> String {
+    let ports = doc.ports.iter().map(port);
+    let said: Vec<String> = doc.image.iter().cloned().chain(ports).collect();
+    if said.is_empty() { "no ports".to_owned() } else { said.join(", ") }
 }
 
 /// The first records, and the number of the others.

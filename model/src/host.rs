@@ -1,8 +1,10 @@
 //! A machine that instances run on.
 
+use crate::engine_url::EngineUrl;
 use crate::fact::FactKey;
 use crate::instance::Addresses;
 use crate::label::HostName;
+use crate::launch::Resources;
 use crate::metadata::Metadata;
 
 /// A machine: its name, where it is, and what is said of it.
@@ -14,9 +16,43 @@ pub struct Host {
     pub addresses: Addresses,
     /// What it is told apart by.
     pub labels: Metadata,
+    /// Its container engine; `None`: nothing is launched on it.
+    pub engine: Option<EngineUrl>,
+    /// At which address instances on it are reached.
+    pub instances_at: InstancesAt,
+    /// Hosts of a lower number come first: those of the next one are used when none of these has room.
+    pub priority: u16,
+    /// What its instances may take together; what is not said is what its engine tells.
+    pub capacity: Resources,
+    /// Whether nothing new is launched on it.
+    pub cordoned: bool,
+}
+
+/// At which address instances on a host are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum InstancesAt {
+    /// At the host's own, by ports that its engine publishes. The default.
+    #[default]
+    Host,
+    /// At the container's own: whoever asks has a way there.
+    Container,
 }
 
 impl Host {
+    /// A host of which nothing is said but where it is.
+    pub fn new(name: HostName, addresses: Addresses) -> Self {
+        Self {
+            name,
+            addresses,
+            labels: Metadata::default(),
+            engine: None,
+            instances_at: InstancesAt::default(),
+            priority: 0,
+            capacity: Resources::default(),
+            cordoned: false,
+        }
+    }
+
     /// The key under which a registry keeps it.
     pub fn key(&self) -> FactKey {
         FactKey::Host(self.name.clone())

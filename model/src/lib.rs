@@ -17,6 +17,7 @@ mod dns_sd;
 mod domain_name;
 mod endpoint;
 mod endpoints;
+mod engine_url;
 mod fact;
 mod facts;
 mod frontend;
@@ -25,6 +26,7 @@ mod host;
 mod host_pattern;
 mod instance;
 mod label;
+pub mod launch;
 mod metadata;
 mod nodes;
 mod path_prefix;
@@ -46,10 +48,11 @@ pub use dns_sd::{DnsSd, MAX_SUBTYPES, ServiceType, ServiceTypeError, SpelledName
 pub use domain_name::{DomainName, DomainNameError, MAX_LABEL, MAX_NAME};
 pub use endpoint::{Address, AddressError, Endpoint, RejectedEndpoint, Weight, WeightError};
 pub use endpoints::{Endpoints, ServiceRef};
+pub use engine_url::{EngineUrl, EngineUrlError};
 pub use fact::{Fact, FactKey, FactKeyError, FactKind, Origin, Quarantined, Stated};
 pub use frontend::{Frontend, MAX_ENDPOINTS};
 pub use health::{DeadMarks, HealthReport, HealthVerdict};
-pub use host::Host;
+pub use host::{Host, InstancesAt};
 pub use host_pattern::{HostError, HostPattern, HostPatternError, canonical_host, split_port};
 pub use instance::{
     Addresses, AddressesError, Instance, InstanceState, Lease, LeaseError, MAX_ADDRESSES, MAX_LEASE, MAX_TAGS,

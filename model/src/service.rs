@@ -6,6 +6,7 @@ use crate::dns_sd::DnsSd;
 use crate::domain_name::DomainName;
 use crate::fact::FactKey;
 use crate::label::{PortName, ServiceName};
+use crate::launch::Launch;
 use crate::metadata::Metadata;
 
 /// The most ports of a service.
@@ -15,7 +16,7 @@ pub const MAX_TTL: u32 = 7 * 24 * 3600;
 
 /// A service: one name, its ports, and what is said of it. Its instances are facts of their own.
 ///
-/// A service without an image is never launched: its instances register themselves, or are written by hand.
+/// One that says nothing of how it is launched never is: its instances register themselves, or are written by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Service {
     /// Its name.
@@ -32,6 +33,8 @@ pub struct Service {
     pub external: Option<DomainName>,
     /// How it is found by its type; `None`: not at all.
     pub dns_sd: Option<DnsSd>,
+    /// How instances of it are launched; `None`: never.
+    pub launch: Option<Box<Launch>>,
 }
 
 /// A port that instances of a service listen on.
@@ -165,6 +168,7 @@ impl Service {
             when_empty: WhenEmpty::default(),
             external: None,
             dns_sd: None,
+            launch: None,
         }
     }
 

@@ -160,7 +160,7 @@ fn view(stated: &Stated) -> FactView {
 fn named(fact: &Fact) -> Named {
     match fact {
         Fact::Frontend(frontend) => Named::Frontend(frontend.into()),
-        Fact::Service(service) => Named::Service((&**service).into()),
+        Fact::Service(service) => Named::Service(Box::new((&**service).into())),
         Fact::Instance(instance) => Named::Instance((&**instance).into()),
         Fact::Host(host) => Named::Host((&**host).into()),
         Fact::Record(record) => Named::Record((&**record).into()),

@@ -12,7 +12,7 @@ pub enum Named {
     /// A frontend.
     Frontend(FrontendDoc),
     /// A service.
-    Service(ServiceDoc),
+    Service(Box<ServiceDoc>),
     /// An instance.
     Instance(InstanceDoc),
     /// A host.

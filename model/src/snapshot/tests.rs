@@ -24,9 +24,7 @@ fn fact(key: &str) -> Fact {
         FactKey::Instance { service, name } => {
             Fact::Instance(Box::new(Instance::new(service, name, addresses())))
         }
-        FactKey::Host(name) => {
-            Fact::Host(Box::new(Host { name, addresses: addresses(), labels: crate::Metadata::default() }))
-        }
+        FactKey::Host(name) => Fact::Host(Box::new(Host::new(name, addresses()))),
         FactKey::Record { name, record_type } => {
             let data = RecordData::new(record_type, [0; 4]).expect("any octets");
             Fact::Record(Box::new(RecordFact::new(&name, record_type, None, vec![data]).expect("a set")))

@@ -20,8 +20,10 @@ use super::FormatError;
 mod check;
 mod entries;
 mod fact;
+mod heartbeat;
 mod host;
 mod instance;
+mod launch;
 mod record;
 mod service;
 mod service_ref;
@@ -29,8 +31,13 @@ mod service_ref;
 pub use check::{CheckDoc, CheckKindDoc, StatusDoc};
 pub use entries::Entries;
 pub use fact::{FactDoc, fact_of, key_of, read_fact, write_fact};
-pub use host::HostDoc;
+pub use heartbeat::{HeartbeatDoc, HeartbeatKindDoc};
+pub use host::{HostDoc, InstancesAtDoc};
 pub use instance::{InstanceDoc, InstanceStateDoc};
+pub use launch::{
+    FillDoc, HooksDoc, OrderDoc, PerHostDoc, PlacementDoc, ReadinessDoc, ResourcesDoc, RestartDoc,
+    RolloutDoc, StopDoc, VolumeDoc,
+};
 pub use record::RecordDoc;
 pub use service::{DnsSdDoc, PortDoc, ProtocolDoc, ServiceDoc, WhenEmptyDoc};
 pub use service_ref::ServiceRefDoc;

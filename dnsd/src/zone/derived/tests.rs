@@ -100,11 +100,9 @@ fn web() -> Vec<Fact> {
     drains.tags.insert(Tag::parse("old").expect("a tag"));
     let mut later = instance("web", "web-4", "10.0.0.4");
     later.priority = 1;
-    let host = Host {
-        name: HostName::parse("node-1").expect("a name"),
-        addresses: Addresses::new(["10.0.1.1".parse().expect("an address")]).expect("addresses"),
-        labels: Metadata::new([("zone", "a")]).expect("labels"),
-    };
+    let addresses = Addresses::new(["10.0.1.1".parse().expect("an address")]).expect("addresses");
+    let mut host = Host::new(HostName::parse("node-1").expect("a name"), addresses);
+    host.labels = Metadata::new([("zone", "a")]).expect("labels");
     let instances = [first, second, drains, later].map(of_instance);
     [Fact::Service(Box::new(web)), Fact::Host(Box::new(host))].into_iter().chain(instances).collect()
 }
@@ -357,7 +355,7 @@ fn changes() -> impl Strategy<Value = Change> {
             3 => {
                 let addresses = Addresses::new(["10.0.1.1".parse().expect("an address")]).expect("addresses");
                 let name = HostName::parse(first).expect("a name");
-                put(Fact::Host(Box::new(Host { name, addresses, labels: Metadata::default() })), 1)
+                put(Fact::Host(Box::new(Host::new(name, addresses))), 1)
             }
             _ => {
                 let mut instance = instance(first, second, "10.0.0.1 fd00::1");

@@ -5,8 +5,8 @@ use ipnet::IpNet;
 use model::record::RecordFact;
 use model::{
     Addresses, Change, DomainName, Fact, FactKey, Host, HostName, Instance, InstanceName, InstanceState,
-    Metadata, Origin, RecordData, RecordSet, RecordType, Revision, Service, ServiceName, Snapshot, Stated,
-    Ttl, WhenEmpty,
+    Origin, RecordData, RecordSet, RecordType, Revision, Service, ServiceName, Snapshot, Stated, Ttl,
+    WhenEmpty,
 };
 use proptest::prelude::*;
 
@@ -59,7 +59,7 @@ fn instance(service: &str, name: &str, at: &str, state: InstanceState) -> Change
 
 fn host(name: &str, at: &str) -> Change {
     let name = HostName::parse(name).expect("a name");
-    put(Fact::Host(Box::new(Host { name, addresses: addresses(at), labels: Metadata::default() })))
+    put(Fact::Host(Box::new(Host::new(name, addresses(at)))))
 }
 
 fn service(name: &str, when_empty: WhenEmpty, ttl: Option<u64>) -> Change {

@@ -18,8 +18,8 @@ pub enum FactDoc {
     Host(HostDoc),
     /// A record set.
     Record(RecordDoc),
-    /// A service.
-    Service(ServiceDoc),
+    /// A service; there may be much to say of one.
+    Service(Box<ServiceDoc>),
 }
 
 /// Reads a fact of this kind from its JSON.
@@ -70,7 +70,7 @@ impl TryFrom<FactDoc> for Fact {
     fn try_from(doc: FactDoc) -> Result<Self, FormatError> {
         Ok(match doc {
             FactDoc::Frontend(doc) => Self::Frontend(doc.try_into()?),
-            FactDoc::Service(doc) => Self::Service(Box::new(doc.try_into()?)),
+            FactDoc::Service(doc) => Self::Service(Box::new((*doc).try_into()?)),
             FactDoc::Instance(doc) => Self::Instance(Box::new(doc.try_into()?)),
             FactDoc::Host(doc) => Self::Host(Box::new(doc.try_into()?)),
             FactDoc::Record(doc) => Self::Record(Box::new(doc.try_into()?)),
@@ -82,7 +82,7 @@ impl From<&Fact> for FactDoc {
     fn from(fact: &Fact) -> Self {
         match fact {
             Fact::Frontend(frontend) => Self::Frontend(frontend.into()),
-            Fact::Service(service) => Self::Service((&**service).into()),
+            Fact::Service(service) => Self::Service(Box::new((&**service).into())),
             Fact::Instance(instance) => Self::Instance((&**instance).into()),
             Fact::Host(host) => Self::Host((&**host).into()),
             Fact::Record(record) => Self::Record((&**record).into()),

@@ -1,4 +1,4 @@
-//! A service as JSON. `config/service.example.json` shows all of it.
+//! A service as JSON. `config/service.example.json` shows all of one that registers itself, `config/launched.example.json` the rest.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
@@ -9,13 +9,17 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::heartbeat::HeartbeatDoc;
+use super::launch::{
+    self, HooksDoc, PlacementDoc, ReadinessDoc, ResourcesDoc, RestartDoc, RolloutDoc, StopDoc, VolumeDoc,
+};
 use super::{Entries, FormatError};
 
 /// How a name is written.
 pub(super) const NAME_REMEDY: &str = "write a part of a domain name, such as `web-1`";
 
 /// A service as JSON. Defaults are left out when written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceDoc {
     /// Its name: 1 to 63 letters, digits and hyphens.
@@ -38,6 +42,64 @@ pub struct ServiceDoc {
     /// How it is found by its type (RFC 6763); default: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_sd: Option<DnsSdDoc>,
+    /// Of what its instances are launched, `[registry/]name[:tag][@sha256:digest]`; default: they are not, and register themselves. All
+    /// fields behind this one want it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// What is run instead of the image's own command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// What runs it instead of the image's own entry point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<Vec<String>>,
+    /// Variables beside those of the image; default: none.
+    #[serde(default, skip_serializing_if = "Entries::is_empty")]
+    pub environment: Entries<String>,
+    /// Labels of its containers; default: none but the controller's.
+    #[serde(default, skip_serializing_if = "Entries::is_empty")]
+    pub labels: Entries<String>,
+    /// What is seen inside of what is outside; default: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeDoc>,
+    /// As whom it runs, `user[:group]`; default: as the image says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where it runs; default: where the image says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    /// What is done when it ends by itself; default `always`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart: Option<RestartDoc>,
+    /// Whether any runs at all; default: yes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<bool>,
+    /// How many run, 0 to 1000; default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<u64>,
+    /// How many run at most, while one takes another's place or more are asked for; default: `instances`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_instances: Option<u64>,
+    /// What each may take; default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourcesDoc>,
+    /// How it is known to be well; default: while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<HeartbeatDoc>,
+    /// Where it may run; default: on every host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<PlacementDoc>,
+    /// How one version takes the place of another; default: one by one, new before old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutDoc>,
+    /// How it is ended; default: as the image says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopDoc>,
+    /// Services that are there before it starts, as `{"db": "healthy"}` or `"started"`; default: none.
+    #[serde(default, skip_serializing_if = "Entries::is_empty")]
+    pub depends_on: Entries<ReadinessDoc>,
+    /// What the controller does around it; default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<HooksDoc>,
 }
 
 /// How a service is found by its type, as JSON.
@@ -93,7 +155,8 @@ pub enum WhenEmptyDoc {
 impl TryFrom<ServiceDoc> for Service {
     type Error = FormatError;
 
-    fn try_from(doc: ServiceDoc) -> Result<Self, FormatError> {
+    fn try_from(mut doc: ServiceDoc) -> Result<Self, FormatError> {
+        let launch = launch::read(&mut doc)?;
         let name = ServiceName::parse(&doc.name).map_err(|e| FormatError::at("name", e, NAME_REMEDY))?;
         let ports = doc.ports.into_iter().enumerate().map(|(i, port)| {
             let place = |field: &str| format!("ports[{i}].{field}");
@@ -114,7 +177,7 @@ impl TryFrom<ServiceDoc> for Service {
         let remedy = "write a domain name, such as `db.example.com.`, or leave it out";
         let external = external.map_err(|e| FormatError::at("external", e, remedy))?;
         let dns_sd = doc.dns_sd.map(DnsSd::try_from).transpose()?;
-        Ok(Self { name, ports, metadata, ttl, when_empty, external, dns_sd })
+        Ok(Self { name, ports, metadata, ttl, when_empty, external, dns_sd, launch })
     }
 }
 
@@ -179,7 +242,7 @@ impl From<&Service> for ServiceDoc {
             port: port.port.get().into(),
             protocol: (port.protocol != Protocol::default()).then(|| port.protocol.into()),
         });
-        Self {
+        let mut doc = Self {
             name: service.name.to_string(),
             ports: ports.collect(),
             metadata: entries(&service.metadata),
@@ -187,7 +250,12 @@ impl From<&Service> for ServiceDoc {
             when_empty: (service.when_empty != WhenEmpty::default()).then(|| service.when_empty.into()),
             external: service.external.as_ref().map(ToString::to_string),
             dns_sd: service.dns_sd.as_ref().map(DnsSdDoc::from),
+            ..Self::default()
+        };
+        if let Some(how) = &service.launch {
+            launch::write(how, &mut doc);
         }
+        doc
     }
 }
 

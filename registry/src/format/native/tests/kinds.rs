@@ -43,7 +43,7 @@ fn a_service_is_written_without_defaults_and_its_errors_name_the_field() {
     service(whole, Ok(whole));
     service("{}", Err(("", "missing field `name`")));
     service(r#"{"name":"a.b"}"#, Err(("name", "write a part of a domain name")));
-    service(r#"{"name":"a","image":"x"}"#, Err(("image", "unknown field `image`")));
+    service(r#"{"name":"a","picture":"x"}"#, Err(("picture", "unknown field `picture`")));
     service(
         r#"{"name":"a","ports":[{"name":"h","port":0}]}"#,
         Err(("ports[0].port", "0 is outside 1 to 65535")),
@@ -100,13 +100,29 @@ fn an_instance_is_written_without_defaults_and_its_errors_name_the_field() {
 
 #[test]
 fn a_host_is_written_without_defaults_and_its_errors_name_the_field() {
-    let host = |json: &str, expected| check(FactKind::Host, json, expected);
+    fn host(json: &str, expected: Result<&str, (&str, &str)>) {
+        check(FactKind::Host, json, expected);
+    }
     host(
         r#"{"name":"N","addresses":["fd00:0::1"],"labels":{}}"#,
         Ok(r#"{"name":"n","addresses":["fd00::1"]}"#),
     );
     let whole = r#"{"name":"node-1","addresses":["10.0.0.1"],"labels":{"zone":"a"}}"#;
     host(whole, Ok(whole));
+    let runs = r#"{"name":"n","addresses":["10.0.0.1"],"engine":"unix:///run/docker.sock","priority":2,"capacity":{"cpu_millis":1000}}"#;
+    host(runs, Ok(runs));
+    host(
+        r#"{"name":"n","addresses":["10.0.0.1"],"engine":"tcp://a","instances_at":"host","priority":0,"capacity":{},"cordoned":false}"#,
+        Ok(r#"{"name":"n","addresses":["10.0.0.1"],"engine":"tcp://a:2376"}"#),
+    );
+    let refused = |field: &str, place: &str, part: &str| {
+        host(&format!(r#"{{"name":"n","addresses":["10.0.0.1"],{field}}}"#), Err((place, part)));
+    };
+    refused(r#""engine":"http://a""#, "engine", "write `unix:///run/docker.sock`");
+    refused(r#""engine":"ssh://ops:secret@a""#, "engine", "a password has no place in a fact");
+    refused(r#""priority":65536"#, "priority", "expected u16");
+    refused(r#""capacity":{"cpu_millis":0}"#, "capacity", "outside 1 to");
+    refused(r#""instances_at":"both""#, "instances_at", "expected `host` or `container`");
     host(r#"{"name":"n"}"#, Err(("", "missing field `addresses`")));
     host(r#"{"name":"n","addresses":["10.0.0.1"],"labels":{"a=b":"c"}}"#, Err(("labels", "is no key")));
     host(r#"{"name":"n","addresses":["10.0.0.1"],"labels":{"a":1}}"#, Err(("labels.a", "expected a string")));
@@ -142,12 +158,91 @@ fn a_record_set_is_written_canonically_and_its_errors_name_the_field() {
 }
 
 #[test]
+fn how_a_service_is_launched_is_written_without_defaults() {
+    let kept = |fields: &str| {
+        let whole =
+            format!(r#"{{"name":"web","ports":[{{"name":"http","port":80}}],"image":"shop/web:2"{fields}}}"#);
+        service(&whole, Ok(&whole));
+    };
+    kept("");
+    kept(
+        r#","command":["sh","-c","x"],"entrypoint":["/init"],"environment":{"A":"a=b"},"labels":{"team":"shop"}"#,
+    );
+    kept(
+        r#","volumes":[{"source":"data","target":"/data"},{"source":"/srv","target":"/srv","read_only":true}]"#,
+    );
+    kept(r#","user":"1000:1000","working_dir":"/srv","restart":"on_failure","active":false"#);
+    kept(r#","instances":0"#);
+    kept(r#","instances":2,"max_instances":5,"resources":{"cpu_millis":500,"memory_mib":64}"#);
+    kept(
+        r#","heartbeat":{"kind":"http","port":"http","path":"/health","status":204,"interval_ms":500,"rise":2}"#,
+    );
+    kept(
+        r#","heartbeat":{"kind":"command","command":["check"],"timeout_ms":5000,"start_period_ms":0,"fall":1}"#,
+    );
+    kept(r#","heartbeat":{"kind":"image"}"#);
+    kept(
+        r#","placement":{"required":{"zone":"a"},"fill":"pack","per_host":"one","beside":["cache"],"not_beside":["db"]}"#,
+    );
+    kept(
+        r#","rollout":{"order":"stop_first","parallel":2,"min_healthy_ms":1000,"deadline_ms":60000,"rollback":false}"#,
+    );
+    kept(
+        r#","stop":{"signal":"QUIT","grace_ms":0,"drain_ms":5000},"depends_on":{"db":"healthy","queue":"started"}"#,
+    );
+    kept(r#","hooks":{"before_start":["warm-up"],"after_stop":["tidy"]}"#);
+    // What is said and is the default is not kept; a heartbeat's port is the first one.
+    let said = r#"{"name":"web","ports":[{"name":"http","port":80}],"image":"web","instances":1,"max_instances":1,"active":true,
+        "restart":"always","resources":{},"placement":{"fill":"spread","per_host":"any"},"rollout":{"parallel":1,"rollback":true},
+        "stop":{"grace_ms":10000,"drain_ms":30000},"hooks":{},"heartbeat":{"kind":"tcp","interval_ms":2000,"rise":1,"fall":3}}"#;
+    let kept = r#"{"name":"web","ports":[{"name":"http","port":80}],"image":"web","heartbeat":{"kind":"tcp","port":"http"}}"#;
+    service(said, Ok(kept));
+}
+
+#[test]
+fn what_cannot_be_launched_is_refused_with_the_field_and_the_remedy() {
+    let refused = |fields: &str, place: &str, part: &str| {
+        service(&format!(r#"{{"name":"web","image":"web",{fields}}}"#), Err((place, part)));
+    };
+    service(r#"{"name":"a","image":"A B"}"#, Err(("image", "its name is not one of lower-case")));
+    service(r#"{"name":"a","instances":2}"#, Err(("instances", "write `image`")));
+    service(r#"{"name":"a","depends_on":{"db":"healthy"}}"#, Err(("depends_on", "write `image`")));
+    refused(r#""external":"a.example.""#, "external", "what runs elsewhere is not launched");
+    refused(r#""command":[]"#, "command", "there is no command");
+    refused(r#""environment":{"A=B":"c"}"#, "environment", "`A=B` is no name of a variable");
+    refused(r#""labels":{"portico.service":"x"}"#, "labels", "one of the controller's own");
+    refused(r#""volumes":[{"source":"../x","target":"/x"}]"#, "volumes[0]", "its source is neither");
+    refused(
+        r#""volumes":[{"source":"a","target":"/x"},{"source":"b","target":"/x"}]"#,
+        "volumes[1].target",
+        "`/x` is there already",
+    );
+    refused(r#""user":"""#, "user", "it is empty");
+    refused(r#""restart":"sometimes""#, "restart", "expected one of `always`");
+    refused(r#""instances":3,"max_instances":2"#, "instances", "3 to 2 instances are no range");
+    refused(r#""instances":1001"#, "instances", "0 to 1000");
+    refused(r#""resources":{"memory_mib":5}"#, "resources", "6 MiB");
+    refused(r#""heartbeat":{"kind":"http"}"#, "heartbeat.port", "the service has no such port");
+    refused(r#""heartbeat":{"kind":"image","path":"/"}"#, "heartbeat.path", "leave it out");
+    refused(r#""heartbeat":{"kind":"command"}"#, "heartbeat.command", "there is no command");
+    refused(r#""heartbeat":{"kind":"image","interval_ms":1}"#, "heartbeat", "outside 100 ms to a day");
+    refused(r#""placement":{"beside":["a.b"]}"#, "placement.beside", "write a part of a domain name");
+    refused(r#""rollout":{"parallel":0}"#, "rollout.parallel", "nonzero");
+    refused(r#""rollout":{"deadline_ms":86400001}"#, "rollout.deadline_ms", "more than 86400000 ms");
+    refused(r#""stop":{"signal":"STOP"}"#, "stop.signal", "write one of TERM");
+    refused(r#""stop":{"grace_ms":3600001}"#, "stop.grace_ms", "more than 3600000 ms");
+    refused(r#""depends_on":{"db":"healthy","DB":"started"}"#, "depends_on", "twice");
+    refused(r#""hooks":{"after_stop":["rm -rf /"]}"#, "hooks.after_stop", "write a part of a domain name");
+}
+
+#[test]
 fn the_documented_examples_are_read_and_show_every_field() {
     let read = |kind, json: &[u8]| read_fact(kind, json).expect("the example");
     let service = read(FactKind::Service, include_bytes!("../../../../../config/service.example.json"));
     let instance = read(FactKind::Instance, include_bytes!("../../../../../config/instance.example.json"));
     let host = read(FactKind::Host, include_bytes!("../../../../../config/host.example.json"));
 
+    let launched = read(FactKind::Service, include_bytes!("../../../../../config/launched.example.json"));
     let record = read(FactKind::Record, include_bytes!("../../../../../config/record.example.json"));
 
     let fields = |fact: &Fact| {
@@ -155,8 +250,8 @@ fn the_documented_examples_are_read_and_show_every_field() {
         written.as_object().expect("object").len()
     };
     assert_eq!(
-        [&service, &instance, &host, &record].map(fields),
-        [7, 11, 3, 4],
+        [&service, &launched, &instance, &host, &record].map(fields),
+        [7, 21, 11, 8, 4],
         "what is left out is a default"
     );
 }
