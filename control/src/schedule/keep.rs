@@ -3,13 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::launch::Fill;
 use model::{HostName, InstanceName, ServiceName};
 
 use super::fleet::{Fleet, Placed, State};
 use super::judge::Judge;
 use super::order::order;
 use super::tally::Tally;
-use super::wanted::{Arrange, Copies};
+use super::wanted::Copies;
 use super::why::Leaving;
 
 /// Hosts with what stays on them.
@@ -101,9 +102,9 @@ impl<'a> Kept<'a> {
         let hosts = &self.hosts;
         let dispensable = |at: usize, count: usize| {
             let machine = hosts.get(at)?.machine;
-            let filling = match judge.wanted.wishes.arrange {
-                Arrange::Spread => (count, Reverse(0)),
-                Arrange::Pack => (0, Reverse(count)),
+            let filling = match judge.wanted.wishes.fill {
+                Fill::Spread => (count, Reverse(0)),
+                Fill::Pack => (0, Reverse(count)),
             };
             Some((machine.state == State::Cordoned, machine.tier, filling, at))
         };

@@ -13,6 +13,7 @@
 //! what stays. Spread and pack are an enum and one match, no trait: all they differ in is a number to sort by.
 
 mod explain;
+mod facts;
 mod fleet;
 mod judge;
 mod keep;
@@ -33,7 +34,7 @@ use model::{HostName, ServiceName};
 
 pub use explain::{Explained, explain};
 pub use fleet::{Capacity, Fleet, Machine, Placed, Resources, State};
-pub use wanted::{Arrange, Copies, Count, CountError, MAX_COUNT, Preference, Wanted, Wishes};
+pub use wanted::{Copies, Count, CountError, MAX_COUNT, Preference, Wanted, Wishes};
 pub use why::{Leaving, Why};
 
 /// What is to run where.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::launch::Fill;
 use model::{HostName, InstanceName, Metadata, ServiceName};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
@@ -59,13 +60,13 @@ fn a_wanted() -> impl Strategy<Value = Wanted> {
     let wishes = (
         prop_oneof![3 => Just(Metadata::default()), 1 => labels(1)],
         vec(preferred, 0..3),
-        prop_oneof![Just(Arrange::Spread), Just(Arrange::Pack)],
+        prop_oneof![Just(Fill::Spread), Just(Fill::Pack)],
         prop_oneof![3 => Just(BTreeSet::new()), 1 => btree_set(a_service(), 1..3)],
         prop_oneof![2 => Just(BTreeSet::new()), 1 => btree_set(a_service(), 1..3)],
     );
     (copies(), resources(), wishes).prop_map(|(copies, resources, wishes)| {
-        let (required, preferred, arrange, beside, not_beside) = wishes;
-        Wanted { copies, resources, wishes: Wishes { required, preferred, arrange, beside, not_beside } }
+        let (required, preferred, fill, beside, not_beside) = wishes;
+        Wanted { copies, resources, wishes: Wishes { required, preferred, fill, beside, not_beside } }
     })
 }
 

@@ -2,9 +2,11 @@
 
 use std::cmp::Reverse;
 
+use model::launch::Fill;
+
 use super::judge::Judge;
 use super::tally::Tally;
-use super::wanted::{Arrange, Copies};
+use super::wanted::Copies;
 
 /// The least goes first; hosts that are alike go by name, which is how they are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,9 +29,9 @@ enum Filling {
 pub(super) fn rank(judge: &Judge<'_>, host: &Tally<'_>, at: usize) -> Rank {
     let wishes = &judge.wanted.wishes;
     let kept = wishes.preferred.iter().filter(|wish| host.label(&wish.key) == Some(wish.value.as_str()));
-    let filling = match wishes.arrange {
-        Arrange::Spread => Filling::Spread(host.count(judge.service), host.fullness(), host.instances()),
-        Arrange::Pack => Filling::Pack(Reverse(host.fullness()), Reverse(host.instances())),
+    let filling = match wishes.fill {
+        Fill::Spread => Filling::Spread(host.count(judge.service), host.fullness(), host.instances()),
+        Fill::Pack => Filling::Pack(Reverse(host.fullness()), Reverse(host.instances())),
     };
     let tier = match judge.wanted.copies {
         Copies::Counted(_) | Copies::OnePerHost(_) => host.machine.tier,

@@ -1,5 +1,6 @@
 //! Rows for each wish and each reason: hosts, services and instances as words, and what is decided as words.
 
+use model::launch::Fill;
 use model::{HostName, InstanceName, Metadata, ServiceName};
 
 use super::*;
@@ -42,7 +43,7 @@ fn wanted(text: &str) -> (ServiceName, Wanted) {
     for word in words {
         let numbers = word.split_once("..").unwrap_or((word, word));
         match (word.split_once([':', '=']), wanted.copies) {
-            (None, _) if word == "pack" => wanted.wishes.arrange = Arrange::Pack,
+            (None, _) if word == "pack" => wanted.wishes.fill = Fill::Pack,
             (None, _) if word == "every" => wanted.copies = Copies::EveryHost,
             (None, Copies::Counted(count)) if word == "each" => wanted.copies = Copies::OnePerHost(count),
             (None, _) => {

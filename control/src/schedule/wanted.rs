@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use model::launch::{Fill, Instances};
 use model::{Metadata, ServiceName};
 
 use super::fleet::Resources;
@@ -57,7 +58,7 @@ pub struct Wishes {
     /// Labels that it had better have. They go before how hosts are filled, and after tiers.
     pub preferred: Vec<Preference>,
     /// How hosts are filled.
-    pub arrange: Arrange,
+    pub fill: Fill,
     /// Services that must run on the same host. Where such wishes go in a circle, the first service by name is placed without its own.
     pub beside: BTreeSet<ServiceName>,
     /// Services that must not. Itself: as if it were one per host.
@@ -75,17 +76,15 @@ pub struct Preference {
     pub weight: u32,
 }
 
-/// How hosts are filled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Arrange {
-    /// Evenly: the host with the fewest of this service first, then the emptiest. The default.
-    #[default]
-    Spread,
-    /// One after the other: the fullest that still has room first.
-    Pack,
-}
-
 impl Count {
+    /// No instance.
+    pub const NONE: Self = Self { least: 0, most: 0 };
+
+    /// As a service says it.
+    pub fn of(instances: Instances) -> Self {
+        Self { least: instances.least().into(), most: instances.most().into() }
+    }
+
     /// From `least` to `most`.
     ///
     /// # Errors

@@ -1,1 +1,0 @@
-//! Container engines: what is asked of them, and what they say. The only place where one is touched.
