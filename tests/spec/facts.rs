@@ -52,6 +52,38 @@ fn everywhere(check: impl Fn(&World, &Portico)) {
 }
 
 #[test]
+fn services_that_would_wait_for_each_other_are_refused_and_all_else_is_kept_as_it_was() {
+    everywhere(|world, portico| {
+        let service = |name: &str, awaited: &str| {
+            format!("kind: service\nname: {name}\nimage: shop/{name}:1\ndepends_on: {{{awaited}}}\n---\n")
+        };
+        let apply = |texts: &[String]| {
+            let file =
+                world.write("shop.yaml", texts.concat().trim_end_matches("---\n")).display().to_string();
+            portico.cli(&["apply", "-f", &file])
+        };
+
+        let made = apply(&[service("web", "db: healthy"), service("db", "")]);
+        let circle = apply(&[service("api", ""), service("db", "api: started, web: healthy")]);
+        let one = put(portico, "/v1/services/db", r#"{"image":"shop/db:1","depends_on":{"web":"healthy"}}"#);
+        let itself = apply(&[service("api", "api: started")]);
+
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        assert_eq!((circle.code, one.status), (Some(1), 400), "{} {}", circle.stderr, one.body);
+        for said in [&circle.stderr, &one.body] {
+            assert!(
+                said.contains("db waits for web, which waits for db: none of them would start"),
+                "{said}"
+            );
+        }
+        assert!(itself.stderr.contains("api waits for api"), "{}", itself.stderr);
+        assert_eq!(portico.cli(&["service", "show", "api"]).code, Some(1), "all or nothing");
+        let shown = portico.does(&["service", "show", "web"]);
+        assert!(shown.contains("image") && shown.contains("shop/web:1"), "{shown}");
+    });
+}
+
+#[test]
 fn a_file_of_facts_is_applied_changed_and_deleted_all_or_nothing() {
     everywhere(|world, portico| {
         let file = world.write("shop.yaml", FILE).display().to_string();

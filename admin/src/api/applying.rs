@@ -46,6 +46,7 @@ pub(crate) async fn all(
         true => Wanted::Gone(once(documents.map(|(i, document)| key(i, document)), |key| key.clone())?),
         false => {
             let facts = once(documents.map(|(i, document)| fact(i, document)), |fact| fact.key())?;
+            writing::no_circle(&app, facts.iter().map(|fact: &Arc<Fact>| &**fact))?;
             Wanted::Facts { facts, replace: false }
         }
     };

@@ -210,6 +210,7 @@ pub(crate) async fn put(
         return Ok(tagged(StatusCode::OK, &written, revision));
     }
     let who = writing::who(&headers, peer);
+    writing::no_circle(&app, [&fact])?;
     let revision = writing::publish(&app, who, key, Some(fact), expected)
         .await
         .map_err(|error| writing::refused(&error))?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode};
-use model::{Fact, FactKey, FactKind, Revision};
+use model::{Fact, FactKey, FactKind, Revision, Service};
 use registry::{Edit, Expected, PublishError, Write};
 
 use crate::doors::App;
@@ -43,6 +43,26 @@ pub(crate) async fn publish(
 ) -> Result<Revision, PublishError> {
     let edit = Edit { key, fact, expected };
     app.doors.registry.publish(Write { who, edits: vec![edit] }).await.map(|published| published.revision)
+}
+
+/// Why these facts cannot all be: services among them would wait for each other.
+///
+/// What others write at the same moment is not looked at; a controller names a circle that came so.
+pub(crate) fn no_circle<'a>(app: &App, facts: impl IntoIterator<Item = &'a Fact>) -> Result<(), Problem> {
+    let services = facts.into_iter().filter_map(|fact| match fact {
+        Fact::Service(service) if service.launch.is_some() => Some(&**service),
+        _ => None,
+    });
+    let services: Vec<&Service> = services.collect();
+    if services.is_empty() {
+        return Ok(());
+    }
+    let now = snapshot(app)?;
+    let Some(circle) = model::launch::circle(&now, services) else { return Ok(()) };
+    let named: Vec<String> = circle.iter().chain(circle.first()).map(ToString::to_string).collect();
+    let way = named.join(", which waits for ").replacen(", which", "", 1);
+    let detail = format!("{way}: none of them would start");
+    Err(Problem::invalid("depends_on", detail, "take one of them out"))
 }
 
 /// Whether this node's proxy routes by `revision`, which it is given [`crate::Config::live_wait`] for.

@@ -1,5 +1,6 @@
 //! How instances of a service are launched: what a controller makes true on hosts. A service without it is never launched.
 
+mod circle;
 mod environment;
 mod heartbeat;
 mod image;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::label::{Label, ServiceName};
 
+pub use circle::circle;
 pub use environment::{Environment, EnvironmentError, MAX_ENVIRONMENT, MAX_ENVIRONMENT_BYTES};
 pub use heartbeat::{Heartbeat, HeartbeatKind, MAX_PROBE_TIME, ProbeTimes, ProbeTimesError};
 pub use image::{Image, ImageError, MAX_IMAGE};
