@@ -106,8 +106,10 @@ pub(crate) fn version(command: &str, argument: &str) -> Option<String> {
     let said = String::from_utf8_lossy(&said);
     let line = said.lines().find(|line| line.contains(|c: char| c.is_ascii_digit()))?;
     let line = line.trim_start_matches("nginx version: ").trim_start_matches("HAProxy version ");
+    // Some say first what day it is.
+    let is_number = |part: &&str| part.starts_with(|c: char| c.is_ascii_digit());
     line.split_whitespace()
-        .find(|word| word.contains(|c: char| c.is_ascii_digit()))
+        .find(|word| word.split(['.', '/']).filter(is_number).count() > 1)
         .map(|word| word.trim_start_matches("nginx/").to_owned())
 }
 
