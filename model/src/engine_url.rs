@@ -3,6 +3,8 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
+use crate::socket_path::{SocketPath, SocketPathError};
+
 /// The longest URL, in octets.
 const MAX_URL: usize = 512;
 /// The port of an engine over TLS (Docker's own).
@@ -12,10 +14,7 @@ const TLS_PORT: NonZeroU16 = NonZeroU16::new(2376).unwrap();
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EngineUrl {
     /// A socket of this machine.
-    Unix {
-        /// An absolute path.
-        path: Box<str>,
-    },
+    Unix(SocketPath),
     /// Over TCP, with TLS wherever the controller's configuration has certificates for it.
     Tcp {
         /// A name or an address, without brackets.
@@ -40,11 +39,9 @@ pub enum EngineUrlError {
     /// Not one of the three.
     #[error("it is no engine's URL; write `unix:///run/docker.sock`, `tcp://host:2376` or `ssh://user@host`")]
     Scheme,
-    /// No absolute path.
-    #[error(
-        "its path is not absolute, or has `..` or a character that no path has; write `unix:///run/docker.sock`"
-    )]
-    Path,
+    /// No path of a socket.
+    #[error("{0}; an engine's is `unix:///run/docker.sock`")]
+    Path(SocketPathError),
     /// Not a name or an address.
     #[error(
         "its host is neither a name nor an address; write `tcp://node-1.example.com:2376` or `tcp://[fd00::1]:2376`"
@@ -69,7 +66,7 @@ impl EngineUrl {
             return Err(EngineUrlError::Scheme);
         }
         match scheme {
-            "unix" => path(rest).map(|path| Self::Unix { path }),
+            "unix" => SocketPath::parse(rest).map(Self::Unix).map_err(EngineUrlError::Path),
             "tcp" => {
                 let (host, port) = host_and_port(rest)?;
                 Ok(Self::Tcp { host, port: port.unwrap_or(TLS_PORT) })
@@ -96,7 +93,7 @@ impl fmt::Display for EngineUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bracketed = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         match self {
-            Self::Unix { path } => write!(f, "unix://{path}"),
+            Self::Unix(path) => write!(f, "unix://{path}"),
             Self::Tcp { host, port } => write!(f, "tcp://{}:{port}", bracketed(host)),
             Self::Ssh { user, host, port } => {
                 f.write_str("ssh://")?;
@@ -106,15 +103,6 @@ impl fmt::Display for EngineUrl {
             }
         }
     }
-}
-
-fn path(text: &str) -> Result<Box<str>, EngineUrlError> {
-    let plain = |part: &str| !matches!(part, "." | "..");
-    let is_path = text.strip_prefix('/').is_some_and(|rest| !rest.is_empty() && rest.split('/').all(plain));
-    if !is_path || text.chars().any(char::is_control) {
-        return Err(EngineUrlError::Path);
-    }
-    Ok(text.into())
 }
 
 /// `host`, `host:port`, `[address]` or `[address]:port`.
@@ -169,9 +157,9 @@ mod tests {
         for text in ["", "/run/docker.sock", "http://a", "docker", &format!("unix:///{}", "a".repeat(512))] {
             check(text, EngineUrlError::Scheme);
         }
-        for text in ["unix://", "unix:///", "unix://run/docker.sock", "unix:///a/../b", "unix:///a\nb"] {
-            check(text, EngineUrlError::Path);
-        }
+        check("unix://run/docker.sock", EngineUrlError::Path(SocketPathError::Relative));
+        check("unix:///a/../b", EngineUrlError::Path(SocketPathError::Part));
+        check("unix:///a\nb", EngineUrlError::Path(SocketPathError::Character));
         for text in [
             "tcp://",
             "tcp://:1",

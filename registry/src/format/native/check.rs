@@ -67,11 +67,7 @@ impl TryFrom<CheckDoc> for Check {
     fn try_from(doc: CheckDoc) -> Result<Self, FormatError> {
         let kind = match doc.kind {
             CheckKindDoc::Http => {
-                let status = match doc.status {
-                    None => ExpectedStatus::Success,
-                    Some(StatusDoc::Any) => ExpectedStatus::Any,
-                    Some(StatusDoc::Code(code)) => ExpectedStatus::Code(code),
-                };
+                let status = StatusDoc::expected(doc.status);
                 let (path, body) = (doc.path.as_deref().unwrap_or("/"), doc.body.as_deref().unwrap_or(""));
                 CheckKind::Http(
                     HttpCheck::new(path, status, body)
@@ -129,16 +125,32 @@ impl From<&Check> for CheckDoc {
         Self {
             kind: if http.is_some() { CheckKindDoc::Http } else { CheckKindDoc::Tcp },
             path: http.map(HttpCheck::path).filter(|path| *path != "/").map(str::to_owned),
-            status: http.and_then(|http| match http.status() {
-                ExpectedStatus::Success => None,
-                ExpectedStatus::Any => Some(StatusDoc::Any),
-                ExpectedStatus::Code(code) => Some(StatusDoc::Code(code)),
-            }),
+            status: http.and_then(|http| StatusDoc::said(http.status())),
             body: http.map(HttpCheck::body).filter(|body| !body.is_empty()).map(str::to_owned),
             interval_ms: ms(check.interval, MIN_INTERVAL_MS),
             timeout_ms: ms(check.timeout, 1),
             rise: check.rise,
             fall: check.fall,
+        }
+    }
+}
+
+impl StatusDoc {
+    /// Which status passes.
+    pub(super) fn expected(said: Option<Self>) -> ExpectedStatus {
+        match said {
+            None => ExpectedStatus::Success,
+            Some(Self::Any) => ExpectedStatus::Any,
+            Some(Self::Code(code)) => ExpectedStatus::Code(code),
+        }
+    }
+
+    /// The reverse; nothing where it is the default.
+    pub(super) fn said(expected: ExpectedStatus) -> Option<Self> {
+        match expected {
+            ExpectedStatus::Success => None,
+            ExpectedStatus::Any => Some(Self::Any),
+            ExpectedStatus::Code(code) => Some(Self::Code(code)),
         }
     }
 }

@@ -4,12 +4,12 @@ use std::num::NonZeroU8;
 use std::time::Duration;
 
 use model::launch::{Heartbeat, HeartbeatKind, MAX_PROBE_TIME, ProbeTimes, Words};
-use model::{ExpectedStatus, HttpCheck, PortName};
+use model::{HttpCheck, PortName};
 use serde::{Deserialize, Serialize};
 
 use super::FormatError;
 use super::check::StatusDoc;
-use super::launch::time;
+use super::launch::{ms, time};
 use super::service::{NAME_REMEDY, PortDoc};
 
 /// Well after passing so many in a row, and not well after failing so many.
@@ -112,11 +112,7 @@ impl HeartbeatDoc {
         };
         Ok(match self.kind {
             HeartbeatKindDoc::Http => {
-                let status = match self.status {
-                    None => ExpectedStatus::Success,
-                    Some(StatusDoc::Any) => ExpectedStatus::Any,
-                    Some(StatusDoc::Code(code)) => ExpectedStatus::Code(code),
-                };
+                let status = StatusDoc::expected(self.status);
                 let check = HttpCheck::new(self.path.as_deref().unwrap_or("/"), status, "");
                 let check =
                     check.map_err(|e| FormatError::at("heartbeat", e, "correct it, or leave it out"))?;
@@ -143,18 +139,11 @@ impl From<&Heartbeat> for HeartbeatDoc {
             HeartbeatKind::Image => (HeartbeatKindDoc::Image, None, None, None),
         };
         let default = ProbeTimes::default();
-        let ms = |time: Duration, default: Duration| {
-            (time != default).then(|| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
-        };
         Self {
             kind,
             port: port.map(ToString::to_string),
             path: http.map(HttpCheck::path).filter(|path| *path != "/").map(str::to_owned),
-            status: http.and_then(|http| match http.status() {
-                ExpectedStatus::Success => None,
-                ExpectedStatus::Any => Some(StatusDoc::Any),
-                ExpectedStatus::Code(code) => Some(StatusDoc::Code(code)),
-            }),
+            status: http.and_then(|http| StatusDoc::said(http.status())),
             command: command.map(|words| words.iter().map(str::to_owned).collect()),
             interval_ms: ms(heartbeat.times.interval(), default.interval()),
             timeout_ms: ms(heartbeat.times.timeout(), default.timeout()),

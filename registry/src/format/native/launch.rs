@@ -415,7 +415,8 @@ fn hooks(doc: HooksDoc) -> Result<Hooks, FormatError> {
     })
 }
 
-fn ms(time: Duration, default: Duration) -> Option<u64> {
+/// Milliseconds, unless it is the default.
+pub(super) fn ms(time: Duration, default: Duration) -> Option<u64> {
     (time != default).then(|| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
