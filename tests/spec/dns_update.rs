@@ -207,3 +207,29 @@ fn rfc_2136_a_key_for_a_zone_changes_nothing_of_the_zones_below_it_and_nothing_t
     assert_eq!(dig(dns, &["www.a.internal", "A"]).status(), "NXDOMAIN");
     assert!(is_served("a.internal", "DS"));
 }
+
+#[test]
+fn rfc_2136_an_address_that_no_host_has_is_given_a_name_in_its_reverse_zone() {
+    let world = World::new();
+    let key = format!("key first. {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};\n");
+    let keys = world.write("portico.key", &key).display().to_string();
+    let portico = world
+        .portico_command(&["--dns", "127.0.0.1:0"])
+        .env("PORTICO_DNS__REVERSE", "10.0.0.0/8")
+        .env("PORTICO_DNS__KEY_FILE", &keys)
+        .env("PORTICO_DNS__UPDATE_ALLOW", "key:first.")
+        .start();
+    let dns = portico.dns();
+    let add = ["add 9.9.9.10.in-addr.arpa 60 PTR printer.example.com."];
+
+    let said = nsupdate(&world, dns, "first.", "10.in-addr.arpa", &add, &[]);
+
+    assert_eq!(said, "");
+    assert_eq!(
+        dig(dns, &["-x", "10.9.9.9"]).answer(),
+        ["9.9.9.10.in-addr.arpa. 60 IN PTR printer.example.com."]
+    );
+    let delete = ["del 9.9.9.10.in-addr.arpa PTR"];
+    assert_eq!(nsupdate(&world, dns, "first.", "10.in-addr.arpa", &delete, &[]), "");
+    assert_eq!(dig(dns, &["-x", "10.9.9.9"]).status(), "NXDOMAIN");
+}

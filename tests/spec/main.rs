@@ -14,6 +14,7 @@ mod dns_explain;
 mod dns_forward;
 mod dns_guards;
 mod dns_names;
+mod dns_services;
 mod dns_transfer;
 mod dns_update;
 mod documents;
