@@ -4,4 +4,5 @@
 //! Never here: a word to proxy or DNS (what they share with this crate is a fact or a report); a decision that depends on the order in
 //! which engines answer.
 
+pub mod runtime;
 pub mod schedule;
