@@ -1,6 +1,8 @@
 //! What a fact says, in a few words.
 
-use admin::wire::{FactDoc, HostDoc, InstanceDoc, PortDoc, ProtocolDoc, RecordDoc, ServiceDoc};
+use admin::wire::{
+    DeploymentDoc, FactDoc, HostDoc, InstanceDoc, PortDoc, ProtocolDoc, RecordDoc, ServiceDoc,
+};
 use serde_json::Value;
 
 use crate::frontend::answers_of;
@@ -13,6 +15,8 @@ pub(crate) fn says(doc: &FactDoc) -> String {
         FactDoc::Instance(doc) => instance(doc),
         FactDoc::Host(HostDoc { addresses, .. }) => addresses.join(", "),
         FactDoc::Record(doc) => data(doc),
+        FactDoc::Deployment(doc) => deployment(doc),
+        FactDoc::Controller(doc) => doc.controls.clone(),
     }
 }
 
@@ -21,6 +25,12 @@ fn service(doc: &ServiceDoc) -> String {
     let ports = doc.ports.iter().map(port);
     let said: Vec<String> = doc.image.iter().cloned().chain(ports).collect();
     if said.is_empty() { "no ports".to_owned() } else { said.join(", ") }
+}
+
+/// How far a version has come, and why no further.
+fn deployment(doc: &DeploymentDoc) -> String {
+    let why = if doc.reason.is_empty() { String::new() } else { format!(": {}", doc.reason) };
+    format!("{} {}{why}", doc.version, word(&doc.deployment))
 }
 
 /// The first records, and the number of the others.
@@ -40,8 +50,11 @@ pub(crate) fn port(port: &PortDoc) -> String {
 }
 
 fn instance(doc: &InstanceDoc) -> String {
-    let state = doc.state.map(|state| format!(" ({})", word(&state))).unwrap_or_default();
-    format!("{}{state}", doc.addresses.join(", "))
+    let state = doc.state.map(|state| word(&state));
+    let reason = doc.run.as_ref().map(|run| run.reason.clone()).filter(|reason| !reason.is_empty());
+    let said: Vec<String> = state.into_iter().chain(reason).collect();
+    let said = if said.is_empty() { String::new() } else { format!(" ({})", said.join(": ")) };
+    format!("{}{said}", doc.addresses.join(", "))
 }
 
 /// A value that JSON says in one word.

@@ -208,6 +208,8 @@ fn table(kind: Kind, list: &FactList) -> String {
                 revision,
             ]),
             Named::Frontend(doc) => table.row([doc.host.clone(), String::new(), revision]),
+            Named::Deployment(doc) => table.row([doc.name.clone(), word(&doc.deployment), revision]),
+            Named::Controller(doc) => table.row([doc.controls.clone(), String::new(), revision]),
         }
     }
     table.text()

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::controller::Controller;
+use crate::deployment::Deployment;
 use crate::domain_name::{DomainName, DomainNameError};
 use crate::frontend::Frontend;
 use crate::host::Host;
 use crate::host_pattern::{HostPattern, HostPatternError};
-use crate::instance::Instance;
+use crate::instance::{Instance, Lease};
 use crate::label::{HostName, InstanceName, LabelError, ServiceName};
 use crate::path_prefix::{PathPrefix, PathPrefixError};
 use crate::record::{RecordFact, RecordType, RecordTypeError};
@@ -27,6 +29,10 @@ pub enum Fact {
     Host(Box<Host>),
     /// The records of one name and type.
     Record(Box<RecordFact>),
+    /// How far the present version of a service has come.
+    Deployment(Box<Deployment>),
+    /// Who controls.
+    Controller(Box<Controller>),
 }
 
 /// What a fact is about.
@@ -42,6 +48,10 @@ pub enum FactKind {
     Host,
     /// A record set.
     Record,
+    /// A deployment.
+    Deployment,
+    /// The controller.
+    Controller,
 }
 
 /// The name of a fact: at most one fact stands under a key.
@@ -72,6 +82,10 @@ pub enum FactKey {
         /// Of which type.
         record_type: RecordType,
     },
+    /// How far the present version of a service has come, by its name.
+    Deployment(ServiceName),
+    /// Who controls: there is one.
+    Controller,
 }
 
 /// A fact's key where it stands: facts are ordered and found by it without a copy of it.
@@ -85,6 +99,8 @@ pub(crate) enum KeyRef<'a> {
     Instance { service: &'a str, name: &'a str },
     Host(&'a str),
     Record { name: &'a DomainName, record_type: RecordType },
+    Deployment(&'a str),
+    Controller,
 }
 
 impl Fact {
@@ -96,6 +112,8 @@ impl Fact {
             Self::Instance(instance) => instance.key(),
             Self::Host(host) => host.key(),
             Self::Record(record) => record.key(),
+            Self::Deployment(deployment) => deployment.key(),
+            Self::Controller(_) => Controller::key(),
         }
     }
 
@@ -107,19 +125,35 @@ impl Fact {
             Self::Instance(_) => FactKind::Instance,
             Self::Host(_) => FactKind::Host,
             Self::Record(_) => FactKind::Record,
+            Self::Deployment(_) => FactKind::Deployment,
+            Self::Controller(_) => FactKind::Controller,
         }
     }
 
-    /// True for what somebody wants to be so; false for what somebody says is so: an instance that has to say it again.
+    /// True for what somebody wants to be so; false for what somebody says is so: an instance that has to say it again, or that a
+    /// controller launched.
     pub fn is_desired(&self) -> bool {
-        !matches!(self, Self::Instance(instance) if instance.lease.is_some())
+        match self {
+            Self::Instance(instance) => instance.lease.is_none() && instance.run.is_none(),
+            Self::Deployment(_) | Self::Controller(_) => false,
+            Self::Frontend(_) | Self::Service(_) | Self::Host(_) | Self::Record(_) => true,
+        }
+    }
+
+    /// How long it holds without being said again; `None`: until it is removed.
+    pub fn lease(&self) -> Option<Lease> {
+        match self {
+            Self::Instance(instance) => instance.lease,
+            Self::Controller(controller) => Some(controller.lease),
+            _ => None,
+        }
     }
 
     /// The frontend, when it is one.
     pub const fn as_frontend(&self) -> Option<&Frontend> {
         match self {
             Self::Frontend(frontend) => Some(frontend),
-            Self::Service(_) | Self::Instance(_) | Self::Host(_) | Self::Record(_) => None,
+            _ => None,
         }
     }
 
@@ -132,6 +166,8 @@ impl Fact {
             }
             Self::Host(host) => KeyRef::Host(host.name.as_str()),
             Self::Record(record) => KeyRef::Record { name: record.name(), record_type: record.record_type() },
+            Self::Deployment(deployment) => KeyRef::Deployment(deployment.service.as_str()),
+            Self::Controller(_) => KeyRef::Controller,
         }
     }
 }
@@ -144,7 +180,18 @@ impl From<Frontend> for Fact {
 
 impl FactKind {
     /// All kinds, in the order of their facts.
-    pub const ALL: [Self; 5] = [Self::Frontend, Self::Service, Self::Instance, Self::Host, Self::Record];
+    pub const ALL: [Self; 7] = [
+        Self::Frontend,
+        Self::Service,
+        Self::Instance,
+        Self::Host,
+        Self::Record,
+        Self::Deployment,
+        Self::Controller,
+    ];
+
+    /// The kinds that a person writes; the others the controller alone.
+    pub const WRITTEN: [Self; 5] = [Self::Frontend, Self::Service, Self::Instance, Self::Host, Self::Record];
 
     /// Its name, with which the keys of its facts begin.
     pub const fn name(self) -> &'static str {
@@ -154,6 +201,8 @@ impl FactKind {
             Self::Instance => "instance",
             Self::Host => "host",
             Self::Record => "record",
+            Self::Deployment => "deployment",
+            Self::Controller => "controller",
         }
     }
 
@@ -165,6 +214,8 @@ impl FactKind {
             Self::Instance => "instances",
             Self::Host => "hosts",
             Self::Record => "records",
+            Self::Deployment => "deployments",
+            Self::Controller => "controllers",
         }
     }
 
@@ -176,6 +227,8 @@ impl FactKind {
             Self::Instance => "an instance",
             Self::Host => "a host",
             Self::Record => "a record set",
+            Self::Deployment => "a deployment",
+            Self::Controller => "the controller",
         }
     }
 }
@@ -215,6 +268,9 @@ pub enum FactKeyError {
     Record,
 }
 
+/// The name of the one controller.
+const CONTROLLER: &str = "one";
+
 impl FactKey {
     /// No key stands before this one.
     pub const FIRST: Self = Self::Frontend { host: HostPattern::Any, path: PathPrefix::ROOT };
@@ -228,6 +284,8 @@ impl FactKey {
             }
             Self::Host(name) => KeyRef::Host(name.as_str()),
             Self::Record { name, record_type } => KeyRef::Record { name, record_type: *record_type },
+            Self::Deployment(name) => KeyRef::Deployment(name.as_str()),
+            Self::Controller => KeyRef::Controller,
         }
     }
 
@@ -239,6 +297,8 @@ impl FactKey {
             Self::Instance { .. } => FactKind::Instance,
             Self::Host(_) => FactKind::Host,
             Self::Record { .. } => FactKind::Record,
+            Self::Deployment(_) => FactKind::Deployment,
+            Self::Controller => FactKind::Controller,
         }
     }
 
@@ -266,6 +326,8 @@ impl FactKey {
                 let name = DomainName::parse(name)?.folded();
                 Ok(Self::Record { name, record_type: RecordType::parse(record_type)? })
             }
+            "deployment" => Ok(Self::Deployment(ServiceName::parse(rest)?)),
+            "controller" if rest == CONTROLLER => Ok(Self::Controller),
             _ => Err(FactKeyError::Kind),
         }
     }
@@ -273,7 +335,7 @@ impl FactKey {
 
 impl fmt::Display for FactKey {
     /// `frontend:www.example.com/api`, where a root path is left out; `service:web`, `instance:web/web-1`, `host:node-1`,
-    /// `record:www.example.com./A`.
+    /// `record:www.example.com./A`, `deployment:web`, `controller:one`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Frontend { host, path } if path.is_root() => write!(f, "frontend:{host}"),
@@ -282,6 +344,8 @@ impl fmt::Display for FactKey {
             Self::Instance { service, name } => write!(f, "instance:{service}/{name}"),
             Self::Host(name) => write!(f, "host:{name}"),
             Self::Record { name, record_type } => write!(f, "record:{}/{record_type}", name.folded()),
+            Self::Deployment(service) => write!(f, "deployment:{service}"),
+            Self::Controller => write!(f, "controller:{CONTROLLER}"),
         }
     }
 }
@@ -343,10 +407,13 @@ mod tests {
             "record:0/25.2.0.192.in-addr.arpa./PTR",
             "record:a\\.b\\032c./TYPE65534",
             "record:./SOA",
+            "deployment:web",
+            "controller:one",
         ] {
             assert_eq!(FactKey::parse(text).map(|key| key.to_string()), Ok(text.to_owned()));
         }
         assert_eq!(FactKey::parse("zone:a"), Err(FactKeyError::Kind));
+        assert_eq!(FactKey::parse("controller:two"), Err(FactKeyError::Kind));
         assert_eq!(FactKey::parse("frontend:a/../b"), Err(FactKeyError::Path(PathPrefixError::NotCanonical)));
         assert!(matches!(FactKey::parse("frontend:"), Err(FactKeyError::Host(_))));
         assert_eq!(FactKey::parse("service"), Err(FactKeyError::Kind));

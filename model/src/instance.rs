@@ -8,6 +8,7 @@ use crate::endpoint::Weight;
 use crate::fact::FactKey;
 use crate::label::{HostName, InstanceName, PortName, ServiceName, Tag};
 use crate::metadata::Metadata;
+use crate::run::Run;
 
 /// The most addresses of an instance or a host.
 pub const MAX_ADDRESSES: usize = 16;
@@ -41,6 +42,8 @@ pub struct Instance {
     pub host: Option<HostName>,
     /// How long it is believed to be there without saying so; `None`: until it is removed.
     pub lease: Option<Lease>,
+    /// What the controller that launched it says of it; `None`: nobody launched it.
+    pub run: Option<Box<Run>>,
 }
 
 /// How an instance is.
@@ -150,6 +153,7 @@ impl Instance {
             metadata: Metadata::default(),
             host: None,
             lease: None,
+            run: None,
         }
     }
 

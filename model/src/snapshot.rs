@@ -5,6 +5,8 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use crate::change::Change;
+use crate::controller::Controller;
+use crate::deployment::Deployment;
 use crate::domain_name::DomainName;
 use crate::fact::{Fact, FactKey, FactKind, KeyRef, Quarantined, Stated};
 use crate::facts::Facts;
@@ -157,6 +159,25 @@ impl Snapshot {
         record(self.facts.get(&FactKey::Record { name: name.clone(), record_type })?)
     }
 
+    /// How far the present version of a service has come.
+    pub fn deployment(&self, service: &ServiceName) -> Option<(&Deployment, &Stated)> {
+        deployment(self.facts.get(&FactKey::Deployment(service.clone()))?)
+    }
+
+    /// Of all services that have one.
+    pub fn deployments(&self) -> impl Iterator<Item = (&Deployment, &Stated)> {
+        self.of_kind(FactKind::Deployment, None).filter_map(deployment)
+    }
+
+    /// Who controls.
+    pub fn controller(&self) -> Option<(&Controller, &Stated)> {
+        let stated = self.facts.get(&FactKey::Controller)?;
+        match &*stated.fact {
+            Fact::Controller(controller) => Some((controller, stated)),
+            _ => None,
+        }
+    }
+
     /// The facts of one kind that stand behind `after`, which is a key of it, in their order; all without it.
     pub fn of_kind(&self, kind: FactKind, after: Option<&FactKey>) -> impl Iterator<Item = &Stated> {
         let root = DomainName::root();
@@ -166,6 +187,8 @@ impl Snapshot {
             FactKind::Instance => Some(KeyRef::Instance { service: "", name: "" }),
             FactKind::Host => Some(KeyRef::Host("")),
             FactKind::Record => Some(KeyRef::Record { name: &root, record_type: RecordType(0) }),
+            FactKind::Deployment => Some(KeyRef::Deployment("")),
+            FactKind::Controller => Some(KeyRef::Controller),
         };
         let from = first.filter(|_| after.is_none()).map(|first| self.facts.from(first));
         let behind = from.is_none().then(|| self.facts.after(after));
@@ -258,6 +281,13 @@ fn host(stated: &Stated) -> Option<(&Host, &Stated)> {
 fn record(stated: &Stated) -> Option<(&RecordFact, &Stated)> {
     match &*stated.fact {
         Fact::Record(record) => Some((record, stated)),
+        _ => None,
+    }
+}
+
+fn deployment(stated: &Stated) -> Option<(&Deployment, &Stated)> {
+    match &*stated.fact {
+        Fact::Deployment(deployment) => Some((deployment, stated)),
         _ => None,
     }
 }

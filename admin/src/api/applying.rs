@@ -88,13 +88,14 @@ fn split(document: Value) -> Result<(FactKind, Value), FormatError> {
         return Err(wrong("", "it is not a document with fields".to_owned()));
     };
     let kind = object.remove("kind").ok_or_else(|| wrong("", "it does not say its `kind`".to_owned()))?;
-    let known = FactKind::ALL.into_iter().find(|known| kind.as_str() == Some(known.name()));
+    let known = FactKind::WRITTEN.into_iter().find(|known| kind.as_str() == Some(known.name()));
     let known = known.ok_or_else(|| wrong("kind", format!("{kind} is none that this portico knows")))?;
     Ok((known, object.into()))
 }
 
 fn fact(i: usize, document: Value) -> Result<Arc<Fact>, FormatError> {
     let read = split(document).and_then(|(kind, rest)| native::fact_of(kind, rest));
+    let read = read.and_then(writing::by_a_person);
     read.map(Arc::new).map_err(|error| placed(i, error))
 }
 

@@ -12,6 +12,7 @@
 //! | `/v1/frontends/{host}?path=/api` | GET PUT DELETE | one frontend; `path` left out is `/` |
 //! | `/v1/frontends/{host}/endpoints?path=/api` | POST | endpoints that shall be there too |
 //! | `/v1/services?limit=&after=`, `/v1/instances`, `/v1/hosts`, `/v1/records` | GET | the services, all instances, the hosts, the record sets, by name |
+//! | `/v1/deployments`, `/v1/deployments/{service}`, `/v1/controllers` | GET | how far services have come, and who controls |
 //! | `/v1/services/{service}`, `/v1/hosts/{host}`, `/v1/records/{name}/{type}` | GET PUT DELETE | one of them |
 //! | `/v1/services/{service}/instances?limit=&after=` | GET | the instances of one service |
 //! | `/v1/services/{service}/instances/{instance}` | GET PUT DELETE | one of them; a PUT with `ttl` again before that ends renews the lease |
@@ -104,6 +105,9 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .route("/v1/instances", get(named::list))
         .route("/v1/hosts", get(named::list))
         .route("/v1/records", get(named::list))
+        .route("/v1/deployments", get(named::list))
+        .route("/v1/deployments/{deployment}", get(named::show))
+        .route("/v1/controllers", get(named::list))
         .route("/v1/records/{record}/{type}", named())
         .route("/v1/services/{service}", named())
         .route("/v1/services/{service}/instances", get(named::instances))
@@ -138,7 +142,7 @@ async fn unknown(uri: Uri) -> Problem {
         let remedy = format!("a path prefix goes into the query: /v1/frontends/{host}?path=/{path}");
         return Problem::new(StatusCode::NOT_FOUND, "not-found", detail, &remedy);
     }
-    let remedy = "the API is /v1/frontends, /v1/services, /v1/instances, /v1/hosts, /v1/records, /v1/apply, /v1/status, /v1/verify, /v1/wait, /v1/events, /v1/explain, /v1/dns/explain, /v1/dns/zones, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
+    let remedy = "the API is /v1/frontends, /v1/services, /v1/instances, /v1/hosts, /v1/records, /v1/deployments, /v1/controllers, /v1/apply, /v1/status, /v1/verify, /v1/wait, /v1/events, /v1/explain, /v1/dns/explain, /v1/dns/zones, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
     Problem::new(StatusCode::NOT_FOUND, "not-found", detail, remedy)
 }
 

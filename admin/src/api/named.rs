@@ -34,6 +34,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Subject {
         if let Some(name) = &names.record {
             return record(name, names.record_type.as_deref().unwrap_or_default()).map(Self);
         }
+        if let Some(service) = &names.deployment {
+            return Ok(Self(FactKey::Deployment(name_of("service", service, ServiceName::parse)?)));
+        }
         Ok(Self(match (&names.service, &names.instance, &names.host) {
             (Some(service), Some(name), _) => FactKey::Instance {
                 service: name_of("service", service, ServiceName::parse)?,
@@ -55,6 +58,7 @@ struct Names {
     host: Option<String>,
     record: Option<String>,
     record_type: Option<String>,
+    deployment: Option<String>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Names {
@@ -70,6 +74,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Names {
                 "service" => &mut names.service,
                 "instance" => &mut names.instance,
                 "record" => &mut names.record,
+                "deployment" => &mut names.deployment,
                 "type" => &mut names.record_type,
                 _ => &mut names.host,
             };
@@ -94,7 +99,7 @@ fn name_of<T>(field: &str, text: &str, parse: impl Fn(&str) -> Result<T, LabelEr
     parse(text).map_err(|error| Problem::invalid(field, error.to_string(), remedy))
 }
 
-/// `GET /v1/services`, `/v1/instances`, `/v1/hosts`, `/v1/records`, `?limit=&after=`
+/// `GET /v1/services`, `/v1/instances`, `/v1/hosts`, `/v1/records`, `/v1/deployments`, `/v1/controllers`, `?limit=&after=`
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     uri: Uri,
@@ -149,6 +154,8 @@ fn page<'s>(
         FactKind::Instance => Listed::Instances(views),
         FactKind::Host => Listed::Hosts(views),
         FactKind::Record => Listed::Records(views),
+        FactKind::Deployment => Listed::Deployments(views),
+        FactKind::Controller => Listed::Controllers(views),
     };
     json(StatusCode::OK, &FactList { revision: snapshot.revision().number(), facts, next })
 }
@@ -164,6 +171,8 @@ fn named(fact: &Fact) -> Named {
         Fact::Instance(instance) => Named::Instance((&**instance).into()),
         Fact::Host(host) => Named::Host((&**host).into()),
         Fact::Record(record) => Named::Record((&**record).into()),
+        Fact::Deployment(deployment) => Named::Deployment(Box::new((&**deployment).into())),
+        Fact::Controller(controller) => Named::Controller((&**controller).into()),
     }
 }
 
@@ -261,16 +270,18 @@ fn read(key: &FactKey, body: &[u8]) -> Result<Fact, Problem> {
             object.entry("service").or_insert_with(|| service.to_string().into());
             name.to_string()
         }
-        FactKey::Service(name) => name.to_string(),
+        FactKey::Service(name) | FactKey::Deployment(name) => name.to_string(),
         FactKey::Host(name) => name.to_string(),
         FactKey::Record { name, record_type } => {
             object.entry("type").or_insert_with(|| record_type.to_string().into());
             name.to_string()
         }
-        FactKey::Frontend { .. } => String::new(),
+        FactKey::Frontend { .. } | FactKey::Controller => String::new(),
     };
     object.entry("name").or_insert_with(|| said.into());
-    let fact = native::fact_of(key.kind(), object.into()).map_err(extract::bad_format)?;
+    let fact = native::fact_of(key.kind(), object.into())
+        .and_then(writing::by_a_person)
+        .map_err(extract::bad_format)?;
     if fact.key() != *key {
         let remedy = "write the same names in the URL and in the body, or leave them out of the body";
         return Err(Problem::invalid("name", format!("the body says {}, the URL {key}", fact.key()), remedy));

@@ -85,7 +85,7 @@ pub(crate) async fn rollback(
         parts_flag: "--in-parts (API: \"in_parts\": true)",
     };
     let only = match &*wanted.only {
-        [] => FactKind::ALL.to_vec(),
+        [] => FactKind::WRITTEN.to_vec(),
         only => only.iter().copied().map(kind).collect(),
     };
     let past = Wanted::Past { at: to, keep_unknown: wanted.keep_unknown, only };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode};
 use model::{Fact, FactKey, FactKind, Revision, Service};
+use registry::format::FormatError;
 use registry::{Edit, Expected, PublishError, Write};
 
 use crate::doors::App;
@@ -63,6 +64,18 @@ pub(crate) fn no_circle<'a>(app: &App, facts: impl IntoIterator<Item = &'a Fact>
     let way = named.join(", which waits for ").replacen(", which", "", 1);
     let detail = format!("{way}: none of them would start");
     Err(Problem::invalid("depends_on", detail, "take one of them out"))
+}
+
+/// Refuses what only a controller says.
+pub(crate) fn by_a_person(fact: Fact) -> Result<Fact, FormatError> {
+    match &fact {
+        Fact::Instance(instance) if instance.run.is_some() => Err(FormatError {
+            place: "run".to_owned(),
+            reason: "it is what the controller says of an instance that it launched".to_owned(),
+            remedy: "leave it out".to_owned(),
+        }),
+        _ => Ok(fact),
+    }
 }
 
 /// Whether this node's proxy routes by `revision`, which it is given [`crate::Config::live_wait`] for.

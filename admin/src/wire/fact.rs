@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{FrontendDoc, HostDoc, InstanceDoc, RecordDoc, ServiceDoc};
+use super::{ControllerDoc, DeploymentDoc, FrontendDoc, HostDoc, InstanceDoc, RecordDoc, ServiceDoc};
 
 /// A fact under the name of its kind: `{"service": {…}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,10 @@ pub enum Named {
     Host(HostDoc),
     /// A record set.
     Record(RecordDoc),
+    /// How far a service has come.
+    Deployment(Box<DeploymentDoc>),
+    /// Who controls.
+    Controller(ControllerDoc),
 }
 
 /// One fact as it stands, `{"service": {…}, "revision": 42}`; `ETag` is its revision.
@@ -57,6 +61,10 @@ pub enum Listed {
     Hosts(Vec<FactView>),
     /// Record sets.
     Records(Vec<FactView>),
+    /// How far services have come.
+    Deployments(Vec<FactView>),
+    /// Who controls.
+    Controllers(Vec<FactView>),
 }
 
 impl Listed {
@@ -65,6 +73,7 @@ impl Listed {
         match self {
             Self::Frontends(views) | Self::Services(views) | Self::Instances(views) => views,
             Self::Hosts(views) | Self::Records(views) => views,
+            Self::Deployments(views) | Self::Controllers(views) => views,
         }
     }
 
@@ -73,10 +82,12 @@ impl Listed {
         let more = match next {
             Self::Frontends(more) | Self::Services(more) | Self::Instances(more) => more,
             Self::Hosts(more) | Self::Records(more) => more,
+            Self::Deployments(more) | Self::Controllers(more) => more,
         };
         let views = match self {
             Self::Frontends(views) | Self::Services(views) | Self::Instances(views) => views,
             Self::Hosts(views) | Self::Records(views) => views,
+            Self::Deployments(views) | Self::Controllers(views) => views,
         };
         views.extend(more);
     }

@@ -23,9 +23,9 @@ pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};
 pub use history::{History, HistoryRecord};
 pub use problem::Problem;
 pub use registry::format::native::{
-    BalanceDoc, CheckDoc, CheckKindDoc, DnsSdDoc, EndpointDoc, Entries, FactDoc, FrontendDoc, HashDoc,
-    HostDoc, InstanceDoc, InstanceStateDoc, PortDoc, ProtocolDoc, RecordDoc, ServiceDoc, ServiceRefDoc,
-    StatusDoc, TimeoutsDoc, WhenEmptyDoc,
+    BalanceDoc, CheckDoc, CheckKindDoc, ControllerDoc, DeploymentDoc, DeploymentStateDoc, DnsSdDoc,
+    EndpointDoc, Entries, FactDoc, FrontendDoc, HashDoc, HostDoc, InstanceDoc, InstanceStateDoc, PortDoc,
+    ProtocolDoc, RecordDoc, ServiceDoc, ServiceRefDoc, StatusDoc, TimeoutsDoc, WhenEmptyDoc,
 };
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};

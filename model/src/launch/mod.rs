@@ -54,6 +54,8 @@ pub struct Launch {
     pub working_dir: Option<Box<str>>,
     /// What is done when it ends.
     pub restart: Restart,
+    /// How often it was restarted by hand: another number makes other containers.
+    pub restarts: u32,
     /// Whether any runs at all.
     pub active: bool,
     /// How many run.
@@ -211,6 +213,7 @@ impl Launch {
             user: None,
             working_dir: None,
             restart: Restart::default(),
+            restarts: 0,
             active: true,
             instances: Instances::default(),
             resources: Resources::default(),

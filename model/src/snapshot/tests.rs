@@ -29,6 +29,19 @@ fn fact(key: &str) -> Fact {
             let data = RecordData::new(record_type, [0; 4]).expect("any octets");
             Fact::Record(Box::new(RecordFact::new(&name, record_type, None, vec![data]).expect("a set")))
         }
+        FactKey::Deployment(service) => Fact::Deployment(Box::new(Deployment {
+            service,
+            version: crate::Version::new(1),
+            revision: Revision::new(1),
+            state: crate::DeploymentState::Done,
+            reason: "".into(),
+            stable: None,
+            previous: None,
+        })),
+        FactKey::Controller => Fact::Controller(Box::new(Controller {
+            node: crate::NodeId("node".into()),
+            lease: crate::Lease::new(15).expect("a lease"),
+        })),
     }
 }
 
@@ -44,7 +57,7 @@ fn keys<'a>(all: impl Iterator<Item = &'a Stated>) -> Vec<String> {
     all.map(|stated| stated.fact.key().to_string()).collect()
 }
 
-const MIXED: [&str; 12] = [
+const MIXED: [&str; 15] = [
     "frontend:a.example",
     "frontend:b.example/api",
     "service:api",
@@ -57,6 +70,9 @@ const MIXED: [&str; 12] = [
     "record:b.example./A",
     "record:b.example./TYPE65534",
     "record:a.b.example./A",
+    "deployment:api",
+    "deployment:web",
+    "controller:one",
 ];
 
 #[test]
@@ -68,9 +84,11 @@ fn each_kind_is_found_by_itself_in_its_order() {
     assert_eq!(keys(snapshot.services().map(|(_, stated)| stated)), MIXED[2..4]);
     assert_eq!(keys(snapshot.instances().map(|(_, stated)| stated)), MIXED[4..8]);
     assert_eq!(keys(snapshot.hosts().map(|(_, stated)| stated)), MIXED[8..9]);
-    assert_eq!(keys(snapshot.records().map(|(_, stated)| stated)), MIXED[9..]);
+    assert_eq!(keys(snapshot.records().map(|(_, stated)| stated)), MIXED[9..12]);
+    assert_eq!(keys(snapshot.deployments().map(|(_, stated)| stated)), MIXED[12..14]);
+    assert_eq!(snapshot.controller().map(|(controller, _)| &*controller.node.0), Some("node"));
     let counts = FactKind::ALL.map(|kind| snapshot.count(kind));
-    assert_eq!((counts, snapshot.len()), ([2, 2, 4, 1, 3], 12));
+    assert_eq!((counts, snapshot.len()), ([2, 2, 4, 1, 3, 2, 1], 15));
 }
 
 #[test]
@@ -132,8 +150,8 @@ fn a_page_of_a_kind_ends_where_the_kind_ends() {
     assert_eq!(after(FactKind::Service, Some("service:web")), Vec::<String>::new());
     assert_eq!(after(FactKind::Instance, None), MIXED[4..8]);
     assert_eq!(after(FactKind::Host, None), MIXED[8..9]);
-    assert_eq!(after(FactKind::Record, None), MIXED[9..]);
-    assert_eq!(after(FactKind::Record, Some(MIXED[9])), MIXED[10..]);
+    assert_eq!(after(FactKind::Record, None), MIXED[9..12]);
+    assert_eq!(after(FactKind::Record, Some(MIXED[9])), MIXED[10..12]);
 }
 
 #[test]

@@ -76,7 +76,8 @@ pub fn write(snapshot: &Snapshot, exported_at: &str) -> String {
     let revision = snapshot.revision();
     let at = line(&exported_at);
     let left_out = list(left_out);
-    let kinds = FactKind::ALL.into_iter();
+    // What a controller says is no part: where this is read, another one controls.
+    let kinds = FactKind::WRITTEN.into_iter();
     let stated = kinds.filter(|kind| *kind == FactKind::Frontend || snapshot.count(*kind) > 0);
     let facts: String = stated.map(|kind| format!("\"{}\":{},\n", kind.plural(), of_kind(kind))).collect();
     format!(
@@ -121,7 +122,7 @@ pub fn read(json: &[u8]) -> Result<Gathered, FormatError> {
     debug_assert!(doc.format == FORMAT && doc.version == VERSION);
     let mut gathered = Gathered::default();
     let FactsDoc { frontends, services, instances, hosts, records, .. } = doc;
-    let kinds = FactKind::ALL.into_iter().zip([frontends, services, instances, hosts, records]);
+    let kinds = FactKind::WRITTEN.into_iter().zip([frontends, services, instances, hosts, records]);
     for (kind, values) in kinds {
         for (i, value) in values.into_iter().enumerate() {
             let field = if kind == FactKind::Frontend { "host" } else { "name" };

@@ -28,6 +28,12 @@ fn place_prefix(place: &str) -> String {
 }
 
 impl FormatError {
+    /// The same, of a document that stands in a field of another one.
+    pub(crate) fn within(self, field: &str) -> Self {
+        let place = if self.place.is_empty() { field.to_owned() } else { format!("{field}.{}", self.place) };
+        Self { place, ..self }
+    }
+
     pub(crate) fn at(
         place: impl Into<String>,
         reason: impl std::fmt::Display,

@@ -18,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::FormatError;
 
 mod check;
+mod deployment;
 mod entries;
 mod fact;
 mod heartbeat;
@@ -25,10 +26,12 @@ mod host;
 mod instance;
 mod launch;
 mod record;
+mod run;
 mod service;
 mod service_ref;
 
 pub use check::{CheckDoc, CheckKindDoc, StatusDoc};
+pub use deployment::{ControllerDoc, DeploymentDoc, DeploymentStateDoc};
 pub use entries::Entries;
 pub use fact::{FactDoc, fact_of, key_of, read_fact, write_fact};
 pub use heartbeat::{HeartbeatDoc, HeartbeatKindDoc};
@@ -39,6 +42,7 @@ pub use launch::{
     RolloutDoc, StopDoc, VolumeDoc,
 };
 pub use record::RecordDoc;
+pub use run::{ReleasedDoc, RunDoc, StageDoc};
 pub use service::{DnsSdDoc, PortDoc, ProtocolDoc, ServiceDoc, WhenEmptyDoc};
 pub use service_ref::ServiceRefDoc;
 

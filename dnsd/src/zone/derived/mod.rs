@@ -70,7 +70,7 @@ impl Touched {
                     Fact::Service(service) => drop(touched.services.insert(service.name.clone())),
                     Fact::Instance(instance) => drop(touched.services.insert(instance.service.clone())),
                     Fact::Host(host) => drop(touched.hosts.insert(host.name.clone())),
-                    Fact::Frontend(_) | Fact::Record(_) => {}
+                    Fact::Frontend(_) | Fact::Record(_) | Fact::Deployment(_) | Fact::Controller(_) => {}
                 }
             }
         }

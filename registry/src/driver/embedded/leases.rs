@@ -81,10 +81,7 @@ impl Leases {
 
 /// How long a fact holds by itself.
 fn lease(fact: &Fact) -> Option<Duration> {
-    match fact {
-        Fact::Instance(instance) => instance.lease.map(|lease| Duration::from_secs(lease.seconds().into())),
-        _ => None,
-    }
+    fact.lease().map(|lease| Duration::from_secs(lease.seconds().into()))
 }
 
 #[cfg(test)]

@@ -13,10 +13,7 @@ use crate::PublishError;
 
 /// How long a fact holds by itself.
 pub(super) fn lease(fact: &Fact) -> Option<Duration> {
-    match fact {
-        Fact::Instance(instance) => instance.lease.map(|lease| Duration::from_secs(lease.seconds().into())),
-        _ => None,
-    }
+    fact.lease().map(|lease| Duration::from_secs(lease.seconds().into()))
 }
 
 /// A lease as Redis takes it.

@@ -4,7 +4,10 @@ use model::{Fact, FactKey, FactKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{FormatError, FrontendDoc, HostDoc, InstanceDoc, RecordDoc, ServiceDoc, read_document};
+use super::{
+    ControllerDoc, DeploymentDoc, FormatError, FrontendDoc, HostDoc, InstanceDoc, RecordDoc, ServiceDoc,
+    read_document,
+};
 
 /// A fact as JSON; what kind it is of stands beside it, in a key or a path. None of the documents reads as one of another kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +21,10 @@ pub enum FactDoc {
     Host(HostDoc),
     /// A record set.
     Record(RecordDoc),
+    /// How far a service has come.
+    Deployment(Box<DeploymentDoc>),
+    /// Who controls.
+    Controller(ControllerDoc),
     /// A service; there may be much to say of one.
     Service(Box<ServiceDoc>),
 }
@@ -33,6 +40,8 @@ pub fn read_fact(kind: FactKind, json: &[u8]) -> Result<Fact, FormatError> {
         FactKind::Instance => FactDoc::Instance(read_document(kind, json)?),
         FactKind::Host => FactDoc::Host(read_document(kind, json)?),
         FactKind::Record => FactDoc::Record(read_document(kind, json)?),
+        FactKind::Deployment => FactDoc::Deployment(read_document(kind, json)?),
+        FactKind::Controller => FactDoc::Controller(read_document(kind, json)?),
     })
 }
 
@@ -47,6 +56,8 @@ pub fn fact_of(kind: FactKind, value: Value) -> Result<Fact, FormatError> {
         FactKind::Instance => FactDoc::Instance(of_value(kind, value)?),
         FactKind::Host => FactDoc::Host(of_value(kind, value)?),
         FactKind::Record => FactDoc::Record(of_value(kind, value)?),
+        FactKind::Deployment => FactDoc::Deployment(of_value(kind, value)?),
+        FactKind::Controller => FactDoc::Controller(of_value(kind, value)?),
     })
 }
 
@@ -74,6 +85,8 @@ impl TryFrom<FactDoc> for Fact {
             FactDoc::Instance(doc) => Self::Instance(Box::new(doc.try_into()?)),
             FactDoc::Host(doc) => Self::Host(Box::new(doc.try_into()?)),
             FactDoc::Record(doc) => Self::Record(Box::new(doc.try_into()?)),
+            FactDoc::Deployment(doc) => Self::Deployment(Box::new((*doc).try_into()?)),
+            FactDoc::Controller(doc) => Self::Controller(Box::new(doc.try_into()?)),
         })
     }
 }
@@ -86,6 +99,8 @@ impl From<&Fact> for FactDoc {
             Fact::Instance(instance) => Self::Instance((&**instance).into()),
             Fact::Host(host) => Self::Host((&**host).into()),
             Fact::Record(record) => Self::Record((&**record).into()),
+            Fact::Deployment(deployment) => Self::Deployment(Box::new((&**deployment).into())),
+            Fact::Controller(controller) => Self::Controller((&**controller).into()),
         }
     }
 }
@@ -105,7 +120,10 @@ pub fn key_of(kind: FactKind, value: &Value) -> Result<FactKey, FormatError> {
             let path = value.get("path").map(|_| text("path")).transpose()?.unwrap_or_default();
             ("host", format!("{kind}:{}{path}", text("host")?))
         }
-        FactKind::Service | FactKind::Host => ("name", format!("{kind}:{}", text("name")?)),
+        FactKind::Controller => return Ok(FactKey::Controller),
+        FactKind::Service | FactKind::Host | FactKind::Deployment => {
+            ("name", format!("{kind}:{}", text("name")?))
+        }
         FactKind::Record => ("name", format!("{kind}:{}/{}", text("name")?, text("type")?)),
         FactKind::Instance => ("name", format!("{kind}:{}/{}", text("service")?, text("name")?)),
     };

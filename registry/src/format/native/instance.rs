@@ -9,6 +9,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::run::RunDoc;
 use super::service::{NAME_REMEDY, entries, metadata, port_number};
 use super::{Entries, FormatError};
 
@@ -46,6 +47,9 @@ pub struct InstanceDoc {
     /// A lease: it is gone when it has not said so again for so many seconds, 1 to a day; default: it stays until it is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u64>,
+    /// What the controller that launched it says of it; default: nobody launched it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunDoc>,
 }
 
 /// How an instance is, as JSON.
@@ -86,6 +90,7 @@ impl TryFrom<InstanceDoc> for Instance {
             metadata: metadata("metadata", doc.metadata)?,
             host: host.map_err(|e| FormatError::at("host", e, NAME_REMEDY))?,
             lease: lease.map_err(|e| FormatError::at("ttl", e, "write seconds, or leave it out"))?,
+            run: doc.run.map(|run| run.read().map(Box::new)).transpose()?,
         })
     }
 }
@@ -150,6 +155,7 @@ impl From<&Instance> for InstanceDoc {
             metadata: entries(&instance.metadata),
             host: instance.host.as_ref().map(ToString::to_string),
             ttl: instance.lease.map(|lease| lease.seconds().into()),
+            run: instance.run.as_deref().map(RunDoc::from),
         }
     }
 }

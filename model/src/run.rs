@@ -1,0 +1,66 @@
+//! What a controller says of an instance that it launched.
+
+use crate::deployment::Version;
+use crate::report::NodeId;
+
+/// What a controller says of an instance that it launched: enough for another controller to go on where this one was.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Run {
+    /// The version of its service that it is of.
+    pub version: Version,
+    /// Where in its life it is.
+    pub stage: Stage,
+    /// The digest of its image: `sha256:…`; empty: not known yet.
+    pub image: Box<str>,
+    /// How often in a row it ended by itself, or could not be started.
+    pub failures: u16,
+    /// Why it is where it is, with the remedy where there is one; empty: there is nothing to say.
+    pub reason: Box<str>,
+    /// The last that was seen of its release, once it was let go of.
+    pub release: Option<Box<Released>>,
+}
+
+/// Where in its life a launched instance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Stage {
+    /// Its host was chosen; its container is made and started. The default.
+    #[default]
+    Placed,
+    /// Its container runs.
+    Running,
+    /// Its container ended by itself, or could not be made: it is started again later.
+    Backoff,
+    /// It left every set; nodes let go of it.
+    Draining,
+    /// Every node let go of it, or its time was up: it is told to end.
+    Stopping,
+}
+
+/// How an instance was let go of before it was told to end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Released {
+    /// How many milliseconds after it had left.
+    pub after_ms: u64,
+    /// The nodes that did not say that they let go of it: they were lost, and waited for.
+    pub unconfirmed: Vec<NodeId>,
+    /// Requests that were in flight when its drain time was up.
+    pub cut: u64,
+    /// Tunnels (WebSockets) that were open when its drain time was up.
+    pub tunnels: u64,
+}
+
+impl Stage {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [Self::Placed, Self::Running, Self::Backoff, Self::Draining, Self::Stopping];
+
+    /// `placed`, `running`, `backoff`, `draining` or `stopping`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Placed => "placed",
+            Self::Running => "running",
+            Self::Backoff => "backoff",
+            Self::Draining => "draining",
+            Self::Stopping => "stopping",
+        }
+    }
+}
