@@ -225,7 +225,7 @@ async fn write_updates(registry: registry::Registry, mut wanted: mpsc::Receiver<
             fact: edit.fact,
             expected: edit.expected.map_or(registry::Expected::Absent, registry::Expected::At),
         };
-        let write = registry::Write { who, edits: edits.into_iter().map(edit).collect() };
+        let write = registry::Write { who, edits: edits.into_iter().map(edit).collect(), guards: Vec::new() };
         let written = registry.publish(write).await.map(|published| published.revision);
         // Who asked may be gone.
         let _ = answer.send(written.map_err(|error| match error {
