@@ -14,8 +14,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use dnsd::transfer::{UpdateEdit, UpdateError, UpdateRequest};
-use model::{Alarm, NodeId};
+use dnsd::transfer::{UpdateEdit, UpdateError, UpdateGuard, UpdateRequest};
+use model::{Alarm, NodeId, Revision};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -213,19 +213,28 @@ fn start_dns(
     bound.start(inputs).map_err(|error| Failure::System { what: "cannot start DNS", error })
 }
 
+const _: () = assert!(dnsd::config::UPDATE_GUARDS <= registry::MAX_GUARDS, "an update's guards fit");
+
 /// Writes what updates by DNS change, until DNS has ended.
 async fn write_updates(registry: registry::Registry, mut wanted: mpsc::Receiver<UpdateRequest>) {
-    while let Some(UpdateRequest { who, edits, answer }) = wanted.recv().await {
+    while let Some(UpdateRequest { who, edits, guards, answer }) = wanted.recv().await {
         // Who was answered that it is not known what became of it had better find nothing done.
         if answer.is_closed() {
             continue;
         }
+        let expected = |at: Option<Revision>| at.map_or(registry::Expected::Absent, registry::Expected::At);
         let edit = |edit: UpdateEdit| registry::Edit {
             key: edit.key,
             fact: edit.fact,
-            expected: edit.expected.map_or(registry::Expected::Absent, registry::Expected::At),
+            expected: expected(edit.expected),
         };
-        let write = registry::Write { who, edits: edits.into_iter().map(edit).collect() };
+        let guard =
+            |guard: UpdateGuard| registry::Guard { key: guard.key, expected: expected(guard.expected) };
+        let write = registry::Write {
+            who,
+            edits: edits.into_iter().map(edit).collect(),
+            guards: guards.into_iter().map(guard).collect(),
+        };
         let written = registry.publish(write).await.map(|published| published.revision);
         // Who asked may be gone.
         let _ = answer.send(written.map_err(|error| match error {
@@ -375,5 +384,49 @@ async fn serve_admin(bound: admin::Bound, doors: admin::Doors, mut ends: watch::
     };
     if let Err(error) = admin::serve(bound, doors, shutdown).await {
         tracing::error!(%error, "the admin listener cannot be served");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{DomainName, Fact, FactKey, RecordData, RecordFact, RecordType};
+    use registry::{Expected, RegistryUrl};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn record(name: &str, text: &str) -> (FactKey, Fact) {
+        let name = DomainName::parse(name).expect("a name");
+        let data = RecordData::parse(RecordType::TXT, text).expect("text");
+        let fact = RecordFact::new(&name, RecordType::TXT, None, vec![data]).expect("a set");
+        (FactKey::Record { name, record_type: RecordType::TXT }, Fact::Record(Box::new(fact)))
+    }
+
+    #[tokio::test]
+    async fn an_update_is_written_while_the_facts_of_its_prerequisites_are_as_they_were_read() {
+        let url = RegistryUrl::parse("memory:", Path::new("")).expect("a URL");
+        let registry = registry::open(&url, registry::Config::default()).await.expect("open");
+        let (named, fact) = record("named.e", "t");
+        let edit = registry::Edit { key: named.clone(), fact: Some(fact), expected: Expected::Absent };
+        let write = registry::Write { who: "test".into(), edits: vec![edit], guards: Vec::new() };
+        let read = registry.publish(write).await.expect("written").revision;
+        let (updates, wanted) = mpsc::channel(1);
+        let writes = tokio::spawn(write_updates(registry.clone(), wanted));
+
+        let mut answers = Vec::new();
+        for expected in [None, Some(read.next()), Some(read)] {
+            let (key, fact) = record("new.e", "t");
+            let edits = vec![UpdateEdit { key, fact: Some(fact), expected: None }];
+            let guards = vec![UpdateGuard { key: named.clone(), expected }];
+            let (answer, answered) = oneshot::channel();
+            updates.send(UpdateRequest { who: "dns".into(), edits, guards, answer }).await.expect("taken");
+            answers.push(answered.await.expect("answered"));
+        }
+
+        let conflict = Err(UpdateError::Conflict);
+        assert_eq!(answers, [conflict.clone(), conflict, Ok(read.next())]);
+        drop(updates);
+        writes.await.expect("no panic");
+        registry.close().await;
     }
 }

@@ -48,6 +48,8 @@ pub const NOTIFY_TRIES: u32 = 5;
 
 /// The most record sets that one update changes: what the registry takes at once.
 pub const UPDATE_EDITS: usize = 1000;
+/// The most facts that an update hangs on and does not change; further ones are looked at, and may change until it is written.
+pub const UPDATE_GUARDS: usize = 8;
 /// How many updates are remembered, for ten minutes each, so that none is made twice.
 pub const UPDATE_REPLAYS: usize = 20_000;
 /// How often an update is begun anew because somebody else changed the same sets.

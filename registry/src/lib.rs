@@ -43,7 +43,7 @@ pub use plan::{Plan, Step};
 pub use publish::{MAX_EDITS, Registry};
 pub use state::{Accepted, Held, Link, State};
 pub use url::{RegistryUrl, UrlError};
-pub use write::{Edit, Expected, PublishError, Published, Write};
+pub use write::{Edit, Expected, Guard, MAX_GUARDS, PublishError, Published, Write};
 
 /// How the registry behaves; start-up configuration, not facts.
 #[derive(Debug, Clone)]

@@ -62,7 +62,12 @@ impl Plan {
             expected: step.revision.map_or(Expected::Absent, Expected::At),
         };
         let parts = self.steps.chunks(most.max(1));
-        parts.map(|part| Write { who: who.to_owned(), edits: part.iter().map(edit).collect() }).collect()
+        let write = |part: &[Step]| Write {
+            who: who.to_owned(),
+            edits: part.iter().map(edit).collect(),
+            guards: Vec::new(),
+        };
+        parts.map(write).collect()
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::{
-    ChangeRecord, DeadMarks, Fact, FactKey, HealthReport, MAX_ENDPOINTS, Nodes, Report, Snapshot, Watched,
+    ChangeRecord, DeadMarks, Fact, FactKey, HealthReport, MAX_ENDPOINTS, Nodes, Report, Revision, Snapshot,
+    Watched,
 };
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -19,8 +20,8 @@ use crate::hold::Patience;
 use crate::nodes::Roll;
 use crate::watcher::Watcher;
 use crate::{
-    Accepted, Backup, BackupError, Config, Edit, HistoryQuery, Link, PublishError, Published, ReadError,
-    State, Write,
+    Accepted, Backup, BackupError, Config, Edit, HistoryQuery, Link, MAX_GUARDS, PublishError, Published,
+    ReadError, State, Write,
 };
 
 /// The most edits in one write, whatever the store; some take more ([`Registry::max_edits`]).
@@ -155,6 +156,7 @@ impl Registry {
     /// Writes all edits or none; returns when our own snapshot shows them.
     ///
     /// Each edit takes a revision of its own; removing what is not there takes none. At most [`Registry::max_edits`] edits, one a key.
+    /// Guards are checked with what the edits expect, before the first edit is made; they change nothing.
     ///
     /// # Errors
     /// [`PublishError`], named by what to do next.
@@ -174,13 +176,14 @@ impl Registry {
         Err(PublishError::Unavailable(format!("written at revision {revision}, but the registry was closed")))
     }
 
-    /// Has the lease of the fact under `key` hold for its whole time from now on. That is no change: no revision, no history.
-    /// `false`: no fact with a lease is there (any more); write it again.
+    /// Has the lease of the fact under `key` hold for its whole time from now on; with an `expected` revision, only if the fact is
+    /// still at it. That is no change: no revision, no history. `false`: no fact with a lease is there (any more), or another wrote it
+    /// meanwhile.
     ///
     /// # Errors
     /// [`PublishError`] when the store cannot be reached.
-    pub async fn renew(&self, key: FactKey) -> Result<bool, PublishError> {
-        self.inner.driver.renew(key).await
+    pub async fn renew(&self, key: FactKey, expected: Option<Revision>) -> Result<bool, PublishError> {
+        self.inner.driver.renew(key, expected).await
     }
 
     /// The most edits of one write to this store.
@@ -263,10 +266,16 @@ fn check(write: &Write, max_edits: usize, max_value: usize) -> Result<(), Publis
     if write.edits.is_empty() || write.edits.len() > max_edits {
         return invalid(format!("{} edits; send 1 to {max_edits}", write.edits.len()));
     }
+    if write.guards.len() > MAX_GUARDS {
+        return invalid(format!("{} guards; send at most {MAX_GUARDS}", write.guards.len()));
+    }
     let mut keys = BTreeSet::new();
+    if let Some(guard) = write.guards.iter().find(|guard| !keys.insert(&guard.key)) {
+        return invalid(format!("{} is guarded twice; say it once", guard.key));
+    }
     for Edit { key, fact, .. } in &write.edits {
         if !keys.insert(key) {
-            return invalid(format!("{key} is edited twice; say it once"));
+            return invalid(format!("{key} is edited twice, or guarded, too; say it once"));
         }
         let Some(fact) = fact else { continue };
         if fact.key() != *key {

@@ -3,12 +3,34 @@
 use model::{Fact, FactKey, Revision};
 
 /// Several facts written together or not at all.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Write {
     /// Who writes, for the history: `cli:root@host`, `api:127.0.0.1`.
     pub who: String,
     /// What; at most one edit a key.
     pub edits: Vec<Edit>,
+    /// What else must be true; at most [`MAX_GUARDS`], none of a key that is edited.
+    pub guards: Vec<Guard>,
+}
+
+/// The most guards of one write.
+pub const MAX_GUARDS: usize = 8;
+
+/// A fact that a write hangs on and does not change: it takes no revision by it, and the history does not name it.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    /// Which fact.
+    pub key: FactKey,
+    /// What must be true of it when the edits are made.
+    pub expected: Expected,
+}
+
+impl Write {
+    /// All that must be true, the guards' first: whoever may not write at all is told that.
+    pub(crate) fn expectations(&self) -> impl Iterator<Item = (&FactKey, Expected)> {
+        let guards = self.guards.iter().map(|guard| (&guard.key, guard.expected));
+        guards.chain(self.edits.iter().map(|edit| (&edit.key, edit.expected)))
+    }
 }
 
 /// One fact put or removed, when it is at the expected revision.
@@ -22,7 +44,7 @@ pub struct Edit {
     pub expected: Expected,
 }
 
-/// What a writer expects of the fact it touches.
+/// What a writer expects of a fact that it touches, or is guarded by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     /// Whatever is there.

@@ -44,7 +44,7 @@ async fn writer() {
                 let json = format!(r#"{{"host":"{host}","endpoints":["http://{endpoint}"]}}"#);
                 let fact = Fact::Frontend(native::read_frontend(json.as_bytes()).unwrap());
                 let edit = Edit { key: fact.key(), fact: Some(fact), expected: Expected::Any };
-                let write = Write { who: "writer".to_owned(), edits: vec![edit] };
+                let write = Write { who: "writer".to_owned(), edits: vec![edit], guards: Vec::new() };
                 let published = registry.publish(write).await.unwrap();
                 // One write call a line: a kill does not tear it.
                 let line = format!("ack {} {host} {endpoint}\n", published.revision);

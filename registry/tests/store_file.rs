@@ -52,7 +52,7 @@ async fn write(registry: &Registry, n: u64) -> Revision {
     let json = format!(r#"{{"host":"h{n}","endpoints":["http://10.0.0.1:{}"]}}"#, n + 1);
     let fact = Fact::Frontend(native::read_frontend(json.as_bytes()).unwrap());
     let edits = vec![Edit { key: fact.key(), fact: Some(fact), expected: Expected::Any }];
-    registry.publish(Write { who: "test".to_owned(), edits }).await.unwrap().revision
+    registry.publish(Write { who: "test".to_owned(), edits, guards: Vec::new() }).await.unwrap().revision
 }
 
 fn snapshot(registry: &Registry) -> Arc<Snapshot> {
@@ -244,7 +244,7 @@ async fn one_bad_fact_is_one_bad_fact() {
     // Writing it again, or removing it, mends it.
     write(&registry, 1).await;
     let edit = Edit { key: FactKey::parse("frontend:h9").unwrap(), fact: None, expected: Expected::Present };
-    registry.publish(Write { who: "test".to_owned(), edits: vec![edit] }).await.unwrap();
+    registry.publish(Write { who: "test".to_owned(), edits: vec![edit], guards: Vec::new() }).await.unwrap();
     let served = snapshot(&registry);
     assert_eq!(served.len(), 3);
     assert_eq!(served.quarantine().map(|(raw, _)| raw).collect::<Vec<_>>(), ["nonsense"]);
@@ -260,7 +260,10 @@ async fn the_history_keeps_ten_thousand_changes_over_restarts() {
             let fact = Fact::Frontend(native::read_frontend(json.as_bytes()).unwrap());
             Edit { key: fact.key(), fact: Some(fact), expected: Expected::Any }
         });
-        registry.publish(Write { who: "test".to_owned(), edits: edits.collect() }).await.unwrap();
+        registry
+            .publish(Write { who: "test".to_owned(), edits: edits.collect(), guards: Vec::new() })
+            .await
+            .unwrap();
     }
     registry.close().await;
     let registry = place.open().await;

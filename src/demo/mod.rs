@@ -65,7 +65,10 @@ async fn serve(bound: compose::Bound, loaded: Loaded) -> Result<ExitCode, Failur
         );
     }
     let Some(house) = open(bound, &loaded, &mut signals).await? else { return Ok(ExitCode::SUCCESS) };
-    let published = house.registry.publish(Write { who: "demo".into(), edits: edits(&origins)? }).await;
+    let published = house
+        .registry
+        .publish(Write { who: "demo".into(), edits: edits(&origins)?, guards: Vec::new() })
+        .await;
     published.map_err(|error| Failure::Registry(error.to_string()))?;
     guide::print(&house, &loaded, &origins)?;
     let fallen = tokio::select! {

@@ -211,7 +211,7 @@ pub(crate) async fn put(
     let same = present.as_ref().is_some_and(|stated| *stated.fact == fact);
     let fact_named = named(&fact);
     if let Some(revision) = revision.filter(|_| same && expected.holds(revision) && !fact.is_desired())
-        && app.doors.registry.renew(key.clone()).await.map_err(|error| writing::refused(&error))?
+        && app.doors.registry.renew(key.clone(), None).await.map_err(|error| writing::refused(&error))?
     {
         let live = writing::is_live(&app, revision).await;
         let written =

@@ -43,7 +43,11 @@ pub(crate) async fn publish(
     expected: Expected,
 ) -> Result<Revision, PublishError> {
     let edit = Edit { key, fact, expected };
-    app.doors.registry.publish(Write { who, edits: vec![edit] }).await.map(|published| published.revision)
+    app.doors
+        .registry
+        .publish(Write { who, edits: vec![edit], guards: Vec::new() })
+        .await
+        .map(|published| published.revision)
 }
 
 /// Why these facts cannot all be: services among them would wait for each other.

@@ -30,7 +30,7 @@ pub(crate) use notify::{Schedule, patience};
 pub(crate) use outgoing::{begin, is_newer};
 pub(crate) use signing::now;
 pub use signing::{Signer, TsigError, Unverified};
-pub use update::{MayUpdate, UpdateEdit, UpdateError, UpdateRequest, Updates};
+pub use update::{MayUpdate, UpdateEdit, UpdateError, UpdateGuard, UpdateRequest, Updates};
 pub(crate) use update::{Updater, begin as update, is_update, refusal as update_refusal};
 
 use crate::asker::Asker;

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use model::{Change, ChangeRecord, Fact, Origin, Stated};
+use model::{Change, ChangeRecord, Fact, Origin, Revision, Stated};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -31,7 +31,7 @@ impl Driver for Scripted {
     fn write(&self, _: Write) -> BoxFuture<'_, Result<Revision, PublishError>> {
         Box::pin(async { Err(PublishError::ReadOnly("a script".to_owned())) })
     }
-    fn renew(&self, _: model::FactKey) -> BoxFuture<'_, Result<bool, PublishError>> {
+    fn renew(&self, _: model::FactKey, _: Option<Revision>) -> BoxFuture<'_, Result<bool, PublishError>> {
         Box::pin(async { Ok(false) })
     }
     fn history(&self, _: HistoryQuery) -> BoxFuture<'_, Result<Vec<ChangeRecord>, ReadError>> {

@@ -35,7 +35,8 @@ pub const LIST_BATCH: usize = 1000;
 ///
 /// **Revisions.** Each edit that changes something takes one revision of its own, so a write of n edits moves the registry by n
 /// (one [`Event::Changed`], at the last of them) and each history record has a unique revision. A put always changes something;
-/// removing what is not there does not, and leaves no record. Expectations are all checked before the first edit is applied.
+/// removing what is not there does not, and leaves no record. Expectations, those of guards with those of edits, are all checked
+/// before the first edit is applied, and nobody writes in between; a guard takes no revision and leaves no record.
 /// Revisions never go back: a store whose counter was lost goes on above `Feed::snapshots`' revision.
 pub trait Driver: Send + Sync + 'static {
     /// `embedded`, `memory` or `redis`.
@@ -50,12 +51,13 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Writes all edits or none. Before it answers `Ok`, the [`Event::Changed`] of this write is in the event queue (a
     /// second announcement of it, by the store's own channel, does no harm). The answer is the last revision the write took,
-    /// or the present one when it changed nothing. The edits' keys are distinct and equal their facts' keys.
+    /// or the present one when it changed nothing. The keys of edits and guards are distinct; the edits' equal their facts' keys.
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Revision, PublishError>>;
 
     /// Has the lease of the fact under `key` hold for its whole time from now on; no revision, no history. `false`: no fact with a
-    /// lease is there. A lease that ends is a change that the store tells like any other.
-    fn renew(&self, key: FactKey) -> BoxFuture<'_, Result<bool, PublishError>>;
+    /// lease is there, or not at the `expected` revision, where one is named; nobody writes it between the look and the renewal. A
+    /// lease that ends is a change that the store tells like any other.
+    fn renew(&self, key: FactKey, expected: Option<Revision>) -> BoxFuture<'_, Result<bool, PublishError>>;
 
     /// Reads the history, newest first.
     fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<ChangeRecord>, ReadError>>;

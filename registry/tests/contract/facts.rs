@@ -43,7 +43,7 @@ pub(crate) fn removal(key: &str, expected: Expected) -> Edit {
 }
 
 pub(crate) fn write(edits: impl IntoIterator<Item = Edit>) -> Write {
-    Write { who: "test".to_owned(), edits: edits.into_iter().collect() }
+    Write { who: "test".to_owned(), edits: edits.into_iter().collect(), guards: Vec::new() }
 }
 
 pub(crate) fn at(revision: u64) -> Expected {

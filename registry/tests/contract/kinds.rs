@@ -126,7 +126,7 @@ pub(crate) async fn a_lease_ends_by_itself_and_that_is_a_change(stand: Stand) {
     let record = &history[0];
     assert_eq!((record.revision, &record.key), (Revision::new(3), &key_of("instance:web/web-1")));
     assert_eq!((record.before.as_deref(), record.after.as_deref()), (Some(&fact(LEASED)), None));
-    assert!(!registry.renew(key_of("instance:web/web-1")).await.unwrap());
+    assert!(!registry.renew(key_of("instance:web/web-1"), None).await.unwrap());
 }
 
 pub(crate) async fn a_lease_that_is_renewed_holds_and_changes_nothing(stand: Stand) {
@@ -140,8 +140,8 @@ pub(crate) async fn a_lease_that_is_renewed_holds_and_changes_nothing(stand: Sta
     let mut beats = tokio::time::interval(Duration::from_millis(200));
     while began.elapsed() < Duration::from_millis(2500) {
         beats.tick().await;
-        assert!(registry.renew(key_of("instance:web/web-1")).await.unwrap(), "{:?}", began.elapsed());
-        assert!(!registry.renew(key_of("service:web")).await.unwrap(), "it has no lease");
+        assert!(registry.renew(key_of("instance:web/web-1"), None).await.unwrap(), "{:?}", began.elapsed());
+        assert!(!registry.renew(key_of("service:web"), None).await.unwrap(), "it has no lease");
     }
 
     // then

@@ -74,6 +74,12 @@ macro_rules! contract {
             a_lease_ends_by_itself_and_that_is_a_change,
             a_lease_that_is_renewed_holds_and_changes_nothing,
             a_lease_begins_anew_when_the_store_is_opened_again,
+            a_write_is_made_while_its_guards_hold_and_they_take_no_revision,
+            a_write_of_which_a_guard_fails_changes_nothing,
+            a_guard_is_told_before_what_an_edit_expects_and_guards_writes_that_change_nothing,
+            whoever_held_a_lease_cannot_write_by_it_when_it_was_taken_anew_in_the_same_words,
+            guards_that_make_no_sense_are_refused,
+            a_lease_is_renewed_at_the_revision_of_its_fact_alone,
             a_copy_is_made_while_it_is_written_or_the_stores_own_means_are_named,
         );
     };
@@ -87,6 +93,7 @@ macro_rules! contract {
         )*
     };
 }
+pub(crate) use crate::guards::*;
 pub(crate) use crate::kinds::*;
 pub(crate) use crate::past::*;
 pub(crate) use contract;

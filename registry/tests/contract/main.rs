@@ -3,6 +3,7 @@
 
 mod embedded;
 mod facts;
+mod guards;
 mod kinds;
 mod list;
 mod memory;

@@ -61,7 +61,7 @@ impl Oracle {
             };
             edits.push(Edit { key, fact: (dice.u8(0..4) > 0).then_some(fact), expected });
         }
-        Write { who: format!("writer {}", self.invented), edits }
+        Write { who: format!("writer {}", self.invented), edits, guards: Vec::new() }
     }
 
     /// The commit was answered: it is there for good, and the answers were right.

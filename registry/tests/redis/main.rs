@@ -7,6 +7,7 @@ mod chaos;
 mod checkers;
 mod follow;
 mod gone;
+mod guards;
 mod healthcheck;
 mod hold;
 mod kinds;

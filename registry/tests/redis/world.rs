@@ -95,7 +95,7 @@ impl Node {
 
     /// Waits until the node has nothing left to tell: a later change is seen.
     pub(crate) async fn publish(&self, edit: Edit) -> Result<u64, registry::PublishError> {
-        let write = Write { who: "test".to_owned(), edits: vec![edit] };
+        let write = Write { who: "test".to_owned(), edits: vec![edit], guards: Vec::new() };
         self.0.publish(write).await.map(|published| published.revision.number())
     }
 }

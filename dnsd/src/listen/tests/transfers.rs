@@ -149,7 +149,7 @@ async fn an_update_that_comes_twice_is_made_once() {
     let update = signed_update(7, 1);
 
     let first = ask(update.clone());
-    let UpdateRequest { who, edits, answer } = wanted.recv().await.expect("asked for");
+    let UpdateRequest { who, edits, answer, .. } = wanted.recv().await.expect("asked for");
     assert_eq!((who.as_str(), edits.len(), edits[0].expected), ("dns:second.@127.0.0.1", 1, None));
     let fact = edits[0].fact.clone().expect("put");
     let stated = Stated { fact: fact.into(), revision: Revision::new(9), origin: Origin::Native };

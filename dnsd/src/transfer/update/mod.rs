@@ -1,7 +1,7 @@
 //! Zones changed by others: UPDATE (RFC 2136), by whoever has a key that may.
 //!
-//! In: a message, the zone as it is served, the record facts it is made of. Out: edits of record facts, all or none, handed to whoever
-//! writes them ([`Updates`]), and a code. Never here: a registry; a record that a zone file or another fact says; a change without a key.
+//! In: a message, the zone as it is served, the record facts it is made of. Out: edits of record facts, all or none, guarded by those
+//! that prerequisites name, handed to whoever writes them ([`Updates`]), and a code. Never here: a registry; a record that a zone file or another fact says; a change without a key.
 //!
 //! ```text
 //! message ─► begin: signed? allowed? ─► later: read ─► prerequisites ─► changes ─► edits ─► registry ─► served here ─► NOERROR
@@ -89,6 +89,15 @@ pub struct UpdateEdit {
     pub expected: Option<Revision>,
 }
 
+/// A record fact that prerequisites name and no edit changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateGuard {
+    /// Which.
+    pub key: FactKey,
+    /// The revision it has to be at; `None`: it has not to be there.
+    pub expected: Option<Revision>,
+}
+
 /// Edits that are to be made, all or none.
 #[derive(Debug)]
 pub struct UpdateRequest {
@@ -96,6 +105,8 @@ pub struct UpdateRequest {
     pub who: String,
     /// What; one for each fact, at least one.
     pub edits: Vec<UpdateEdit>,
+    /// What else they hang on, at most [`UPDATE_GUARDS`](crate::config::UPDATE_GUARDS).
+    pub guards: Vec<UpdateGuard>,
     /// Told what became of them.
     pub answer: oneshot::Sender<Result<Revision, UpdateError>>,
 }

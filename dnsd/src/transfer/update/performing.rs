@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::message::{self, read};
 use super::state::State;
-use super::{UpdateEdit, UpdateError, UpdateRequest, Updates, changes, prerequisites, tell};
+use super::{UpdateEdit, UpdateError, UpdateGuard, UpdateRequest, Updates, changes, prerequisites, tell};
 use crate::config::{UPDATE_EDITS, UPDATE_REPLAYS, UPDATE_TRIES, UPDATE_WAIT, UPDATES_AT_ONCE};
 use crate::guard::Now;
 use crate::listen::Shared;
@@ -54,6 +54,9 @@ enum Outcome {
 
 /// What an update is decided by, all at one revision.
 type Together = (Arc<Snapshot>, Arc<Served>, Arc<Grounds>);
+
+/// What is to be written, and what that hangs on.
+type Decided = (Vec<UpdateEdit>, Vec<UpdateGuard>);
 
 impl Updater {
     /// Over what the registry says, what is served, and what record facts stand on.
@@ -155,16 +158,16 @@ impl Updater {
         let together = timeout(UPDATE_WAIT, self.together(shared)).await;
         let late = || UpdateError::Unavailable("what is served does not reach what the registry says".into());
         let together = together.map_err(|_| late())??;
-        let edits = match edits(message, &together) {
-            Ok(edits) if edits.is_empty() => return Ok(Outcome::Decided(Code::NoError)),
-            Ok(edits) => edits,
+        let (edits, guards) = match decided(message, &together) {
+            Ok((edits, _)) if edits.is_empty() => return Ok(Outcome::Decided(Code::NoError)),
+            Ok(decided) => decided,
             Err(code) => return Ok(Outcome::Decided(code)),
         };
         let nobody = || UpdateError::Unavailable("nobody writes into the registry".into());
         let slow = |_| UpdateError::Unavailable("the registry still writes updates before it".into());
         let (answer, answered) = oneshot::channel();
         let updates = self.updates.as_ref().ok_or_else(nobody)?;
-        let request = UpdateRequest { who: who.to_owned(), edits, answer };
+        let request = UpdateRequest { who: who.to_owned(), edits, guards, answer };
         timeout(UPDATE_WAIT, updates.send(request)).await.map_err(slow)?.map_err(|_| nobody())?;
         match timeout(UPDATE_WAIT, answered).await {
             Ok(answered) => Ok(Outcome::Written(answered.map_err(|_| nobody())??)),
@@ -199,8 +202,8 @@ impl Updater {
     }
 }
 
-/// What is to be written.
-fn edits(message: &[u8], (snapshot, served, grounds): &Together) -> Result<Vec<UpdateEdit>, Code> {
+/// What is to be written, and what that hangs on.
+fn decided(message: &[u8], (snapshot, served, grounds): &Together) -> Result<Decided, Code> {
     let update = read(message).ok_or(Code::Malformed)?;
     let Some(zone) = served.zones().at(&update.zone) else {
         return Err(if served.zones().is_known() { Code::NotAuthoritative } else { Code::Failure });
@@ -214,5 +217,9 @@ fn edits(message: &[u8], (snapshot, served, grounds): &Together) -> Result<Vec<U
     prerequisites::check(&mut state, &update.prerequisites, message)?;
     changes::apply(&mut state, &update.changes, message)?;
     let edits = state.edits()?;
-    if edits.len() > UPDATE_EDITS { Err(Code::Refused) } else { Ok(edits) }
+    if edits.len() > UPDATE_EDITS {
+        return Err(Code::Refused);
+    }
+    let guards = state.guards(&edits);
+    Ok((edits, guards))
 }

@@ -23,6 +23,9 @@ pub(super) fn check(state: &mut State<'_>, records: &[Record<'_>], message: &[u8
         }
         state.holds(&record.name, record.record_type)?;
         let any = record.record_type == RecordType::ANY;
+        if !any {
+            state.require(&record.name, record.record_type);
+        }
         if matches!(record.class, NONE | ANY) && !record.data.is_empty() {
             return Err(Code::Malformed);
         }

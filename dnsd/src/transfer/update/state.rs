@@ -8,7 +8,8 @@ use model::{
     Stated,
 };
 
-use super::UpdateEdit;
+use super::{UpdateEdit, UpdateGuard};
+use crate::config::UPDATE_GUARDS;
 use crate::wire::Code;
 use crate::zone::Zone;
 use crate::zone::facts::{Grounds, Home, Rules};
@@ -37,12 +38,14 @@ pub(super) struct State<'s> {
     snapshot: &'s Snapshot,
     grounds: &'s Grounds,
     names: BTreeMap<DomainName, Sets>,
+    /// The sets that prerequisites name.
+    required: BTreeSet<(DomainName, RecordType)>,
 }
 
 impl<'s> State<'s> {
     /// Of a zone, as it is at this snapshot, on these grounds.
     pub(super) fn new(zone: &'s Zone, snapshot: &'s Snapshot, grounds: &'s Grounds) -> Self {
-        Self { zone, snapshot, grounds, names: BTreeMap::new() }
+        Self { zone, snapshot, grounds, names: BTreeMap::new(), required: BTreeSet::new() }
     }
 
     pub(super) fn apex(&self) -> &'s DomainName {
@@ -113,6 +116,26 @@ impl<'s> State<'s> {
         self.at(name).now.len()
     }
 
+    /// What is decided hangs on this set, whether it is there or not.
+    pub(super) fn require(&mut self, name: &DomainName, record_type: RecordType) {
+        self.required.insert((name.folded(), record_type));
+    }
+
+    /// The facts that prerequisites hang on and that no edit changes, as they were read: none of a set that no record fact says.
+    pub(super) fn guards(&self, edits: &[UpdateEdit]) -> Vec<UpdateGuard> {
+        let edited: BTreeSet<&FactKey> = edits.iter().map(|edit| &edit.key).collect();
+        let guard = |(name, record_type): &(DomainName, RecordType)| {
+            let key = FactKey::Record { name: name.clone(), record_type: *record_type };
+            let is_fixed = self.names.get(name).is_some_and(|sets| sets.fixed.contains(record_type));
+            if is_fixed || edited.contains(&key) {
+                return None;
+            }
+            let expected = self.snapshot.record(name, *record_type).map(|(_, stated)| stated.revision);
+            Some(UpdateGuard { key, expected })
+        };
+        self.required.iter().filter_map(guard).take(UPDATE_GUARDS).collect()
+    }
+
     /// Takes a set away.
     ///
     /// # Errors
@@ -135,7 +158,7 @@ impl<'s> State<'s> {
     ///
     /// # Errors
     /// REFUSED for a set that is none, one too large for example, and for one that would not be served.
-    pub(super) fn edits(self) -> Result<Vec<UpdateEdit>, Code> {
+    pub(super) fn edits(&self) -> Result<Vec<UpdateEdit>, Code> {
         let mut edits = Vec::new();
         for (name, sets) in &self.names {
             for record_type in &sets.changed {

@@ -9,7 +9,8 @@ use model::{
 use super::changes::apply;
 use super::prerequisites::{ANY, NONE, check};
 use super::state::State;
-use super::{MayUpdate, UpdateEdit, message};
+use super::{MayUpdate, UpdateEdit, UpdateGuard, message};
+use crate::config::UPDATE_GUARDS;
 use crate::wire::{Code, IN, Records};
 use crate::zone::facts::{Grounds, Homes};
 use crate::zone::{Zone, file};
@@ -92,12 +93,12 @@ fn update(prerequisites: &[&str], changes: &[&str]) -> Vec<u8> {
     [words, zone, records].concat()
 }
 
-/// What an update comes to.
-fn done_in(
+/// What an update comes to, and what that hangs on.
+fn decided_in(
     (snapshot, grounds): &(Snapshot, Grounds),
     prerequisites: &[&str],
     changes: &[&str],
-) -> Result<Vec<UpdateEdit>, Code> {
+) -> Result<(Vec<UpdateEdit>, Vec<UpdateGuard>), Code> {
     let message = update(prerequisites, changes);
     assert!(message::is_update(&message));
     // For the TTLs of sets alone.
@@ -106,7 +107,18 @@ fn done_in(
     let mut state = State::new(&zone, snapshot, grounds);
     check(&mut state, &update.prerequisites, &message)?;
     apply(&mut state, &update.changes, &message)?;
-    state.edits()
+    let edits = state.edits()?;
+    let guards = state.guards(&edits);
+    Ok((edits, guards))
+}
+
+/// What an update comes to.
+fn done_in(
+    ground: &(Snapshot, Grounds),
+    prerequisites: &[&str],
+    changes: &[&str],
+) -> Result<Vec<UpdateEdit>, Code> {
+    decided_in(ground, prerequisites, changes).map(|(edits, _)| edits)
 }
 
 fn done(prerequisites: &[&str], changes: &[&str]) -> Result<Vec<UpdateEdit>, Code> {
@@ -144,6 +156,36 @@ fn prerequisites_are_what_rfc_2136_3_2_says() {
     check(&["ns.f ANY 0 A"], Err(Code::NotZone));
     // The first one that does not hold is told.
     check(&["ns.e ANY 0 A", "no.e ANY 0 ANY", "ns.e NONE 0 A"], Err(Code::NoName));
+}
+
+#[test]
+fn prerequisites_of_sets_that_are_not_changed_guard_the_edits() {
+    let check = |ground: &(Snapshot, Grounds), prerequisites: &[&str], expected: &[&str]| {
+        let (edits, guards) = decided_in(ground, prerequisites, &["new.e IN 60 A 10.0.0.9"]).expect("made");
+        let shown = |guard: &UpdateGuard| {
+            let at = guard.expected.map_or("-".to_owned(), |at| at.to_string());
+            format!("{}@{at}", guard.key.to_string().replace("record:", ""))
+        };
+        let shown: Vec<String> = guards.iter().map(shown).collect();
+        assert_eq!((edits.len(), shown), (1, expected.iter().map(|&one| one.to_owned()).collect()));
+    };
+    let facts = of_facts();
+    check(&facts, &[], &[]);
+    // A set exists, with these records or any; it does not.
+    check(&facts, &["NS.e ANY 0 A"], &["ns.e./A@5"]);
+    check(&facts, &["ns.e IN 0 A 10.0.0.2", "ns.e IN 0 A 10.0.0.1"], &["ns.e./A@5"]);
+    check(&facts, &["ns.e NONE 0 MX", "no.e NONE 0 A"], &["no.e./A@-", "ns.e./MX@-"]);
+    // What is edited expects its revision by itself; whether a name is in use is no matter of one fact.
+    check(&facts, &["new.e NONE 0 A", "new.e NONE 0 TXT"], &["new.e./TXT@-"]);
+    check(&facts, &["ns.e ANY 0 ANY", "new.e NONE 0 ANY"], &[]);
+    // What no record fact says; a fact that is there, and not served.
+    check(&beside(), &["base.e ANY 0 A", "base.e NONE 0 TXT"], &["base.e./TXT@-"]);
+    check(&beside(), &["under.lead.e NONE 0 TXT"], &["under.lead.e./TXT@5"]);
+    // As many as a write takes.
+    let many: Vec<String> = (0..=UPDATE_GUARDS).map(|n| format!("no{n}.e NONE 0 A")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let expected: Vec<String> = (0..UPDATE_GUARDS).map(|n| format!("no{n}.e./A@-")).collect();
+    check(&facts, &many, &expected.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
 #[test]

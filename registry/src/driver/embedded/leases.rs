@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use model::{Change, Fact, FactKey};
+use model::{Change, Fact, FactKey, Revision};
 
 /// We are asked for what ended about once a second. When that takes longer than this, we stood still, or the machine did.
 const STILL: Duration = Duration::from_secs(3);
@@ -14,10 +14,20 @@ const STILL: Duration = Duration::from_secs(3);
 /// The leases of a store.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
-    ends: BTreeMap<FactKey, (Instant, Duration)>,
+    running: BTreeMap<FactKey, Lease>,
     order: BTreeSet<(Instant, FactKey)>,
     /// When we were last asked for what ended.
     asked: Option<Instant>,
+}
+
+/// A lease that runs.
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    end: Instant,
+    /// How long it holds once it is renewed.
+    time: Duration,
+    /// Of the fact that has it.
+    revision: Revision,
 }
 
 impl Leases {
@@ -29,7 +39,7 @@ impl Leases {
                     let key = stated.fact.key();
                     self.end(&key);
                     if let Some(time) = lease(&stated.fact) {
-                        self.begin(key, time, now);
+                        self.begin(key, time, stated.revision, now);
                     }
                 }
                 Change::Remove(key) => self.end(key),
@@ -38,12 +48,16 @@ impl Leases {
         }
     }
 
-    /// The lease of this fact holds for its whole time from `now` on. False: it has none.
-    pub(crate) fn renew(&mut self, key: &FactKey, now: Instant) -> bool {
-        let Some((_, time)) = self.ends.get(key) else { return false };
-        let time = *time;
+    /// The lease of this fact holds for its whole time from `now` on. False: it has none, or is not at the `expected` revision.
+    pub(crate) fn renew(&mut self, key: &FactKey, expected: Option<Revision>, now: Instant) -> bool {
+        let running = self.running.get(key).copied();
+        let Some(Lease { time, revision, .. }) =
+            running.filter(|lease| expected.is_none_or(|expected| expected == lease.revision))
+        else {
+            return false;
+        };
         self.end(key);
-        self.begin(key.clone(), time, now);
+        self.begin(key.clone(), time, revision, now);
         true
     }
 
@@ -64,16 +78,17 @@ impl Leases {
 
     fn put_off(&mut self, by: Duration) {
         self.order = std::mem::take(&mut self.order).into_iter().map(|(end, key)| (end + by, key)).collect();
-        self.ends.values_mut().for_each(|(end, _)| *end += by);
+        self.running.values_mut().for_each(|lease| lease.end += by);
     }
 
-    fn begin(&mut self, key: FactKey, time: Duration, now: Instant) {
-        self.order.insert((now + time, key.clone()));
-        self.ends.insert(key, (now + time, time));
+    fn begin(&mut self, key: FactKey, time: Duration, revision: Revision, now: Instant) {
+        let end = now + time;
+        self.order.insert((end, key.clone()));
+        self.running.insert(key, Lease { end, time, revision });
     }
 
     fn end(&mut self, key: &FactKey) {
-        if let Some((end, _)) = self.ends.remove(key) {
+        if let Some(Lease { end, .. }) = self.running.remove(key) {
             self.order.remove(&(end, key.clone()));
         }
     }
@@ -86,7 +101,7 @@ fn lease(fact: &Fact) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use model::{FactKind, Origin, Revision, Stated};
+    use model::{FactKind, Origin, Stated};
 
     use super::*;
     use crate::format::native;
@@ -113,7 +128,7 @@ mod tests {
         let (mut leases, begin) = (Leases::default(), Instant::now());
 
         leases.take(&[put("a 2"), put("b 1"), put("c")], begin);
-        let renewed = ["a", "b", "c", "d"].map(|name| leases.renew(&key(name), at(begin, 900)));
+        let renewed = ["a", "b", "c", "d"].map(|name| leases.renew(&key(name), None, at(begin, 900)));
 
         assert_eq!(renewed, [true, true, false, false]);
         assert_eq!(leases.next(), Some(at(begin, 1900)));
@@ -132,6 +147,19 @@ mod tests {
         leases.take(&[put("a 9"), put("b")], begin);
 
         assert_eq!((leases.next(), leases.order.len()), (Some(at(begin, 9000)), 1));
+    }
+
+    #[test]
+    fn a_lease_is_renewed_by_whoever_knows_the_revision_of_its_fact() {
+        let (mut leases, begin) = (Leases::default(), Instant::now());
+        leases.take(&[put("a 2")], begin);
+
+        let renewed = [0, 2, 1].map(|revision| {
+            leases.renew(&key("a"), Some(Revision::new(revision)), at(begin, 100 * revision))
+        });
+
+        assert_eq!(renewed, [false, false, true]);
+        assert_eq!(leases.next(), Some(at(begin, 2100)));
     }
 
     #[test]

@@ -143,11 +143,11 @@ impl Driver for Embedded {
         })
     }
 
-    fn renew(&self, key: FactKey) -> BoxFuture<'_, Result<bool, PublishError>> {
+    fn renew(&self, key: FactKey, expected: Option<Revision>) -> BoxFuture<'_, Result<bool, PublishError>> {
         Box::pin(async move {
             let gone = || PublishError::Unavailable("the store was closed".to_owned());
             let (answer, answered) = oneshot::channel();
-            self.commands.send(Command::Renew(key, answer)).await.map_err(|_| gone())?;
+            self.commands.send(Command::Renew(key, expected, answer)).await.map_err(|_| gone())?;
             answered.await.map_err(|_| gone())?
         })
     }

@@ -198,11 +198,11 @@ type History<'t> = Table<'t, u64, HistoryRow<'static>>;
 
 /// The first expectation of `write` that does not hold.
 fn conflict(facts: &Facts<'_>, write: &Write) -> Result<Option<PublishError>, StoreError> {
-    for edit in &write.edits {
+    for (key, expected) in write.expectations() {
         let actual =
-            facts.get(edit.key.to_string().as_str()).map_err(lift)?.map(|row| Revision::new(row.value().0));
-        if !edit.expected.holds(actual) {
-            return Ok(Some(PublishError::Conflict { key: edit.key.clone(), actual }));
+            facts.get(key.to_string().as_str()).map_err(lift)?.map(|row| Revision::new(row.value().0));
+        if !expected.holds(actual) {
+            return Ok(Some(PublishError::Conflict { key: key.clone(), actual }));
         }
     }
     Ok(None)

@@ -65,7 +65,7 @@ fn write(n: u32) -> Write {
     let json = format!(r#"{{"host":"h{n}","endpoints":[]}}"#);
     let fact = Fact::Frontend(native::read_frontend(json.as_bytes()).expect("frontend"));
     let edits = vec![Edit { key: fact.key(), fact: Some(fact), expected: Expected::Any }];
-    Write { who: "test".to_owned(), edits }
+    Write { who: "test".to_owned(), edits, guards: Vec::new() }
 }
 
 fn snapshot(registry: &Registry) -> Arc<Snapshot> {

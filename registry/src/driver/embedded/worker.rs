@@ -36,8 +36,8 @@ pub(crate) enum Command {
     History(HistoryQuery, oneshot::Sender<Result<Vec<ChangeRecord>, ReadError>>),
     /// Hold on to what stands there now, for a copy of it.
     Backup(oneshot::Sender<Result<Source, BackupError>>),
-    /// Renew the lease of this fact, and answer.
-    Renew(FactKey, oneshot::Sender<Result<bool, PublishError>>),
+    /// Renew the lease of this fact, if it is at this revision where one is named, and answer.
+    Renew(FactKey, Option<Revision>, oneshot::Sender<Result<bool, PublishError>>),
     /// Say that we are alive, or try to be; and remove what had no lease any more when this was asked.
     Tick(Instant),
     /// Close the store, and answer.
@@ -101,8 +101,8 @@ impl<P: Place> Worker<P> {
                 Command::Backup(answer) => {
                     let _ = answer.send(self.source());
                 }
-                Command::Renew(key, answer) => {
-                    let _ = answer.send(self.renew(&key));
+                Command::Renew(key, expected, answer) => {
+                    let _ = answer.send(self.renew(&key, expected));
                 }
                 Command::Tick(asked) => self.tick(asked),
                 Command::Close(closed) => {
@@ -164,11 +164,11 @@ impl<P: Place> Worker<P> {
     }
 
     /// A lease is in memory alone; while the disk fails, nobody's ends.
-    fn renew(&mut self, key: &FactKey) -> Result<bool, PublishError> {
+    fn renew(&mut self, key: &FactKey, expected: Option<Revision>) -> Result<bool, PublishError> {
         if self.store.is_none() {
             return Err(PublishError::Unavailable("its disk fails".to_owned()));
         }
-        Ok(self.leases.renew(key, Instant::now()))
+        Ok(self.leases.renew(key, expected, Instant::now()))
     }
 
     /// Removes what had no lease any more at `asked`: what was asked of us before that is done.
@@ -178,7 +178,8 @@ impl<P: Place> Worker<P> {
             return;
         }
         let edit = |key| Edit { key, fact: None, expected: Expected::Any };
-        let write = Write { who: LEASE.to_owned(), edits: ended.into_iter().map(edit).collect() };
+        let write =
+            Write { who: LEASE.to_owned(), edits: ended.into_iter().map(edit).collect(), guards: Vec::new() };
         // Nobody waits for the answer.
         let (answer, _) = oneshot::channel();
         self.write(vec![(write, answer)]);

@@ -198,11 +198,11 @@ impl Driver for Redis {
         })
     }
 
-    fn renew(&self, key: FactKey) -> BoxFuture<'_, Result<bool, PublishError>> {
+    fn renew(&self, key: FactKey, expected: Option<Revision>) -> BoxFuture<'_, Result<bool, PublishError>> {
         Box::pin(async move {
             let gone = || PublishError::Unavailable("the registry is closed".to_owned());
             let (answer, answered) = oneshot::channel();
-            self.commands.send(Command::Renew(key, answer)).await.map_err(|_| gone())?;
+            self.commands.send(Command::Renew(key, expected, answer)).await.map_err(|_| gone())?;
             answered.await.unwrap_or_else(|_| Err(gone()))
         })
     }

@@ -17,11 +17,21 @@ pub(super) static NUMBER: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
+/// Renews leases.
+pub(super) static RENEW: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("lua/digest.lua"),
+        include_str!("lua/stands.lua"),
+        include_str!("lua/renew.lua")
+    ))
+});
+
 /// Writes facts.
 pub(super) static WRITE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("lua/digest.lua"),
         include_str!("lua/revision.lua"),
+        include_str!("lua/stands.lua"),
         include_str!("lua/write.lua")
     ))
 });

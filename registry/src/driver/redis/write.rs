@@ -1,10 +1,11 @@
 //! Writes of this node: what they expect is decided on what was read, and the script writes only if that still stands.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Fact, FactKey, Frontend, Revision};
-use redis::Value;
+use redis::{RedisError, ScriptInvocation, Value};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -19,10 +20,10 @@ use super::number::{document, now_ms};
 use super::scripts::WRITE;
 use super::settle::{BATCH, Found, Gathered, refuses};
 use crate::format::hipache;
-use crate::{Edit, PublishError, Write};
+use crate::{Edit, Expected, PublishError, Write};
 
 /// How often a write is tried again when somebody else writes the same facts at the same time.
-const ATTEMPTS: usize = 8;
+pub(super) const ATTEMPTS: usize = 8;
 /// The most edits of one write: the script passes on their keys in one call.
 const MAX_EDITS: usize = 1000;
 
@@ -31,8 +32,8 @@ const MAX_EDITS: usize = 1000;
 pub(super) enum Command {
     /// Write, then answer.
     Write(Write, oneshot::Sender<Result<Revision, PublishError>>),
-    /// Renew the lease of this fact, then answer.
-    Renew(FactKey, oneshot::Sender<Result<bool, PublishError>>),
+    /// Renew the lease of this fact, if it is at this revision where one is named, then answer.
+    Renew(FactKey, Option<Revision>, oneshot::Sender<Result<bool, PublishError>>),
 }
 
 impl Command {
@@ -42,7 +43,7 @@ impl Command {
         // A caller that went away needs no answer.
         match self {
             Self::Write(_, answer) => drop(answer.send(Err(error))),
-            Self::Renew(_, answer) => drop(answer.send(Err(error))),
+            Self::Renew(_, _, answer) => drop(answer.send(Err(error))),
         }
     }
 }
@@ -70,7 +71,7 @@ impl Session<'_> {
     pub(super) async fn obey(&mut self, command: Command) -> Result<(), Stop> {
         match command {
             Command::Write(write, answer) => reply(answer, self.write(write).await),
-            Command::Renew(key, answer) => reply(answer, self.renew(&key).await),
+            Command::Renew(key, expected, answer) => reply(answer, self.renew(&key, expected).await),
         }
     }
 
@@ -85,12 +86,12 @@ impl Session<'_> {
         }
         let mut looked = false;
         for _ in 0..ATTEMPTS {
-            if let Some(conflict) = self.conflict(&write.edits) {
+            if let Some(conflict) = self.conflict(&write) {
                 // What we know may be behind; the store decides.
                 if std::mem::replace(&mut looked, true) {
                     return Ok(Err(conflict));
                 }
-                let keys: Vec<RawKey> = write.edits.iter().flat_map(|edit| self.keys_of(&edit.key)).collect();
+                let keys = write.expectations().flat_map(|(key, _)| self.keys_of(key)).collect();
                 self.look_again(keys).await?;
                 continue;
             }
@@ -111,10 +112,10 @@ impl Session<'_> {
                 Err(error) => return Ok(Err(error)),
             }
         }
-        Ok(Err(PublishError::Unavailable("others write the same facts all the time".to_owned())))
+        Ok(Err(contended()))
     }
 
-    async fn look_again(&mut self, keys: Vec<RawKey>) -> Result<(), Stop> {
+    pub(super) async fn look_again(&mut self, keys: Vec<RawKey>) -> Result<(), Stop> {
         self.dirty.extend(keys);
         for _ in 0..=self.dirty.len() / BATCH {
             self.settle().await?;
@@ -123,15 +124,15 @@ impl Session<'_> {
     }
 
     /// The first expectation that does not hold.
-    fn conflict(&self, edits: &[Edit]) -> Option<PublishError> {
-        edits.iter().find_map(|edit| {
-            let actual = self.known.served(&self.shared.names, &edit.key).map(|(_, stated)| stated.revision);
-            (!edit.expected.holds(actual)).then(|| PublishError::Conflict { key: edit.key.clone(), actual })
+    fn conflict(&self, write: &Write) -> Option<PublishError> {
+        write.expectations().find_map(|(key, expected)| {
+            let actual = self.known.served(&self.shared.names, key).map(|(_, stated)| stated.revision);
+            (!expected.holds(actual)).then(|| PublishError::Conflict { key: key.clone(), actual })
         })
     }
 
     /// All keys that state a fact, or could: hipache's list, portico's JSON, other spellings that were found.
-    fn keys_of(&self, key: &FactKey) -> Vec<RawKey> {
+    pub(super) fn keys_of(&self, key: &FactKey) -> Vec<RawKey> {
         let names = &self.shared.names;
         let mut keys = vec![names.native(key)];
         if let FactKey::Frontend { host, path } = key
@@ -208,14 +209,13 @@ impl Session<'_> {
         write: &Write,
         steps: &[Step],
     ) -> Result<Result<Attempt, PublishError>, Stop> {
-        let keys = self.touched_keys(&write.edits, steps);
+        let (keys, exact) = (self.touched_keys(write, steps), self.exact_keys(write));
         let (names, floor, keep) = (&self.shared.names, self.floor(), self.shared.config.history);
         let mut call = WRITE.prepare_invoke();
         call.key(&names.revision).key(&names.revisions).key(&names.history);
         call.arg(&names.lists).arg(floor).arg(now_ms()).arg(keep).arg(&names.changes).arg(&write.who);
         for key in &keys {
-            let known = self.known.get(names, key).map(|known| known.digest);
-            call.key(&**key).arg(known.as_ref().map_or("", Digest::as_str));
+            self.pass_known(&mut call, key, exact.contains(key));
         }
         for step in steps {
             let values: &[Vec<u8>] = match &step.content {
@@ -245,29 +245,50 @@ impl Session<'_> {
         };
         match call.invoke_async::<Vec<Value>>(writer).await {
             Ok(reply) => Ok(understand(reply, &keys)),
-            Err(error) if self.is_demoted(&error) => Err(error.into()),
-            Err(error) if refuses(&error) => {
-                let why = self.refusal(&error).await;
-                if matches!(why, Refusal::Damaged(_)) {
-                    self.become_read_only(why.clone());
-                }
-                Ok(Err(why.into()))
-            }
-            Err(error) if self.writer_is_reader() => Err(error.into()),
-            Err(error) => {
-                self.writer = None;
-                Ok(Err(Refusal::of(&error).into()))
-            }
+            Err(error) => self.failed(error).await.map(Err),
         }
     }
 
-    /// The keys of all edits, also of those that do nothing: that, too, is decided on what they say.
-    fn touched_keys(&self, edits: &[Edit], steps: &[Step]) -> Vec<RawKey> {
+    /// What a caller is told when the server to write to answers with an error. Outer error: the store is lost.
+    pub(super) async fn failed(&mut self, error: RedisError) -> Result<PublishError, Stop> {
+        if self.is_demoted(&error) {
+            return Err(error.into());
+        }
+        if refuses(&error) {
+            let why = self.refusal(&error).await;
+            if matches!(why, Refusal::Damaged(_)) {
+                self.become_read_only(why.clone());
+            }
+            return Ok(why.into());
+        }
+        if self.writer_is_reader() {
+            return Err(error.into());
+        }
+        self.writer = None;
+        Ok(Refusal::of(&error).into())
+    }
+
+    /// Passes a key to a script with what is known of it, as stands.lua reads that; `exact`: with its revision.
+    pub(super) fn pass_known(&self, call: &mut ScriptInvocation<'_>, key: &RawKey, exact: bool) {
+        let known = self.known.get(&self.shared.names, key);
+        let revision = known.as_ref().filter(|_| exact).map(|known| known.revision.to_string());
+        let digest = known.as_ref().map_or("", |known| known.digest.as_str());
+        call.key(&**key).arg(digest).arg(revision.unwrap_or_default());
+    }
+
+    /// The keys of all guards and edits, also of edits that do nothing: that, too, is decided on what they say.
+    fn touched_keys(&self, write: &Write, steps: &[Step]) -> Vec<RawKey> {
         let mut keys: Vec<RawKey> = steps.iter().flat_map(|step| step.keys.iter().cloned()).collect();
-        keys.extend(edits.iter().flat_map(|edit| self.keys_of(&edit.key)));
+        keys.extend(write.expectations().flat_map(|(key, _)| self.keys_of(key)));
         keys.sort();
         keys.dedup();
         keys
+    }
+
+    /// The keys of facts that are expected at a revision: what says the same anew is at another one.
+    fn exact_keys(&self, write: &Write) -> HashSet<RawKey> {
+        let exact = write.expectations().filter(|(_, expected)| matches!(expected, Expected::At(_)));
+        exact.flat_map(|(key, _)| self.keys_of(key)).collect()
     }
 
     /// Tells what was written before anyone else can, so that the writer reads it back at once.
@@ -318,11 +339,7 @@ fn understand(reply: Vec<Value>, keys: &[RawKey]) -> Result<Attempt, PublishErro
     let mut reply = reply.into_iter();
     let verdict = reply.next().and_then(octets).ok_or_else(strange)?;
     if verdict == b"stale" {
-        let places = reply.filter_map(|place| match place {
-            Value::Int(place) => usize::try_from(place).ok()?.checked_sub(1),
-            _ => None,
-        });
-        return Ok(Attempt::Stale(places.filter_map(|place| keys.get(place).cloned()).collect()));
+        return Ok(Attempt::Stale(stale(reply, keys)));
     }
     let mut number = || {
         let digits = reply.next().and_then(octets)?;
@@ -332,4 +349,18 @@ fn understand(reply: Vec<Value>, keys: &[RawKey]) -> Result<Attempt, PublishErro
         (Some(first), Some(last)) => Ok(Attempt::Written { first, last }),
         _ => Err(strange()),
     }
+}
+
+/// The keys at these places.
+pub(super) fn stale(places: impl Iterator<Item = Value>, keys: &[RawKey]) -> Vec<RawKey> {
+    let places = places.filter_map(|place| match place {
+        Value::Int(place) => usize::try_from(place).ok()?.checked_sub(1),
+        _ => None,
+    });
+    places.filter_map(|place| keys.get(place).cloned()).collect()
+}
+
+/// What is answered when every attempt met what others wrote.
+pub(super) fn contended() -> PublishError {
+    PublishError::Unavailable("others write the same facts all the time".to_owned())
 }

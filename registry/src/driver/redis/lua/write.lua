@@ -1,22 +1,19 @@
 -- A write of portico's: all edits or none.
 -- KEYS: counter, revisions, history, key…
--- ARGV: start of lists, floor, now, keep, channel, who, then for each key the digest the writer knows of it, then the edits:
---   list|json|remove, number of its keys, their places among the keys (the one to write first), before, after,
+-- ARGV: start of lists, floor, now, keep, channel, who, then for each key what the writer knows of it, as stands.lua reads it,
+--   then the edits: list|json|remove, number of its keys, their places among the keys (the one to write first), before, after,
 --   number of values, value…
 -- Answers 'stale' and the places of the keys that say something else by now, or 'ok', the counter before and after.
 local counter_key, revisions_key, history_key = KEYS[1], KEYS[2], KEYS[3]
 local floor, now, keep, channel, who = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local at = 6
+local stale = stale_of(4, 7, revisions_key)
+if #stale > 0 then return { 'stale', unpack(stale) } end
+
+local at = 6 + 2 * (#KEYS - 3)
 local function take()
   at = at + 1
   return ARGV[at]
 end
-
-local stale = {}
-for i = 4, #KEYS do
-  if digest(KEYS[i]) ~= take() then stale[#stale + 1] = i - 3 end
-end
-if #stale > 0 then return { 'stale', unpack(stale) } end
 
 local counter = resume(counter_key, revisions_key, history_key, floor)
 local first, touched = counter, {}
