@@ -131,7 +131,8 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
     let registry = open_registry(loaded, node.clone(), alarm.clone()).await?;
     let addresses = report::addresses(&loaded.settings.registry.addresses, &http);
     // Other nodes know of the doors before they are open.
-    registry.report(report::first(bound.proxy.is_some(), bound.dns.is_some(), &addresses));
+    let ttl = loaded.settings.dns.ttl_service;
+    registry.report(report::first(bound.proxy.is_some(), bound.dns.as_ref().map(|_| ttl), &addresses));
     first_snapshot(&registry).await;
     let listeners = listeners(&http, &dns, bound.admin.as_ref());
     let others: Vec<_> = dns.into_iter().chain(bound.admin.as_ref().map(admin::Bound::address)).collect();
@@ -143,6 +144,7 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
     let parts = report::Parts {
         proxy: proxy.as_ref().map(proxy::Proxy::reports),
         dns: dns.as_ref().map(dnsd::Dnsd::serving),
+        ttl,
         addresses,
         draining: is_draining.clone(),
     };

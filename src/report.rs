@@ -2,23 +2,30 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::{ProxyReport, Report, Revision};
+use model::{DnsReport, ProxyReport, Report, Revision};
 use tokio::sync::watch;
 
 /// What the parts say; a part that does not run says nothing.
 pub(crate) struct Parts {
     pub(crate) proxy: Option<watch::Receiver<Arc<ProxyReport>>>,
     pub(crate) dns: Option<watch::Receiver<Revision>>,
+    /// With which TTL DNS names services.
+    pub(crate) ttl: Duration,
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) draining: watch::Receiver<bool>,
 }
 
-/// The word of a node that has these doors and serves nothing at them yet; nothing comes after it.
-pub(crate) fn first(proxy: bool, dns: bool, addresses: &[IpAddr]) -> watch::Receiver<Arc<Report>> {
+/// The word of a node that has these doors (DNS: with this TTL for services) and serves nothing at them yet; nothing comes after it.
+pub(crate) fn first(
+    proxy: bool,
+    dns: Option<Duration>,
+    addresses: &[IpAddr],
+) -> watch::Receiver<Arc<Report>> {
     let report = Report {
         proxy: proxy.then(Arc::default),
-        dns: dns.then(Revision::default),
+        dns: dns.map(|ttl| DnsReport { serving: Revision::default(), ttl }),
         addresses: addresses.to_vec(),
         draining: false,
     };
@@ -41,7 +48,7 @@ impl Parts {
     fn report(&mut self) -> Report {
         Report {
             proxy: self.proxy.as_mut().map(|proxy| Arc::clone(&proxy.borrow_and_update())),
-            dns: self.dns.as_mut().map(|dns| *dns.borrow_and_update()),
+            dns: self.dns.as_mut().map(|dns| DnsReport { serving: *dns.borrow_and_update(), ttl: self.ttl }),
             addresses: self.addresses.clone(),
             draining: *self.draining.borrow_and_update(),
         }
@@ -99,10 +106,11 @@ mod tests {
 
     #[test]
     fn the_first_word_names_the_doors_and_says_that_they_serve_nothing() {
-        let word = first(false, true, &["10.0.0.7".parse().unwrap()]).borrow().clone();
+        let ttl = Duration::from_secs(5);
+        let word = first(false, Some(ttl), &["10.0.0.7".parse().unwrap()]).borrow().clone();
         assert_eq!(Door::ALL.map(|door| word.serving(door)), [None, Some(Revision::new(0))]);
-        assert_eq!(word.addresses.len(), 1);
-        let word = first(true, false, &[]).borrow().clone();
+        assert_eq!((word.addresses.len(), word.dns.map(|dns| dns.ttl)), (1, Some(ttl)));
+        let word = first(true, None, &[]).borrow().clone();
         assert_eq!(Door::ALL.map(|door| word.serving(door)), [Some(Revision::new(0)), None]);
     }
 
@@ -111,8 +119,8 @@ mod tests {
         let (proxy, proxies) = watch::channel(Arc::new(ProxyReport::default()));
         let (dns, serves) = watch::channel(Revision::new(1));
         let (draining, drains) = watch::channel(false);
-        let parts =
-            Parts { proxy: Some(proxies), dns: Some(serves), addresses: Vec::new(), draining: drains };
+        let (addresses, ttl) = (Vec::new(), Duration::from_secs(5));
+        let parts = Parts { proxy: Some(proxies), dns: Some(serves), ttl, addresses, draining: drains };
         let mut told = parts.merge();
 
         proxy.send_replace(Arc::new(ProxyReport { serving: Revision::new(7), ..ProxyReport::default() }));
@@ -120,7 +128,8 @@ mod tests {
         drop(proxy);
         draining.send_replace(true);
 
-        let both = told.wait_for(|report| report.draining && report.dns == Some(Revision::new(7)));
+        let dns = Some(DnsReport { serving: Revision::new(7), ttl });
+        let both = told.wait_for(|report| report.draining && report.dns == dns);
         let proxy = both.await.unwrap().proxy.clone();
         assert_eq!(proxy.map(|proxy| proxy.serving), Some(Revision::new(7)));
     }

@@ -64,12 +64,12 @@ pub use instance::{
 };
 pub use label::{HostName, InstanceName, Label, LabelError, PortName, ServiceName, Tag};
 pub use metadata::{MAX_METADATA, Metadata, MetadataError};
-pub use nodes::{Laggard, Node, Nodes, Others, Reach};
+pub use nodes::{Laggard, Node, Nodes, Others, Reach, Release};
 pub use path_prefix::{PathPrefix, PathPrefixError};
 pub use policy::{BalanceKind, HashKey, Policy, Timeouts};
 pub use rare::{Rare, Usual};
 pub use record::{RecordData, RecordFact, RecordSet, RecordType};
-pub use report::{DeadEndpoint, Door, NodeId, ProxyReport, Report};
+pub use report::{DeadEndpoint, DnsReport, Door, LeavingEndpoint, MAX_LEAVING, NodeId, ProxyReport, Report};
 pub use revision::Revision;
 pub use run::{Released, Run, Stage};
 pub use service::{MAX_PORTS, MAX_TTL, Port, Ports, PortsError, Protocol, Service, Ttl, TtlError, WhenEmpty};

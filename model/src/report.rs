@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::endpoint::Address;
 use crate::fact::FactKey;
@@ -23,8 +24,8 @@ impl fmt::Display for NodeId {
 pub struct Report {
     /// What its proxy says; `None`: it runs none.
     pub proxy: Option<Arc<ProxyReport>>,
-    /// The revision its DNS answers at; `None`: it runs none.
-    pub dns: Option<Revision>,
+    /// What its DNS says; `None`: it runs none.
+    pub dns: Option<DnsReport>,
     /// Where it speaks HTTP to the world.
     pub addresses: Vec<IpAddr>,
     /// True once it takes its leave: nobody waits for it any more.
@@ -36,7 +37,7 @@ impl Report {
     pub fn serving(&self, door: Door) -> Option<Revision> {
         match door {
             Door::Proxy => self.proxy.as_ref().map(|proxy| proxy.serving),
-            Door::Dns => self.dns,
+            Door::Dns => self.dns.map(|dns| dns.serving),
         }
     }
 }
@@ -68,12 +69,41 @@ impl Door {
 pub struct ProxyReport {
     /// The revision of the table that new requests are routed by.
     pub serving: Revision,
+    /// The oldest revision of a table that an exchange may still pick an endpoint from which the served one has no more; else what it
+    /// serves. 0: nobody knows.
+    pub oldest: Revision,
     /// Requests in flight.
     pub in_flight: u64,
     /// The endpoints that are out at this node.
     pub dead: Vec<DeadEndpoint>,
     /// How many endpoints it checks actively, each as often as frontends want it checked.
     pub checked: u64,
+    /// The endpoints that the served table has no more while something is in flight at them; at most [`MAX_LEAVING`]. While there are more,
+    /// `oldest` stays older than what removed those that are not named.
+    pub leaving: Vec<LeavingEndpoint>,
+}
+
+/// How many leaving endpoints a report names.
+pub const MAX_LEAVING: usize = 256;
+
+/// An endpoint that was taken out of every route while something was in flight at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeavingEndpoint {
+    /// Which, whatever frontends it was of.
+    pub address: Address,
+    /// Requests in flight at it, without tunnels.
+    pub in_flight: u64,
+    /// Connections through it that were upgraded (WebSockets): they end when a side ends them.
+    pub tunnels: u64,
+}
+
+/// What a node's DNS says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DnsReport {
+    /// The revision of the zones that questions are answered from.
+    pub serving: Revision,
+    /// For how long others may keep what it says of a service that states no TTL of its own; whole seconds.
+    pub ttl: Duration,
 }
 
 /// An endpoint that is out.

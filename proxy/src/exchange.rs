@@ -97,7 +97,7 @@ async fn forward(worker: &Worker, client: &mut Client, visit: &mut Visit) -> Res
         // The client left: there is nobody to answer.
         return Ok(Then::Abort);
     };
-    let then = deliver(worker, client, &route, &mut begun, (&mut pump, visit)).await;
+    let then = deliver(worker, client, route, &mut begun, (&mut pump, visit)).await;
     keep(worker, begun);
     then
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwap, Cache};
-use model::{Address, HealthReport, HealthVerdict, HostPattern};
+use model::{Address, FactKey, HealthReport, HealthVerdict, HostPattern};
 use tokio::sync::mpsc;
 
 use crate::accept::Addresses;
@@ -17,7 +17,7 @@ use crate::accept::handover::Given;
 use crate::apart::Apart;
 use crate::clock::{Millis, millis, now_ms};
 use crate::config::UpstreamLimits;
-use crate::health::{DeadReason, Marked, Recent, RetryBudget, States};
+use crate::health::{DeadReason, InFlight, Marked, Recent, RetryBudget, States};
 use crate::http::ResponseHead;
 use crate::log::Sink;
 use crate::memory::{Gauge, LOOK_MS, Pressure, give_back};
@@ -255,6 +255,15 @@ impl Worker {
         };
         if self.shared.health.try_send(report).is_err() {
             self.counters.health_report_dropped();
+        }
+    }
+
+    /// As [`Worker::bury`], for who has let go of its route: nothing, where the `frontend` has the endpoint no more.
+    pub(crate) fn bury_later(&self, host: &str, frontend: &FactKey, at: &InFlight, reason: DeadReason) {
+        let Some(route) = self.with_table(|table| table.get(frontend).cloned()) else { return };
+        let place = route.states().iter().position(|state| Arc::ptr_eq(state, at.state()));
+        if let Some(index) = place {
+            self.bury(host, &route, index, reason);
         }
     }
 

@@ -14,6 +14,7 @@
 mod budget;
 pub mod check;
 mod checked;
+mod left;
 mod marks;
 mod retry;
 mod state;
@@ -21,7 +22,8 @@ mod states;
 mod verdict;
 
 pub use budget::{Recent, RetryBudget};
+pub use left::Standing;
 pub use retry::{Attempt, NoRetry, RequestBody, Sent, may_retry};
-pub use state::{DeadReason, EndpointState, InFlight, Out};
+pub use state::{DeadReason, EndpointState, InFlight, Out, Tunnel};
 pub use states::{Marked, States};
 pub use verdict::verdict;

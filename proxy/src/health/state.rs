@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Requests in flight and dead marks of one endpoint of one frontend. Outlives the tables that list it.
 ///
-/// 16 octets, because there is one for every endpoint of every frontend. Both numbers are relaxed atomics: they steer
+/// 16 octets, because there is one for every endpoint of every frontend. Its numbers are relaxed atomics: they steer
 /// chance, nothing is published through them. Marks are written under the lock of [`super::States`] alone.
 #[derive(Debug, Default)]
 pub struct EndpointState {
     /// The marks, as a [`Word`].
     word: AtomicU64,
     in_flight: AtomicU32,
+    /// How many of those are tunnels by now.
+    tunnels: AtomicU32,
 }
 
 /// Why this node took an endpoint out.
@@ -193,7 +195,7 @@ impl EndpointState {
         self.is_out(now_ms).then_some(out)
     }
 
-    /// Requests that were given to it and have not ended, over all threads.
+    /// Requests that were given to it and have not ended, tunnels among them, over all threads.
     #[inline]
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
@@ -204,6 +206,12 @@ impl EndpointState {
     pub fn enter(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(Arc::clone(self))
+    }
+
+    /// How many of the requests in flight are tunnels by now.
+    #[inline]
+    pub fn tunnels(&self) -> u32 {
+        self.tunnels.load(Ordering::Relaxed)
     }
 
     /// True when it has a mark, though perhaps one that ended.
@@ -253,6 +261,22 @@ impl InFlight {
     /// The endpoint's state.
     pub fn state(&self) -> &Arc<EndpointState> {
         &self.0
+    }
+
+    /// It is a tunnel, until the guard is dropped.
+    pub fn tunnel(&self) -> Tunnel<'_> {
+        self.0.tunnels.fetch_add(1, Ordering::Relaxed);
+        Tunnel(&self.0)
+    }
+}
+
+/// One request in flight whose connection was upgraded; dropping it counts the tunnel out.
+#[derive(Debug)]
+pub struct Tunnel<'a>(&'a EndpointState);
+
+impl Drop for Tunnel<'_> {
+    fn drop(&mut self) {
+        self.0.tunnels.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -341,6 +365,10 @@ mod tests {
         assert_eq!(state.in_flight(), 2);
         drop(first);
         assert_eq!(second.state().in_flight(), 1);
+        let tunnel = second.tunnel();
+        assert_eq!((state.in_flight(), state.tunnels()), (1, 1));
+        drop(tunnel);
+        assert_eq!((state.in_flight(), state.tunnels()), (1, 0));
         drop(second);
         assert_eq!(state.in_flight(), 0);
     }

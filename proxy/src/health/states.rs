@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use model::{Address, DeadEndpoint, DeadMarks, Endpoint, FactKey, Frontend};
+use model::{Address, DeadEndpoint, DeadMarks, Endpoint, FactKey, Frontend, Revision};
 
+use super::left::{Left, Standing, place};
 use super::marks::Resolved;
 use super::state::{DeadReason, EndpointState};
 use crate::route::{Route, RouteTable};
@@ -17,8 +18,14 @@ use crate::route::{Route, RouteTable};
 ///
 /// The lock is taken where tables are made, where marks arrive and where an attempt failed; never for a request that
 /// goes well. The entries are at most the endpoints that failed, or left while busy, since the last [`States::sweep`].
+///
+/// Endpoints that left are in [`Left`] too, whatever is to be remembered of them, until nobody can pick them any more.
 #[derive(Debug, Default)]
-pub struct States(Mutex<Inner>);
+pub struct States {
+    inner: Mutex<Inner>,
+    /// Behind a lock of its own, that only whoever makes tables takes.
+    left: Mutex<Left>,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Inner {
@@ -57,7 +64,11 @@ pub enum Marked {
 impl States {
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         // What a panicking thread left behind is at worst one mark too many or too few.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn left(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Marks the endpoint at `index` of `route` dead for `ttl_ms`, unless no other endpoint of the route is live.
@@ -96,6 +107,7 @@ impl States {
             let remembered = noted.as_deref_mut().and_then(|list| {
                 let noted = list.iter_mut().find(|noted| noted.address == endpoint.address)?;
                 noted.left = false;
+                self.left().came_back(&noted.state);
                 Some(Arc::clone(&noted.state))
             });
             kept.or(remembered).unwrap_or_default()
@@ -103,16 +115,36 @@ impl States {
         frontend.backend.endpoints.iter().enumerate().map(of).collect()
     }
 
-    /// Remembers the endpoints of `before` that `after` no longer lists, where there is something to remember.
-    pub(crate) fn leave(&self, before: &Route, after: Option<&Route>) {
+    /// Remembers the endpoints of `before`, a route of the table at `revision`, that `after` no longer lists: all until nobody can pick
+    /// them, and longer where there is something to remember.
+    pub(crate) fn leave(&self, before: &Route, after: Option<&Route>, revision: Revision) {
         let stays =
             |index: usize, address| after.is_some_and(|after| state_of(after, index, address).is_some());
         for candidate in (0..before.endpoints().len()).filter_map(|index| before.candidate(index)) {
-            let says_something = candidate.state.in_flight() > 0 || candidate.state.has_marks();
-            if says_something && !stays(candidate.index, candidate.address()) {
+            if stays(candidate.index, candidate.address()) {
+                continue;
+            }
+            self.left().leaves(before, candidate, revision);
+            if candidate.state.in_flight() > 0 || candidate.state.has_marks() {
                 self.lock().note(&before.key(), candidate.address(), candidate.state).left = true;
             }
         }
+    }
+
+    /// True while nobody can pick an endpoint that left, and nothing is in flight at one; as of the last [`States::let_go`].
+    pub fn nothing_left(&self) -> bool {
+        self.left().is_empty()
+    }
+
+    /// Forgets who left and is free by now, and says what is not. `table` is served, `older`: the oldest one that somebody may still hold.
+    ///
+    /// Not to be called while a table is made, or swept. Where somebody is busy who left, O(routes) from time to time, else O(who left).
+    pub fn let_go(&self, table: &RouteTable, older: Option<Revision>, now_ms: u64) -> Standing {
+        if self.nothing_left() {
+            return Standing::default();
+        }
+        let noted = self.lock().noted.values().flatten().map(|noted| place(&noted.state)).collect();
+        self.left().let_go(table, older, &noted, now_ms)
     }
 
     /// Forgets what says nothing any more. To be called about once a second.

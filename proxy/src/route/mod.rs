@@ -90,6 +90,11 @@ impl Route {
         same_choice && Arc::ptr_eq(&self.fact, &other.fact)
     }
 
+    /// Nothing is picked from it any more: what is left of it is the frontend, and endpoints that leave are free of it.
+    pub fn picked(self) -> Arc<Fact> {
+        self.fact
+    }
+
     /// The frontend: host, path, backend, policy.
     pub fn frontend(&self) -> &Frontend {
         match self.fact.as_frontend() {

@@ -127,7 +127,7 @@ impl RouteTable {
         }
         let after = after.and_then(|fact| Route::new(fact, before, states));
         if let Some(before) = before {
-            states.leave(before, after.as_ref());
+            states.leave(before, after.as_ref(), table.revision());
         }
         match after {
             Some(route) => self.insert(route),
@@ -151,7 +151,7 @@ impl RouteTable {
     fn emptied(&self, snapshot: Arc<Snapshot>, states: &States) -> Self {
         for (_, stated) in self.snapshot.frontends() {
             if let Some(route) = self.get(&stated.fact.key()) {
-                states.leave(route, None);
+                states.leave(route, None, self.revision());
             }
         }
         let table = Self { snapshot, ..Self::default() };

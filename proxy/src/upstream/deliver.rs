@@ -27,14 +27,16 @@ use crate::worker::Worker;
 pub(crate) async fn deliver(
     worker: &Worker,
     client: &mut Client,
-    route: &Route,
+    route: Route,
     begun: &mut Begun,
     (pump, visit): (&mut Pump, &mut Visit),
 ) -> Result<Then, LocalReply> {
-    judge(worker, client, route, begun);
+    judge(worker, client, &route, begun);
     let close = ends_connection(worker, client, begun, pump);
     visit.answered(begun.head.status());
-    let head = write_head(worker, client, route, (begun, close), visit);
+    let head = write_head(worker, client, &route, (begun, close), visit);
+    // What may take long holds no endpoint but its own.
+    let frontend = route.picked();
     if begun.head.is_upgrade() {
         // In a box: a tunnel is seldom, and large.
         return Ok(Box::pin(switch_protocols(worker, client, begun, head, (pump, visit))).await);
@@ -58,7 +60,7 @@ pub(crate) async fn deliver(
         }
         End::Silent => {
             worker.counters.upstream_failure(UpstreamFailure::IdleTimeout);
-            worker.bury(client.head.host(), route, begun.index, DeadReason::IdleTimeout);
+            worker.bury_later(client.head.host(), &frontend.key(), &begun.in_flight, DeadReason::IdleTimeout);
             Ended::UpstreamBroken
         }
         End::ClientGone => Ended::ClientGone,
@@ -141,7 +143,8 @@ async fn switch_protocols(
     head: Vec<u8>,
     (pump, visit): (&mut Pump, &mut Visit),
 ) -> Then {
-    let Begun { head: old, buffer, connection, patience, .. } = begun;
+    let Begun { head: old, buffer, connection, patience, in_flight, .. } = begun;
+    let _tunnel = in_flight.tunnel();
     let (mut down, patience) = (std::mem::replace(buffer, worker.responses.take()), *patience);
     client.deadline.arm(worker.after(patience.client_idle));
     let written = client.transport.write_all(&head, &client.deadline).await;

@@ -4,6 +4,7 @@
 mod balance;
 mod checks;
 mod health;
+mod leaving;
 mod lookup;
 mod marks;
 mod services;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{NodeId, Nodes, Others, Report, Revision};
+use model::{DnsReport, NodeId, Nodes, Others, Report, Revision};
 use tokio::sync::watch;
 
 use registry::{Config, Expected};
@@ -24,7 +24,8 @@ fn lost(nodes: &Nodes, name: &str) -> bool {
 }
 
 fn report(serving: u64) -> Arc<Report> {
-    Arc::new(Report { dns: Some(Revision::new(serving)), ..Report::default() })
+    let dns = DnsReport { serving: Revision::new(serving), ..DnsReport::default() };
+    Arc::new(Report { dns: Some(dns), ..Report::default() })
 }
 
 /// A node that says something of itself.
@@ -47,7 +48,10 @@ async fn until(node: &Node, what: &str, within: std::time::Duration, is: impl Fn
 
 fn serves(nodes: &Nodes, name: &str, serving: u64) -> bool {
     let node = nodes.by_name.get(&NodeId(name.into()));
-    node.is_some_and(|node| !node.lost && node.report.dns == Some(Revision::new(serving)))
+    node.is_some_and(|node| {
+        !node.lost
+            && node.report.dns == Some(DnsReport { serving: Revision::new(serving), ..DnsReport::default() })
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

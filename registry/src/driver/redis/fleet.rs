@@ -102,7 +102,16 @@ fn beat(lease: Duration) -> Duration {
 /// Whether others would wait for the one and not for the other.
 fn says_the_same(one: &Report, other: &Report) -> bool {
     Door::ALL.iter().all(|door| one.serving(*door) == other.serving(*door))
+        && holds_the_same(one, other)
         && (one.draining, &one.addresses) == (other.draining, &other.addresses)
+}
+
+/// Whether both say the same of what the proxy has not let go of.
+fn holds_the_same(one: &Report, other: &Report) -> bool {
+    match (&one.proxy, &other.proxy) {
+        (Some(one), Some(other)) => (one.oldest, &one.leaving) == (other.oldest, &other.leaving),
+        _ => true,
+    }
 }
 
 /// Waits for another report; for ever, when none will come.
@@ -357,14 +366,32 @@ fn word(text: RedisResult<Value>, ttl: RedisResult<Value>) -> Option<(Said, Dura
 
 #[cfg(test)]
 mod tests {
-    use model::{ProxyReport, Revision};
+    use model::{DnsReport, LeavingEndpoint, ProxyReport, Revision};
 
     use super::*;
 
     fn report(proxy: Option<u64>, dns: Option<u64>) -> Arc<Report> {
         let proxy =
             proxy.map(|n| Arc::new(ProxyReport { serving: Revision::new(n), ..ProxyReport::default() }));
-        Arc::new(Report { proxy, dns: dns.map(Revision::new), ..Report::default() })
+        let serves = |n| DnsReport { serving: Revision::new(n), ..DnsReport::default() };
+        Arc::new(Report { proxy, dns: dns.map(serves), ..Report::default() })
+    }
+
+    #[test]
+    fn what_others_wait_for_is_news() {
+        let proxy = |change: fn(&mut ProxyReport)| {
+            let mut proxy = ProxyReport::default();
+            change(&mut proxy);
+            Report { proxy: Some(Arc::new(proxy)), ..Report::default() }
+        };
+        let is_news = |change: fn(&mut ProxyReport)| !says_the_same(&proxy(|_| ()), &proxy(change));
+        assert!(is_news(|proxy| proxy.serving = Revision::new(1)));
+        assert!(is_news(|proxy| proxy.oldest = Revision::new(1)));
+        assert!(is_news(|proxy| {
+            let address = model::Address::parse_url("http://10.0.0.1:1").unwrap();
+            proxy.leaving.push(LeavingEndpoint { address, in_flight: 1, tunnels: 0 });
+        }));
+        assert!(!is_news(|proxy| proxy.in_flight = 9));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{NodeId, ProxyReport, Report, Revision};
+use model::{Address, DnsReport, LeavingEndpoint, MAX_LEAVING, NodeId, ProxyReport, Report, Revision};
 use serde::{Deserialize, Serialize};
 
 use super::number::now_ms;
@@ -13,6 +13,10 @@ use crate::driver::Voice;
 
 /// How many dead endpoints a report names.
 const MAX_DEAD: usize = 256;
+/// The octets of leaving endpoints' addresses that a report has room for.
+const LEAVING_OCTETS: usize = 16 * 1024;
+/// For how long what a node's DNS said of services may be kept, where the node is of a version that does not say.
+const UNSAID_TTL_MS: u64 = 60_000;
 /// The largest report that is read, in octets.
 pub(super) const MAX_DOCUMENT: usize = 64 * 1024;
 /// The longest name of a node that is believed, in octets.
@@ -54,6 +58,9 @@ struct NodeDoc<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 struct ProxyDoc {
     serving: u64,
+    /// Of a node that does not say: it may still pick from any table.
+    #[serde(default)]
+    oldest: u64,
     #[serde(default)]
     in_flight: u64,
     #[serde(default)]
@@ -61,11 +68,28 @@ struct ProxyDoc {
     /// For whoever looks into the store; of other nodes' dead endpoints nodes know by their marks.
     #[serde(default, skip_deserializing, skip_serializing_if = "Vec::is_empty")]
     dead: Vec<DeadDoc>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    leaving: Vec<LeavingDoc>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct DnsDoc {
     serving: u64,
+    #[serde(default = "unsaid_ttl")]
+    ttl_ms: u64,
+}
+
+fn unsaid_ttl() -> u64 {
+    UNSAID_TTL_MS
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LeavingDoc {
+    url: String,
+    #[serde(default)]
+    in_flight: u64,
+    #[serde(default)]
+    tunnels: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,13 +137,9 @@ impl Terms<'_> {
     /// The report in two forms: as it is kept, and as it is told, without what other nodes do not need.
     pub(super) fn write(&self, report: &Report) -> (String, String) {
         let mut document = self.document();
-        document.proxy = report.proxy.as_ref().map(|proxy| ProxyDoc {
-            serving: proxy.serving.number(),
-            in_flight: proxy.in_flight,
-            checked: proxy.checked,
-            dead: Vec::new(),
-        });
-        document.dns = report.dns.map(|serving| DnsDoc { serving: serving.number() });
+        document.proxy = report.proxy.as_deref().map(written);
+        document.dns =
+            report.dns.map(|dns| DnsDoc { serving: dns.serving.number(), ttl_ms: millis(dns.ttl) });
         document.addresses.clone_from(&report.addresses);
         document.draining = report.draining;
         let told = json(&document);
@@ -132,6 +152,45 @@ impl Terms<'_> {
     /// The word of a node that takes its leave; it is kept for a lease.
     pub(super) fn write_end(&self) -> String {
         json(&NodeDoc { gone: true, kept_ms: millis(self.lease), ..self.document() })
+    }
+}
+
+/// What a proxy says, without the dead. Where its leaving endpoints have no room, nobody shall take one for free: it may still pick from
+/// any table.
+fn written(proxy: &ProxyReport) -> ProxyDoc {
+    let mut room = LEAVING_OCTETS;
+    let fits = |endpoint: &LeavingEndpoint| {
+        let url = endpoint.address.url();
+        room = room.checked_sub(url.len())?;
+        Some(LeavingDoc { url, in_flight: endpoint.in_flight, tunnels: endpoint.tunnels })
+    };
+    let leaving: Vec<LeavingDoc> = proxy.leaving.iter().take(MAX_LEAVING).map_while(fits).collect();
+    let is_all = leaving.len() == proxy.leaving.len();
+    ProxyDoc {
+        serving: proxy.serving.number(),
+        oldest: if is_all { proxy.oldest.number() } else { 0 },
+        in_flight: proxy.in_flight,
+        checked: proxy.checked,
+        dead: Vec::new(),
+        leaving,
+    }
+}
+
+/// What another proxy says; one that names what is no address may still pick from any table.
+fn understood(document: ProxyDoc) -> ProxyReport {
+    let leaving = document.leaving.iter().take(MAX_LEAVING).map_while(|leaving| {
+        let address = Address::parse_url(&leaving.url).ok()?;
+        Some(LeavingEndpoint { address, in_flight: leaving.in_flight, tunnels: leaving.tunnels })
+    });
+    let leaving: Vec<LeavingEndpoint> = leaving.collect();
+    let is_all = leaving.len() == document.leaving.len();
+    ProxyReport {
+        serving: Revision::new(document.serving),
+        oldest: Revision::new(if is_all { document.oldest } else { 0 }),
+        in_flight: document.in_flight,
+        dead: Vec::new(),
+        checked: document.checked,
+        leaving,
     }
 }
 
@@ -176,15 +235,13 @@ pub(super) fn read(octets: &[u8]) -> Option<Said> {
     if !is_name(&document.node) || document.addresses.len() > MAX_ADDRESSES {
         return None;
     }
-    let proxy = document.proxy.map(|proxy| ProxyReport {
-        serving: Revision::new(proxy.serving),
-        in_flight: proxy.in_flight,
-        checked: proxy.checked,
-        dead: Vec::new(),
-    });
+    let dns = |dns: DnsDoc| DnsReport {
+        serving: Revision::new(dns.serving),
+        ttl: Duration::from_millis(dns.ttl_ms),
+    };
     let report = Report {
-        proxy: proxy.map(Arc::new),
-        dns: document.dns.map(|dns| Revision::new(dns.serving)),
+        proxy: document.proxy.map(understood).map(Arc::new),
+        dns: document.dns.map(dns),
         addresses: document.addresses,
         draining: document.draining,
     };
@@ -200,7 +257,8 @@ pub(super) fn read(octets: &[u8]) -> Option<Said> {
 
 #[cfg(test)]
 mod tests {
-    use model::{Address, DeadEndpoint, FactKey};
+    use model::{DeadEndpoint, FactKey};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -213,10 +271,18 @@ mod tests {
             by_check: false,
             back_in_ms: Some(9),
         };
-        let proxy = ProxyReport { serving: Revision::new(7), in_flight: 2, dead: vec![dead], checked: 3 };
+        let leaving = leaving("http://10.0.0.2:81", 2, 1);
+        let proxy = ProxyReport {
+            serving: Revision::new(7),
+            oldest: Revision::new(5),
+            in_flight: 2,
+            dead: vec![dead],
+            checked: 3,
+            leaving: vec![leaving],
+        };
         let report = Report {
             proxy: Some(Arc::new(proxy.clone())),
-            dns: Some(Revision::new(6)),
+            dns: Some(DnsReport { serving: Revision::new(6), ttl: Duration::from_secs(5) }),
             addresses: vec!["10.0.0.7".parse().unwrap(), "fd00::7".parse().unwrap()],
             draining: true,
         };
@@ -238,6 +304,68 @@ mod tests {
             assert_eq!(said.report.as_deref(), Some(&report));
         }
         assert!(read(terms.write_end().as_bytes()).is_some_and(|said| said.report.is_none()));
+    }
+
+    fn leaving(url: &str, in_flight: u64, tunnels: u64) -> LeavingEndpoint {
+        LeavingEndpoint { address: Address::parse_url(url).unwrap(), in_flight, tunnels }
+    }
+
+    /// What others read of this proxy's report.
+    fn told(proxy: ProxyReport) -> ProxyReport {
+        let report = Report { proxy: Some(Arc::new(proxy)), ..Report::default() };
+        let node = NodeId("a".into());
+        let (lease, voice) = (Duration::from_secs(15), Voice { process: 9, said_us: 5 });
+        let (_, told) = Terms { node: &node, db: 0, voice, lease, kept: lease }.write(&report);
+        let report = read(told.as_bytes()).and_then(|said| said.report).expect("a report");
+        report.proxy.as_deref().cloned().expect("a proxy")
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_proxy_has_not_let_go_of_is_read_as_it_was_written(
+            serving: u64,
+            oldest: u64,
+            leaving in proptest::collection::vec((any::<[u8; 4]>(), 1..=u16::MAX, any::<u64>(), any::<u64>()), 0..=MAX_LEAVING),
+        ) {
+            let leaving = leaving.into_iter().map(|([a, b, c, d], port, in_flight, tunnels)| {
+                self::leaving(&format!("http://{a}.{b}.{c}.{d}:{port}"), in_flight, tunnels)
+            });
+            let proxy = ProxyReport {
+                serving: Revision::new(serving),
+                oldest: Revision::new(oldest),
+                leaving: leaving.collect(),
+                ..ProxyReport::default()
+            };
+            prop_assert_eq!(told(proxy.clone()), proxy);
+        }
+    }
+
+    #[test]
+    fn who_has_more_leaving_endpoints_than_room_may_still_pick_from_any_table() {
+        let long = |n: usize| leaving(&format!("http://{}{n:03}:80", "a".repeat(60)), 1, 0);
+        let proxy = |count: usize| ProxyReport {
+            oldest: Revision::new(5),
+            leaving: (0..count).map(long).collect(),
+            ..ProxyReport::default()
+        };
+
+        assert_eq!((told(proxy(200)).oldest, told(proxy(200)).leaving.len()), (Revision::new(5), 200));
+        let many = told(proxy(MAX_LEAVING));
+        assert_eq!(many.oldest, Revision::new(0));
+        assert!(many.leaving.len() < MAX_LEAVING);
+    }
+
+    #[test]
+    fn an_older_node_may_still_pick_from_any_table_and_its_names_are_kept_for_a_minute() {
+        let text = r#"{"node":"a","db":0,"at_ms":1,"lease_ms":1,"kept_ms":1,"proxy":{"serving":7},"dns":{"serving":6}}"#;
+        let report = read(text.as_bytes()).and_then(|said| said.report).expect("a report");
+        let proxy = ProxyReport { serving: Revision::new(7), ..ProxyReport::default() };
+        assert_eq!(report.proxy.as_deref(), Some(&proxy));
+        let ttl = Duration::from_secs(60);
+        assert_eq!(report.dns, Some(DnsReport { serving: Revision::new(6), ttl }));
+        let strange = text.replace(r#""serving":7"#, r#""serving":7,"oldest":7,"leaving":[{"url":"?"}]"#);
+        let report = read(strange.as_bytes()).and_then(|said| said.report).expect("a report");
+        assert_eq!(report.proxy.as_ref().map(|proxy| proxy.oldest), Some(Revision::new(0)));
     }
 
     #[test]
