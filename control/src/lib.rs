@@ -4,5 +4,10 @@
 //! Never here: a word to proxy or DNS (what they share with this crate is a fact or a report); a decision that depends on the order in
 //! which engines answer.
 
+pub mod config;
+pub mod health;
+pub mod lease;
+pub mod plan;
+pub mod publish;
 pub mod runtime;
 pub mod schedule;

@@ -34,6 +34,8 @@ pub enum Stage {
     Draining,
     /// Every node let go of it, or its time was up: it is told to end.
     Stopping,
+    /// Another launched it, and its labels have it join: it is here for as long as it runs.
+    Adopted,
 }
 
 /// How an instance was let go of before it was told to end.
@@ -51,9 +53,10 @@ pub struct Released {
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Self; 5] = [Self::Placed, Self::Running, Self::Backoff, Self::Draining, Self::Stopping];
+    pub const ALL: [Self; 6] =
+        [Self::Placed, Self::Running, Self::Backoff, Self::Draining, Self::Stopping, Self::Adopted];
 
-    /// `placed`, `running`, `backoff`, `draining` or `stopping`.
+    /// `placed`, `running`, `backoff`, `draining`, `stopping` or `adopted`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Placed => "placed",
@@ -61,6 +64,7 @@ impl Stage {
             Self::Backoff => "backoff",
             Self::Draining => "draining",
             Self::Stopping => "stopping",
+            Self::Adopted => "adopted",
         }
     }
 }

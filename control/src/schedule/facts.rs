@@ -43,7 +43,7 @@ fn machine(host: &Host, held: Capacity, is_lost: bool) -> Machine {
         cpu: host.capacity.cpu().map(u64::from).or(held.cpu),
         memory: host.capacity.memory().or(held.memory),
     };
-    let state = match (is_lost, host.cordoned) {
+    let state = match (is_lost, host.cordoned || host.draining) {
         (true, _) => State::Lost,
         (false, true) => State::Cordoned,
         (false, false) => State::Available,

@@ -15,6 +15,8 @@ pub struct Fleet {
     pub wanted: BTreeMap<ServiceName, Wanted>,
     /// What runs. Of a service that is not among the wanted it stays, and takes the room it has.
     pub placed: BTreeSet<Placed>,
+    /// What is on its way out: it has its room still, and its name, and is counted as nothing that is wanted.
+    pub leaving: BTreeSet<Placed>,
 }
 
 /// A host.
@@ -49,6 +51,8 @@ pub enum State {
     Cordoned,
     /// It was not heard of for longer than is waited for it: what it had is wanted elsewhere.
     Lost,
+    /// It does not answer now: nothing starts there, and what runs there stays.
+    Silent,
 }
 
 /// How much an instance takes.

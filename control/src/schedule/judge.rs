@@ -21,7 +21,7 @@ impl Judge<'_> {
     /// Why an instance that runs there cannot stay.
     pub(super) fn stays(&self, host: &Tally<'_>) -> Result<(), Why> {
         match host.machine.state {
-            State::Available | State::Cordoned => self.wishes(host),
+            State::Available | State::Cordoned | State::Silent => self.wishes(host),
             State::Lost => Err(Why::Lost),
         }
     }
@@ -32,6 +32,7 @@ impl Judge<'_> {
             State::Available => {}
             State::Cordoned => return Err(Why::Cordoned),
             State::Lost => return Err(Why::Lost),
+            State::Silent => return Err(Why::Silent),
         }
         self.wishes(host)?;
         let needs = self.wanted.resources;

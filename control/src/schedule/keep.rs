@@ -21,6 +21,8 @@ pub(super) struct Kept<'a> {
     pub(super) leave: BTreeMap<&'a Placed, Leaving>,
     /// What runs of each service, wherever: names that are taken.
     pub(super) runs: BTreeMap<&'a ServiceName, Vec<&'a Placed>>,
+    /// The names of what is on its way out.
+    pub(super) gone: BTreeMap<&'a ServiceName, BTreeSet<&'a InstanceName>>,
     /// How many stay of each, and then how many start.
     pub(super) counts: BTreeMap<&'a ServiceName, u32>,
     places: BTreeMap<&'a HostName, usize>,
@@ -34,9 +36,16 @@ pub(super) fn keep(fleet: &Fleet) -> Kept<'_> {
         stay: BTreeSet::new(),
         leave: BTreeMap::new(),
         runs: BTreeMap::new(),
+        gone: BTreeMap::new(),
         counts: BTreeMap::new(),
         places: fleet.machines.keys().enumerate().map(|(at, name)| (name, at)).collect(),
     };
+    for leaving in &fleet.leaving {
+        kept.gone.entry(&leaving.service).or_default().insert(&leaving.instance);
+        if let Some(host) = kept.places.get(&leaving.host).and_then(|at| kept.hosts.get_mut(*at)) {
+            host.add(&leaving.service, leaving.resources);
+        }
+    }
     for placed in &fleet.placed {
         if fleet.wanted.contains_key(&placed.service) {
             kept.runs.entry(&placed.service).or_default().push(placed);

@@ -68,7 +68,9 @@ pub(super) fn unplaced(judge: &Judge<'_>, state: &Kept<'_>) -> Option<Unplaced> 
 /// As many names as may be needed: the least numbers that no instance has, be it one that leaves.
 fn free_names(judge: &Judge<'_>, state: &Kept<'_>) -> Vec<InstanceName> {
     let runs = state.runs.get(judge.service).map_or(&[][..], Vec::as_slice);
-    let taken: BTreeSet<&str> = runs.iter().map(|placed| placed.instance.as_str()).collect();
+    let gone = state.gone.get(judge.service).into_iter().flatten().copied();
+    let taken: BTreeSet<&str> =
+        runs.iter().map(|placed| &placed.instance).chain(gone).map(InstanceName::as_str).collect();
     let needed = match judge.wanted.copies {
         Copies::Counted(count) | Copies::OnePerHost(count) => count.least() as usize,
         Copies::EveryHost => state.hosts.len(),

@@ -13,6 +13,9 @@ pub enum Why {
     /// It takes nothing new.
     #[error("cordoned")]
     Cordoned,
+    /// Its engine does not answer.
+    #[error("its engine does not answer")]
+    Silent,
     /// A required label is missing, or is another one.
     #[error("lacks label {key}={value}{}", Has(has.as_deref(), key))]
     Lacks {

@@ -16,7 +16,7 @@ pub(super) const REMEDY: &str = "leave it out: a controller writes it";
 pub struct RunDoc {
     /// The version of its service that it is of: 16 hexadecimal digits.
     pub version: String,
-    /// Where in its life it is: `placed`, `running`, `backoff`, `draining` or `stopping`.
+    /// Where in its life it is: `placed`, `running`, `backoff`, `draining`, `stopping` or `adopted`.
     pub stage: StageDoc,
     /// The digest of its image.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -46,6 +46,8 @@ pub enum StageDoc {
     Draining,
     /// It is told to end.
     Stopping,
+    /// Another launched it, and its labels have it join.
+    Adopted,
 }
 
 /// How an instance was let go of, as JSON.
@@ -137,6 +139,7 @@ impl From<StageDoc> for Stage {
             StageDoc::Backoff => Self::Backoff,
             StageDoc::Draining => Self::Draining,
             StageDoc::Stopping => Self::Stopping,
+            StageDoc::Adopted => Self::Adopted,
         }
     }
 }
@@ -149,6 +152,7 @@ impl From<Stage> for StageDoc {
             Stage::Backoff => Self::Backoff,
             Stage::Draining => Self::Draining,
             Stage::Stopping => Self::Stopping,
+            Stage::Adopted => Self::Adopted,
         }
     }
 }

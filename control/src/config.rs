@@ -1,0 +1,100 @@
+//! What a controller is configured with; start-up configuration, not facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::launch::MAX_ENVIRONMENT;
+use model::{Label, NodeId};
+
+/// The most steps that are under way on one host at once: more wait for the next turn.
+pub const MAX_STEPS: usize = 16;
+/// The most edits of one turn; what is left is written by the next one.
+pub const MAX_EDITS: usize = 500;
+/// How many requests to write may wait.
+pub const PUBLISH_QUEUE: usize = 16;
+/// The most lines, and octets, of a container's last words.
+pub const LAST_LINES: u32 = 5;
+/// The most octets of them.
+pub const LAST_OCTETS: usize = 1000;
+/// The most variables that a hook is given.
+pub const MAX_HOOK_VARIABLES: usize = MAX_ENVIRONMENT;
+
+/// How a controller behaves.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The name of this node.
+    pub node: NodeId,
+    /// The name of the fleet: of containers that another fleet's controller launched nothing is known here.
+    pub fleet: Label,
+    /// How long its lease holds without being renewed: another node may control after that. It is renewed three times as often.
+    pub lease: Duration,
+    /// The longest pause between two turns.
+    pub interval: Duration,
+    /// How long a call to an engine may take.
+    pub call_timeout: Duration,
+    /// How long an engine may be silent before its instances leave every set and are placed elsewhere.
+    pub host_grace: Duration,
+    /// How long a node that is lost is waited for, from when its lease ended, before an instance that it may still use is ended.
+    pub node_grace: Duration,
+    /// The first pause before a container that ended by itself is started again; it doubles each time.
+    pub backoff: Duration,
+    /// The longest such pause.
+    pub backoff_max: Duration,
+    /// How long an instance has to be healthy for its failures to be forgotten.
+    pub forget: Duration,
+    /// How many failures in a row of one instance make a new version fail before its deadline.
+    pub failures: u16,
+    /// How many processes a container may have.
+    pub max_processes: u32,
+    /// The memory of a container whose service does not say it, in octets; `None`: as much as there is.
+    pub memory: Option<u64>,
+    /// The paths of hosts that services may use, each with all below it. A socket of an engine has to be named itself.
+    pub host_paths: BTreeSet<PathBuf>,
+    /// Whom containers ask for names; empty: as their engine says.
+    pub resolvers: Vec<IpAddr>,
+    /// The domains in which containers look for names.
+    pub search: Vec<String>,
+    /// What facts may name and nobody but this configuration says: commands that run on this machine, by name.
+    pub hooks: BTreeMap<Label, Hook>,
+}
+
+/// A command that runs on the controller's machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Its words; the first is a path.
+    pub command: Vec<String>,
+    /// How long it may take before it is killed, which is a failure.
+    pub timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            node: NodeId("portico".into()),
+            fleet: fleet(),
+            lease: Duration::from_secs(15),
+            interval: Duration::from_secs(2),
+            call_timeout: Duration::from_secs(10),
+            host_grace: Duration::from_secs(30),
+            node_grace: Duration::from_secs(30),
+            backoff: Duration::from_secs(1),
+            backoff_max: Duration::from_secs(300),
+            forget: Duration::from_secs(60),
+            failures: 3,
+            max_processes: 4096,
+            memory: None,
+            host_paths: BTreeSet::new(),
+            resolvers: Vec::new(),
+            search: Vec::new(),
+            hooks: BTreeMap::new(),
+        }
+    }
+}
+
+/// What a fleet is called that nobody gave a name.
+fn fleet() -> Label {
+    #[expect(clippy::expect_used, reason = "it is a label")]
+    Label::parse("portico").expect("a label")
+}

@@ -1,0 +1,153 @@
+//! Whether an instance does what it should.
+//!
+//! In: what its checks said. Out: a [`Verdict`]; what is asked, and the asking itself (`probe`). Never here: a fact.
+
+mod probe;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::time::{Duration, Instant};
+
+use model::launch::{Heartbeat, HeartbeatKind, Launch, ProbeTimes};
+use model::{Addresses, HttpCheck, InstanceState, PortName, Protocol, Service};
+
+use crate::plan::Pulse;
+use crate::runtime::Container;
+
+pub use probe::ask;
+pub(crate) use probe::pause;
+
+/// A check that is to be asked again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Of which container.
+    pub container: String,
+    /// What is asked.
+    pub question: Question,
+    /// How often.
+    pub interval: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+/// What is asked of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// Whether it takes a connection.
+    Tcp(SocketAddr),
+    /// Whether it answers as expected.
+    Http(SocketAddr, HttpCheck),
+    /// Whether a command in it succeeds.
+    Command(Vec<String>),
+}
+
+/// What follows from what checks said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is as it was.
+    Stays,
+    /// It takes requests.
+    Healthy,
+    /// It is not ready yet.
+    Starting,
+    /// It does not do what it should, and why.
+    Unhealthy(String),
+}
+
+impl Probe {
+    /// The check of a container; `None`: it is healthy when it runs, or its engine checks it.
+    ///
+    /// A service that says nothing of it is asked whether it takes connections at its first TCP port.
+    pub fn of(
+        launch: Option<&Launch>,
+        service: Option<&Service>,
+        container: &Container,
+        addresses: &Addresses,
+        ports: &BTreeMap<PortName, NonZeroU16>,
+    ) -> Option<Self> {
+        let at = |port: &PortName| {
+            let (ip, port) = (addresses.iter().next()?, ports.get(port)?);
+            Some(SocketAddr::new(ip, port.get()))
+        };
+        let heartbeat = launch.and_then(|launch| launch.heartbeat.as_ref());
+        let question = match heartbeat.map(|heartbeat| &heartbeat.kind) {
+            Some(HeartbeatKind::Image) => return None,
+            Some(HeartbeatKind::Http { port, check }) => Question::Http(at(port)?, check.clone()),
+            Some(HeartbeatKind::Tcp { port }) => Question::Tcp(at(port)?),
+            Some(HeartbeatKind::Command(words)) => {
+                Question::Command(words.iter().map(str::to_owned).collect())
+            }
+            None => {
+                let first = service?.ports.iter().find(|port| port.protocol == Protocol::Tcp)?;
+                Question::Tcp(at(&first.name)?)
+            }
+        };
+        let times = heartbeat.map_or_else(ProbeTimes::default, |heartbeat| heartbeat.times);
+        let container = container.id.clone();
+        Some(Self { container, question, interval: times.interval(), timeout: times.timeout() })
+    }
+}
+
+/// What follows for an instance in `state` from its pulse; `is_checked`: there is something to ask it.
+pub fn verdict(
+    state: InstanceState,
+    heartbeat: Option<&Heartbeat>,
+    pulse: Option<&Pulse>,
+    is_checked: bool,
+    now: Instant,
+) -> Verdict {
+    if !is_checked {
+        return Verdict::Healthy;
+    }
+    let (rise, fall) = heartbeat.map_or((1, 3), |heartbeat| (heartbeat.rise.get(), heartbeat.fall.get()));
+    let times = heartbeat.map_or_else(ProbeTimes::default, |heartbeat| heartbeat.times);
+    let Some(pulse) = pulse else {
+        return if state == InstanceState::Healthy { Verdict::Stays } else { Verdict::Starting };
+    };
+    if pulse.passed >= rise.into() {
+        return Verdict::Healthy;
+    }
+    let starts = state == InstanceState::Starting;
+    let has_time = starts && now.saturating_duration_since(pulse.since) < times.start_period();
+    if pulse.failed >= fall.into() && !has_time {
+        return Verdict::Unhealthy(format!("its check failed: {}", pulse.reason));
+    }
+    Verdict::Stays
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(state: InstanceState, passed: u32, failed: u32, after: u64, expected: Verdict) {
+        let since = Instant::now();
+        let mut pulse = Pulse::new("c", since);
+        (pulse.passed, pulse.failed, pulse.reason) = (passed, failed, "refused".to_owned());
+        let now = since + Duration::from_secs(after);
+        assert_eq!(
+            verdict(state, None, Some(&pulse), true, now),
+            expected,
+            "{state:?} {passed} {failed} {after}"
+        );
+    }
+
+    #[test]
+    fn an_instance_rises_by_one_check_and_falls_by_three_but_not_while_it_starts() {
+        let unhealthy = || Verdict::Unhealthy("its check failed: refused".to_owned());
+        check(InstanceState::Starting, 1, 0, 0, Verdict::Healthy);
+        check(InstanceState::Starting, 0, 9, 59, Verdict::Stays);
+        check(InstanceState::Starting, 0, 9, 60, unhealthy());
+        check(InstanceState::Healthy, 0, 2, 0, Verdict::Stays);
+        check(InstanceState::Healthy, 0, 3, 0, unhealthy());
+        check(InstanceState::Unhealthy, 1, 0, 0, Verdict::Healthy);
+    }
+
+    #[test]
+    fn who_is_not_asked_anything_is_healthy_and_who_was_not_asked_yet_is_as_it_was() {
+        let now = Instant::now();
+        assert_eq!(verdict(InstanceState::Starting, None, None, false, now), Verdict::Healthy);
+        assert_eq!(verdict(InstanceState::Starting, None, None, true, now), Verdict::Starting);
+        assert_eq!(verdict(InstanceState::Healthy, None, None, true, now), Verdict::Stays);
+    }
+}

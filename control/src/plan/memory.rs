@@ -1,0 +1,135 @@
+//! What a controller remembers that is no fact: since when it has seen what, what is under way, what checks said.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use model::{Fact, FactKey, Nodes, Revision, Snapshot, Stage};
+
+use super::{Key, release};
+use crate::config::Config;
+
+/// What a controller remembers. All of it may be lost: another one goes on from the facts, some clocks begin anew.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    /// Since when this node controls: what was seen before is not believed.
+    pub since: Instant,
+    /// The instances for which a step is under way.
+    pub busy: BTreeSet<Key>,
+    /// When the last step of each ended: what was seen before is old.
+    pub acted: BTreeMap<Key, Instant>,
+    /// What went wrong with the last step, and at which revision of the instance's fact.
+    pub failed: BTreeMap<Key, (Revision, String)>,
+    /// What checks say.
+    pub pulses: BTreeMap<Key, Pulse>,
+    /// The last that ended containers said, by identifier.
+    pub words: BTreeMap<String, String>,
+    /// The digests of images that containers were made of, by instance.
+    pub images: BTreeMap<Key, String>,
+    /// What hooks after the end were run for.
+    pub after: BTreeSet<Key>,
+    seen: BTreeMap<FactKey, (Revision, Instant)>,
+    served: BTreeMap<Key, (Revision, Instant)>,
+    healthy: BTreeMap<Key, Instant>,
+}
+
+/// What the checks of one container say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulse {
+    /// Of which.
+    pub container: String,
+    /// How many passed in a row.
+    pub passed: u32,
+    /// How many failed in a row.
+    pub failed: u32,
+    /// What the last that failed said.
+    pub reason: String,
+    /// When it began.
+    pub since: Instant,
+}
+
+impl Memory {
+    /// Nothing, of a node that controls since `now`.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            busy: BTreeSet::new(),
+            acted: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            pulses: BTreeMap::new(),
+            words: BTreeMap::new(),
+            images: BTreeMap::new(),
+            after: BTreeSet::new(),
+            seen: BTreeMap::new(),
+            served: BTreeMap::new(),
+            healthy: BTreeMap::new(),
+        }
+    }
+
+    /// Looks at what there is, before a plan is made of it; forgets what is gone.
+    pub fn look(&mut self, facts: &Snapshot, nodes: &Nodes, config: &Config, now: Instant) {
+        let (mut seen, mut served, mut healthy) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let stated = facts.instances().map(|(_, stated)| stated);
+        for stated in stated.chain(facts.deployments().map(|(_, stated)| stated)) {
+            let key = stated.fact.key();
+            let before = self.seen.remove(&key).filter(|(revision, _)| *revision == stated.revision);
+            seen.insert(key, before.unwrap_or((stated.revision, now)));
+            let Fact::Instance(instance) = &*stated.fact else { continue };
+            let key = (instance.service.clone(), instance.name.clone());
+            if instance.state == model::InstanceState::Healthy {
+                let since = self.healthy.remove(&key).unwrap_or(now);
+                healthy.insert(key.clone(), since);
+            }
+            if instance.run.as_ref().is_some_and(|run| run.stage == Stage::Draining) {
+                let before = self.served.remove(&key).filter(|(revision, _)| *revision == stated.revision);
+                let is_served = || release::is_served(nodes, stated.revision, instance, config, now);
+                if let Some(at) = before.map(|(_, at)| at).or_else(|| is_served().then_some(now)) {
+                    served.insert(key, (stated.revision, at));
+                }
+            }
+        }
+        let is_there =
+            |key: &Key| seen.contains_key(&FactKey::Instance { service: key.0.clone(), name: key.1.clone() });
+        self.acted.retain(|key, _| is_there(key) || self.busy.contains(key));
+        self.failed.retain(|key, _| is_there(key));
+        self.pulses.retain(|key, _| is_there(key));
+        self.images.retain(|key, _| is_there(key));
+        self.after.retain(is_there);
+        (self.seen, self.served, self.healthy) = (seen, served, healthy);
+    }
+
+    /// For how long a fact has said what it says, as far as this controller saw it.
+    pub fn age(&self, key: &FactKey, now: Instant) -> Duration {
+        self.seen.get(key).map_or(Duration::ZERO, |(_, since)| now.saturating_duration_since(*since))
+    }
+
+    /// Since when every node has served that an instance leaves; `None`: not all do yet.
+    pub fn served(&self, key: &Key) -> Option<Instant> {
+        self.served.get(key).map(|(_, at)| *at)
+    }
+
+    /// For how long an instance has been healthy.
+    pub fn healthy(&self, key: &Key, now: Instant) -> Duration {
+        self.healthy.get(key).map_or(Duration::ZERO, |since| now.saturating_duration_since(*since))
+    }
+
+    /// Takes in what a check of a container said.
+    pub fn pulse(&mut self, key: Key, container: &str, said: Result<(), String>, now: Instant) {
+        let pulse = self.pulses.entry(key).or_insert_with(|| Pulse::new(container, now));
+        if pulse.container != container {
+            *pulse = Pulse::new(container, now);
+        }
+        match said {
+            Ok(()) => (pulse.passed, pulse.failed) = (pulse.passed.saturating_add(1), 0),
+            Err(reason) => {
+                (pulse.passed, pulse.failed, pulse.reason) = (0, pulse.failed.saturating_add(1), reason);
+            }
+        }
+    }
+}
+
+impl Pulse {
+    /// Nothing yet.
+    pub fn new(container: &str, now: Instant) -> Self {
+        Self { container: container.to_owned(), passed: 0, failed: 0, reason: String::new(), since: now }
+    }
+}

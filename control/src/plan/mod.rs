@@ -1,0 +1,312 @@
+//! From what is desired and what was seen to what is done next. Pure.
+//!
+//! In: [`Seen`]. Out: a [`Plan`]: facts to write, steps to take at engines, checks to run. Never here: a clock, a call, a guess: what is not
+//! known (an engine that is silent, a node that did not say what it serves) is waited for.
+//!
+//! ```text
+//! groups: which instances are of the version that is wanted (`rollout`)
+//!    └─► schedule ─► starts ─► facts `placed`
+//!    └─► who leaves, and when ─► facts `draining`
+//! each instance: its fact × its container ─► the next fact or step (`instance`, `release`)
+//! what carries our label and no fact states ─► ended (`strays`); what joins by labels ─► facts (`adopt`)
+//! how far each service has come ─► deployment facts (`progress`)
+//! ```
+//!
+//! **Write ahead.** Every step at an engine follows from a fact that is in the snapshot already, so whoever controls next goes on from there,
+//! and a step that was taken twice is the same step.
+
+mod adopt;
+mod instance;
+mod memory;
+mod progress;
+mod release;
+mod rollout;
+mod spec;
+mod strays;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use model::{
+    EngineUrl, Fact, FactKey, Host, HostName, Instance, InstanceName, InstanceState, Nodes, Revision, Run,
+    ServiceName, Snapshot, Stage, Stated, Weight,
+};
+
+use crate::config::{Config, MAX_EDITS};
+use crate::health::Probe;
+use crate::publish::Edit;
+use crate::runtime::{Container, Engine};
+use crate::schedule::{Capacity, Fleet, Placed, Schedule, schedule};
+
+pub use memory::{Memory, Pulse};
+pub use rollout::Group;
+pub use spec::{LABELS, Labels};
+
+use crate::runtime::Spec;
+use model::launch::Signal;
+
+/// An instance, by its service and its name there.
+pub type Key = (ServiceName, InstanceName);
+
+/// Everything that a decision depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// What is desired, and what was said of it.
+    pub facts: &'a Snapshot,
+    /// What engines say.
+    pub hosts: &'a BTreeMap<HostName, HostView>,
+    /// What nodes say.
+    pub nodes: &'a Nodes,
+    /// What this controller remembers.
+    pub memory: &'a Memory,
+    /// How it behaves.
+    pub config: &'a Config,
+    /// When.
+    pub now: Instant,
+}
+
+/// What an engine said last.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HostView {
+    /// Where it is.
+    pub url: Option<EngineUrl>,
+    /// What it has.
+    pub engine: Option<Engine>,
+    /// Its containers.
+    pub containers: Vec<Container>,
+    /// When the listing of these was asked for; `None`: it never answered.
+    pub listed: Option<Instant>,
+    /// Since when it does not answer; `None`: it does.
+    pub silent: Option<Instant>,
+    /// What the last attempt to reach it said; empty: it answered.
+    pub error: String,
+}
+
+/// What is to be done now.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// Facts to write, all or none; those of one turn.
+    pub edits: Vec<Edit>,
+    /// Steps to take, each by itself.
+    pub orders: Vec<Order>,
+    /// The checks that are to run.
+    pub probes: BTreeMap<Key, Probe>,
+    /// What was decided about places, and why.
+    pub schedule: Schedule,
+}
+
+/// A step that is to be taken for an instance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    /// For which.
+    pub key: Key,
+    /// On which host.
+    pub host: HostName,
+    /// The revision of the instance's fact that it follows from; zero: no fact states it.
+    pub revision: Revision,
+    /// What.
+    pub step: Step,
+}
+
+/// What is done at an engine.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// The image is fetched, the container made and started.
+    Launch(Box<Spec>, Vec<HookCall>),
+    /// A container that is there is started.
+    Start(String),
+    /// A container is told to end, given its grace, and taken away.
+    End {
+        /// Which.
+        id: String,
+        /// How it is told.
+        signal: Option<Signal>,
+        /// How long it has.
+        grace: std::time::Duration,
+    },
+    /// What runs after the end.
+    After(Vec<HookCall>),
+    /// The last that a container said is read.
+    LastWords(String),
+}
+
+/// A hook, with what it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookCall {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The variables it gets.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Facts to write, each once.
+#[derive(Debug, Default)]
+pub(crate) struct Edits(BTreeMap<FactKey, Edit>);
+
+impl Edits {
+    fn put(&mut self, fact: Fact, before: Option<&Stated>) {
+        if before.is_some_and(|before| *before.fact == fact) {
+            return;
+        }
+        let key = fact.key();
+        let expected = before.map(|stated| stated.revision);
+        self.0.insert(key.clone(), Edit { key, fact: Some(fact), expected });
+    }
+
+    fn remove(&mut self, before: &Stated) {
+        let key = before.fact.key();
+        self.0.insert(key.clone(), Edit { key, fact: None, expected: Some(before.revision) });
+    }
+
+    fn has(&self, key: &FactKey) -> bool {
+        self.0.contains_key(key)
+    }
+}
+
+/// An instance that was launched, with what it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Launched<'a> {
+    pub(crate) instance: &'a Instance,
+    pub(crate) run: &'a Run,
+    pub(crate) stated: &'a Stated,
+}
+
+impl Launched<'_> {
+    pub(crate) fn key(&self) -> Key {
+        (self.instance.service.clone(), self.instance.name.clone())
+    }
+
+    /// Whether it is on its way out.
+    pub(crate) fn is_leaving(&self) -> bool {
+        matches!(self.run.stage, Stage::Draining | Stage::Stopping)
+    }
+
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.instance.state == InstanceState::Healthy && self.run.stage == Stage::Running
+    }
+}
+
+impl<'a> Seen<'a> {
+    /// All instances that were launched by a controller.
+    pub(crate) fn launched(self) -> impl Iterator<Item = Launched<'a>> {
+        self.facts.instances().filter_map(|(instance, stated)| {
+            let run = instance.run.as_deref().filter(|run| run.stage != Stage::Adopted)?;
+            Some(Launched { instance, run, stated })
+        })
+    }
+
+    /// The fact about a host that can have instances.
+    pub(crate) fn host(self, name: &HostName) -> Option<&'a Host> {
+        let stated = self.facts.get(&FactKey::Host(name.clone()))?;
+        match &*stated.fact {
+            Fact::Host(host) if host.engine.is_some() => Some(host),
+            _ => None,
+        }
+    }
+
+    /// What is known of a host's containers, where that is as new as what was done there for `key`; `None`: nobody knows now.
+    pub(crate) fn view(self, host: &HostName, key: Option<&Key>) -> Option<&'a HostView> {
+        let view = self.hosts.get(host).filter(|view| view.silent.is_none())?;
+        let listed = view.listed?;
+        let acted = key.and_then(|key| self.memory.acted.get(key)).copied();
+        (listed >= self.memory.since && acted.is_none_or(|acted| listed >= acted)).then_some(view)
+    }
+
+    /// The container of an instance, on a host that answers.
+    pub(crate) fn container(self, view: &'a HostView, key: &Key) -> Option<&'a Container> {
+        view.containers
+            .iter()
+            .find(|container| Labels::of(container).is_some_and(|labels| labels.key() == *key))
+    }
+
+    /// Whether a host's engine was silent for too long.
+    pub(crate) fn is_lost(self, host: &HostName) -> bool {
+        let silent = self.hosts.get(host).and_then(|view| view.silent);
+        silent.is_some_and(|silent| self.now.saturating_duration_since(silent) >= self.config.host_grace)
+    }
+}
+
+/// Decides what is done next.
+pub fn plan(seen: Seen<'_>) -> Plan {
+    let mut edits = Edits::default();
+    let groups = rollout::groups(seen);
+    let decided = schedule(&fleet(seen, &groups));
+    for start in &decided.start {
+        let Some(group) = groups.get(&start.service) else { continue };
+        place(seen, group, start, &mut edits);
+    }
+    rollout::leave(seen, &groups, &decided, &mut edits);
+    let mut plan = Plan::default();
+    for launched in seen.launched() {
+        if !edits.has(&launched.stated.fact.key()) {
+            instance::next(seen, groups.get(&launched.instance.service), launched, &mut edits, &mut plan);
+        }
+    }
+    strays::end(seen, &mut plan);
+    adopt::adopt(seen, &mut edits);
+    progress::progress(seen, &groups, &decided, &mut edits);
+    plan.edits = edits.0.into_values().take(MAX_EDITS).collect();
+    plan.schedule = decided;
+    plan
+}
+
+/// What the scheduler is asked.
+pub(crate) fn fleet(seen: Seen<'_>, groups: &BTreeMap<ServiceName, Group<'_>>) -> Fleet {
+    let held = |view: &HostView| {
+        let engine = view.engine.as_ref()?;
+        Some(Capacity { cpu: Some(engine.cpu_millis), memory: Some(engine.memory) })
+    };
+    let held: BTreeMap<HostName, Capacity> =
+        seen.hosts.iter().filter_map(|(host, view)| Some((host.clone(), held(view)?))).collect();
+    let lost: BTreeSet<HostName> = seen.hosts.keys().filter(|host| seen.is_lost(host)).cloned().collect();
+    let mut fleet = Fleet::of(seen.facts, &held, &lost, BTreeSet::new());
+    // An engine that never answered is none to start anything on.
+    for (name, machine) in &mut fleet.machines {
+        let answers = seen.hosts.get(name).is_some_and(|view| view.listed.is_some() && view.silent.is_none());
+        if !answers && machine.state == crate::schedule::State::Available {
+            machine.state = crate::schedule::State::Silent;
+        }
+    }
+    for (service, group) in groups {
+        let wanted = fleet.wanted.entry(service.clone()).or_default();
+        group.want(wanted);
+        let placed = |launched: &Launched<'_>| Placed {
+            service: service.clone(),
+            instance: launched.instance.name.clone(),
+            host: launched.instance.host.clone().unwrap_or_else(nowhere),
+            resources: wanted.resources,
+        };
+        fleet.placed.extend(group.current.iter().map(placed));
+        fleet.leaving.extend(group.old.iter().chain(&group.leaving).map(placed));
+    }
+    fleet
+}
+
+/// No host has this name: a launched instance always has one.
+fn nowhere() -> HostName {
+    #[expect(clippy::expect_used, reason = "it is a label")]
+    HostName::parse("nowhere").expect("a label")
+}
+
+/// States that an instance is to be there; its container follows.
+fn place(seen: Seen<'_>, group: &Group<'_>, start: &Placed, edits: &mut Edits) {
+    let (Some(host), Some(version)) = (seen.host(&start.host), group.version) else { return };
+    let mut instance = Instance::new(start.service.clone(), start.instance.clone(), host.addresses.clone());
+    instance.state = InstanceState::Starting;
+    instance.host = Some(start.host.clone());
+    instance.weight = Weight::ONE;
+    instance.run = Some(Box::new(Run {
+        version,
+        stage: Stage::Placed,
+        image: Box::default(),
+        failures: 0,
+        reason: Box::default(),
+        release: None,
+    }));
+    let key = FactKey::Instance { service: start.service.clone(), name: start.instance.clone() };
+    if seen.facts.get(&key).is_none() {
+        edits.put(Fact::Instance(Box::new(instance)), None);
+    }
+}

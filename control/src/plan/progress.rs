@@ -1,0 +1,153 @@
+//! How far each service has come: a fact that the controller keeps true.
+
+use std::collections::BTreeMap;
+
+use model::{Deployment, DeploymentState, Fact, FactKey, InstanceState, Service, ServiceName, Stage};
+
+use super::rollout::Group;
+use super::{Edits, Launched, Seen};
+use crate::schedule::{Schedule, Unplaced};
+
+/// The most hosts that a reason names.
+const NAMED: usize = 5;
+
+/// Says of each service how far it has come.
+pub(crate) fn progress(
+    seen: Seen<'_>,
+    groups: &BTreeMap<ServiceName, Group<'_>>,
+    decided: &Schedule,
+    edits: &mut Edits,
+) {
+    for (service, group) in groups {
+        let Some((wanted, stated)) = group.wanted else {
+            let is_empty = group.current.is_empty() && group.old.is_empty() && group.leaving.is_empty();
+            if let (true, Some((_, before))) = (is_empty, group.deployment) {
+                edits.remove(before);
+            }
+            continue;
+        };
+        let Some(version) = wanted.version() else { continue };
+        let before = group.deployment.filter(|(deployment, _)| deployment.version == version);
+        let mut deployment = match (before, group.deployment) {
+            (Some((deployment, _)), _) => deployment.clone(),
+            (None, other) => Deployment {
+                service: service.clone(),
+                version,
+                revision: stated.revision,
+                state: DeploymentState::Progressing,
+                reason: Box::default(),
+                stable: other.and_then(|(deployment, _)| deployment.stable.clone()),
+                previous: other.and_then(|(deployment, _)| deployment.previous.clone()),
+            },
+        };
+        if before.is_some() {
+            judge(seen, group, wanted, decided.unplaced.get(service), &mut deployment);
+        }
+        edits.put(Fact::Deployment(Box::new(deployment)), group.deployment.map(|(_, stated)| stated));
+    }
+}
+
+/// Whether a version is done, or has failed, or why neither.
+fn judge(
+    seen: Seen<'_>,
+    group: &Group<'_>,
+    wanted: &Service,
+    unplaced: Option<&Unplaced>,
+    deployment: &mut Deployment,
+) {
+    if deployment.state == DeploymentState::Failed {
+        // It stays so until the service says something new; only one without anything to go back to may come round.
+        let came_round = group.version == Some(deployment.version) && is_done(group, unplaced);
+        if !came_round {
+            return;
+        }
+    }
+    let of_it = || group.current.iter().filter(|launched| launched.run.version == deployment.version);
+    if is_done(group, unplaced) {
+        deployment.state = DeploymentState::Done;
+        deployment.reason = Box::default();
+        settle(wanted, deployment);
+        return;
+    }
+    let trouble = of_it().filter_map(trouble).collect::<Vec<_>>();
+    let placing = unplaced.map(nowhere);
+    let reason = trouble.iter().map(|(why, _)| why.clone()).chain(placing).collect::<Vec<_>>().join("; ");
+    if deployment.state == DeploymentState::Done {
+        // An instance that is not well is no new version that failed.
+        deployment.reason = reason.into();
+        return;
+    }
+    let launch = group.launch();
+    let deadline = launch.map(|launch| launch.rollout.deadline).unwrap_or_default();
+    let is_late = seen.memory.age(&FactKey::Deployment(deployment.service.clone()), seen.now) >= deadline;
+    let crashes = trouble.iter().any(|(_, failures)| *failures >= seen.config.failures);
+    if is_late || crashes {
+        deployment.state = DeploymentState::Failed;
+        let what = if crashes { "it fails again and again" } else { "it was not healthy in time" };
+        let back = deployment.stable.as_ref().and_then(|stable| stable.launch.as_ref());
+        let goes_back = launch.is_some_and(|launch| launch.rollout.rollback);
+        let then = match back.filter(|_| goes_back) {
+            Some(stable) => format!("; rolled back to {}", stable.image),
+            None => String::new(),
+        };
+        let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        deployment.reason = format!("{what}{why}{then}").into();
+    } else if !is_moment(&reason, &deployment.reason) {
+        deployment.reason = reason.into();
+    }
+}
+
+/// Whether a reason went for the moment alone: a new text for each second would be a new revision for each.
+fn is_moment(now: &str, before: &str) -> bool {
+    now.is_empty() && before.is_empty()
+}
+
+/// As many as are wanted are healthy, and nothing of another version is there but on its way out.
+fn is_done(group: &Group<'_>, unplaced: Option<&Unplaced>) -> bool {
+    let enough = match group.count() {
+        Some(count) => group.healthy >= count,
+        None => group.current.iter().all(Launched::is_healthy) && unplaced.is_none(),
+    };
+    let is_displaced = |launched: &Launched<'_>| Some(launched.run.version) == group.version;
+    enough && group.old.iter().all(is_displaced)
+}
+
+/// Remembers a version that is healthy, and the one before it.
+fn settle(wanted: &Service, deployment: &mut Deployment) {
+    let is_active = wanted.launch.as_ref().is_some_and(|launch| launch.active && launch.instances.most() > 0);
+    let is_known = deployment.stable.as_deref().is_some_and(|stable| stable.version() == wanted.version());
+    match (is_active, is_known) {
+        (true, false) => {
+            deployment.previous = deployment.stable.take();
+            deployment.stable = Some(Box::new(wanted.clone()));
+        }
+        (true, true) if deployment.stable.as_deref() != Some(wanted) => {
+            deployment.stable = Some(Box::new(wanted.clone()));
+        }
+        _ => {}
+    }
+}
+
+/// What is wrong with an instance, and how often it was.
+fn trouble(launched: &Launched<'_>) -> Option<(String, u16)> {
+    let is_well = launched.is_healthy() || launched.run.reason.is_empty();
+    let is_new = launched.run.stage == Stage::Placed && launched.instance.state == InstanceState::Starting;
+    let failures = launched.run.failures;
+    if is_well && failures == 0 || (is_new && launched.run.reason.is_empty()) || launched.is_healthy() {
+        return None;
+    }
+    let name = &launched.instance.name;
+    let host = launched.instance.host.as_ref().map(ToString::to_string).unwrap_or_default();
+    Some((format!("{name} on {host}: {}", launched.run.reason), failures))
+}
+
+/// What fits nowhere, and why.
+fn nowhere(unplaced: &Unplaced) -> String {
+    let hosts: Vec<String> =
+        unplaced.hosts.iter().take(NAMED).map(|(host, why)| format!("{host}: {why}")).collect();
+    let hosts =
+        if hosts.is_empty() { "there is no host with an engine".to_owned() } else { hosts.join(", ") };
+    let missing = unplaced.missing;
+    let it = if missing == 1 { "1 instance fits".to_owned() } else { format!("{missing} instances fit") };
+    format!("{it} nowhere ({hosts})")
+}

@@ -1,0 +1,215 @@
+//! How one version of a service takes the place of another: which instances are of it, how many more start, which ones leave when.
+//!
+//! In: facts. Out: groups of instances, and facts about those that leave. Never here: fewer healthy instances than are wanted, where the
+//! fleet has room for one more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::launch::{Launch, Order};
+use model::{
+    Deployment, DeploymentState, Fact, InstanceState, Service, ServiceName, Stage, Stated, Version, WhenEmpty,
+};
+
+use super::{Edits, Launched, Seen};
+use crate::schedule::{Copies, Count, Leaving, Schedule, Wanted, Why};
+
+/// A service with its instances.
+#[derive(Debug, Clone)]
+pub struct Group<'a> {
+    /// What the facts want; `None`: nothing any more.
+    pub(crate) wanted: Option<(&'a Service, &'a Stated)>,
+    /// What is run now: what is wanted, or what was healthy before that failed.
+    pub(crate) effective: Option<&'a Service>,
+    /// The version of that.
+    pub(crate) version: Option<Version>,
+    pub(crate) deployment: Option<(&'a Deployment, &'a Stated)>,
+    /// Instances of that version, where they may stay.
+    pub(crate) current: Vec<Launched<'a>>,
+    /// Instances that are to be replaced.
+    pub(crate) old: Vec<Launched<'a>>,
+    /// Instances on their way out.
+    pub(crate) leaving: Vec<Launched<'a>>,
+    /// How many of the current ones are healthy, for long enough.
+    pub(crate) healthy: usize,
+}
+
+/// All services that are launched, or have instances that were.
+pub(crate) fn groups(seen: Seen<'_>) -> BTreeMap<ServiceName, Group<'_>> {
+    let services = seen.facts.services().filter(|(service, _)| service.launch.is_some());
+    let mut names: BTreeSet<ServiceName> = services.map(|(service, _)| service.name.clone()).collect();
+    names.extend(seen.launched().map(|launched| launched.instance.service.clone()));
+    names.extend(seen.facts.deployments().map(|(deployment, _)| deployment.service.clone()));
+    let mut groups: BTreeMap<ServiceName, Group<'_>> =
+        names.into_iter().map(|name| (name.clone(), Group::new(seen, &name))).collect();
+    for launched in seen.launched() {
+        if let Some(group) = groups.get_mut(&launched.instance.service) {
+            group.take(seen, launched);
+        }
+    }
+    groups
+}
+
+impl<'a> Group<'a> {
+    fn new(seen: Seen<'a>, name: &ServiceName) -> Self {
+        let wanted = seen.facts.service(name).filter(|(service, _)| service.launch.is_some());
+        let deployment = seen.facts.deployment(name);
+        let version = wanted.and_then(|(service, _)| service.version());
+        let has_failed = deployment.is_some_and(|(deployment, _)| {
+            deployment.state == DeploymentState::Failed && Some(deployment.version) == version
+        });
+        let goes_back = wanted.is_some_and(|(service, _)| {
+            service.launch.as_ref().is_some_and(|launch| launch.rollout.rollback)
+        });
+        let stable = deployment.and_then(|(deployment, _)| deployment.stable.as_deref());
+        let effective = match wanted {
+            Some(_) if has_failed && goes_back && stable.is_some() => stable,
+            Some((service, _)) => Some(service),
+            None => None,
+        };
+        let version = effective.and_then(Service::version);
+        let empty = Vec::new;
+        Self {
+            wanted,
+            effective,
+            version,
+            deployment,
+            current: empty(),
+            old: empty(),
+            leaving: empty(),
+            healthy: 0,
+        }
+    }
+
+    fn take(&mut self, seen: Seen<'a>, launched: Launched<'a>) {
+        if launched.is_leaving() {
+            return self.leaving.push(launched);
+        }
+        let host = launched.instance.host.as_ref().and_then(|host| seen.host(host));
+        let is_displaced = host.is_some_and(|host| host.draining);
+        // What nobody wants any more is no old version of anything: the scheduler lets it go.
+        if self.effective.is_some() && (Some(launched.run.version) != self.version || is_displaced) {
+            return self.old.push(launched);
+        }
+        let min = self.launch().map_or(std::time::Duration::ZERO, |launch| launch.rollout.min_healthy);
+        if launched.is_healthy() && seen.memory.healthy(&launched.key(), seen.now) >= min {
+            self.healthy += 1;
+        }
+        self.current.push(launched);
+    }
+
+    /// How it is launched. How many there are to be, and how they are replaced, is as the facts want it now, whatever version runs.
+    pub(crate) fn launch(&self) -> Option<&'a Launch> {
+        self.wanted.and_then(|(service, _)| service.launch.as_deref())
+    }
+
+    /// How many are wanted; `None`: one on every host.
+    pub(crate) fn count(&self) -> Option<usize> {
+        let Some(launch) = self.launch().filter(|launch| launch.active) else { return Some(0) };
+        match launch.placement.per_host {
+            model::launch::PerHost::Every => None,
+            _ => Some(launch.instances.least().into()),
+        }
+    }
+
+    fn parallel(&self) -> usize {
+        self.launch().map_or(1, |launch| launch.rollout.parallel.get().into())
+    }
+
+    fn is_start_first(&self) -> bool {
+        self.launch().is_none_or(|launch| launch.rollout.order == Order::StartFirst)
+    }
+
+    /// Says to the scheduler how many of the version that is wanted may be there now.
+    pub(crate) fn want(&self, wanted: &mut Wanted) {
+        let (Some(count), false) = (self.count(), self.old.is_empty()) else { return };
+        let room = match self.is_start_first() {
+            true => self.healthy + self.parallel(),
+            false => count.saturating_sub(self.old.len() + self.leaving.len()),
+        };
+        let least = count.min(room.max(self.current.len()));
+        let Ok(count) =
+            Count::new(u32::try_from(least).unwrap_or(u32::MAX), u32::try_from(count).unwrap_or(u32::MAX))
+        else {
+            return;
+        };
+        wanted.copies = match wanted.copies {
+            Copies::Counted(_) => Copies::Counted(count),
+            Copies::OnePerHost(_) => Copies::OnePerHost(count),
+            Copies::EveryHost => Copies::EveryHost,
+        };
+    }
+
+    /// The old ones that leave now, and why.
+    fn replaced(&self, decided: &Schedule, service: &ServiceName) -> Vec<(Launched<'a>, String)> {
+        let by_version = |launched: &Launched<'_>| Some(launched.run.version) != self.version;
+        let mut old = self.old.clone();
+        // What is not healthy keeps no capacity.
+        old.sort_by_key(|launched| (launched.is_healthy(), !by_version(launched), launched.key()));
+        let pending = self.current.iter().filter(|launched| !launched.is_healthy()).count();
+        let starts = decided.start.iter().any(|start| start.service == *service);
+        let kept = match self.count() {
+            Some(count) => count.saturating_sub(self.healthy),
+            None => old.len(),
+        };
+        let mut leave = old.len().saturating_sub(kept);
+        let is_stuck = pending == 0 && !starts && self.leaving.is_empty();
+        let stoppable = old.iter().filter(|launched| by_version(launched)).count();
+        if leave == 0 && is_stuck {
+            // Nowhere is room for one more, or none may be beside it: the old one goes first.
+            leave = self.parallel().min(stoppable);
+        }
+        let why = |launched: &Launched<'_>| match self.version {
+            Some(version) if by_version(launched) => format!("version {version} takes its place"),
+            _ => "its host is drained".to_owned(),
+        };
+        old.into_iter().take(leave).map(|launched| (launched, why(&launched))).collect()
+    }
+}
+
+/// Has those leave that are replaced, that are too many, or that may not be where they are.
+pub(crate) fn leave(
+    seen: Seen<'_>,
+    groups: &BTreeMap<ServiceName, Group<'_>>,
+    decided: &Schedule,
+    edits: &mut Edits,
+) {
+    for (service, group) in groups {
+        for (launched, why) in group.replaced(decided, service) {
+            drain(group, launched, &why, edits);
+        }
+        for launched in &group.current {
+            let is_it = |placed: &crate::schedule::Placed| {
+                placed.service == *service && placed.instance == launched.instance.name
+            };
+            let Some((_, why)) = decided.leave.iter().find(|(placed, _)| is_it(placed)) else { continue };
+            match why {
+                Leaving::Gone | Leaving::Host(Why::Lost) => withdraw(seen, *launched, edits),
+                _ => drain(group, *launched, &why.to_string(), edits),
+            }
+        }
+        for launched in group.old.iter().chain(&group.leaving) {
+            let host = launched.instance.host.as_ref();
+            if host.is_none_or(|host| seen.host(host).is_none() || seen.is_lost(host)) {
+                withdraw(seen, *launched, edits);
+            }
+        }
+    }
+}
+
+/// States that an instance is on its way out: it leaves every set, and is ended once every node has let go of it.
+pub(crate) fn drain(group: &Group<'_>, launched: Launched<'_>, why: &str, edits: &mut Edits) {
+    let mut instance = launched.instance.clone();
+    let mut run = launched.run.clone();
+    let serves_all = group.wanted.is_some_and(|(service, _)| service.when_empty == WhenEmpty::All);
+    let was_asked = instance.state == InstanceState::Healthy || instance.state == InstanceState::Unhealthy;
+    run.stage = if was_asked || serves_all { Stage::Draining } else { Stage::Stopping };
+    run.reason = why.into();
+    instance.state = InstanceState::Draining;
+    instance.run = Some(Box::new(run));
+    edits.put(Fact::Instance(Box::new(instance)), Some(launched.stated));
+}
+
+/// Takes an instance back whose host cannot be reached: what runs there still is ended when it can be.
+fn withdraw(_seen: Seen<'_>, launched: Launched<'_>, edits: &mut Edits) {
+    edits.remove(launched.stated);
+}

@@ -1,0 +1,164 @@
+//! What a container of an instance is to be, and whose a container is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use model::launch::{Launch, Source, Volume, Words};
+use model::{HostName, InstanceName, InstancesAt, Label, Revision, Service, ServiceName, Version};
+
+use super::{HookCall, Key, Seen};
+use crate::config::Config;
+use crate::runtime::{Container, Spec};
+
+/// The labels that containers carry, beside those of their service.
+pub const LABELS: [&str; 5] = [SERVICE, INSTANCE, VERSION, REVISION, CONTROLLER];
+/// Of which service.
+pub(super) const SERVICE: &str = "portico.service";
+const INSTANCE: &str = "portico.instance";
+const VERSION: &str = "portico.version";
+const REVISION: &str = "portico.revision";
+const CONTROLLER: &str = "portico.controller";
+/// Sockets of container engines: whoever has one is root on its host.
+const ENGINE_SOCKETS: [&str; 4] = ["docker.sock", "containerd.sock", "podman.sock", "crio.sock"];
+
+/// Whose a container is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels {
+    /// Of which service.
+    pub service: ServiceName,
+    /// Which instance.
+    pub instance: InstanceName,
+    /// Of which version.
+    pub version: Version,
+    /// The fleet whose controller launched it.
+    pub fleet: Label,
+}
+
+impl Labels {
+    /// What the labels of a container say; `None`: no controller launched it.
+    pub fn of(container: &Container) -> Option<Self> {
+        let label = |name: &str| container.labels.get(name).map(String::as_str);
+        Some(Self {
+            service: ServiceName::parse(label(SERVICE)?).ok()?,
+            instance: InstanceName::parse(label(INSTANCE)?).ok()?,
+            version: Version::parse(label(VERSION)?)?,
+            fleet: Label::parse(label(CONTROLLER)?).ok()?,
+        })
+    }
+
+    /// The instance's key.
+    pub fn key(&self) -> Key {
+        (self.service.clone(), self.instance.clone())
+    }
+}
+
+/// The name of an instance's container: the engine takes it once.
+pub(crate) fn container_name(service: &ServiceName, instance: &InstanceName) -> String {
+    format!("portico-{service}-{instance}")
+}
+
+/// What the container of an instance is to be.
+///
+/// # Errors
+/// What the controller's configuration does not allow, and the remedy.
+pub(crate) fn spec(
+    seen: Seen<'_>,
+    service: &Service,
+    launch: &Launch,
+    key: &Key,
+    host: &HostName,
+    revision: Revision,
+) -> Result<Spec, String> {
+    let Config { host_paths, .. } = seen.config;
+    launch.volumes.iter().try_for_each(|volume| allowed(volume, host_paths.iter().map(|path| &**path)))?;
+    let version = service.version().unwrap_or_else(|| Version::new(0));
+    let mut labels: BTreeMap<String, String> =
+        launch.labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    labels.extend([
+        (SERVICE.to_owned(), key.0.to_string()),
+        (INSTANCE.to_owned(), key.1.to_string()),
+        (VERSION.to_owned(), version.to_string()),
+        (REVISION.to_owned(), revision.to_string()),
+        (CONTROLLER.to_owned(), seen.config.fleet.to_string()),
+    ]);
+    let words = |words: &Option<Words>| {
+        words.as_ref().map(|words| words.iter().map(str::to_owned).collect::<Vec<_>>())
+    };
+    let is_published = seen.host(host).is_none_or(|host| host.instances_at == InstancesAt::Host);
+    let ports = service.ports.iter().filter(|_| is_published).map(|port| (port.port, port.protocol));
+    let resources = match (launch.resources.memory(), seen.config.memory) {
+        (None, Some(memory)) => {
+            let cpu = launch.resources.cpu().map(u64::from);
+            model::launch::Resources::new(cpu, Some(memory)).unwrap_or(launch.resources)
+        }
+        _ => launch.resources,
+    };
+    Ok(Spec {
+        name: container_name(&key.0, &key.1),
+        image: launch.image.clone(),
+        command: words(&launch.command),
+        entrypoint: words(&launch.entrypoint),
+        environment: environment(service, launch, key, host),
+        labels,
+        user: launch.user.as_deref().map(str::to_owned),
+        working_dir: launch.working_dir.as_deref().map(str::to_owned),
+        volumes: launch.volumes.to_vec(),
+        published: ports.collect(),
+        resources,
+        max_processes: seen.config.max_processes,
+        stop_signal: launch.stop.signal,
+        capabilities: Vec::new(),
+        resolvers: seen.config.resolvers.clone(),
+        search: seen.config.search.clone(),
+    })
+}
+
+/// The service's environment, and who the instance is, where the service does not say that itself.
+fn environment(service: &Service, launch: &Launch, key: &Key, host: &HostName) -> Vec<(String, String)> {
+    let own = [
+        ("PORTICO_SERVICE", service.name.to_string()),
+        ("PORTICO_INSTANCE", key.1.to_string()),
+        ("PORTICO_HOST", host.to_string()),
+    ];
+    let said = launch.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let is_new = |name: &str| launch.environment.iter().all(|(said, _)| said != name);
+    let own = own.into_iter().filter(|(name, _)| is_new(name)).map(|(name, value)| (name.to_owned(), value));
+    said.chain(own).collect()
+}
+
+/// Whether a volume may be used: what the engine keeps always, paths of the host where the configuration allows them, sockets of engines
+/// where it names them.
+fn allowed<'a>(volume: &Volume, mut paths: impl Iterator<Item = &'a Path>) -> Result<(), String> {
+    let Source::Path(path) = &volume.source else { return Ok(()) };
+    let wanted = Path::new(&**path);
+    let is_socket = |name: &std::ffi::OsStr| ENGINE_SOCKETS.iter().any(|socket| name == *socket);
+    let must_be_named = wanted.file_name().is_some_and(is_socket);
+    let is_allowed =
+        paths.any(|allowed| wanted == allowed || (!must_be_named && wanted.starts_with(allowed)));
+    if is_allowed {
+        return Ok(());
+    }
+    Err(format!(
+        "volumes: `{path}` of the host is not allowed; add it to `control.host_paths` of the controller's configuration, \
+         or use a volume's name"
+    ))
+}
+
+/// Hooks by name, told of an instance.
+pub(crate) fn hooks<'a>(
+    names: impl IntoIterator<Item = &'a Label>,
+    service: &Service,
+    key: &Key,
+    host: &HostName,
+) -> Vec<HookCall> {
+    let image = service.launch.as_ref().map_or_else(String::new, |launch| launch.image.to_string());
+    let environment = vec![
+        ("PORTICO_SERVICE".to_owned(), key.0.to_string()),
+        ("PORTICO_INSTANCE".to_owned(), key.1.to_string()),
+        ("PORTICO_HOST".to_owned(), host.to_string()),
+        ("PORTICO_IMAGE".to_owned(), image),
+        ("PORTICO_CONTAINER".to_owned(), container_name(&key.0, &key.1)),
+    ];
+    let call = |name: &Label| HookCall { name: name.to_string(), environment: environment.clone() };
+    names.into_iter().map(call).collect()
+}
