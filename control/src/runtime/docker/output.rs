@@ -20,6 +20,8 @@ use super::{Docker, Exec, Input, LogLine, LogQuery, RuntimeError};
 const LONGEST: usize = 64 << 10;
 /// How often an engine is asked for the exit code of a command whose output ended.
 const AGAIN: Duration = Duration::from_millis(20);
+/// What a terminal reads as the end of its input (POSIX.1-2024, 11.1.9).
+const END_OF_INPUT: &[u8] = b"\x04";
 
 impl Docker {
     pub(super) async fn read_logs(
@@ -71,7 +73,7 @@ impl Docker {
             // Nothing more is read once nothing more is printed.
             let ended = tokio::select! {
                 ended = pass(printed, &output) => ended,
-                never = self.feed(&exec, command.input, input, writer) => match never {},
+                never = self.feed(&exec, (command.input, command.terminal), input, writer) => match never {},
             };
             ended.map_err(|error| self.failure(error, about))?;
         }
@@ -91,7 +93,7 @@ impl Docker {
     async fn feed(
         &self,
         exec: &str,
-        reads: bool,
+        (reads, terminal): (bool, bool),
         mut input: mpsc::Receiver<Input>,
         mut writer: Pin<Box<dyn AsyncWrite + Send>>,
     ) -> Infallible {
@@ -113,7 +115,16 @@ impl Docker {
                 }
             }
         }
-        if reads && let Err(error) = writer.shutdown().await {
+        // An engine stops to pass on what a terminal shows once the way to it is closed.
+        let end = async {
+            if terminal {
+                writer.write_all(END_OF_INPUT).await?;
+                writer.flush().await
+            } else {
+                writer.shutdown().await
+            }
+        };
+        if reads && let Err(error) = end.await {
             tracing::debug!(%error, "a command does not hear that its input ended");
         }
         std::future::pending().await
