@@ -6,14 +6,11 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use tempfile::TempDir;
-
 use crate::below;
 
-/// A folder with `root/bin/busybox`, and a link to it for each of its commands.
-pub(crate) fn base() -> io::Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix("busybox.").tempdir()?;
-    let bin = folder.path().join("root/bin");
+/// What every image has in it: in `folder`, `root/bin/busybox`, and a link to it for each of its commands.
+pub(crate) fn lay_base(folder: &Path) -> io::Result<()> {
+    let bin = folder.join("root/bin");
     fs::create_dir_all(&bin)?;
     let list = Command::new("busybox").arg("--list").output().map_err(|error| {
         io::Error::new(error.kind(), format!("busybox: {error}; tests/install installs it"))
@@ -23,7 +20,7 @@ pub(crate) fn base() -> io::Result<TempDir> {
     for command in String::from_utf8_lossy(&list.stdout).lines().filter(|command| *command != "busybox") {
         symlink("busybox", bin.join(command))?;
     }
-    Ok(folder)
+    Ok(())
 }
 
 /// A build's context: a tar archive of a Dockerfile and of what it copies.

@@ -21,8 +21,6 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tempfile::TempDir;
-
 pub use ask::Answer;
 
 const KEEPER: &str = include_str!("keeper.sh");
@@ -36,8 +34,6 @@ static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
 pub struct Engine {
     folder: PathBuf,
     keeper: Mutex<Keeper>,
-    /// What every image has in it.
-    base: TempDir,
 }
 
 #[derive(Debug)]
@@ -54,8 +50,10 @@ impl Engine {
     /// # Errors
     /// What is missing, or the last lines of the engine's own log.
     pub fn start() -> io::Result<Self> {
-        let base = image::base()?;
-        let folder = tempfile::Builder::new().prefix("engine.").tempdir()?.keep();
+        let folder = tempfile::Builder::new().prefix("engine.").tempdir()?;
+        image::lay_base(folder.path())?;
+        // The keeper takes it away.
+        let folder = folder.keep();
         let (process, nth) = (std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
         let subnets = (0..20).map(|next| {
             let number = process.wrapping_mul(7).wrapping_add(nth).wrapping_add(next * 131) % 2560;
@@ -74,7 +72,7 @@ impl Engine {
         let words = keeper.stdin.take();
         let answers = keeper.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let keeper = Keeper { process: keeper, words, answers: BufReader::new(answers) };
-        let engine = Self { folder, keeper: Mutex::new(keeper), base };
+        let engine = Self { folder, keeper: Mutex::new(keeper) };
         engine.start_again()?;
         Ok(engine)
     }
@@ -151,7 +149,7 @@ impl Engine {
     /// # Errors
     /// What the engine says of it.
     pub fn image(&self, name: &str, files: &[(&str, &str)], instructions: &str) -> io::Result<()> {
-        let context = image::context(self.base.path(), files, instructions)?;
+        let context = image::context(&self.folder, files, instructions)?;
         let answer = self.ask("POST", &format!("/build?t={name}&q=1"), "application/x-tar", &context)?;
         if answer.status != 200 || answer.text.contains("errorDetail") {
             return Err(io::Error::other(format!("image {name}: {answer:?}")));
