@@ -15,6 +15,7 @@ use model::launch::{Image, Signal};
 use tokio::sync::{Notify, mpsc, watch};
 
 mod container;
+pub mod docker;
 mod error;
 
 pub use container::{Container, ContainerState, Exit, Health, Published, Spec};

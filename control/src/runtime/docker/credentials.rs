@@ -1,0 +1,171 @@
+//! Credentials for an image's registry, from where `docker login` keeps them.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bollard::auth::DockerCredentials;
+use model::launch::Image;
+use serde::Deserialize;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+/// What Docker's own registry is called there.
+const HUB: &str = "https://index.docker.io/v1/";
+/// The user name of those who have a token.
+const TOKEN: &str = "<token>";
+
+/// `~/.docker/config.json`, what of it matters here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Kept {
+    auths: HashMap<String, Entry>,
+    #[serde(rename = "credsStore")]
+    store: Option<String>,
+    #[serde(rename = "credHelpers")]
+    helpers: HashMap<String, String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    /// `user:password` in base64.
+    auth: String,
+    identitytoken: String,
+}
+
+/// What `docker-credential-… get` answers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Helped {
+    username: String,
+    secret: String,
+}
+
+/// The credentials for `image` in the file at `path`; `None`: there are none, and the registry is asked without. `timeout`: how long a
+/// helper may take.
+///
+/// # Errors
+/// A text that says which file, or which helper, does not answer.
+pub(super) async fn credentials(
+    path: &Path,
+    image: &Image,
+    timeout: Duration,
+) -> Result<Option<DockerCredentials>, String> {
+    let text = match tokio::fs::read(path).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|error| format!("{}: {error}", path.display()))?,
+    };
+    let kept: Kept = serde_json::from_slice(&text)
+        .map_err(|error| format!("{}: {error}; `docker login` writes it anew", path.display()))?;
+    let registry = registry(image);
+    if let Some(helper) = kept.helpers.get(registry).or(kept.store.as_ref()) {
+        let asked = tokio::time::timeout(timeout, ask(helper, registry)).await;
+        return asked.unwrap_or_else(|_| Err(format!("docker-credential-{helper} does not answer")));
+    }
+    let bare = |name: &str| {
+        name.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/').to_owned()
+    };
+    let entry = kept.auths.iter().find(|(name, _)| bare(name) == bare(registry)).map(|(_, entry)| entry);
+    Ok(entry.and_then(|entry| read(entry, registry)))
+}
+
+/// What an image's registry is called where credentials are kept.
+fn registry(image: &Image) -> &str {
+    match image.name().split_once('/') {
+        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => first,
+        _ => HUB,
+    }
+}
+
+fn read(entry: &Entry, registry: &str) -> Option<DockerCredentials> {
+    let decoded = String::from_utf8(STANDARD.decode(&entry.auth).ok()?).ok()?;
+    let (user, password) = decoded.split_once(':').unwrap_or_default();
+    if user.is_empty() && entry.identitytoken.is_empty() {
+        return None;
+    }
+    let text = |text: &str| (!text.is_empty()).then(|| text.trim_end_matches('\0').to_owned());
+    Some(DockerCredentials {
+        username: text(user),
+        password: text(password),
+        identitytoken: text(&entry.identitytoken),
+        serveraddress: text(registry),
+        ..DockerCredentials::default()
+    })
+}
+
+async fn ask(helper: &str, registry: &str) -> Result<Option<DockerCredentials>, String> {
+    let name = format!("docker-credential-{helper}");
+    // It is a command's name, and no path.
+    if helper.contains('/') {
+        return Err(format!("{name}: a helper's name has no `/`"));
+    }
+    let run = async {
+        let mut child = Command::new(&name)
+            .arg("get")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        if let Some(mut input) = child.stdin.take() {
+            input.write_all(registry.as_bytes()).await?;
+        }
+        child.wait_with_output().await
+    };
+    let output = run.await.map_err(|error| format!("{name}: {error}"))?;
+    // It fails where it has none.
+    if !output.status.success() {
+        return Ok(None);
+    }
+    let helped: Helped =
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("{name}: {error}"))?;
+    let mut found =
+        DockerCredentials { serveraddress: Some(registry.to_owned()), ..DockerCredentials::default() };
+    if helped.username == TOKEN {
+        found.identitytoken = Some(helped.secret);
+    } else {
+        (found.username, found.password) = (Some(helped.username), Some(helped.secret));
+    }
+    Ok(Some(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_leads_to_the_name_of_its_registry() {
+        let check = |image: &str, expected| {
+            assert_eq!(registry(&Image::parse(image).expect(image)), expected, "{image}");
+        };
+
+        check("web", HUB);
+        check("shop/web:2", HUB);
+        check("localhost/web", "localhost");
+        check("registry.example.com/shop/web", "registry.example.com");
+        check("node:5000/web", "node:5000");
+    }
+
+    #[test]
+    fn an_entry_is_a_user_with_a_password_or_a_token() {
+        let check =
+            |auth: &str, token: &str, expected: Option<(Option<&str>, Option<&str>, Option<&str>)>| {
+                let entry = Entry { auth: STANDARD.encode(auth), identitytoken: token.to_owned() };
+                let found = read(&entry, "r");
+                let found = found.as_ref().map(|found| {
+                    (found.username.as_deref(), found.password.as_deref(), found.identitytoken.as_deref())
+                });
+                assert_eq!(found, expected, "{auth} {token}");
+            };
+
+        check("jo:pa:ss", "", Some((Some("jo"), Some("pa:ss"), None)));
+        check("jo:", "t0", Some((Some("jo"), None, Some("t0"))));
+        check("", "t0", Some((None, None, Some("t0"))));
+        check("", "", None);
+    }
+}

@@ -1,0 +1,311 @@
+//! A Docker engine, over its API (1.41 and later: Docker 20.10).
+//!
+//! In: where it is, and what is asked of it. Out: its answers as values, its errors as the caller's next step.
+//! Never here: a connection before the first call, or one that outlives what it was made for; a retry.
+//!
+//! ```text
+//!   Spec ──► asked ──► client (bollard) ──► transport ──► dial ──► unix socket · TCP · TLS · ssh
+//!   Container ◄── told ◄── │ ──► failure ──► RuntimeError
+//! ```
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::query_parameters::{
+    CreateContainerOptions, EventsOptions, InspectContainerOptions, KillContainerOptions,
+    ListContainersOptions, RemoveContainerOptions, StartContainerOptions,
+};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use model::EngineUrl;
+use model::launch::{Image, Signal};
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::{
+    Answer, BoxFuture, Container, ContainerState, Engine, Exec, Exit, Health, Input, LogLine, LogQuery,
+    Progress, Published, Runtime, RuntimeError, Spec,
+};
+
+mod asked;
+mod credentials;
+mod dial;
+mod failure;
+mod image;
+mod output;
+mod told;
+mod transport;
+
+use dial::Dial;
+use failure::About;
+use transport::Version;
+
+/// The newest version of the API that the client knows: 1.53.
+const NEWEST: usize = 53;
+/// What every label of ours begins with.
+const OURS: &str = "portico.";
+/// How many containers an engine is asked about at the same time.
+const AT_ONCE: usize = 8;
+/// After so long without an event an engine is asked whether it is still there.
+const QUIET: Duration = Duration::from_secs(30);
+/// The client's own limit, which is never reached: calls have ours.
+const NEVER: u64 = 365 * 24 * 3600;
+
+/// How an engine is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a call may take.
+    pub timeout: Duration,
+    /// The certificates for engines at `tcp://`; `None`: they are spoken to in plain.
+    pub tls: Option<Tls>,
+    /// Where `docker login` keeps credentials: `~/.docker/config.json`; `None`: images are fetched without.
+    pub login: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    /// 15 seconds; no certificates, no credentials.
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(15), tls: None, login: None }
+    }
+}
+
+/// Where certificates are, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Of the authority that signed the engine's.
+    pub authority: PathBuf,
+    /// Ours.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// A Docker engine.
+pub struct Docker {
+    url: String,
+    settings: Settings,
+    client: bollard::Docker,
+    version: Version,
+}
+
+impl Docker {
+    /// The engine at a URL, which is not asked for anything yet.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Refused`] when the certificates cannot be read.
+    pub fn open(url: &EngineUrl, settings: Settings) -> Result<Self, RuntimeError> {
+        let (dial, version) = (Dial::new(url, settings.tls.as_ref())?, Version::default());
+        let (timeout, spoken) = (settings.timeout, version.clone());
+        let send = move |request| transport::send(dial.clone(), spoken.clone(), timeout, request);
+        let newest = bollard::API_DEFAULT_VERSION;
+        let client =
+            bollard::Docker::connect_with_custom_transport(send, Some("http://docker"), NEVER, newest)
+                .map_err(|error| failure::failure(error, &url.to_string(), About::Engine))?;
+        Ok(Self { url: url.to_string(), settings, client, version })
+    }
+
+    /// What `work` comes to, within the time that a call has.
+    async fn within<T>(
+        &self,
+        about: About<'_>,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, RuntimeError> {
+        let call = async {
+            self.negotiate().await?;
+            work.await
+        };
+        let done = tokio::time::timeout(self.settings.timeout, call).await;
+        done.unwrap_or(Err(Error::RequestTimeoutError)).map_err(|error| self.failure(error, about))
+    }
+
+    /// Before what has no limit of time.
+    async fn negotiated(&self) -> Result<(), RuntimeError> {
+        self.within(About::Engine, async { Ok(()) }).await
+    }
+
+    /// Asks which version of the API it speaks, if that is not known: engines refuse what is newer than they are, and new ones refuse
+    /// what is old.
+    async fn negotiate(&self) -> Result<(), Error> {
+        if self.version.load(Ordering::Relaxed) != 0 {
+            return Ok(());
+        }
+        let told = self.client.version().await?.api_version.unwrap_or_default();
+        let minor = told.strip_prefix("1.").and_then(|minor| minor.parse::<usize>().ok());
+        let minor = minor.filter(|minor| *minor != 0).ok_or(Error::APIVersionParseError {})?;
+        self.version.store(minor.min(NEWEST), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn failure(&self, error: Error, about: About<'_>) -> RuntimeError {
+        let failure = failure::failure(error, &self.url, about);
+        // Another version may come back.
+        if matches!(failure, RuntimeError::Unreachable(_)) {
+            self.version.store(0, Ordering::Relaxed);
+        }
+        failure
+    }
+
+    async fn about_it(&self) -> Result<Engine, RuntimeError> {
+        let told = self.within(About::Engine, self.client.info()).await?;
+        let count = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0);
+        Ok(Engine {
+            version: told.server_version.unwrap_or_default(),
+            cpu_millis: count(told.ncpu).saturating_mul(1000),
+            memory: count(told.mem_total),
+        })
+    }
+
+    async fn list_ours(&self) -> Result<Vec<Container>, RuntimeError> {
+        // The API knows labels, and no beginnings of labels.
+        let all = async {
+            let options = ListContainersOptions { all: true, ..ListContainersOptions::default() };
+            let all = self.client.list_containers(Some(options)).await?;
+            let ours = all
+                .into_iter()
+                .filter(|summary| summary.labels.iter().flatten().any(|(label, _)| label.starts_with(OURS)));
+            let inspected = ours.filter_map(|summary| summary.id).map(|id| self.inspect(id));
+            stream::iter(inspected).buffered(AT_ONCE).try_collect::<Vec<_>>().await
+        };
+        let mut found: Vec<Container> =
+            self.within(About::Engine, all).await?.into_iter().flatten().collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    /// `None`: it is gone by now.
+    async fn inspect(&self, id: String) -> Result<Option<Container>, Error> {
+        match self.client.inspect_container(&id, None::<InspectContainerOptions>).await {
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+            told => told.map(told::container),
+        }
+    }
+
+    async fn follow_events(&self, changed: &Notify) -> RuntimeError {
+        if let Err(error) = self.negotiated().await {
+            return error;
+        }
+        // With those that the engine remembers (since the epoch), so that none is lost between this and when it begins to tell.
+        let mut events = self.client.events(Some(EventsOptions {
+            since: Some("1".to_owned()),
+            until: None,
+            filters: Some([("type".to_owned(), vec!["container".to_owned()])].into()),
+        }));
+        changed.notify_one();
+        loop {
+            match tokio::time::timeout(QUIET, events.next()).await {
+                Ok(Some(Ok(event))) => {
+                    if event.action.as_deref().is_some_and(matters) {
+                        changed.notify_one();
+                    }
+                }
+                Ok(Some(Err(error))) => return self.failure(error, About::Engine),
+                Ok(None) => {
+                    self.version.store(0, Ordering::Relaxed);
+                    return RuntimeError::Unreachable(format!("{}: it ended the stream of events", self.url));
+                }
+                Err(_) => {
+                    if let Err(error) = self.within(About::Engine, self.client.ping()).await {
+                        return error;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send_signal(&self, id: &str, signal: Option<Signal>) -> Result<(), RuntimeError> {
+        let send = async {
+            let signal = match signal {
+                Some(signal) => Some(format!("SIG{signal}")),
+                None => {
+                    let told = self.client.inspect_container(id, None::<InspectContainerOptions>).await?;
+                    told.config.and_then(|config| config.stop_signal)
+                }
+            };
+            let signal = signal.filter(|signal| !signal.is_empty()).unwrap_or_else(|| "SIGTERM".to_owned());
+            match self.client.kill_container(id, Some(KillContainerOptions { signal })).await {
+                // It does not run.
+                Err(Error::DockerResponseServerError { status_code: 409, .. }) => Ok(()),
+                sent => sent,
+            }
+        };
+        self.within(About::Container(id), send).await
+    }
+
+    async fn take_away(&self, id: &str) -> Result<(), RuntimeError> {
+        let options = RemoveContainerOptions { v: true, force: true, link: false };
+        let remove = async {
+            match self.client.remove_container(id, Some(options)).await {
+                // It is gone, or somebody takes it away already.
+                Err(Error::DockerResponseServerError { status_code: 404 | 409, .. }) => Ok(()),
+                removed => removed,
+            }
+        };
+        self.within(About::Container(id), remove).await
+    }
+}
+
+/// Whether an event says that a container may be another one: checks and commands that run in it do not.
+fn matters(action: &str) -> bool {
+    !["exec_", "top", "attach", "detach", "resize", "copy", "export", "archive", "extract"]
+        .iter()
+        .any(|other| action.starts_with(other))
+}
+
+impl Runtime for Docker {
+    fn about(&self) -> Answer<'_, Engine> {
+        Box::pin(self.about_it())
+    }
+
+    fn list(&self) -> Answer<'_, Vec<Container>> {
+        Box::pin(self.list_ours())
+    }
+
+    fn follow<'a>(&'a self, changed: &'a Notify) -> BoxFuture<'a, RuntimeError> {
+        Box::pin(self.follow_events(changed))
+    }
+
+    fn pull<'a>(&'a self, image: &'a Image, progress: &'a watch::Sender<Progress>) -> Answer<'a, ()> {
+        Box::pin(self.fetch(image, progress))
+    }
+
+    fn image<'a>(&'a self, image: &'a Image) -> Answer<'a, Option<String>> {
+        Box::pin(self.digest(image))
+    }
+
+    fn create<'a>(&'a self, spec: &'a Spec) -> Answer<'a, String> {
+        Box::pin(async {
+            let options =
+                CreateContainerOptions { name: Some(spec.name.clone()), ..CreateContainerOptions::default() };
+            let create = self.client.create_container(Some(options), asked::body(spec));
+            let about = About::New(&spec.name, spec.image.as_str());
+            Ok(self.within(about, create).await?.id)
+        })
+    }
+
+    fn start<'a>(&'a self, id: &'a str) -> Answer<'a, ()> {
+        let start = self.client.start_container(id, None::<StartContainerOptions>);
+        Box::pin(self.within(About::Container(id), start))
+    }
+
+    fn signal<'a>(&'a self, id: &'a str, signal: Option<Signal>) -> Answer<'a, ()> {
+        Box::pin(self.send_signal(id, signal))
+    }
+
+    fn remove<'a>(&'a self, id: &'a str) -> Answer<'a, ()> {
+        Box::pin(self.take_away(id))
+    }
+
+    fn logs<'a>(&'a self, id: &'a str, asked: LogQuery, lines: mpsc::Sender<LogLine>) -> Answer<'a, ()> {
+        Box::pin(self.read_logs(id, asked, lines))
+    }
+
+    fn exec<'a>(
+        &'a self,
+        id: &'a str,
+        command: Exec,
+        input: mpsc::Receiver<Input>,
+        output: mpsc::Sender<LogLine>,
+    ) -> Answer<'a, i64> {
+        Box::pin(self.run(id, command, input, output))
+    }
+}

@@ -1,0 +1,180 @@
+//! What containers and commands print, and what commands read.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
+
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::exec::{CreateExecOptions, ResizeExecOptions, StartExecOptions, StartExecResults};
+use bollard::query_parameters::LogsOptions;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+
+use super::failure::About;
+use super::{Docker, Exec, Input, LogLine, LogQuery, RuntimeError};
+
+/// The longest piece, in octets.
+const LONGEST: usize = 64 << 10;
+/// How often an engine is asked for the exit code of a command whose output ended.
+const AGAIN: Duration = Duration::from_millis(20);
+/// What a terminal reads as the end of its input (POSIX.1-2024, 11.1.9).
+const END_OF_INPUT: &[u8] = b"\x04";
+
+impl Docker {
+    pub(super) async fn read_logs(
+        &self,
+        id: &str,
+        asked: LogQuery,
+        lines: mpsc::Sender<LogLine>,
+    ) -> Result<(), RuntimeError> {
+        self.negotiated().await?;
+        let since = asked.since.and_then(|since| {
+            SystemTime::now().checked_sub(since)?.duration_since(SystemTime::UNIX_EPOCH).ok()
+        });
+        let options = LogsOptions {
+            follow: asked.follow,
+            stdout: true,
+            stderr: true,
+            since: since.map_or(0, |since| i32::try_from(since.as_secs()).unwrap_or(i32::MAX)),
+            timestamps: asked.timestamps,
+            tail: asked.tail.map_or_else(|| "all".to_owned(), |tail| tail.to_string()),
+            ..LogsOptions::default()
+        };
+        let printed = self.client.logs(id, Some(options));
+        pass(printed, &lines).await.map_err(|error| self.failure(error, About::Container(id)))
+    }
+
+    pub(super) async fn run(
+        &self,
+        id: &str,
+        command: Exec,
+        input: mpsc::Receiver<Input>,
+        output: mpsc::Sender<LogLine>,
+    ) -> Result<i64, RuntimeError> {
+        let about = About::Container(id);
+        let options = CreateExecOptions {
+            attach_stdin: Some(command.input),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            tty: Some(command.terminal),
+            cmd: Some(command.words),
+            ..CreateExecOptions::default()
+        };
+        let start = async {
+            let exec = self.client.create_exec(id, options).await?.id;
+            let options = StartExecOptions { tty: command.terminal, ..StartExecOptions::default() };
+            Ok((self.client.start_exec(&exec, Some(options)).await?, exec))
+        };
+        let (started, exec) = self.within(about, start).await?;
+        if let StartExecResults::Attached { output: printed, input: writer } = started {
+            // Nothing more is read once nothing more is printed.
+            let ended = tokio::select! {
+                ended = pass(printed, &output) => ended,
+                never = self.feed(&exec, (command.input, command.terminal), input, writer) => match never {},
+            };
+            ended.map_err(|error| self.failure(error, about))?;
+        }
+        let code = async {
+            loop {
+                let told = self.client.inspect_exec(&exec).await?;
+                match told.exit_code {
+                    Some(code) if told.running != Some(true) => return Ok(code),
+                    _ => tokio::time::sleep(AGAIN).await,
+                }
+            }
+        };
+        self.within(about, code).await
+    }
+
+    /// Passes on what a command reads, and the sizes of its terminal.
+    async fn feed(
+        &self,
+        exec: &str,
+        (reads, terminal): (bool, bool),
+        mut input: mpsc::Receiver<Input>,
+        mut writer: Pin<Box<dyn AsyncWrite + Send>>,
+    ) -> Infallible {
+        while let Some(piece) = input.recv().await {
+            match piece {
+                // A command that does not read any more goes on without.
+                Input::Octets(octets) if reads => {
+                    if writer.write_all(&octets).await.is_err() || writer.flush().await.is_err() {
+                        break;
+                    }
+                }
+                Input::Octets(_) => {}
+                Input::Size { rows, columns } => {
+                    let size = ResizeExecOptions { height: rows, width: columns };
+                    let resized = self.within(About::Engine, self.client.resize_exec(exec, size)).await;
+                    if let Err(error) = resized {
+                        tracing::debug!(%error, "a terminal keeps its size");
+                    }
+                }
+            }
+        }
+        // An engine stops to pass on what a terminal shows once the way to it is closed.
+        let end = async {
+            if terminal {
+                writer.write_all(END_OF_INPUT).await?;
+                writer.flush().await
+            } else {
+                writer.shutdown().await
+            }
+        };
+        if reads && let Err(error) = end.await {
+            tracing::debug!(%error, "a command does not hear that its input ended");
+        }
+        std::future::pending().await
+    }
+}
+
+/// Passes on what is printed, until that ends or nobody listens.
+async fn pass(
+    mut printed: impl Stream<Item = Result<LogOutput, Error>> + Unpin,
+    lines: &mpsc::Sender<LogLine>,
+) -> Result<(), Error> {
+    loop {
+        let piece = tokio::select! {
+            piece = printed.next() => piece,
+            () = lines.closed() => return Ok(()),
+        };
+        let Some(piece) = piece.transpose()? else { return Ok(()) };
+        let is_error = matches!(piece, LogOutput::StdErr { .. });
+        for text in pieces(piece.into_bytes()) {
+            if lines.send(LogLine { is_error, text }).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Lines, each with its line feed, and what is left; none longer than [`LONGEST`].
+fn pieces(mut octets: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || {
+        let line = octets.iter().take(LONGEST).position(|octet| *octet == b'\n').map(|at| at + 1);
+        let piece = octets.split_to(line.unwrap_or(LONGEST).min(octets.len()));
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_comes_in_lines_and_in_pieces_of_those_that_are_too_long() {
+        let check = |text: &[u8], expected: &[usize]| {
+            let found: Vec<usize> = pieces(Bytes::copy_from_slice(text)).map(|piece| piece.len()).collect();
+            assert_eq!(found, expected);
+        };
+
+        check(b"", &[]);
+        check(b"one\ntwo", &[4, 3]);
+        check(b"\n\n", &[1, 1]);
+        check(&[b'a'; LONGEST + 1], &[LONGEST, 1]);
+        check(&[&[b'a'; LONGEST - 1][..], b"\nb"].concat(), &[LONGEST, 1]);
+    }
+}

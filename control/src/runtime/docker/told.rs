@@ -1,0 +1,148 @@
+//! What a container is, from the engine's words.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+use bollard::models::{
+    ContainerInspectResponse, ContainerState as State, ContainerStateStatusEnum as Status, Health as Check,
+    HealthStatusEnum, NetworkSettings, PortBinding,
+};
+use model::Protocol;
+
+use super::asked::transport;
+use super::{Container, ContainerState, Exit, Health, Published};
+
+/// What is kept of what an image's check printed, in characters.
+const LONGEST_OUTPUT: usize = 1000;
+
+/// The container; `None`: it has no identifier.
+pub(super) fn container(told: ContainerInspectResponse) -> Option<Container> {
+    let config = told.config.unwrap_or_default();
+    let state = told.state.unwrap_or_default();
+    let network = told.network_settings.unwrap_or_default();
+    Some(Container {
+        id: told.id?,
+        name: told.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
+        image: config.image.unwrap_or_default(),
+        health: state.health.as_ref().and_then(health),
+        state: how(state),
+        published: published(&network),
+        addresses: addresses(&network),
+    })
+}
+
+fn how(state: State) -> ContainerState {
+    let error = state.error.unwrap_or_default();
+    let exit = |error| {
+        ContainerState::Exited(Exit {
+            code: state.exit_code.unwrap_or_default(),
+            out_of_memory: state.oom_killed.unwrap_or_default(),
+            error,
+        })
+    };
+    match state.status {
+        Some(Status::RUNNING | Status::PAUSED | Status::RESTARTING) => ContainerState::Running,
+        // One that could not be started is `created` again, with the reason.
+        Some(Status::CREATED) if error.is_empty() => ContainerState::Created,
+        Some(Status::CREATED | Status::EXITED) => exit(error),
+        _ => ContainerState::Dead,
+    }
+}
+
+fn health(check: &Check) -> Option<Health> {
+    match check.status? {
+        HealthStatusEnum::STARTING => Some(Health::Starting),
+        HealthStatusEnum::HEALTHY => Some(Health::Healthy),
+        HealthStatusEnum::UNHEALTHY => {
+            let last = check.log.iter().flatten().next_back();
+            let printed = last.and_then(|last| last.output.as_deref()).unwrap_or_default();
+            Some(Health::Unhealthy(printed.trim().chars().take(LONGEST_OUTPUT).collect()))
+        }
+        HealthStatusEnum::EMPTY | HealthStatusEnum::NONE => None,
+    }
+}
+
+/// Each port once, in order. An engine tells of one for IPv4 and of one for IPv6, which need not be the same: the former counts.
+fn published(network: &NetworkSettings) -> Vec<Published> {
+    let mut found = BTreeMap::new();
+    for (inside, bindings) in network.ports.iter().flatten() {
+        let Some((inside, protocol)) = port(inside) else { continue };
+        let mut bindings: Vec<_> = bindings.iter().flatten().collect();
+        bindings.sort_by_key(|binding| is_v6(binding));
+        let outside = bindings.into_iter().find_map(|binding| binding.host_port.as_ref()?.parse().ok());
+        if let Some(outside) = outside {
+            found.insert((inside, protocol), outside);
+        }
+    }
+    found.into_iter().map(|((inside, protocol), outside)| Published { inside, protocol, outside }).collect()
+}
+
+fn is_v6(binding: &PortBinding) -> bool {
+    binding.host_ip.as_ref().is_some_and(|address| address.contains(':'))
+}
+
+/// `8080/tcp`
+fn port(text: &str) -> Option<(NonZeroU16, Protocol)> {
+    let (port, name) = text.split_once('/')?;
+    let protocol =
+        [Protocol::Tcp, Protocol::Udp].into_iter().find(|protocol| transport(*protocol) == name)?;
+    Some((port.parse().ok()?, protocol))
+}
+
+fn addresses(network: &NetworkSettings) -> Vec<IpAddr> {
+    let networks: BTreeMap<_, _> = network.networks.iter().flatten().collect();
+    let texts = networks.values().flat_map(|there| [&there.ip_address, &there.global_ipv6_address]);
+    texts.filter_map(|text| text.as_ref()?.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Container {
+        let told = serde_json::from_str(json).expect("what an engine says");
+        container(told).expect("a container")
+    }
+
+    #[test]
+    fn a_container_is_read_with_its_ports_addresses_and_health() {
+        let read = read(
+            r#"{"Id":"c1","Name":"/web-1","Config":{"Image":"web:2","Labels":{"portico.service":"web"}},
+            "State":{"Status":"running","Health":{"Status":"unhealthy","Log":[{"Output":"first"},{"Output":" no page\n"}]}},
+            "NetworkSettings":{"Ports":{"53/udp":[{"HostIp":"0.0.0.0","HostPort":"700"}],"9/sctp":null,"80/tcp":null,
+                "8080/tcp":[{"HostIp":"::","HostPort":"801"},{"HostIp":"0.0.0.0","HostPort":"800"}]},
+                "Networks":{"bridge":{"IPAddress":"10.1.2.3","GlobalIPv6Address":""}}}}"#,
+        );
+
+        assert_eq!((read.id.as_str(), read.name.as_str(), read.image.as_str()), ("c1", "web-1", "web:2"));
+        assert_eq!(read.labels.get("portico.service").map(String::as_str), Some("web"));
+        assert_eq!(read.state, ContainerState::Running);
+        assert_eq!(read.health, Some(Health::Unhealthy("no page".to_owned())));
+        let ports: Vec<_> =
+            read.published.iter().map(|port| (port.inside.get(), port.outside.get())).collect();
+        assert_eq!(ports, [(53, 700), (8080, 800)]);
+        assert_eq!(read.addresses, ["10.1.2.3".parse::<IpAddr>().expect("an address")]);
+    }
+
+    #[test]
+    fn how_a_container_is_follows_from_its_status_and_error() {
+        let check = |state: &str, expected: ContainerState| {
+            assert_eq!(read(&format!(r#"{{"Id":"c1","State":{state}}}"#)).state, expected, "{state}");
+        };
+        let exit = |code, out_of_memory, error: &str| {
+            ContainerState::Exited(Exit { code, out_of_memory, error: error.to_owned() })
+        };
+
+        check(r#"{"Status":"created"}"#, ContainerState::Created);
+        check(
+            r#"{"Status":"created","ExitCode":127,"Error":"no such file"}"#,
+            exit(127, false, "no such file"),
+        );
+        check(r#"{"Status":"paused"}"#, ContainerState::Running);
+        check(r#"{"Status":"exited","ExitCode":137,"OOMKilled":true}"#, exit(137, true, ""));
+        check(r#"{"Status":"removing"}"#, ContainerState::Dead);
+        check(r#"{"Status":"dead"}"#, ContainerState::Dead);
+    }
+}

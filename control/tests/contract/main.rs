@@ -1,0 +1,6 @@
+//! What every runtime promises: one list ([`list`]), run over each of them, and what a real engine promises beside.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod docker;
+mod list;
+mod stand;
