@@ -249,7 +249,7 @@ fn every_node_knows_what_another_one_still_has_in_flight_at_an_endpoint_that_lef
     answer.write_all(b"k").unwrap();
     assert_eq!(slow.read().unwrap().body, "ok");
     comes_to(true, &leaving(0, 1));
-    drop(tunnel);
+    drop((tunnel, chat));
     comes_to(true, "[]");
     assert_eq!(known(&b, "b").unwrap()["leaving"], Value::Array(Vec::new()));
 }
