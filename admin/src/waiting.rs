@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::doors::App;
 use crate::problem::Problem;
-use crate::wire::{Laggard, LostNode, NodeStatus, Others, Reached};
+use crate::wire::{Laggard, LeavingStatus, LostNode, NodeStatus, Others, Reached};
 
 /// How long a wait takes that does not say so.
 pub(crate) const USUAL: Duration = Duration::from_secs(5);
@@ -110,9 +110,19 @@ pub(crate) fn list(nodes: &Nodes, now: Instant) -> Vec<NodeStatus> {
             heard_ms: millis(heard),
             lost: node.lost,
             draining: node.report.draining,
+            oldest: node.report.proxy.as_ref().map(|proxy| proxy.oldest.number()),
+            leaving: node.report.proxy.iter().flat_map(|proxy| &proxy.leaving).map(leaving).collect(),
         }
     };
     nodes.by_name.iter().map(status).collect()
+}
+
+fn leaving(endpoint: &model::LeavingEndpoint) -> LeavingStatus {
+    LeavingStatus {
+        endpoint: endpoint.address.url(),
+        in_flight: endpoint.in_flight,
+        tunnels: endpoint.tunnels,
+    }
 }
 
 /// A time as configuration files write it: `500ms`, `5s`, `1m`; nothing is the usual one.

@@ -8,6 +8,9 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::table::Table;
 
+/// How many leaving endpoints of a node are named.
+const LEAVING: usize = 8;
+
 const EXAMPLES: &str = "\
 Examples:
   portico status
@@ -62,6 +65,9 @@ fn text(status: &Status) -> String {
     for node in &status.nodes {
         table.row(["node", &self::node(node)]);
     }
+    for node in status.nodes.iter().filter(|node| !node.leaving.is_empty()) {
+        table.row(["leaving", &leaving(node)]);
+    }
     match status.others {
         Others::None | Others::Heard => {}
         Others::Away => table.row(["nodes", "the registry cannot be reached: that is what was last heard"]),
@@ -87,6 +93,26 @@ fn node(node: &NodeStatus) -> String {
         true => name,
         false => format!("{name}: {}", said.join(", ")),
     }
+}
+
+/// What keeps a node from letting go of endpoints.
+fn leaving(node: &NodeStatus) -> String {
+    let counted = |n: u64, what: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        n => Some(format!("{n} {what}s")),
+    };
+    let said = node.leaving.iter().take(LEAVING).map(|endpoint| {
+        let busy = [counted(endpoint.in_flight, "request"), counted(endpoint.tunnels, "tunnel")];
+        let busy: Vec<String> = busy.into_iter().flatten().collect();
+        format!("{} ({})", endpoint.endpoint, busy.join(", "))
+    });
+    let said: Vec<String> = said.collect();
+    let more = match node.leaving.len().saturating_sub(LEAVING) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{} waits for {}{more}", node.node, said.join(", "))
 }
 
 fn link(registry: &RegistryStatus) -> String {
@@ -160,7 +186,7 @@ pub(crate) fn duration(ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use admin::wire::{Listener, ProxyStatus, Readiness};
+    use admin::wire::{LeavingStatus, Listener, ProxyStatus, Readiness};
 
     use super::*;
 
@@ -223,6 +249,8 @@ mod tests {
             heard_ms,
             lost,
             draining: false,
+            oldest: Some(42),
+            leaving: Vec::new(),
         }
     }
 
@@ -273,6 +301,29 @@ mod tests {
         listens   http 0.0.0.0:8080
         listens   admin 127.0.0.1:8081
         "#);
+    }
+
+    #[test]
+    fn what_is_in_flight_at_endpoints_that_left_is_told_by_node() {
+        let mut busy = status();
+        let leaving = |n: u64, in_flight, tunnels| LeavingStatus {
+            endpoint: format!("http://10.0.0.{n}:80"),
+            in_flight,
+            tunnels,
+        };
+        busy.nodes[0].leaving = vec![leaving(1, 1, 0), leaving(2, 0, 2), leaving(3, 5, 1)];
+        busy.nodes[1].leaving = (1..=10).map(|n| leaving(n, 1, 0)).collect();
+
+        let text = text(&busy);
+        let told: Vec<&str> = text.lines().filter(|line| line.starts_with("leaving")).collect();
+
+        assert_eq!(
+            told[0],
+            "leaving   web-1 waits for http://10.0.0.1:80 (1 request), http://10.0.0.2:80 (2 tunnels), \
+             http://10.0.0.3:80 (5 requests, 1 tunnel)"
+        );
+        assert!(told[1].ends_with(", http://10.0.0.8:80 (1 request) and 2 more"), "{}", told[1]);
+        assert_eq!(told.len(), 2);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One revision at both doors: what a write made is asked for, waited for and answered by every node's HTTP and DNS.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -188,6 +190,68 @@ fn a_node_that_stands_still_while_redis_restarts_empty_is_not_forgotten() {
     assert!(waited.stdout.contains("the proxy of b serves "), "{}", waited.stdout);
     b.signal("CONT");
     assert!(a.does(&["wait", "--timeout", "20s"]).contains("is served at all 4 doors"));
+}
+
+/// The next request that an origin is asked, and its connection.
+fn asked(origin: &TcpListener) -> TcpStream {
+    let (mut stream, _) = origin.accept().unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let (mut head, mut octet) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut octet).unwrap();
+        head.push(octet[0]);
+    }
+    stream
+}
+
+#[test]
+fn every_node_knows_what_another_one_still_has_in_flight_at_an_endpoint_that_left() {
+    // given: by one node, a slow request and a WebSocket are at an endpoint
+    let (world, worlds) = (World::new(), [World::new(), World::new()]);
+    let redis = world.redis();
+    let [a, b] = two_nodes(&worlds, &redis.url(), LONG);
+    let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", origin.local_addr().unwrap());
+    let mut api = Api::of(&a);
+    let mut goes_to = |url: &str| {
+        let body = format!(r#"{{"endpoints":["{url}"]}}"#);
+        api.write("PUT", "/v1/frontends/www.example", &body, "8s")["revision"].as_u64()
+    };
+    goes_to(&url);
+    let (mut slow, mut chat) = (Connection::open(a.http()), Connection::open(a.http()));
+    slow.get("www.example", "/slow");
+    let mut answer = asked(&origin);
+    chat.send("GET /chat HTTP/1.1\r\nHost: www.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    let mut tunnel = asked(&origin);
+    let switched = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+    tunnel.write_all(switched.as_bytes()).unwrap();
+    assert_eq!(chat.read().unwrap().status, 101);
+
+    // when
+    let removed = goes_to("http://127.0.0.1:1");
+
+    // then: while the request has no answer it may be sent elsewhere by the older table; the endpoint is free once both have ended
+    let comes_to = |is_new: bool, expected: &str| {
+        let expected: Value = serde_json::from_str(expected).unwrap();
+        eventually(&format!("{is_new} {expected}"), || {
+            let of_a = known(&b, "a").unwrap();
+            (of_a["oldest"].as_u64() >= removed, &of_a["leaving"]) == (is_new, &expected)
+        })
+    };
+    let leaving = |in_flight: u8, tunnels: u8| {
+        format!(r#"[{{"endpoint":"{url}","in_flight":{in_flight},"tunnels":{tunnels}}}]"#)
+    };
+    comes_to(false, &leaving(1, 1));
+    let said = b.does(&["status"]);
+    assert!(said.contains(&format!("a waits for {url} (1 request, 1 tunnel)")), "{said}");
+    answer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no").unwrap();
+    comes_to(true, &leaving(1, 1));
+    answer.write_all(b"k").unwrap();
+    assert_eq!(slow.read().unwrap().body, "ok");
+    comes_to(true, &leaving(0, 1));
+    drop((tunnel, chat));
+    comes_to(true, "[]");
+    assert_eq!(known(&b, "b").unwrap()["leaving"], Value::Array(Vec::new()));
 }
 
 #[test]

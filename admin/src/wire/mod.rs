@@ -29,5 +29,5 @@ pub use registry::format::native::{
 };
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};
-pub use wait::{Laggard, LostNode, NodeStatus, Others, Reached};
+pub use wait::{Laggard, LeavingStatus, LostNode, NodeStatus, Others, Reached};
 pub use way_back::{Applied, Diff, Differing, ImportFrom, Kind, Refused, Rollback, Side};

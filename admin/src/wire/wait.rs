@@ -77,4 +77,22 @@ pub struct NodeStatus {
     pub lost: bool,
     /// Whether it takes its leave.
     pub draining: bool,
+    /// The oldest revision of a table that its proxy may still pick an endpoint from which has left since; 0: nobody knows; `null`: it has
+    /// no proxy.
+    #[serde(default)]
+    pub oldest: Option<u64>,
+    /// The endpoints that left every frontend while something is in flight at them by this node.
+    #[serde(default)]
+    pub leaving: Vec<LeavingStatus>,
+}
+
+/// An endpoint that is in no frontend any more while something is in flight at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeavingStatus {
+    /// Its URL.
+    pub endpoint: String,
+    /// Requests in flight at it, without tunnels.
+    pub in_flight: u64,
+    /// Connections through it that were upgraded, as WebSockets are.
+    pub tunnels: u64,
 }
