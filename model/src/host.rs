@@ -26,6 +26,8 @@ pub struct Host {
     pub capacity: Resources,
     /// Whether nothing new is launched on it.
     pub cordoned: bool,
+    /// Whether instances are to leave it; implies that nothing starts there.
+    pub draining: bool,
 }
 
 /// At which address instances on a host are reached.
@@ -50,6 +52,7 @@ impl Host {
             priority: 0,
             capacity: Resources::default(),
             cordoned: false,
+            draining: false,
         }
     }
 

@@ -56,6 +56,8 @@ pub struct Launch {
     pub restart: Restart,
     /// Whether any runs at all.
     pub active: bool,
+    /// How often it was restarted by hand: another number is another version.
+    pub restarts: u32,
     /// How many run.
     pub instances: Instances,
     /// What each may take.
@@ -212,6 +214,7 @@ impl Launch {
             working_dir: None,
             restart: Restart::default(),
             active: true,
+            restarts: 0,
             instances: Instances::default(),
             resources: Resources::default(),
             heartbeat: None,

@@ -34,6 +34,9 @@ pub struct HostDoc {
     /// Whether nothing new is launched on it; default: it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cordoned: Option<bool>,
+    /// Whether instances are to leave it, and nothing new is launched on it; default: they stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining: Option<bool>,
 }
 
 /// At which address instances on a host are reached, as JSON.
@@ -65,6 +68,7 @@ impl TryFrom<HostDoc> for Host {
             priority: doc.priority.unwrap_or(0),
             capacity: doc.capacity.unwrap_or_default().read("capacity")?,
             cordoned: doc.cordoned.unwrap_or(false),
+            draining: doc.draining.unwrap_or(false),
         })
     }
 }
@@ -80,6 +84,7 @@ impl From<&Host> for HostDoc {
             priority: (host.priority != 0).then_some(host.priority),
             capacity: ResourcesDoc::said(host.capacity),
             cordoned: host.cordoned.then_some(true),
+            draining: host.draining.then_some(true),
         }
     }
 }
