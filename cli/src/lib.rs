@@ -17,6 +17,7 @@ mod changes;
 mod client;
 mod diff;
 mod dns;
+mod edit;
 mod events;
 mod explain;
 mod export;
@@ -27,6 +28,7 @@ mod frontend;
 mod history;
 mod import;
 mod json;
+mod launched;
 mod name;
 mod named;
 mod printable;
@@ -79,6 +81,19 @@ pub enum Command {
     /// Read and remove instances: the running copies of services
     #[command(subcommand)]
     Instance(named::InstanceCommand),
+    /// Run so many instances of a service
+    Scale(launched::ScaleArgs),
+    /// Run a service no more, and keep all that is said of it
+    #[command(after_help = "Examples:\n  portico stop web")]
+    Stop(launched::ServiceArgs),
+    /// Run a service again that was stopped
+    #[command(after_help = "Examples:\n  portico start web")]
+    Start(launched::ServiceArgs),
+    /// Put new instances in the place of all that run
+    #[command(after_help = "Examples:\n  portico restart web")]
+    Restart(launched::ServiceArgs),
+    /// Launch a service of another image
+    Deploy(launched::DeployArgs),
     /// Read and remove hosts: machines
     #[command(subcommand)]
     Host(named::HostCommand),
@@ -134,6 +149,11 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Frontend(command) => frontend::run(command, &client),
         Command::Service(command) => named::run_service(command, &client),
         Command::Instance(command) => named::run_instance(command, &client),
+        Command::Scale(args) => launched::scale(args, &client),
+        Command::Stop(args) => launched::stop(args, &client),
+        Command::Start(args) => launched::start(args, &client),
+        Command::Restart(args) => launched::restart(args, &client),
+        Command::Deploy(args) => launched::deploy(args, &client),
         Command::Host(command) => named::run_host(command, &client),
         Command::Record(command) => record::run(command, &client),
         Command::Apply(args) => apply::run(args, false, &client),

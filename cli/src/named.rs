@@ -18,6 +18,9 @@ use crate::wait::{self, WaitArgs};
 /// How many facts are asked for at once.
 const PAGE: usize = 5000;
 
+/// How many letters a name that was perhaps meant may be away.
+const SLIPS: usize = 2;
+
 /// What a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -154,8 +157,13 @@ pub(crate) fn run_instance(command: &InstanceCommand, client: &Client) -> Result
     }
 }
 
-/// Page after page.
 pub(crate) fn ls(kind: Kind, service: Option<&str>, client: &Client) -> Result<Answer, Failure> {
+    let list = all(kind, service, client)?;
+    Answer::new(&list, table(kind, &list))
+}
+
+/// Page after page; instances of one service, or of all.
+pub(crate) fn all(kind: Kind, service: Option<&str>, client: &Client) -> Result<FactList, Failure> {
     let path = match service {
         Some(service) => format!("/v1/services/{}/instances", encode(service)),
         None => format!("/v1/{}s", kind.name()),
@@ -168,7 +176,7 @@ pub(crate) fn ls(kind: Kind, service: Option<&str>, client: &Client) -> Result<A
         list.next = page.next.filter(|_| !page.facts.views().is_empty());
         list.facts.extend(page.facts);
     }
-    Answer::new(&list, table(kind, &list))
+    Ok(list)
 }
 
 fn table(kind: Kind, list: &FactList) -> String {
@@ -222,7 +230,7 @@ fn ports(doc: &ServiceDoc) -> String {
 
 pub(crate) fn show(kind: Kind, name: &str, client: &Client) -> Result<Answer, Failure> {
     let view: FactView =
-        client.get(&kind.url_of(name)?).map_err(|failure| kind.in_our_words(failure, name))?;
+        client.get(&kind.url_of(name)?).map_err(|failure| kind.meant(failure, name, client))?;
     Answer::new(&view, text(kind, &view)?)
 }
 
@@ -261,10 +269,28 @@ pub(crate) fn rm(
     let conditions: Vec<_> = if_revision.iter().map(|n| ("If-Match", format!("\"{n}\""))).collect();
     let written: FactWritten = client
         .write(Method::DELETE, &kind.url_of(name)?, None::<&()>, &conditions)
-        .map_err(|failure| kind.in_our_words(failure, name))?;
+        .map_err(|failure| kind.meant(failure, name, client))?;
     let live = if written.live { "live" } else { "not live on this node yet" };
     let text = line(&format!("{} removed (revision {}, {live})", kind.spoken(name), written.revision));
     wait::answer(wait, client, written.revision, &written, text)
+}
+
+/// As this command line names it.
+fn name_of(fact: &Named) -> String {
+    match fact {
+        Named::Frontend(doc) => crate::frontend::name_of(doc),
+        Named::Service(doc) => doc.name.clone(),
+        Named::Instance(doc) => format!("{}/{}", doc.service, doc.name),
+        Named::Host(doc) => doc.name.clone(),
+        Named::Record(doc) => format!("{}/{}", doc.name, doc.record_type),
+    }
+}
+
+/// The name that is written most like this one, where it is a slip of the fingers away.
+fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
+    let most = (name.chars().count() / 2).min(SLIPS);
+    let scored = known.map(|known| (strsim::osa_distance(&name.to_lowercase(), &known), known));
+    scored.filter(|(distance, _)| *distance <= most).min().map(|(_, known)| known)
 }
 
 impl Kind {
@@ -299,6 +325,19 @@ impl Kind {
             }
             (kind, _) => Ok(format!("/v1/{}s/{}", kind.name(), encode(name))),
         }
+    }
+
+    /// The same as [`Kind::in_our_words`]; where nothing has that name, with the one that was perhaps meant.
+    pub(crate) fn meant(self, failure: Failure, name: &str, client: &Client) -> Failure {
+        let mut failure = self.in_our_words(failure, name);
+        if let Failure::Refused(problem) = &mut failure
+            && problem.kind.ends_with(":not-found")
+            && let Ok(list) = all(self, None, client)
+            && let Some(near) = nearest(name, list.facts.views().iter().map(|view| name_of(&view.fact)))
+        {
+            problem.remedy = format!("did you mean {}? {}", self.spoken(&near), problem.remedy);
+        }
+        failure
     }
 
     /// A problem in the words of this command line.

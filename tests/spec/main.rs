@@ -39,6 +39,7 @@ mod redis_faults;
 mod redis_production;
 mod redis_secured;
 mod routes;
+mod services;
 mod sinks;
 mod slow;
 mod soak;

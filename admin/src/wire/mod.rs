@@ -24,8 +24,9 @@ pub use history::{History, HistoryRecord};
 pub use problem::Problem;
 pub use registry::format::native::{
     BalanceDoc, CheckDoc, CheckKindDoc, DnsSdDoc, EndpointDoc, Entries, FactDoc, FrontendDoc, HashDoc,
-    HostDoc, InstanceDoc, InstanceStateDoc, PortDoc, ProtocolDoc, RecordDoc, ServiceDoc, ServiceRefDoc,
-    StatusDoc, TimeoutsDoc, WhenEmptyDoc,
+    HeartbeatDoc, HeartbeatKindDoc, HostDoc, InstanceDoc, InstanceStateDoc, InstancesAtDoc, OrderDoc,
+    PerHostDoc, PlacementDoc, PortDoc, ProtocolDoc, ReadinessDoc, RecordDoc, ResourcesDoc, RestartDoc,
+    RolloutDoc, ServiceDoc, ServiceRefDoc, StatusDoc, StopDoc, TimeoutsDoc, VolumeDoc, WhenEmptyDoc,
 };
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};
