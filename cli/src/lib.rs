@@ -10,6 +10,7 @@
 //! | 2 | the arguments are wrong |
 //! | 3 | the server cannot be reached, or is not portico's admin listener |
 
+mod amount;
 mod answer;
 mod apply;
 mod backup;
@@ -26,6 +27,7 @@ mod failure;
 mod file;
 mod frontend;
 mod history;
+mod host;
 mod import;
 mod json;
 mod launched;
@@ -35,6 +37,7 @@ mod printable;
 mod record;
 mod registry;
 mod rollback;
+mod service;
 mod status;
 mod table;
 mod verify;
@@ -77,7 +80,7 @@ pub enum Command {
     Frontend(frontend::Command),
     /// Read and remove services: what has instances, and ports
     #[command(subcommand)]
-    Service(named::ServiceCommand),
+    Service(service::Command),
     /// Read and remove instances: the running copies of services
     #[command(subcommand)]
     Instance(named::InstanceCommand),
@@ -94,9 +97,9 @@ pub enum Command {
     Restart(launched::ServiceArgs),
     /// Launch a service of another image
     Deploy(launched::DeployArgs),
-    /// Read and remove hosts: machines
+    /// Make hosts known, close, empty and remove them: machines that instances run on
     #[command(subcommand)]
-    Host(named::HostCommand),
+    Host(host::Command),
     /// Read and write record sets: what DNS says beside the names of services
     #[command(subcommand)]
     Record(record::Command),
@@ -147,14 +150,14 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
     let client = Client::new(&global.server, global.token.as_deref())?;
     match command {
         Command::Frontend(command) => frontend::run(command, &client),
-        Command::Service(command) => named::run_service(command, &client),
+        Command::Service(command) => service::run(command, &client),
         Command::Instance(command) => named::run_instance(command, &client),
         Command::Scale(args) => launched::scale(args, &client),
         Command::Stop(args) => launched::stop(args, &client),
         Command::Start(args) => launched::start(args, &client),
         Command::Restart(args) => launched::restart(args, &client),
         Command::Deploy(args) => launched::deploy(args, &client),
-        Command::Host(command) => named::run_host(command, &client),
+        Command::Host(command) => host::run(command, &client),
         Command::Record(command) => record::run(command, &client),
         Command::Apply(args) => apply::run(args, false, &client),
         Command::Delete(args) => apply::run(args, true, &client),
