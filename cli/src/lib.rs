@@ -16,6 +16,7 @@ mod apply;
 mod backup;
 mod changes;
 mod client;
+mod compose;
 mod diff;
 mod dns;
 mod edit;
