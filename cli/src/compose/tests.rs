@@ -39,7 +39,8 @@ fn converted(fields: &str, beside: &str) -> Result<Facts, Wrong> {
 
 /// What is said of `web` beside kind, name and image.
 fn said(facts: &Facts) -> Value {
-    let mut web = facts.documents[0].clone();
+    let is_it = |document: &&Value| document["kind"] == "service" && document["name"] == "web";
+    let mut web = facts.documents.iter().find(is_it).unwrap().clone();
     let fields = web.as_object_mut().unwrap();
     for field in ["kind", "name", "image"] {
         fields.remove(field).unwrap();
@@ -275,15 +276,15 @@ fn labels_ask_for_frontends() {
     .unwrap();
 
     let to = json!({"name": "web", "port": "port-9000"});
-    assert_eq!(facts.documents[1], json!({"kind": "frontend", "host": "www.example.com", "service": to}));
+    assert_eq!(facts.documents[2], json!({"kind": "frontend", "host": "www.example.com", "service": to}));
     assert_eq!(
-        facts.documents[2],
+        facts.documents[3],
         json!({"kind": "frontend", "host": "www.example.com", "path": "/api", "service": to})
     );
     assert_eq!(said(&facts)["labels"], json!({"a": "b"}));
-    assert_eq!(facts.places, ["services.web", "services.web", "services.web", "services.db"]);
+    assert_eq!(facts.places, ["services.db", "services.web", "services.web", "services.web"]);
     let plain = converted("expose: [80]\nlabels: [portico.frontend=a.example]", "").unwrap();
-    assert_eq!(plain.documents[1], json!({"kind": "frontend", "host": "a.example", "service": "web"}));
+    assert_eq!(plain.documents[2], json!({"kind": "frontend", "host": "a.example", "service": "web"}));
     refused(
         "labels: [portico.frontend=a.example]",
         "services.web.labels.portico.frontend",
