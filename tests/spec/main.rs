@@ -7,6 +7,7 @@
 mod checks;
 mod clocks;
 mod command_line;
+mod compose;
 mod demo;
 mod disk;
 mod dns;
