@@ -1,24 +1,28 @@
 //! `portico apply` and `portico delete`: facts of any kind from files of YAML or JSON.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use admin::wire::{Applied, Apply};
 use clap::Args;
+use serde::Serialize;
 use serde_json::Value;
 use ureq::http::Method;
 
 use crate::answer::Answer;
 use crate::changes;
 use crate::client::Client;
+use crate::compose::{self, Around, Facts, Note};
 use crate::failure::Failure;
 use crate::file;
+use crate::frontend::line;
 use crate::wait::{self, WaitArgs};
 
 const EXAMPLES: &str = "\
 Examples:
   portico apply -f service.yaml
   portico apply -f services.yaml -f hosts.json --dry-run
+  portico apply --compose compose.yaml --dry-run
   generate | portico apply -f -
 
 A document of a service:
@@ -46,8 +50,11 @@ const MAX_FILE: u64 = 1 << 30;
 #[command(after_help = EXAMPLES)]
 pub struct ApplyArgs {
     /// A file of YAML or JSON, with as many documents as it likes, each with its `kind`; `-` is standard input; may be repeated
-    #[arg(short, long = "file", value_name = "FILE", required = true)]
+    #[arg(short, long = "file", value_name = "FILE", required_unless_present = "compose")]
     files: Vec<PathBuf>,
+    /// A Compose file: its services, as far as they have a meaning here; what has none is named
+    #[arg(long, value_name = "FILE", conflicts_with = "files")]
+    compose: Option<PathBuf>,
     /// Say what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -67,6 +74,12 @@ pub(crate) fn run(args: &ApplyArgs, delete: bool, client: &Client) -> Result<Ans
         places.extend((1..=read.len()).map(|n| format!("{}, document {n}", path.display())));
         documents.extend(read);
     }
+    let mut notes = Vec::new();
+    if let Some(path) = &args.compose {
+        let facts = composed(path)?;
+        places.extend(facts.places.iter().map(|place| format!("{}, {place}", path.display())));
+        (documents, notes) = (facts.documents, facts.notes);
+    }
     let asked = Apply { documents, delete, dry_run: args.dry_run, in_parts: args.in_parts };
     let applied = client.patient().write(Method::POST, "/v1/apply", Some(&asked), &[]);
     let applied: Applied = applied.map_err(|failure| in_our_words(failure, &places))?;
@@ -77,10 +90,44 @@ pub(crate) fn run(args: &ApplyArgs, delete: bool, client: &Client) -> Result<Ans
         (true, true) => "would be deleted",
     };
     let text = changes::text(&applied, done);
+    let said = Said { applied: &applied, notes };
     if args.dry_run {
-        return Answer::new(&applied, text);
+        return Answer::new(&said, text);
     }
-    wait::answer(&args.wait, client, applied.revision, &applied, text)
+    wait::answer(&args.wait, client, applied.revision, &said, text)
+}
+
+/// What was applied, and what of a Compose file has no meaning here.
+#[derive(Serialize)]
+struct Said<'a> {
+    #[serde(flatten)]
+    applied: &'a Applied,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<Note>,
+}
+
+/// A Compose file as facts; its notes are told on standard error.
+fn composed(path: &Path) -> Result<Facts, Failure> {
+    let failed = |error: std::io::Error| file::failed(path, &error);
+    let folder = std::path::absolute(path).map_err(failed)?;
+    let folder = folder.parent().unwrap_or(Path::new("/")).to_owned();
+    let environment = |name: &str| std::env::var(name).ok();
+    let read = |path: &Path| match std::fs::read_to_string(folder.join(path)) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(crate::client::plain(&error)),
+    };
+    let text = text_of(path)?;
+    let facts = compose::facts(&text, &mut Around::new(&environment, &read, &folder)).map_err(|wrong| {
+        let place = if wrong.place.is_empty() { String::new() } else { format!("{}: ", wrong.place) };
+        Failure::refused(format!("{}: {place}{}", path.display(), wrong.reason), wrong.remedy)
+    })?;
+    for Note { place, reason } in &facts.notes {
+        let place = if place.is_empty() { String::new() } else { format!("{place}: ") };
+        // There is nowhere left to say that stderr is gone.
+        let _ = std::io::stderr().lock().write_all(line(&format!("note: {place}{reason}")).as_bytes());
+    }
+    Ok(facts)
 }
 
 fn text_of(path: &Path) -> Result<String, Failure> {
@@ -114,7 +161,7 @@ fn documents_of(text: &str) -> Result<Vec<Value>, String> {
 }
 
 /// What is wrong and where, on one line.
-fn not_yaml(error: &serde_saphyr::Error) -> String {
+pub(crate) fn not_yaml(error: &serde_saphyr::Error) -> String {
     let said = error.without_snippet().to_string();
     let line = said.lines().next().unwrap_or_default();
     // What follows is advice to whoever calls the library.

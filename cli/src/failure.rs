@@ -39,6 +39,19 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// What this command line itself refuses: `detail` says what cannot be, `remedy` what to do about it.
+    pub(crate) fn refused(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Refused(Box::new(Problem {
+            kind: "urn:portico:problem:refused".to_owned(),
+            title: "Refused".to_owned(),
+            status: 0,
+            detail: detail.into(),
+            remedy: remedy.into(),
+            field: None,
+            revision: None,
+        }))
+    }
+
     /// 1, 2 or 3, as the crate's table says.
     pub(crate) fn code(&self) -> u8 {
         match self {

@@ -10,13 +10,16 @@
 //! | 2 | the arguments are wrong |
 //! | 3 | the server cannot be reached, or is not portico's admin listener |
 
+mod amount;
 mod answer;
 mod apply;
 mod backup;
 mod changes;
 mod client;
+mod compose;
 mod diff;
 mod dns;
+mod edit;
 mod events;
 mod explain;
 mod export;
@@ -25,14 +28,17 @@ mod failure;
 mod file;
 mod frontend;
 mod history;
+mod host;
 mod import;
 mod json;
+mod launched;
 mod name;
 mod named;
 mod printable;
 mod record;
 mod registry;
 mod rollback;
+mod service;
 mod status;
 mod table;
 mod verify;
@@ -75,13 +81,26 @@ pub enum Command {
     Frontend(frontend::Command),
     /// Read and remove services: what has instances, and ports
     #[command(subcommand)]
-    Service(named::ServiceCommand),
+    Service(service::Command),
     /// Read and remove instances: the running copies of services
     #[command(subcommand)]
     Instance(named::InstanceCommand),
-    /// Read and remove hosts: machines
+    /// Run so many instances of a service
+    Scale(launched::ScaleArgs),
+    /// Run a service no more, and keep all that is said of it
+    #[command(after_help = "Examples:\n  portico stop web")]
+    Stop(launched::ServiceArgs),
+    /// Run a service again that was stopped
+    #[command(after_help = "Examples:\n  portico start web")]
+    Start(launched::ServiceArgs),
+    /// Put new instances in the place of all that run
+    #[command(after_help = "Examples:\n  portico restart web")]
+    Restart(launched::ServiceArgs),
+    /// Launch a service of another image
+    Deploy(launched::DeployArgs),
+    /// Make hosts known, close, empty and remove them: machines that instances run on
     #[command(subcommand)]
-    Host(named::HostCommand),
+    Host(host::Command),
     /// Read and write record sets: what DNS says beside the names of services
     #[command(subcommand)]
     Record(record::Command),
@@ -132,9 +151,14 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
     let client = Client::new(&global.server, global.token.as_deref())?;
     match command {
         Command::Frontend(command) => frontend::run(command, &client),
-        Command::Service(command) => named::run_service(command, &client),
+        Command::Service(command) => service::run(command, &client),
         Command::Instance(command) => named::run_instance(command, &client),
-        Command::Host(command) => named::run_host(command, &client),
+        Command::Scale(args) => launched::scale(args, &client),
+        Command::Stop(args) => launched::stop(args, &client),
+        Command::Start(args) => launched::start(args, &client),
+        Command::Restart(args) => launched::restart(args, &client),
+        Command::Deploy(args) => launched::deploy(args, &client),
+        Command::Host(command) => host::run(command, &client),
         Command::Record(command) => record::run(command, &client),
         Command::Apply(args) => apply::run(args, false, &client),
         Command::Delete(args) => apply::run(args, true, &client),

@@ -1,14 +1,13 @@
-//! `portico service …`, `portico instance …`, `portico host …`: list, show, remove. They are written with `portico apply`. What
-//! `portico record …` does alike is here, too.
+//! What is done with facts by their names, whatever their kind: list, show, remove. And `portico instance …`, which does no more.
 
-use admin::wire::{FactList, FactView, FactWritten, Named, ServiceDoc};
+use admin::wire::{FactList, FactView, FactWritten, InstanceDoc, Named};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use ureq::http::Method;
 
 use crate::answer::Answer;
 use crate::client::Client;
-use crate::fact::{data, port, word};
+use crate::fact::{data, word};
 use crate::failure::Failure;
 use crate::frontend::line;
 use crate::name::{encode, quoted};
@@ -17,6 +16,9 @@ use crate::wait::{self, WaitArgs};
 
 /// How many facts are asked for at once.
 const PAGE: usize = 5000;
+
+/// How many letters a name that was perhaps meant may be away.
+const SLIPS: usize = 2;
 
 /// What a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,34 +31,6 @@ pub(crate) enum Kind {
     Host,
     /// Record sets, named NAME/TYPE.
     Record,
-}
-
-/// Read and remove services.
-#[derive(Debug, Subcommand)]
-pub enum ServiceCommand {
-    /// List all
-    #[command(after_help = "Examples:\n  portico service ls\n  portico service ls --json")]
-    Ls(LsArgs),
-    /// Show one
-    #[command(after_help = "Examples:\n  portico service show web\n  portico service show web --json")]
-    Show(OneArgs),
-    /// Remove one
-    #[command(after_help = "Examples:\n  portico service rm web\n  portico service rm web --if-revision 42")]
-    Rm(RmArgs),
-}
-
-/// Read and remove hosts.
-#[derive(Debug, Subcommand)]
-pub enum HostCommand {
-    /// List all
-    #[command(after_help = "Examples:\n  portico host ls\n  portico host ls --json")]
-    Ls(LsArgs),
-    /// Show one
-    #[command(after_help = "Examples:\n  portico host show node-1\n  portico host show node-1 --json")]
-    Show(OneArgs),
-    /// Remove one
-    #[command(after_help = "Examples:\n  portico host rm node-1\n  portico host rm node-1 --if-revision 42")]
-    Rm(RmArgs),
 }
 
 /// Read and remove instances.
@@ -88,7 +62,7 @@ pub struct InstanceLsArgs {
 pub struct OneArgs {
     /// Its name
     #[arg(value_name = "NAME")]
-    name: String,
+    pub(crate) name: String,
 }
 
 /// Show one
@@ -127,35 +101,22 @@ pub struct RmInstanceArgs {
     wait: WaitArgs,
 }
 
-/// Runs a command about services.
-pub(crate) fn run_service(command: &ServiceCommand, client: &Client) -> Result<Answer, Failure> {
-    match command {
-        ServiceCommand::Ls(LsArgs {}) => ls(Kind::Service, None, client),
-        ServiceCommand::Show(args) => show(Kind::Service, &args.name, client),
-        ServiceCommand::Rm(args) => rm(Kind::Service, &args.name, args.if_revision, &args.wait, client),
-    }
-}
-
-/// Runs a command about hosts.
-pub(crate) fn run_host(command: &HostCommand, client: &Client) -> Result<Answer, Failure> {
-    match command {
-        HostCommand::Ls(LsArgs {}) => ls(Kind::Host, None, client),
-        HostCommand::Show(args) => show(Kind::Host, &args.name, client),
-        HostCommand::Rm(args) => rm(Kind::Host, &args.name, args.if_revision, &args.wait, client),
-    }
-}
-
 /// Runs a command about instances.
 pub(crate) fn run_instance(command: &InstanceCommand, client: &Client) -> Result<Answer, Failure> {
     match command {
         InstanceCommand::Ls(args) => ls(Kind::Instance, args.service.as_deref(), client),
         InstanceCommand::Show(args) => show(Kind::Instance, &args.name, client),
-        InstanceCommand::Rm(args) => rm(Kind::Instance, &args.name, args.if_revision, &args.wait, client),
+        InstanceCommand::Rm(args) => remove(Kind::Instance, &args.name, args.if_revision, &args.wait, client),
     }
 }
 
-/// Page after page.
 pub(crate) fn ls(kind: Kind, service: Option<&str>, client: &Client) -> Result<Answer, Failure> {
+    let list = all(kind, service, client)?;
+    Answer::new(&list, table(kind, &list))
+}
+
+/// Page after page; instances of one service, or of all.
+pub(crate) fn all(kind: Kind, service: Option<&str>, client: &Client) -> Result<FactList, Failure> {
     let path = match service {
         Some(service) => format!("/v1/services/{}/instances", encode(service)),
         None => format!("/v1/{}s", kind.name()),
@@ -168,7 +129,7 @@ pub(crate) fn ls(kind: Kind, service: Option<&str>, client: &Client) -> Result<A
         list.next = page.next.filter(|_| !page.facts.views().is_empty());
         list.facts.extend(page.facts);
     }
-    Answer::new(&list, table(kind, &list))
+    Ok(list)
 }
 
 fn table(kind: Kind, list: &FactList) -> String {
@@ -182,20 +143,18 @@ fn table(kind: Kind, list: &FactList) -> String {
         return format!("no {name}s (revision {revision}); make one: portico {make}\n");
     }
     let mut table = Table::new(match kind {
-        Kind::Service => &["SERVICE", "PORTS", "REVISION"],
-        Kind::Instance => &["INSTANCE", "ADDRESSES", "STATE", "WEIGHT", "LEASE", "REVISION"],
-        Kind::Host => &["HOST", "ADDRESSES", "REVISION"],
+        Kind::Instance => &["INSTANCE", "STATE", "HOST", "ADDRESSES", "WEIGHT", "LEASE", "REVISION"],
         Kind::Record => &["NAME", "TYPE", "TTL", "DATA", "REVISION"],
+        Kind::Service | Kind::Host => &["NAME", "REVISION"],
     });
     for view in list.facts.views() {
         let revision = view.revision.to_string();
         match &view.fact {
-            Named::Service(doc) => table.row([doc.name.clone(), ports(doc), revision]),
-            Named::Host(doc) => table.row([doc.name.clone(), doc.addresses.join(", "), revision]),
             Named::Instance(doc) => table.row([
-                format!("{}/{}", doc.service, doc.name),
-                doc.addresses.join(", "),
+                name_of(&view.fact),
                 doc.state.map_or_else(|| "healthy".to_owned(), |state| word(&state)),
+                doc.host.clone().unwrap_or_else(|| "-".to_owned()),
+                addresses(doc),
                 doc.weight.unwrap_or(1).to_string(),
                 doc.ttl.map_or_else(|| "-".to_owned(), |ttl| format!("{ttl} s")),
                 revision,
@@ -207,37 +166,52 @@ fn table(kind: Kind, list: &FactList) -> String {
                 data(doc),
                 revision,
             ]),
-            Named::Frontend(doc) => table.row([doc.host.clone(), String::new(), revision]),
-            Named::Deployment(doc) => table.row([doc.name.clone(), word(&doc.deployment), revision]),
-            Named::Controller(doc) => table.row([doc.controls.clone(), String::new(), revision]),
+            other => table.row([name_of(other), revision]),
         }
     }
     table.text()
 }
 
-fn ports(doc: &ServiceDoc) -> String {
-    match &*doc.ports {
-        [] => "-".to_owned(),
-        ports => ports.iter().map(port).collect::<Vec<_>>().join(", "),
-    }
+/// Where an instance is, with the ports that are its own: `10.0.0.7:18080`. Without any they are those of its service.
+fn addresses(doc: &InstanceDoc) -> String {
+    let at = |address: &String| match &*doc.ports.0 {
+        [] => vec![address.clone()],
+        ports if address.contains(':') => {
+            ports.iter().map(|(_, port)| format!("[{address}]:{port}")).collect()
+        }
+        ports => ports.iter().map(|(_, port)| format!("{address}:{port}")).collect(),
+    };
+    doc.addresses.iter().flat_map(at).collect::<Vec<_>>().join(", ")
+}
+
+/// One of them.
+///
+/// # Errors
+/// [`Failure`]: there is none, or as every request.
+pub(crate) fn one(kind: Kind, name: &str, client: &Client) -> Result<FactView, Failure> {
+    client.get(&kind.url_of(name)?).map_err(|failure| kind.meant(failure, name, client))
 }
 
 pub(crate) fn show(kind: Kind, name: &str, client: &Client) -> Result<Answer, Failure> {
-    let view: FactView =
-        client.get(&kind.url_of(name)?).map_err(|failure| kind.in_our_words(failure, name))?;
-    Answer::new(&view, text(kind, &view)?)
+    let view = one(kind, name, client)?;
+    Answer::new(&view, text(kind, &view))
+}
+
+fn text(kind: Kind, view: &FactView) -> String {
+    let mut table = fields(kind, view);
+    table.row(["revision", &view.revision.to_string()]);
+    table.text()
 }
 
 /// Every field that is said, a line each.
-fn text(kind: Kind, view: &FactView) -> Result<String, Failure> {
+pub(crate) fn fields(kind: Kind, view: &FactView) -> Table {
     let mut table = Table::new(&[]);
     let fields = serde_json::to_value(&view.fact).ok();
     let fields = fields.as_ref().and_then(|value| value.get(kind.name())).and_then(Value::as_object);
     for (field, value) in fields.into_iter().flatten() {
         table.row([field.as_str(), &in_words(value)]);
     }
-    table.row(["revision", &view.revision.to_string()]);
-    Ok(table.text())
+    table
 }
 
 /// A value on one line: lists parted by commas, objects as `key=value`.
@@ -253,7 +227,11 @@ fn in_words(value: &Value) -> String {
     }
 }
 
-pub(crate) fn rm(
+pub(crate) fn rm(kind: Kind, args: &RmArgs, client: &Client) -> Result<Answer, Failure> {
+    remove(kind, &args.name, args.if_revision, &args.wait, client)
+}
+
+pub(crate) fn remove(
     kind: Kind,
     name: &str,
     if_revision: Option<u64>,
@@ -263,10 +241,30 @@ pub(crate) fn rm(
     let conditions: Vec<_> = if_revision.iter().map(|n| ("If-Match", format!("\"{n}\""))).collect();
     let written: FactWritten = client
         .write(Method::DELETE, &kind.url_of(name)?, None::<&()>, &conditions)
-        .map_err(|failure| kind.in_our_words(failure, name))?;
+        .map_err(|failure| kind.meant(failure, name, client))?;
     let live = if written.live { "live" } else { "not live on this node yet" };
     let text = line(&format!("{} removed (revision {}, {live})", kind.spoken(name), written.revision));
     wait::answer(wait, client, written.revision, &written, text)
+}
+
+/// As this command line names it.
+fn name_of(fact: &Named) -> String {
+    match fact {
+        Named::Frontend(doc) => crate::frontend::name_of(doc),
+        Named::Service(doc) => doc.name.clone(),
+        Named::Instance(doc) => format!("{}/{}", doc.service, doc.name),
+        Named::Host(doc) => doc.name.clone(),
+        Named::Record(doc) => format!("{}/{}", doc.name, doc.record_type),
+        Named::Deployment(doc) => doc.name.clone(),
+        Named::Controller(doc) => doc.controls.clone(),
+    }
+}
+
+/// The name that is written most like this one, where it is a slip of the fingers away.
+fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
+    let most = (name.chars().count() / 2).min(SLIPS);
+    let scored = known.map(|known| (strsim::osa_distance(&name.to_lowercase(), &known), known));
+    scored.filter(|(distance, _)| *distance <= most).min().map(|(_, known)| known)
 }
 
 impl Kind {
@@ -303,6 +301,19 @@ impl Kind {
         }
     }
 
+    /// The same as [`Kind::in_our_words`]; where nothing has that name, with the one that was perhaps meant.
+    pub(crate) fn meant(self, failure: Failure, name: &str, client: &Client) -> Failure {
+        let mut failure = self.in_our_words(failure, name);
+        if let Failure::Refused(problem) = &mut failure
+            && problem.kind.ends_with(":not-found")
+            && let Ok(list) = all(self, None, client)
+            && let Some(near) = nearest(name, list.facts.views().iter().map(|view| name_of(&view.fact)))
+        {
+            problem.remedy = format!("did you mean {}? {}", self.spoken(&near), problem.remedy);
+        }
+        failure
+    }
+
     /// A problem in the words of this command line.
     pub(crate) fn in_our_words(self, failure: Failure, name: &str) -> Failure {
         let kind = self.name();
@@ -335,25 +346,14 @@ mod tests {
 
     #[test]
     fn facts_are_listed_in_columns() {
-        let services = listed(
-            r#"{"revision":9,"services":[{"service":{"name":"api"},"revision":1},
-            {"service":{"name":"web","ports":[{"name":"http","port":8080},{"name":"dns","port":53,"protocol":"udp"}]},"revision":7}],"next":null}"#,
-        );
         let instances = listed(
             r#"{"revision":9,"instances":[{"instance":{"service":"web","name":"web-1","addresses":["10.0.0.7","fd00::7"],"ttl":10},"revision":8},
-            {"instance":{"service":"web","name":"web-2","addresses":["10.0.0.8"],"state":"draining","weight":3},"revision":9}],"next":null}"#,
+            {"instance":{"service":"web","name":"web-2","addresses":["10.0.0.8","fd00::8"],"ports":{"http":18080,"dns":18053},"host":"node-1","state":"draining","weight":3},"revision":9}],"next":null}"#,
         );
-        let none = listed(r#"{"revision":9,"hosts":[],"next":null}"#);
-
-        insta::assert_snapshot!(table(Kind::Service, &services), @r"
-        SERVICE  PORTS                  REVISION
-        api      -                      1
-        web      http 8080, dns 53/udp  7
-        ");
         insta::assert_snapshot!(table(Kind::Instance, &instances), @r"
-        INSTANCE   ADDRESSES          STATE     WEIGHT  LEASE  REVISION
-        web/web-1  10.0.0.7, fd00::7  healthy   1       10 s   8
-        web/web-2  10.0.0.8           draining  3       -      9
+        INSTANCE   STATE     HOST    ADDRESSES                                                         WEIGHT  LEASE  REVISION
+        web/web-1  healthy   -       10.0.0.7, fd00::7                                                 1       10 s   8
+        web/web-2  draining  node-1  10.0.0.8:18080, 10.0.0.8:18053, [fd00::8]:18080, [fd00::8]:18053  3       -      9
         ");
         let records = listed(
             r#"{"revision":9,"records":[{"record":{"name":"a.example.","type":"A","ttl":60,"data":["10.0.0.1","10.0.0.2","10.0.0.3","10.0.0.4"]},"revision":8},
@@ -364,7 +364,9 @@ mod tests {
         a.example.  A     60   10.0.0.1, 10.0.0.2, 10.0.0.3, 1 more  8
         b.example.  TXT   -    "x"                                   9
         "#);
-        assert_eq!(table(Kind::Host, &none), "no hosts (revision 9); make one: portico apply -f host.yaml\n");
+        let none = listed(r#"{"revision":9,"instances":[],"next":null}"#);
+        let told = table(Kind::Instance, &none);
+        assert_eq!(told, "no instances (revision 9); make one: portico apply -f instance.yaml\n");
     }
 
     #[test]
@@ -372,7 +374,7 @@ mod tests {
         let json = r#"{"instance":{"service":"web","name":"web-1","addresses":["10.0.0.7"],"ports":{"http":18080},"tags":["a","b"]},"revision":8}"#;
         let view: FactView = serde_json::from_str(json).unwrap();
 
-        insta::assert_snapshot!(text(Kind::Instance, &view).unwrap(), @r"
+        insta::assert_snapshot!(text(Kind::Instance, &view), @r"
         addresses  10.0.0.7
         name       web-1
         ports      http=18080

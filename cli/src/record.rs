@@ -13,7 +13,7 @@ use crate::fact::data;
 use crate::failure::Failure;
 use crate::frontend::line;
 use crate::name;
-use crate::named::{Kind, ls, rm, show};
+use crate::named::{Kind, ls, remove, show};
 use crate::wait::{self, WaitArgs};
 
 /// How often a set is read again that somebody else changed meanwhile.
@@ -122,7 +122,7 @@ impl SetArgs {
 pub(crate) fn run(command: &Command, client: &Client) -> Result<Answer, Failure> {
     match command {
         Command::Add(args) => add(args, client),
-        Command::Rm(args) => rm(Kind::Record, &args.set.key(), args.if_revision, &args.wait, client),
+        Command::Rm(args) => remove(Kind::Record, &args.set.key(), args.if_revision, &args.wait, client),
         Command::Ls(LsArgs {}) => ls(Kind::Record, None, client),
         Command::Show(args) => show(Kind::Record, &args.set.key(), client),
     }

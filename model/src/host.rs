@@ -26,7 +26,7 @@ pub struct Host {
     pub capacity: Resources,
     /// Whether nothing new is launched on it.
     pub cordoned: bool,
-    /// Whether the instances on it are to leave it; nothing new is launched on it either.
+    /// Whether instances are to leave it; implies that nothing starts there.
     pub draining: bool,
 }
 

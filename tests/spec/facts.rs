@@ -103,7 +103,7 @@ fn a_file_of_facts_is_applied_changed_and_deleted_all_or_nothing() {
         assert_eq!(refused.code, Some(1));
         assert!(refused.stderr.contains("bad.yaml, document 2: addresses[0]"), "{}", refused.stderr);
         let services = portico.does(&["service", "ls"]);
-        assert!(services.contains("web      http 8080  2"), "{services}");
+        assert!(services.contains("web      -      1/1        http 8080  2"), "{services}");
         let instance = portico.does(&["instance", "show", "web/web-1"]);
         assert!(instance.contains("addresses  10.0.0.7, fd00::7"), "{instance}");
         let history = portico.does(&["history", "--fact", "service:web"]);

@@ -7,6 +7,7 @@
 mod checks;
 mod clocks;
 mod command_line;
+mod compose;
 mod demo;
 mod disk;
 mod dns;
@@ -39,6 +40,7 @@ mod redis_faults;
 mod redis_production;
 mod redis_secured;
 mod routes;
+mod services;
 mod sinks;
 mod slow;
 mod soak;

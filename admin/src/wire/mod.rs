@@ -24,8 +24,10 @@ pub use history::{History, HistoryRecord};
 pub use problem::Problem;
 pub use registry::format::native::{
     BalanceDoc, CheckDoc, CheckKindDoc, ControllerDoc, DeploymentDoc, DeploymentStateDoc, DnsSdDoc,
-    EndpointDoc, Entries, FactDoc, FrontendDoc, HashDoc, HostDoc, InstanceDoc, InstanceStateDoc, PortDoc,
-    ProtocolDoc, RecordDoc, ServiceDoc, ServiceRefDoc, StatusDoc, TimeoutsDoc, WhenEmptyDoc,
+    EndpointDoc, Entries, FactDoc, FrontendDoc, HashDoc, HeartbeatDoc, HeartbeatKindDoc, HostDoc,
+    InstanceDoc, InstanceStateDoc, InstancesAtDoc, OrderDoc, PerHostDoc, PlacementDoc, PortDoc, ProtocolDoc,
+    ReadinessDoc, RecordDoc, ReleasedDoc, ResourcesDoc, RestartDoc, RolloutDoc, RunDoc, ServiceDoc,
+    ServiceRefDoc, StageDoc, StatusDoc, StopDoc, TimeoutsDoc, VolumeDoc, WhenEmptyDoc,
 };
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};

@@ -130,6 +130,7 @@ mod tests {
         let facts = snapshot([
             host("a", |host| host.cordoned = true),
             host("b", |host| host.labels = Metadata::new([("zone", "x")]).expect("labels")),
+            host("c", |host| host.draining = true),
             host("bare", |host| host.engine = None),
             service("web", |launch| {
                 launch.instances = Instances::new(2, 2).expect("a range");
@@ -142,7 +143,7 @@ mod tests {
         let fleet = Fleet::of(&facts, &BTreeMap::new(), &BTreeSet::new(), running);
         let decided = schedule(&fleet);
 
-        assert_eq!(fleet.machines.len(), 2, "nothing is launched where there is no engine");
+        assert_eq!(fleet.machines.len(), 3, "nothing is launched where there is no engine");
         assert_eq!(decided.stay, [placed("web", "a")].into(), "a cordoned host keeps what it has");
         let starts: Vec<_> =
             decided.start.iter().map(|start| (start.service.as_str(), start.host.as_str())).collect();

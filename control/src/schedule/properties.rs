@@ -30,7 +30,7 @@ fn labels(most: usize) -> impl Strategy<Value = Metadata> {
 }
 
 fn a_machine() -> impl Strategy<Value = Machine> {
-    let states = prop_oneof![6 => Just(State::Available), 1 => Just(State::Cordoned), 1 => Just(State::Lost)];
+    let states = prop_oneof![6 => Just(State::Available), 1 => Just(State::Silent), 1 => Just(State::Cordoned), 1 => Just(State::Lost)];
     let limit = || prop::option::weighted(0.8, 0..9_u64);
     (labels(2), 0..3_u32, limit(), limit(), states).prop_map(|(labels, tier, cpu, memory, state)| Machine {
         labels,
@@ -85,7 +85,7 @@ fn a_fleet() -> impl Strategy<Value = Fleet> {
         btree_map(a_service(), a_wanted(), 0..6),
         btree_set(a_placed(), 0..10),
     )
-        .prop_map(|(machines, wanted, placed)| Fleet { machines, wanted, placed })
+        .prop_map(|(machines, wanted, placed)| Fleet { machines, wanted, placed, ..Fleet::default() })
 }
 
 /// The fleet when all that was decided is done.
@@ -145,6 +145,7 @@ proptest! {
             wanted: turned.collect(),
             machines: machines.into_iter().collect(),
             placed: placed.into_iter().collect(),
+            ..Fleet::default()
         };
         prop_assert_eq!(schedule(&shuffled), schedule(&fleet));
     }
@@ -169,6 +170,7 @@ proptest! {
                     Copies::EveryHost => false,
                 },
                 Leaving::Host(Why::Lost | Why::Lacks { .. }) => machine.is_some_and(|machine| !is_one_for(machine, wanted)),
+                Leaving::Host(Why::Silent) => false,
                 Leaving::Host(Why::Without(other)) => !stays(other) && wanted.wishes.beside.contains(other),
                 Leaving::Host(Why::Beside(other)) => stays(other) && wanted.wishes.not_beside.contains(other),
                 Leaving::Host(Why::Shunned(other)) => stays(other) && fleet.wanted[other].wishes.not_beside.contains(&placed.service),

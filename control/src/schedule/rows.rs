@@ -83,7 +83,7 @@ fn fleet(machines: &str, services: &str, placed: &str) -> Fleet {
         }
     };
     let placed = placed.split_whitespace().map(place).collect();
-    Fleet { machines: parts(machines).map(machine).collect(), wanted, placed }
+    Fleet { machines: parts(machines).map(machine).collect(), wanted, placed, ..Fleet::default() }
 }
 
 fn told(placed: &Placed) -> String {

@@ -34,7 +34,7 @@ pub struct HostDoc {
     /// Whether nothing new is launched on it; default: it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cordoned: Option<bool>,
-    /// Whether the instances on it are to leave it; default: they stay.
+    /// Whether instances are to leave it, and nothing new is launched on it; default: they stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<bool>,
 }

@@ -242,6 +242,7 @@ pub(super) fn read(doc: &mut ServiceDoc) -> Result<Option<Box<Launch>>, FormatEr
         working_dir: text("working_dir", doc.working_dir.take())?,
         restart: doc.restart.take().map(Restart::from).unwrap_or_default(),
         active: doc.active.take().unwrap_or(true),
+        restarts: doc.restarts.take().unwrap_or(0),
         instances: instances
             .map_err(|e| FormatError::at("instances", e, "correct `instances` or `max_instances`"))?,
         resources: doc.resources.take().unwrap_or_default().read("resources")?,
@@ -267,6 +268,7 @@ fn without_image(doc: &ServiceDoc) -> Option<&'static str> {
         ("working_dir", doc.working_dir.is_some()),
         ("restart", doc.restart.is_some()),
         ("active", doc.active.is_some()),
+        ("restarts", doc.restarts.is_some()),
         ("instances", doc.instances.is_some()),
         ("max_instances", doc.max_instances.is_some()),
         ("resources", doc.resources.is_some()),
@@ -445,6 +447,7 @@ pub(super) fn write(launch: &Launch, doc: &mut ServiceDoc) {
     doc.working_dir = launch.working_dir.as_deref().map(str::to_owned);
     doc.restart = unless_default(launch.restart);
     doc.active = (!launch.active).then_some(false);
+    doc.restarts = (launch.restarts != 0).then_some(launch.restarts);
     doc.instances = (least != 1).then(|| least.into());
     doc.max_instances = (most != least).then(|| most.into());
     doc.resources = ResourcesDoc::said(*resources);

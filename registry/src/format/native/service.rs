@@ -73,6 +73,9 @@ pub struct ServiceDoc {
     /// Whether any runs at all; default: yes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
+    /// How often it was restarted by hand: another number restarts it; default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<u32>,
     /// How many run, 0 to 1000; default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<u64>,

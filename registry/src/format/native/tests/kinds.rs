@@ -109,10 +109,10 @@ fn a_host_is_written_without_defaults_and_its_errors_name_the_field() {
     );
     let whole = r#"{"name":"node-1","addresses":["10.0.0.1"],"labels":{"zone":"a"}}"#;
     host(whole, Ok(whole));
-    let runs = r#"{"name":"n","addresses":["10.0.0.1"],"engine":"unix:///run/docker.sock","priority":2,"capacity":{"cpu_millis":1000}}"#;
+    let runs = r#"{"name":"n","addresses":["10.0.0.1"],"engine":"unix:///run/docker.sock","priority":2,"capacity":{"cpu_millis":1000},"cordoned":true,"draining":true}"#;
     host(runs, Ok(runs));
     host(
-        r#"{"name":"n","addresses":["10.0.0.1"],"engine":"tcp://a","instances_at":"host","priority":0,"capacity":{},"cordoned":false}"#,
+        r#"{"name":"n","addresses":["10.0.0.1"],"engine":"tcp://a","instances_at":"host","priority":0,"capacity":{},"cordoned":false,"draining":false}"#,
         Ok(r#"{"name":"n","addresses":["10.0.0.1"],"engine":"tcp://a:2376"}"#),
     );
     let refused = |field: &str, place: &str, part: &str| {
@@ -171,7 +171,7 @@ fn how_a_service_is_launched_is_written_without_defaults() {
     kept(
         r#","volumes":[{"source":"data","target":"/data"},{"source":"/srv","target":"/srv","read_only":true}]"#,
     );
-    kept(r#","user":"1000:1000","working_dir":"/srv","restart":"on_failure","active":false"#);
+    kept(r#","user":"1000:1000","working_dir":"/srv","restart":"on_failure","active":false,"restarts":3"#);
     kept(r#","instances":0"#);
     kept(r#","instances":2,"max_instances":5,"resources":{"cpu_millis":500,"memory_mib":64}"#);
     kept(
@@ -192,7 +192,7 @@ fn how_a_service_is_launched_is_written_without_defaults() {
     );
     kept(r#","hooks":{"before_start":["warm-up"],"after_stop":["tidy"]}"#);
     // What is said and is the default is not kept; a heartbeat's port is the first one.
-    let said = r#"{"name":"web","ports":[{"name":"http","port":80}],"image":"web","instances":1,"max_instances":1,"active":true,
+    let said = r#"{"name":"web","ports":[{"name":"http","port":80}],"image":"web","instances":1,"max_instances":1,"active":true,"restarts":0,
         "restart":"always","resources":{},"placement":{"fill":"spread","per_host":"any"},"rollout":{"parallel":1,"rollback":true},
         "stop":{"grace_ms":10000,"drain_ms":30000},"hooks":{},"heartbeat":{"kind":"tcp","interval_ms":2000,"rise":1,"fall":3}}"#;
     let kept = r#"{"name":"web","ports":[{"name":"http","port":80}],"image":"web","heartbeat":{"kind":"tcp","port":"http"}}"#;
@@ -205,6 +205,7 @@ fn what_cannot_be_launched_is_refused_with_the_field_and_the_remedy() {
         service(&format!(r#"{{"name":"web","image":"web",{fields}}}"#), Err((place, part)));
     };
     service(r#"{"name":"a","image":"A B"}"#, Err(("image", "its name is not one of lower-case")));
+    service(r#"{"name":"a","restarts":1}"#, Err(("restarts", "write `image`")));
     service(r#"{"name":"a","instances":2}"#, Err(("instances", "write `image`")));
     service(r#"{"name":"a","depends_on":{"db":"healthy"}}"#, Err(("depends_on", "write `image`")));
     refused(r#""external":"a.example.""#, "external", "what runs elsewhere is not launched");
@@ -218,6 +219,7 @@ fn what_cannot_be_launched_is_refused_with_the_field_and_the_remedy() {
         "`/x` is there already",
     );
     refused(r#""user":"""#, "user", "it is empty");
+    refused(r#""restarts":4294967296"#, "restarts", "expected u32");
     refused(r#""restart":"sometimes""#, "restart", "expected one of `always`");
     refused(r#""instances":3,"max_instances":2"#, "instances", "3 to 2 instances are no range");
     refused(r#""instances":1001"#, "instances", "0 to 1000");
@@ -251,7 +253,7 @@ fn the_documented_examples_are_read_and_show_every_field() {
     };
     assert_eq!(
         [&service, &launched, &instance, &host, &record].map(fields),
-        [7, 21, 11, 8, 4],
+        [7, 22, 11, 9, 4],
         "what is left out is a default"
     );
 }

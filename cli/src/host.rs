@@ -1,0 +1,289 @@
+//! `portico host …`: machines that instances run on: made known, listed, shown, closed and opened again, removed.
+
+use admin::wire::{
+    Applied, Apply, Entries, FactList, FactView, FactWritten, HostDoc, InstancesAtDoc, Named, ResourcesDoc,
+};
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use ureq::http::Method;
+
+use crate::amount;
+use crate::answer::Answer;
+use crate::client::Client;
+use crate::edit::edit;
+use crate::failure::Failure;
+use crate::frontend::line;
+use crate::name::quoted;
+use crate::named::{self, Kind, LsArgs, OneArgs, RmArgs};
+use crate::table::Table;
+use crate::wait::{self, WaitArgs};
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  portico host add node-1 --engine ssh://ops@10.0.0.1 --address 10.0.0.1 --label zone=a --label disk=ssd
+  portico host add node-2 --engine tcp://10.0.0.2:2376 --address 10.0.0.2 --address fd00::2 --cpu 4 --memory 8GiB
+  portico host add here --engine unix:///run/docker.sock --address 192.0.2.1 --priority 1";
+
+/// Make hosts known, close and open them, remove them.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a host known
+    Add(AddArgs),
+    /// Launch nothing new on it; what runs there stays
+    #[command(after_help = "Examples:\n  portico host cordon node-1")]
+    Cordon(OneArgs),
+    /// Launch on it again, and let stay what runs there
+    #[command(after_help = "Examples:\n  portico host uncordon node-1")]
+    Uncordon(OneArgs),
+    /// Launch nothing new on it, and let what runs there leave for other hosts
+    #[command(after_help = "Examples:\n  portico host drain node-1\n  portico host uncordon node-1")]
+    Drain(OneArgs),
+    /// List all
+    #[command(after_help = "Examples:\n  portico host ls\n  portico host ls --json")]
+    Ls(LsArgs),
+    /// Show one
+    #[command(after_help = "Examples:\n  portico host show node-1\n  portico host show node-1 --json")]
+    Show(OneArgs),
+    /// Remove one
+    #[command(after_help = "Examples:\n  portico host rm node-1\n  portico host rm node-1 --if-revision 42")]
+    Rm(RmArgs),
+}
+
+/// Make a host known
+#[derive(Debug, Args)]
+#[command(after_help = ADD_EXAMPLES)]
+pub struct AddArgs {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Its container engine: unix:///run/docker.sock, tcp://HOST[:PORT], ssh://USER@HOST [default: nothing is launched on it]
+    #[arg(long, value_name = "URL")]
+    engine: Option<String>,
+    /// Where it is; may be repeated
+    #[arg(long = "address", value_name = "IP", required = true)]
+    addresses: Vec<String>,
+    /// What it is told apart by; may be repeated
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
+    labels: Vec<(String, String)>,
+    /// Hosts of a lower number are filled first, 0 to 65535 [default: 0]
+    #[arg(long, value_name = "N")]
+    priority: Option<u16>,
+    /// How many cores its instances may take together, as `4` or `0.5` [default: what its engine tells]
+    #[arg(long, value_name = "CORES", value_parser = amount::cpu_millis)]
+    cpu: Option<u64>,
+    /// How much memory its instances may take together, as `8GiB` [default: what its engine tells]
+    #[arg(long, value_name = "MEMORY", value_parser = amount::memory_mib)]
+    memory: Option<u64>,
+    /// Instances on it are reached at the addresses of their containers [default: at the host's own, by published ports]
+    #[arg(long)]
+    at_containers: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE, such as `zone=a`".to_owned()),
+    }
+}
+
+/// Runs one of them.
+pub(crate) fn run(command: &Command, client: &Client) -> Result<Answer, Failure> {
+    match command {
+        Command::Add(args) => add(args, client),
+        Command::Cordon(args) => change(&args.name, client, cordon),
+        Command::Uncordon(args) => change(&args.name, client, uncordon),
+        Command::Drain(args) => change(&args.name, client, drain),
+        Command::Ls(LsArgs {}) => {
+            let list = named::all(Kind::Host, None, client)?;
+            Answer::new(&list, table(&list))
+        }
+        Command::Show(args) => {
+            let view = named::one(Kind::Host, &args.name, client)?;
+            Answer::new(&view, text(&view))
+        }
+        Command::Rm(args) => named::rm(Kind::Host, args, client),
+    }
+}
+
+fn add(args: &AddArgs, client: &Client) -> Result<Answer, Failure> {
+    let doc = wanted(args);
+    let condition = [("If-None-Match", "*".to_owned())];
+    let url = Kind::Host.url_of(&args.name)?;
+    let written = match client.write::<FactWritten>(Method::PUT, &url, Some(&doc), &condition) {
+        Err(Failure::Refused(problem)) if problem.kind.ends_with(":conflict") => {
+            return is_so_already(&doc, client);
+        }
+        written => written?,
+    };
+    let text =
+        line(&format!("{}: added, {} (revision {})", doc.name, doc.addresses.join(", "), written.revision));
+    wait::answer(&args.wait, client, written.revision, &written, text)
+}
+
+fn wanted(args: &AddArgs) -> HostDoc {
+    let capacity = ResourcesDoc { cpu_millis: args.cpu, memory_mib: args.memory };
+    HostDoc {
+        name: args.name.clone(),
+        addresses: args.addresses.clone(),
+        labels: Entries(args.labels.clone()),
+        engine: args.engine.clone(),
+        instances_at: args.at_containers.then_some(InstancesAtDoc::Container),
+        priority: args.priority,
+        capacity: (capacity != ResourcesDoc::default()).then_some(capacity),
+        cordoned: None,
+        draining: None,
+    }
+}
+
+/// Good where the host that is there says the same.
+fn is_so_already(doc: &HostDoc, client: &Client) -> Result<Answer, Failure> {
+    let mut document = serde_json::to_value(doc).map_err(|error| Failure::Usage(error.to_string()))?;
+    if let Value::Object(fields) = &mut document {
+        fields.insert("kind".to_owned(), "host".into());
+    }
+    let asked = Apply { documents: vec![document], dry_run: true, ..Apply::default() };
+    let compared: Applied = client.write(Method::POST, "/v1/apply", Some(&asked), &[])?;
+    if compared.unchanged == 1 {
+        let text = format!("{}: is there already, and says the same (nothing to be done)", doc.name);
+        return Answer::new(&named::one(Kind::Host, &doc.name, client)?, line(&text));
+    }
+    let name = quoted(&doc.name);
+    let remedy = format!(
+        "look at it with `portico host show {name}`; change it with `portico apply -f host.yaml`, or remove it first"
+    );
+    Err(Failure::refused(format!("host {} is there already, and says something else", doc.name), remedy))
+}
+
+fn change(name: &str, client: &Client, change: fn(&mut HostDoc) -> String) -> Result<Answer, Failure> {
+    let host = |fact| match fact {
+        Named::Host(doc) => Some(doc),
+        _ => None,
+    };
+    edit(Kind::Host, name, client, host, |doc| Ok(change(doc)))?.answer(name)
+}
+
+fn cordon(doc: &mut HostDoc) -> String {
+    match state(doc) {
+        "available" => {
+            doc.cordoned = Some(true);
+            "cordoned: nothing new is launched on it".to_owned()
+        }
+        before => format!("is {before} already: nothing new is launched on it"),
+    }
+}
+
+fn drain(doc: &mut HostDoc) -> String {
+    let before = state(doc);
+    doc.draining = Some(true);
+    match before {
+        "draining" => "is draining already",
+        _ => "draining: its instances leave it",
+    }
+    .to_owned()
+}
+
+fn uncordon(doc: &mut HostDoc) -> String {
+    let before = state(doc);
+    (doc.cordoned, doc.draining) = (None, None);
+    match before {
+        "available" => "is available already",
+        _ => "available",
+    }
+    .to_owned()
+}
+
+/// How a host stands, by what is said of it.
+fn state(doc: &HostDoc) -> &'static str {
+    match (doc.draining, doc.cordoned) {
+        (Some(true), _) => "draining",
+        (_, Some(true)) => "cordoned",
+        _ => "available",
+    }
+}
+
+fn table(list: &FactList) -> String {
+    if list.facts.views().is_empty() {
+        let revision = list.revision;
+        return format!(
+            "no hosts (revision {revision}); make one: portico host add NAME --engine URL --address IP\n"
+        );
+    }
+    let mut table = Table::new(&["HOST", "ENGINE", "ADDRESSES", "LABELS", "STATE", "REVISION"]);
+    for view in list.facts.views() {
+        let Named::Host(doc) = &view.fact else { continue };
+        let labels: Vec<String> = doc.labels.0.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let labels = if labels.is_empty() { "-".to_owned() } else { labels.join(", ") };
+        table.row([
+            doc.name.as_str(),
+            doc.engine.as_deref().unwrap_or("-"),
+            &doc.addresses.join(", "),
+            &labels,
+            state(doc),
+            &view.revision.to_string(),
+        ]);
+    }
+    table.text()
+}
+
+fn text(view: &FactView) -> String {
+    let mut table = named::fields(Kind::Host, view);
+    if let Named::Host(doc) = &view.fact {
+        table.row(["state", state(doc)]);
+    }
+    table.row(["revision", &view.revision.to_string()]);
+    table.text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn doc(fields: &str) -> HostDoc {
+        serde_json::from_str(&format!(r#"{{"name":"node-1","addresses":["10.0.0.1"]{fields}}}"#)).unwrap()
+    }
+
+    #[test]
+    fn hosts_are_listed_with_how_they_stand() {
+        let hosts = r#"{"revision":9,"hosts":[
+            {"host":{"name":"bare","addresses":["10.0.0.9"]},"revision":1},
+            {"host":{"name":"node-1","addresses":["10.0.0.1","fd00::1"],"engine":"tcp://10.0.0.1:2376","labels":{"zone":"a","disk":"ssd"},"cordoned":true},"revision":2},
+            {"host":{"name":"node-2","addresses":["10.0.0.2"],"engine":"ssh://ops@10.0.0.2","cordoned":true,"draining":true},"revision":3}],"next":null}"#;
+        let none = r#"{"revision":9,"hosts":[],"next":null}"#;
+
+        insta::assert_snapshot!(table(&serde_json::from_str(hosts).unwrap()), @r"
+        HOST    ENGINE               ADDRESSES          LABELS            STATE      REVISION
+        bare    -                    10.0.0.9           -                 available  1
+        node-1  tcp://10.0.0.1:2376  10.0.0.1, fd00::1  zone=a, disk=ssd  cordoned   2
+        node-2  ssh://ops@10.0.0.2   10.0.0.2           -                 draining   3
+        ");
+        assert!(table(&serde_json::from_str(none).unwrap()).starts_with("no hosts (revision 9); make one"));
+    }
+
+    #[test]
+    fn a_host_is_closed_emptied_and_opened_again() {
+        let check = |fields: &str, change: fn(&mut HostDoc) -> String, said: &str, then: &str| {
+            let mut changed = doc(fields);
+            assert_eq!((change(&mut changed).as_str(), changed), (said, doc(then)), "{fields}");
+        };
+        let (cordoned, both) = (r#","cordoned":true"#, r#","cordoned":true,"draining":true"#);
+        let draining = r#","draining":true"#;
+        check("", cordon, "cordoned: nothing new is launched on it", cordoned);
+        check(cordoned, cordon, "is cordoned already: nothing new is launched on it", cordoned);
+        check(draining, cordon, "is draining already: nothing new is launched on it", draining);
+        check("", drain, "draining: its instances leave it", draining);
+        check(cordoned, drain, "draining: its instances leave it", both);
+        check(draining, drain, "is draining already", draining);
+        check(both, uncordon, "available", "");
+        check(draining, uncordon, "available", "");
+        check("", uncordon, "is available already", "");
+    }
+
+    #[test]
+    fn labels_have_a_key() {
+        assert_eq!(parse_label("zone=a=b"), Ok(("zone".to_owned(), "a=b".to_owned())));
+        assert_eq!(parse_label("zone="), Ok(("zone".to_owned(), String::new())));
+        assert!(parse_label("zone").is_err() && parse_label("=a").is_err());
+    }
+}
