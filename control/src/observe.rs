@@ -1,0 +1,151 @@
+//! What engines say: of each host a view that is kept up to date.
+//!
+//! In: the facts about hosts. Out: a [`HostView`] of each, by itself: a host that is silent holds up no other. Never here: a decision.
+//!
+//! A listing follows every event of an engine, every step that was taken there, and a pause; what is in between is never guessed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{EngineUrl, HostName, Snapshot};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::plan::HostView;
+use crate::runtime::{Runtime, RuntimeError};
+
+/// How long an engine that is not heard is left alone before it is listened to again.
+const RETRY: Duration = Duration::from_secs(1);
+/// How soon after another one a listing is asked for at the earliest: bursts of events are one look.
+const REST: Duration = Duration::from_millis(20);
+
+/// Opens the engine at a URL; that takes no connection.
+pub type Open = Arc<dyn Fn(&EngineUrl) -> Result<Arc<dyn Runtime>, RuntimeError> + Send + Sync>;
+
+/// All engines that facts name.
+pub struct Engines {
+    open: Open,
+    interval: Duration,
+    /// Notified whenever one of them said something new.
+    changed: Arc<Notify>,
+    hosts: BTreeMap<HostName, Engine>,
+}
+
+struct Engine {
+    url: EngineUrl,
+    runtime: Result<Arc<dyn Runtime>, RuntimeError>,
+    view: watch::Receiver<HostView>,
+    look: Arc<Notify>,
+    /// What follows it; ends with it.
+    _tasks: JoinSet<()>,
+}
+
+impl Engines {
+    /// None yet; each is looked at at least once in `interval`.
+    pub fn new(open: Open, interval: Duration, changed: Arc<Notify>) -> Self {
+        Self { open, interval, changed, hosts: BTreeMap::new() }
+    }
+
+    /// Follows the hosts that these facts name, and no others.
+    pub fn follow(&mut self, facts: &Snapshot) {
+        let named: BTreeMap<&HostName, &EngineUrl> =
+            facts.hosts().filter_map(|(host, _)| Some((&host.name, host.engine.as_ref()?))).collect();
+        self.hosts.retain(|name, engine| named.get(name).is_some_and(|url| **url == engine.url));
+        for (name, url) in named {
+            if !self.hosts.contains_key(name) {
+                self.hosts.insert(name.clone(), self.engine(url));
+            }
+        }
+    }
+
+    fn engine(&self, url: &EngineUrl) -> Engine {
+        let runtime = (self.open)(url);
+        let first = HostView { url: Some(url.clone()), ..HostView::default() };
+        let (tell, view) = watch::channel(first);
+        let (look, mut tasks) = (Arc::new(Notify::new()), JoinSet::new());
+        match &runtime {
+            Ok(runtime) => {
+                let (heard, events) = (Arc::clone(&look), Arc::clone(runtime));
+                tasks.spawn(async move {
+                    loop {
+                        let error = events.follow(&heard).await;
+                        tracing::debug!(%error, "an engine's events ended");
+                        // What was missed is looked for.
+                        heard.notify_one();
+                        tokio::time::sleep(RETRY).await;
+                    }
+                });
+                let (runtime, look, changed) =
+                    (Arc::clone(runtime), Arc::clone(&look), Arc::clone(&self.changed));
+                tasks.spawn(watch_one(runtime, tell, look, changed, self.interval));
+            }
+            Err(error) => {
+                let (error, silent) = (error.to_string(), Some(Instant::now().into_std()));
+                tell.send_modify(|view| (view.error, view.silent) = (error, silent));
+            }
+        }
+        Engine { url: url.clone(), runtime, view, look, _tasks: tasks }
+    }
+
+    /// What each said last.
+    pub fn views(&self) -> BTreeMap<HostName, HostView> {
+        self.hosts.iter().map(|(name, engine)| (name.clone(), engine.view.borrow().clone())).collect()
+    }
+
+    /// The engine of a host.
+    ///
+    /// # Errors
+    /// What stands in the way of asking it.
+    pub fn runtime(&self, host: &HostName) -> Result<Arc<dyn Runtime>, RuntimeError> {
+        let unknown = || RuntimeError::Unreachable(format!("there is no engine of {host}"));
+        self.hosts.get(host).ok_or_else(unknown)?.runtime.clone()
+    }
+
+    /// Has a host looked at now.
+    pub fn look(&self, host: &HostName) {
+        if let Some(engine) = self.hosts.get(host) {
+            engine.look.notify_one();
+        }
+    }
+}
+
+/// Keeps a view up to date.
+async fn watch_one(
+    runtime: Arc<dyn Runtime>,
+    tell: watch::Sender<HostView>,
+    look: Arc<Notify>,
+    changed: Arc<Notify>,
+    interval: Duration,
+) {
+    let mut engine = None;
+    loop {
+        let asked = Instant::now().into_std();
+        if engine.is_none() {
+            engine = runtime.about().await.ok();
+        }
+        let listed = runtime.list().await;
+        tell.send_modify(|view| match listed {
+            Ok(containers) => {
+                if view.silent.is_some() {
+                    tracing::info!(url = ?view.url.as_ref().map(ToString::to_string), "the engine answers again");
+                }
+                (view.containers, view.listed, view.silent) = (containers, Some(asked), None);
+                view.engine.clone_from(&engine);
+                view.error.clear();
+            }
+            Err(error) => {
+                if view.silent.is_none() {
+                    tracing::warn!(url = ?view.url.as_ref().map(ToString::to_string), %error, "the engine does not answer");
+                }
+                (view.silent, view.error) = (view.silent.or(Some(asked)), error.to_string());
+            }
+        });
+        changed.notify_one();
+        tokio::time::sleep(REST).await;
+        // Whoever is not heard is asked again soon.
+        let pause = if tell.borrow().silent.is_some() { RETRY.min(interval) } else { interval };
+        let _ = tokio::time::timeout(pause, look.notified()).await;
+    }
+}
