@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
 use control::runtime::docker::{Docker, Settings};
-use control::runtime::{Container, ContainerState, Exec, Input, Runtime as _, RuntimeError};
-use engine::Engine;
+use control::runtime::{Container, ContainerState, Exec, Input, Progress, Runtime as _, RuntimeError};
+use engine::{Engine, PASSWORD, Registry, USER};
 use model::EngineUrl;
-use model::launch::{Resources, Signal, Volume};
-use tokio::sync::Notify;
+use model::launch::{Image, Resources, Signal, Volume};
+use tokio::sync::{Notify, watch};
 
 use crate::list::contract;
 use crate::stand::{DEADLINE, GLUTTON, PRINTER, SICK, Stand, WEB, WELL, command};
@@ -189,4 +190,41 @@ async fn an_engine_that_ends_or_hangs_is_unreachable_and_the_same_runtime_reache
     assert!(matches!(silent, Err(RuntimeError::Unreachable(_))), "{silent:?}");
     engine.thaw().unwrap();
     assert_eq!(runtime.list().await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn an_image_is_fetched_from_a_registry_with_the_credentials_that_are_kept_for_it() {
+    let stand = stand().await;
+    let engine = Engine::shared().unwrap();
+    let registry = Registry::start().unwrap();
+    engine.web("contract-pushed:1", "of its own").unwrap();
+    let image = Image::parse(&engine.push("contract-pushed:1", &registry).unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let login = folder.path().join("config.json");
+    let entry = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    let kept = serde_json::json!({ "auths": { registry.name(): { "auth": entry } } });
+    std::fs::write(&login, kept.to_string()).unwrap();
+    let knows = docker(&engine, Settings { login: Some(login), ..Settings::default() });
+    let (progress, seen) = watch::channel(Progress::default());
+
+    let refused = stand.runtime.pull(&image, &progress).await;
+    let fetched = knows.pull(&image, &progress).await;
+
+    let Err(RuntimeError::NoImage { reason, .. }) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("docker login"), "{reason}");
+    assert_eq!(fetched, Ok(()));
+    let seen = *seen.borrow();
+    assert_eq!(seen.done, seen.of);
+    // By its digest it is there, and nobody is asked for it again.
+    let digest = knows.image(&image).await.unwrap().unwrap();
+    let pinned = Image::parse(&format!("{}@{digest}", image.name())).unwrap();
+    assert_eq!(stand.runtime.pull(&pinned, &progress).await, Ok(()));
+    stand.run("pinned", pinned.as_str()).await;
+    // What a registry does not have is named with the remedy.
+    let other = Image::parse(&format!("{}:2", image.name())).unwrap();
+    let missing = knows.pull(&other, &progress).await;
+    assert!(
+        matches!(&missing, Err(RuntimeError::NoImage { reason, .. }) if reason.contains("push it")),
+        "{missing:?}"
+    );
 }

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// How long an answer may be waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What pushes to a [`crate::Registry`]: its user and password, in base64 for URLs.
+const CREDENTIALS: &str = "eyJ1c2VybmFtZSI6ImpvIiwicGFzc3dvcmQiOiJzMz8-Y3JldH5-In0=";
+
 /// What the engine says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -21,7 +24,10 @@ pub(crate) fn ask(socket: &Path, method: &str, path: &str, kind: &str, body: &[u
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let length = body.len();
-    write!(stream, "{method} {path} HTTP/1.0\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n")?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.0\r\nX-Registry-Auth: {CREDENTIALS}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+    )?;
     stream.write_all(body)?;
     let mut answer = Vec::new();
     // An engine that has not read all of what it was sent, the padding of an archive, resets the connection after it has answered.

@@ -13,6 +13,7 @@
 
 mod ask;
 mod image;
+mod registry;
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 pub use ask::Answer;
+pub use registry::{PASSWORD, Registry, USER};
 
 const KEEPER: &str = include_str!("keeper.sh");
 /// How many engines this process has started.
@@ -164,6 +166,28 @@ impl Engine {
     pub fn web(&self, name: &str, page: &str) -> io::Result<()> {
         let serve = r#"CMD ["httpd", "-f", "-p", "8080", "-h", "/www"]"#;
         self.image(name, &[("www/index.html", page)], serve)
+    }
+
+    /// Gives an image that is there to a registry, and forgets it; what it is called from now on: `127.0.0.1:40123/web:1`.
+    ///
+    /// # Errors
+    /// What the engine, or the registry, says of it.
+    pub fn push(&self, image: &str, registry: &Registry) -> io::Result<String> {
+        let (name, tag) = image.split_once(':').unwrap_or((image, "latest"));
+        let there = format!("{}/{name}", registry.name());
+        let steps = [
+            ("POST", format!("/images/{image}/tag?repo={there}&tag={tag}")),
+            ("POST", format!("/images/{there}/push?tag={tag}")),
+            ("DELETE", format!("/images/{there}:{tag}")),
+            ("DELETE", format!("/images/{image}")),
+        ];
+        for (method, path) in steps {
+            let answer = self.ask(method, &path, "application/json", b"")?;
+            if answer.status >= 300 || answer.text.contains("errorDetail") {
+                return Err(io::Error::other(format!("{method} {path}: {answer:?}")));
+            }
+        }
+        Ok(format!("{there}:{tag}"))
     }
 
     /// Asks the engine's API itself, so that a test has another word than that of the code it tests: `GET`, `/containers/web-1/json`.
