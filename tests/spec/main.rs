@@ -26,6 +26,7 @@ mod facts;
 mod floods;
 mod guard;
 mod hipache;
+mod launch;
 mod lifecycle;
 mod limits;
 mod listeners;

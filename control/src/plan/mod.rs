@@ -211,9 +211,8 @@ impl<'a> Seen<'a> {
 
     /// The container of an instance, on a host that answers.
     pub(crate) fn container(self, view: &'a HostView, key: &Key) -> Option<&'a Container> {
-        view.containers
-            .iter()
-            .find(|container| Labels::of(container).is_some_and(|labels| labels.key() == *key))
+        let is_it = |labels: Labels| labels.fleet == self.config.fleet && labels.key() == *key;
+        view.containers.iter().find(|container| Labels::of(container).is_some_and(is_it))
     }
 
     /// Whether a host's engine was silent for too long.
