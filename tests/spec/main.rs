@@ -25,6 +25,7 @@ mod exchange;
 mod facts;
 mod floods;
 mod guard;
+mod headline;
 mod hipache;
 mod launch;
 mod lifecycle;
