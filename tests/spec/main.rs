@@ -28,6 +28,8 @@ mod guard;
 mod headline;
 mod hipache;
 mod launch;
+mod launch_faults;
+mod launch_nodes;
 mod lifecycle;
 mod limits;
 mod listeners;
