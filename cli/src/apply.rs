@@ -13,6 +13,7 @@ use crate::answer::Answer;
 use crate::changes;
 use crate::client::Client;
 use crate::compose::{self, Around, Facts, Note};
+use crate::env_files;
 use crate::failure::Failure;
 use crate::file;
 use crate::frontend::line;
@@ -70,7 +71,9 @@ pub(crate) fn run(args: &ApplyArgs, delete: bool, client: &Client) -> Result<Ans
     let (mut documents, mut places) = (Vec::new(), Vec::new());
     for path in &args.files {
         let read = documents_of(&text_of(path)?);
-        let read = read.map_err(|reason| Failure::File { path: path.clone(), reason })?;
+        let failed = |reason| Failure::File { path: path.clone(), reason };
+        let mut read = read.map_err(failed)?;
+        env_files::read(&mut read, path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
         places.extend((1..=read.len()).map(|n| format!("{}, document {n}", path.display())));
         documents.extend(read);
     }

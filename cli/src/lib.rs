@@ -20,6 +20,7 @@ mod compose;
 mod diff;
 mod dns;
 mod edit;
+mod env_files;
 mod events;
 mod explain;
 mod export;

@@ -191,3 +191,36 @@ fn a_list_of_services_says_how_many_are_well_of_how_many_are_wanted() {
     );
     assert!(instances.contains("web/a     healthy   node-1  10.0.0.1:18080"), "{instances}");
 }
+
+#[test]
+fn what_services_have_in_common_is_written_once_and_they_claim_their_frontends() {
+    let world = World::new();
+    let node = world.portico(&[]);
+    world.write("web.env", "MODE=live\nCOLOR=red\n");
+    let facts = "---\nkind: service\nname: base\nimage: web:1\nactive: false\nports: [{name: http, port: 80}]\n\
+        env_files: [web.env]\n\
+        ---\nkind: service\nname: shop\nextends: base\ninstances: 3\nenvironment: {COLOR: blue}\n\
+        frontends: [shop.example.com, shop.example.com/api]\n";
+    let path = world.write("facts.yaml", facts).display().to_string();
+
+    node.does(&["apply", "-f", &path]);
+
+    let shop: serde_json::Value =
+        serde_json::from_str(&node.does(&["service", "show", "shop", "--json"])).unwrap();
+    let shop = &shop["service"];
+    assert_eq!(
+        (shop["image"].as_str(), shop["instances"].as_u64(), shop["active"].is_null()),
+        (Some("web:1"), Some(3), true)
+    );
+    assert_eq!(
+        (&shop["environment"]["MODE"], &shop["environment"]["COLOR"]),
+        (&"live".into(), &"blue".into())
+    );
+    assert!(node.does(&["frontend", "ls"]).contains("shop.example.com/api"));
+    let none = world.write("none.yaml", "kind: service\nname: a\nextends: nobody\n").display().to_string();
+    let refused = node.cli(&["apply", "-f", &none]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("there is no service `nobody`"), "{}", refused.stderr);
+    node.does(&["delete", "-f", &path]);
+    assert!(!node.does(&["frontend", "ls"]).contains("shop.example.com"));
+}

@@ -13,7 +13,7 @@ use registry::format::{FormatError, native};
 use serde_json::Value;
 
 use super::apply::{Order, Wanted, apply};
-use super::{extract, json, writing};
+use super::{expand, extract, json, writing};
 use crate::doors::App;
 use crate::problem::Problem;
 use crate::server::Peer;
@@ -41,7 +41,9 @@ pub(crate) async fn all(
     if asked.documents.is_empty() {
         return Err(Problem::invalid("documents", "there is none", "name at least one fact"));
     }
-    let documents = asked.documents.into_iter().enumerate();
+    let documents = expand::expand(asked.documents, &*writing::snapshot(&app)?, asked.delete)
+        .map_err(extract::bad_format)?;
+    let documents = documents.into_iter().enumerate();
     let wanted = match asked.delete {
         true => Wanted::Gone(once(documents.map(|(i, document)| key(i, document)), |key| key.clone())?),
         false => {
@@ -104,7 +106,7 @@ fn key(i: usize, document: Value) -> Result<FactKey, FormatError> {
     read.map_err(|error| placed(i, error))
 }
 
-fn placed(i: usize, error: FormatError) -> FormatError {
+pub(super) fn placed(i: usize, error: FormatError) -> FormatError {
     let dot = if error.place.is_empty() { "" } else { "." };
     FormatError { place: format!("documents[{i}]{dot}{}", error.place), ..error }
 }

@@ -42,6 +42,7 @@ mod conditions;
 mod dns;
 mod endpoints;
 mod events;
+mod expand;
 mod explain;
 mod export;
 mod extract;
