@@ -17,6 +17,7 @@ mod guard;
 mod metrics;
 mod problem;
 mod readiness;
+mod rollout;
 mod server;
 mod verify;
 mod waiting;

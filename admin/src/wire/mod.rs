@@ -10,6 +10,7 @@ mod fact;
 mod frontend;
 mod history;
 mod problem;
+mod rollout;
 mod status;
 mod verify;
 mod wait;
@@ -29,6 +30,7 @@ pub use registry::format::native::{
     ReadinessDoc, RecordDoc, ReleasedDoc, ResourcesDoc, RestartDoc, RolloutDoc, RunDoc, ServiceDoc,
     ServiceRefDoc, StageDoc, StatusDoc, StopDoc, TimeoutsDoc, VolumeDoc, WhenEmptyDoc,
 };
+pub use rollout::{Rollout, RolloutInstance};
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};
 pub use wait::{Laggard, LeavingStatus, LostNode, NodeStatus, Others, Reached};
