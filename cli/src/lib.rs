@@ -6,7 +6,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused, not found, a file cannot be read or written, `verify` or `import` found something, `dns explain` nothing, or a revision is not served in time |
+//! | 1 | refused, not found, a file cannot be read or written, `verify` or `import` found something, `dns explain` nothing, a revision is not served in time, or what `--wait` waits for fails or is not so in time |
 //! | 2 | the arguments are wrong |
 //! | 3 | the server cannot be reached, or is not portico's admin listener |
 
@@ -26,6 +26,7 @@ mod export;
 mod fact;
 mod failure;
 mod file;
+mod follow;
 mod frontend;
 mod history;
 mod host;
@@ -41,6 +42,7 @@ mod rollback;
 mod service;
 mod status;
 mod table;
+mod terminal;
 mod verify;
 mod wait;
 
@@ -88,13 +90,13 @@ pub enum Command {
     /// Run so many instances of a service
     Scale(launched::ScaleArgs),
     /// Run a service no more, and keep all that is said of it
-    #[command(after_help = "Examples:\n  portico stop web")]
+    #[command(after_help = "Examples:\n  portico stop web\n  portico stop web --wait")]
     Stop(launched::ServiceArgs),
     /// Run a service again that was stopped
-    #[command(after_help = "Examples:\n  portico start web")]
+    #[command(after_help = "Examples:\n  portico start web\n  portico start web --wait")]
     Start(launched::ServiceArgs),
     /// Put new instances in the place of all that run
-    #[command(after_help = "Examples:\n  portico restart web")]
+    #[command(after_help = "Examples:\n  portico restart web\n  portico restart web --wait")]
     Restart(launched::ServiceArgs),
     /// Launch a service of another image
     Deploy(launched::DeployArgs),
@@ -153,11 +155,11 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Frontend(command) => frontend::run(command, &client),
         Command::Service(command) => service::run(command, &client),
         Command::Instance(command) => named::run_instance(command, &client),
-        Command::Scale(args) => launched::scale(args, &client),
-        Command::Stop(args) => launched::stop(args, &client),
-        Command::Start(args) => launched::start(args, &client),
-        Command::Restart(args) => launched::restart(args, &client),
-        Command::Deploy(args) => launched::deploy(args, &client),
+        Command::Scale(args) => launched::scale(args, (&client, global.json)),
+        Command::Stop(args) => launched::stop(args, (&client, global.json)),
+        Command::Start(args) => launched::start(args, (&client, global.json)),
+        Command::Restart(args) => launched::restart(args, (&client, global.json)),
+        Command::Deploy(args) => launched::deploy(args, (&client, global.json)),
         Command::Host(command) => host::run(command, &client),
         Command::Record(command) => record::run(command, &client),
         Command::Apply(args) => apply::run(args, false, &client),
