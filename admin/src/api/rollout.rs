@@ -14,10 +14,7 @@ use crate::problem::Problem;
 use crate::rollout;
 
 /// `GET /v1/services/{service}/rollout`
-pub(crate) async fn rollout(
-    State(app): State<Arc<App>>,
-    Subject(key): Subject,
-) -> Result<Response, Problem> {
+pub(crate) async fn rollout(State(app): State<Arc<App>>, Subject(key): Subject) -> Result<Response, Problem> {
     let snapshot = writing::snapshot(&app)?;
     let service = service(&snapshot, &key)?;
     match rollout::of(&snapshot, service) {
@@ -38,8 +35,10 @@ pub(crate) fn service<'s>(snapshot: &'s Snapshot, key: &FactKey) -> Result<&'s S
 
 /// Nothing is launched of it.
 pub(crate) fn not_launched(service: &Service) -> Problem {
-    let detail =
-        format!("service {} says of no image how it is launched: its instances register themselves", service.name);
+    let detail = format!(
+        "service {} says of no image how it is launched: its instances register themselves",
+        service.name
+    );
     let remedy = "write `image` into it, with `portico apply`, or look at them with `portico instance ls`";
     Problem::new(StatusCode::CONFLICT, "not-launched", detail, remedy)
 }

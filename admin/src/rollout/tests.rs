@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use model::launch::{Image, Instances};
 use model::{
-    Addresses, Change, Controller, Fact, HostName, InstanceName, Lease, NodeId, Origin, Revision, ServiceName,
-    Stated,
+    Addresses, Change, Controller, Fact, HostName, InstanceName, Lease, NodeId, Origin, Revision,
+    ServiceName, Stated,
 };
 
 use super::*;
