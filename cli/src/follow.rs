@@ -20,19 +20,23 @@ use crate::frontend::{line, parse_time};
 use crate::name::encode;
 use crate::status::duration;
 use crate::terminal;
+use crate::wait::WaitArgs;
 
 /// How long after an answer it is asked again.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// How long services are followed, where nothing is said, in milliseconds.
+const USUAL: u64 = 300_000;
+
 /// What commands that launch take.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FollowArgs {
-    /// Then wait until all that is wanted is so; exit code 1 when it fails, or is not so in time
-    #[arg(long)]
-    wait: bool,
-    /// For how long
-    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5m", requires = "wait")]
-    timeout: u64,
+    /// Then wait until all that is wanted is so, for 5m or TIME; exit code 1 when it fails, or is not so in time
+    #[arg(long, value_name = "TIME", value_parser = parse_time, num_args = 0..=1, require_equals = true)]
+    wait: Option<Option<u64>>,
+    /// For how long that is waited
+    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "wait")]
+    timeout: Option<u64>,
 }
 
 /// What was done, and what came of it.
@@ -56,6 +60,12 @@ enum View {
 }
 
 impl FollowArgs {
+    /// The same as what other commands take.
+    pub(crate) fn of(args: &WaitArgs) -> Self {
+        let timeout = args.timeout_ms(USUAL);
+        Self { wait: timeout.map(Some), timeout }
+    }
+
     /// The answer to what was written at `revision`; with `--wait` it comes once all that is wanted of the services is so.
     ///
     /// # Errors
@@ -68,12 +78,12 @@ impl FollowArgs {
         says: String,
         (client, as_json): (&Client, bool),
     ) -> Result<Answer, Failure> {
-        if !self.wait {
+        let Some(timeout) = self.wait.map(|said| said.or(self.timeout).unwrap_or(USUAL)) else {
             return Answer::new(said, says);
-        }
+        };
         let mut view = View::new(as_json);
         view.begin(&says);
-        let (begin, timeout) = (Instant::now(), Duration::from_millis(self.timeout));
+        let (begin, timeout) = (Instant::now(), Duration::from_millis(timeout));
         let rollouts = loop {
             let now = ask(services, client);
             let is_over = begin.elapsed() >= timeout;

@@ -13,6 +13,7 @@
 mod amount;
 mod answer;
 mod apply;
+mod back;
 mod backup;
 mod changes;
 mod client;
@@ -131,7 +132,7 @@ pub enum Command {
     History(history::HistoryArgs),
     /// What differs in facts between two revisions
     Diff(diff::DiffArgs),
-    /// Make desired facts what they were at a revision, as a new revision, all or nothing
+    /// Make desired facts what they were at a revision, as a new revision, all or nothing; or a service what it was when it was healthy
     Rollback(rollback::RollbackArgs),
     /// Write all facts to one JSON file, without their history
     Export(export::ExportArgs),
@@ -173,7 +174,7 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Registry(command) => registry::run(command, &client),
         Command::History(args) => history::run(args, &client),
         Command::Diff(args) => diff::run(args, &client),
-        Command::Rollback(args) => rollback::run(args, &client),
+        Command::Rollback(args) => rollback::run(args, &client, global.json),
         Command::Export(args) => export::run(args, &client),
         Command::Import(args) => import::run(args, &client),
         Command::Backup(args) => backup::run(args, &client),
