@@ -11,6 +11,7 @@
 
 mod api;
 mod config;
+mod containers;
 mod doors;
 mod events;
 mod guard;

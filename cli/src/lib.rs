@@ -21,6 +21,7 @@ mod compose;
 mod diff;
 mod dns;
 mod edit;
+mod escapes;
 mod events;
 mod explain;
 mod export;
@@ -34,6 +35,7 @@ mod host;
 mod import;
 mod json;
 mod launched;
+mod logs;
 mod name;
 mod named;
 mod printable;
@@ -101,6 +103,8 @@ pub enum Command {
     Restart(launched::ServiceArgs),
     /// Launch a service of another image
     Deploy(launched::DeployArgs),
+    /// What the instances of a service print
+    Logs(logs::LogsArgs),
     /// Make hosts known, close, empty and remove them: machines that instances run on
     #[command(subcommand)]
     Host(host::Command),
@@ -161,6 +165,7 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Start(args) => launched::start(args, (&client, global.json)),
         Command::Restart(args) => launched::restart(args, (&client, global.json)),
         Command::Deploy(args) => launched::deploy(args, (&client, global.json)),
+        Command::Logs(args) => logs::run(args, &client, global.json),
         Command::Host(command) => host::run(command, &client),
         Command::Record(command) => record::run(command, &client),
         Command::Apply(args) => apply::run(args, false, &client),

@@ -47,11 +47,7 @@ pub(crate) async fn events(
 ) -> Result<Response, Problem> {
     let of = query.service_type.as_deref().map(ServiceType::parse).transpose();
     let of = of.map_err(|error| Problem::invalid("type", error.to_string(), "write it like _http._tcp"))?;
-    let place = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
-        let detail = format!("{} others are told of events already", app.config.events);
-        let remedy = "end one of them, or raise admin.events";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail, remedy)
-    })?;
+    let place = place(&app)?;
     let first = writing::snapshot(&app)?;
     let (sender, lines) = mpsc::channel(LINES);
     let teller = Teller {
@@ -67,11 +63,28 @@ pub(crate) async fn events(
         // The end of a connection's time is the end of what is told on it, and not a line cut in two.
         let _ = tokio::time::timeout_at(until.0, teller.tell(first, snapshots)).await;
     });
+    Ok(ndjson(lines))
+}
+
+/// A place among those who are told of something as it comes.
+///
+/// # Errors
+/// All are taken.
+pub(super) fn place(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
+        let detail = format!("{} others are told of events already", app.config.events);
+        let remedy = "end one of them, or raise admin.events";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail, remedy)
+    })
+}
+
+/// An answer of lines, as they come.
+pub(super) fn ndjson(lines: mpsc::Receiver<Bytes>) -> Response {
     let mut response = Body::new(Lines { lines }).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
 /// Who tells one client.

@@ -9,6 +9,7 @@ mod explain;
 mod fact;
 mod frontend;
 mod history;
+mod output;
 mod problem;
 mod rollout;
 mod status;
@@ -22,6 +23,7 @@ pub use explain::{Considered, EndpointView, Explained, Match};
 pub use fact::{Apply, FactList, FactView, FactWritten, Listed, Named};
 pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};
 pub use history::{History, HistoryRecord};
+pub use output::{LogLine, Stream};
 pub use problem::Problem;
 pub use registry::format::native::{
     BalanceDoc, CheckDoc, CheckKindDoc, ControllerDoc, DeploymentDoc, DeploymentStateDoc, DnsSdDoc,
