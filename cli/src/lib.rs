@@ -38,6 +38,7 @@ mod launched;
 mod logs;
 mod name;
 mod named;
+mod placement;
 mod printable;
 mod record;
 mod registry;
@@ -124,7 +125,7 @@ pub enum Command {
     Events(events::EventsArgs),
     /// List everything that is not as it should be; exit code 1 when there is something
     Verify(verify::VerifyArgs),
-    /// How a request for a URL would be routed, and why
+    /// How a request for a URL would be routed, or where a service is placed, and why
     Explain(explain::ExplainArgs),
     /// How DNS answers a question, and why; the zones it serves
     #[command(subcommand)]

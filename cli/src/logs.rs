@@ -103,8 +103,8 @@ pub(crate) fn meant(failure: Failure, service: &str, of: &str, client: &Client) 
     let is_instance =
         matches!(&failure, Failure::Refused(problem) if problem.detail.starts_with("there is no instance"));
     match is_instance {
-        true => Kind::Instance.meant(failure, of, client),
-        false => Kind::Service.meant(failure, service, client),
+        true => Kind::Instance.not_found(failure, of, client),
+        false => Kind::Service.not_found(failure, service, client),
     }
 }
 

@@ -15,6 +15,7 @@
 //! | `/v1/deployments`, `/v1/deployments/{service}`, `/v1/controllers` | GET | how far services have come, and who controls |
 //! | `/v1/services/{service}`, `/v1/hosts/{host}`, `/v1/records/{name}/{type}` | GET PUT DELETE | one of them |
 //! | `/v1/services/{service}/rollout` | GET | how far a service has come to what is wanted of it (`wire::Rollout`) |
+//! | `/v1/services/{service}/placement` | GET | what each host is to a service, and why (`wire::Placement`) |
 //! | `/v1/services/{service}/logs?instance=&follow=true&tail=&since=5m` | GET | what the instances of a service print, one JSON object a line (`wire::LogLine`) |
 //! | `/v1/services/{service}/instances?limit=&after=` | GET | the instances of one service |
 //! | `/v1/services/{service}/instances/{instance}` | GET PUT DELETE | one of them; a PUT with `ttl` again before that ends renews the lease |
@@ -53,6 +54,7 @@ mod import;
 mod logs;
 mod named;
 mod past;
+mod placement;
 mod probes;
 mod registry;
 mod rollout;
@@ -115,6 +117,7 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .route("/v1/records/{record}/{type}", named())
         .route("/v1/services/{service}", named())
         .route("/v1/services/{service}/rollout", get(rollout::rollout))
+        .route("/v1/services/{service}/placement", get(placement::placement))
         .route("/v1/services/{service}/logs", get(logs::logs))
         .route("/v1/services/{service}/instances", get(named::instances))
         .route("/v1/services/{service}/instances/{instance}", named())

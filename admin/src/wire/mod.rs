@@ -10,6 +10,7 @@ mod fact;
 mod frontend;
 mod history;
 mod output;
+mod placement;
 mod problem;
 mod rollout;
 mod status;
@@ -24,6 +25,7 @@ pub use fact::{Apply, FactList, FactView, FactWritten, Listed, Named};
 pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};
 pub use history::{History, HistoryRecord};
 pub use output::{LogLine, Stream};
+pub use placement::{Placement, PlacementHost};
 pub use problem::Problem;
 pub use registry::format::native::{
     BalanceDoc, CheckDoc, CheckKindDoc, ControllerDoc, DeploymentDoc, DeploymentStateDoc, DnsSdDoc,
