@@ -16,7 +16,7 @@ pub struct Config {
     pub requests: usize,
     /// Waits for a revision at once, which are not counted among `requests`; more are 503.
     pub waits: usize,
-    /// Streams of events at once; more are 503. Each ends after `connection_lifetime`.
+    /// Streams of events, and of what containers print, at once; more are 503. Each ends after `connection_lifetime`.
     pub events: usize,
     /// From the first octet of a request (or the end of the last one) to the end of its head.
     pub head_timeout: Duration,

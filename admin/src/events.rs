@@ -1,13 +1,17 @@
 //! What happened between two snapshots, as lines of `/v1/events`: every fact, or who answers for services of one type.
 //!
-//! In: snapshots. Out: [`Event`]s, some at a time: whoever tells them holds the two snapshots, and never all that differs. It takes work
+//! Of facts, every change is told in its order as far as the history tells of it, also of one that is gone again; else what differs.
+//!
+//! In: snapshots, records of the history. Out: [`Event`]s, some at a time: whoever tells them holds the two snapshots, and never all that differs. It takes work
 //! in proportion to what differs, or to all there is where much does. Never here: a clock, a client.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use model::{Difference, Fact, FactKey, FactKind, Instance, Service, ServiceName, ServiceType, Snapshot};
+use model::{
+    ChangeRecord, Difference, Fact, FactKey, FactKind, Instance, Service, ServiceName, ServiceType, Snapshot,
+};
 
 use crate::weight::weight;
 use crate::wire::{Event, FactDoc, Member};
@@ -21,11 +25,25 @@ const SERVICES: usize = 4096;
 pub(crate) struct Telling {
     before: Arc<Snapshot>,
     now: Arc<Snapshot>,
+    past: Past,
     place: Place,
+}
+
+/// What the history tells of what is between two snapshots.
+#[derive(Default)]
+pub(crate) struct Past {
+    /// When the newer one was seen, in milliseconds since the Unix epoch.
+    seen_ms: u64,
+    /// In the order in which it happened, newest first.
+    records: Vec<ChangeRecord>,
+    /// The facts of which all is told by that.
+    told: BTreeSet<FactKey>,
 }
 
 /// How far it is told.
 enum Place {
+    /// What the history tells: to the last of its records that is left.
+    Records,
     /// Facts: not yet begun.
     Facts,
     /// Facts, to this one.
@@ -51,20 +69,27 @@ impl Telling {
     /// What is told when nobody knows yet what was before: who answers for the type; of every fact, none.
     pub(crate) fn present(now: Arc<Snapshot>, of: Option<ServiceType>) -> Self {
         let services = of.map(|of| Services { of, touched: None, at: None, first: true });
-        Self { before: Arc::default(), now, place: services.map_or(Place::Present, Place::Services) }
+        let place = services.map_or(Place::Present, Place::Services);
+        Self { before: Arc::default(), now, past: Past::default(), place }
     }
 
-    /// What happened.
-    pub(crate) fn between(before: Arc<Snapshot>, now: Arc<Snapshot>, of: Option<ServiceType>) -> Self {
-        Self { before, now, place: of.map_or(Place::Facts, Place::Type) }
+    /// What happened; of a type the history is not asked.
+    pub(crate) fn between(
+        before: Arc<Snapshot>,
+        now: Arc<Snapshot>,
+        of: Option<ServiceType>,
+        past: Past,
+    ) -> Self {
+        Self { before, now, past, place: of.map_or(Place::Records, Place::Type) }
     }
 
     /// Some of the events, and what is left; nothing is left at the end. It may take long: not for a thread that others wait for.
     pub(crate) fn step(self) -> (Vec<Event>, Option<Self>) {
-        let Self { before, now, place } = self;
+        let Self { before, now, mut past, place } = self;
         let (told, place) = match place {
-            Place::Facts => of_facts(now.diff(&before), &now),
-            Place::Behind(key) => of_facts(now.diff_after(&before, &key), &now),
+            Place::Records => past.step(),
+            Place::Facts => past.rest(now.diff(&before), &now),
+            Place::Behind(key) => past.rest(now.diff_after(&before, &key), &now),
             Place::Type(of) => {
                 let touched = touched(&before, &now);
                 Services { of, touched, at: None, first: false }.step(&before, &now)
@@ -72,25 +97,65 @@ impl Telling {
             Place::Services(services) => services.step(&before, &now),
             Place::Present => (vec![Event::Present { revision: now.revision().number() }], None),
         };
-        (told, place.map(|place| Self { before, now, place }))
+        (told, place.map(|place| Self { before, now, past, place }))
     }
 }
 
-/// The first of what differs, and where to go on.
-fn of_facts<'s>(all: impl Iterator<Item = Difference<'s>>, now: &Snapshot) -> (Vec<Event>, Option<Place>) {
-    let (revision, mut told, mut weighs) = (now.revision().number(), Vec::new(), 0);
-    for Difference { key, after, .. } in all {
-        let name = key.to_string();
-        told.push(match after {
-            Some(stated) => Event::Put { revision, key: name, fact: FactDoc::from(&*stated.fact) },
-            None => Event::Removed { revision, key: name },
-        });
-        weighs += after.map_or(1, |stated| weight(&stated.fact));
-        if weighs >= STEP {
-            return (told, Some(Place::Behind(key)));
+impl Past {
+    /// What records, newest first, tell of how `now` came to be. Where the last one of a fact is not what is served (a view that is held,
+    /// an entry that was set aside), what differs is told of it instead.
+    pub(crate) fn new(seen_ms: u64, mut records: Vec<ChangeRecord>, now: &Snapshot) -> Self {
+        let mut is_told = BTreeMap::new();
+        for record in &records {
+            is_told.entry(record.key.clone()).or_insert_with(|| {
+                let served = now.get(&record.key).map(|stated| &*stated.fact);
+                !record.set_aside && record.after.as_deref() == served
+            });
         }
+        records.retain(|record| !record.set_aside && is_told.get(&record.key) == Some(&true));
+        let told = is_told.into_iter().filter_map(|(key, is_told)| is_told.then_some(key)).collect();
+        Self { seen_ms, records, told }
     }
-    (told, None)
+
+    /// The first of what the history tells.
+    fn step(&mut self) -> (Vec<Event>, Option<Place>) {
+        let (mut told, mut weighs) = (Vec::new(), 0);
+        while let Some(record) = self.records.pop() {
+            weighs += record.after.as_deref().map_or(1, weight);
+            let revision = record.revision.number();
+            told.push(event(&record.key, record.after.as_deref(), revision, record.at_ms));
+            if weighs >= STEP {
+                return (told, Some(Place::Records));
+            }
+        }
+        (told, Some(Place::Facts))
+    }
+
+    /// The first of what differs beside, and where to go on.
+    fn rest<'s>(
+        &self,
+        all: impl Iterator<Item = Difference<'s>>,
+        now: &Snapshot,
+    ) -> (Vec<Event>, Option<Place>) {
+        let (revision, mut told, mut weighs) = (now.revision().number(), Vec::new(), 0);
+        for Difference { key, after, .. } in all.filter(|all| !self.told.contains(&all.key)) {
+            let after = after.map(|stated| &*stated.fact);
+            told.push(event(&key, after, revision, self.seen_ms));
+            weighs += after.map_or(1, weight);
+            if weighs >= STEP {
+                return (told, Some(Place::Behind(key)));
+            }
+        }
+        (told, None)
+    }
+}
+
+fn event(key: &FactKey, after: Option<&Fact>, revision: u64, at_ms: u64) -> Event {
+    let key = key.to_string();
+    match after {
+        Some(fact) => Event::Put { revision, key, fact: Box::new(FactDoc::from(fact)), at_ms },
+        None => Event::Removed { revision, key, at_ms },
+    }
 }
 
 /// The services that differ, or whose instances do; `None`: too many to keep.

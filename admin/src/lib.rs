@@ -11,12 +11,14 @@
 
 mod api;
 mod config;
+mod containers;
 mod doors;
 mod events;
 mod guard;
 mod metrics;
 mod problem;
 mod readiness;
+mod rollout;
 mod server;
 mod verify;
 mod waiting;

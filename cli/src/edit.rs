@@ -72,8 +72,12 @@ pub(crate) fn edit<T: Clone + PartialEq + Serialize>(
 impl Edited {
     /// `web: instances 2 -> 5 (revision 41)`.
     pub(crate) fn answer(&self, name: &str) -> Result<Answer, Failure> {
+        Answer::new(self, self.says(name))
+    }
+
+    /// The same, in words.
+    pub(crate) fn says(&self, name: &str) -> String {
         let nothing = if self.changed { "" } else { "nothing to be done; " };
-        let text = line(&format!("{name}: {} ({nothing}revision {})", self.said, self.revision));
-        Answer::new(self, text)
+        line(&format!("{name}: {} ({nothing}revision {})", self.said, self.revision))
     }
 }

@@ -58,8 +58,8 @@ fn text(event: &Event) -> String {
         Event::Moved(member) => told("moved", member),
         Event::Left(member) => told("left", member),
         Event::Present { revision } => line(&format!("{revision} present")),
-        Event::Put { revision, key, fact } => line(&format!("{revision} put {key} -> {}", says(fact))),
-        Event::Removed { revision, key } => line(&format!("{revision} removed {key}")),
+        Event::Put { revision, key, fact, .. } => line(&format!("{revision} put {key} -> {}", says(fact))),
+        Event::Removed { revision, key, .. } => line(&format!("{revision} removed {key}")),
     }
 }
 

@@ -1,32 +1,47 @@
-//! `portico explain`: how a request for a URL would be routed, and why.
+//! `portico explain`: how a request for a URL would be routed, or where a service is placed, and why.
 
 use admin::wire::{EndpointView, Explained, Match};
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::answer::Answer;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::frontend::balance_of;
+use crate::placement::{self, PlacementArgs};
 use crate::table::Table;
 use crate::{name, printable};
 
 const EXAMPLES: &str = "\
 Examples:
   portico explain http://www.example.com/api/users
-  portico explain www.example.com --json";
+  portico explain www.example.com --json
+  portico explain placement web";
 
-/// How a request for a URL would be routed, and why
+/// How a request for a URL would be routed, or where a service is placed, and why
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct ExplainArgs {
     /// What a client would ask for; `http://` may be left out
-    #[arg(value_name = "URL")]
-    url: String,
+    #[arg(value_name = "URL", required = true)]
+    url: Option<String>,
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+/// What else is explained.
+#[derive(Debug, Subcommand)]
+enum Other {
+    /// What each host is to a service: how many instances stay, where the next would start, and why not elsewhere
+    Placement(PlacementArgs),
 }
 
 /// Runs it.
 pub(crate) fn run(args: &ExplainArgs, client: &Client) -> Result<Answer, Failure> {
-    let explained: Explained = client.get(&format!("/v1/explain?url={}", name::encode(&args.url)))?;
+    if let Some(Other::Placement(args)) = &args.other {
+        return placement::run(args, client);
+    }
+    let url = args.url.as_deref().unwrap_or_default();
+    let explained: Explained = client.get(&format!("/v1/explain?url={}", name::encode(url)))?;
     Answer::new(&explained, text(&explained))
 }
 

@@ -1,7 +1,7 @@
 //! What a fact says, in a few words.
 
 use admin::wire::{
-    DeploymentDoc, FactDoc, HostDoc, InstanceDoc, PortDoc, ProtocolDoc, RecordDoc, ServiceDoc,
+    DeploymentDoc, FactDoc, HostDoc, InstanceDoc, PortDoc, ProtocolDoc, RecordDoc, ReleasedDoc, ServiceDoc,
 };
 use serde_json::Value;
 
@@ -49,12 +49,36 @@ pub(crate) fn port(port: &PortDoc) -> String {
     format!("{} {}{udp}", port.name, port.port)
 }
 
+/// Where it is, how it is, and where in its life a controller sees it: `10.0.0.7 (draining: released after 120 ms)`.
 fn instance(doc: &InstanceDoc) -> String {
-    let state = doc.state.map(|state| word(&state));
+    let mut said: Vec<String> = doc.state.map(|state| word(&state)).into_iter().collect();
+    if let Some(run) = &doc.run {
+        let stage = word(&run.stage);
+        said.extend((!said.contains(&stage)).then_some(stage));
+    }
+    let mut said = said.join(", ");
     let reason = doc.run.as_ref().map(|run| run.reason.clone()).filter(|reason| !reason.is_empty());
-    let said: Vec<String> = state.into_iter().chain(reason).collect();
-    let said = if said.is_empty() { String::new() } else { format!(" ({})", said.join(": ")) };
+    let release = doc.run.as_ref().and_then(|run| run.release.as_ref()).map(released);
+    let why: Vec<String> = reason.into_iter().chain(release).collect();
+    if !why.is_empty() {
+        said += &format!(": {}", why.join("; "));
+    }
+    let said = if said.is_empty() { said } else { format!(" ({said})") };
     format!("{}{said}", doc.addresses.join(", "))
+}
+
+/// How an instance was let go of.
+fn released(doc: &ReleasedDoc) -> String {
+    let mut said = format!("released after {} ms", doc.after_ms);
+    if !doc.unconfirmed.is_empty() {
+        said += &format!(", not confirmed by {}", doc.unconfirmed.join(", "));
+    }
+    for (what, count) in [("requests", doc.cut), ("tunnels", doc.tunnels)] {
+        if count > 0 {
+            said += &format!(", {count} {what} cut");
+        }
+    }
+    said
 }
 
 /// A value that JSON says in one word.

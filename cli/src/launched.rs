@@ -8,13 +8,16 @@ use crate::answer::Answer;
 use crate::client::Client;
 use crate::edit::{Edited, edit};
 use crate::failure::Failure;
+use crate::follow::FollowArgs;
 use crate::name::quoted;
 use crate::named::Kind;
 
 /// Run so many instances of a service
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  portico scale web 5\n  portico scale web 2 6\n\n\
-        Without MAX, a maximum that the service has stays, unless N is more than it.")]
+#[command(
+    after_help = "Examples:\n  portico scale web 5\n  portico scale web 2 6\n  portico scale web 5 --wait\n\n\
+        Without MAX, a maximum that the service has stays, unless N is more than it."
+)]
 pub struct ScaleArgs {
     /// The service
     #[arg(value_name = "SERVICE")]
@@ -25,6 +28,8 @@ pub struct ScaleArgs {
     /// How many run at most, N to 1000
     #[arg(value_name = "MAX")]
     most: Option<u64>,
+    #[command(flatten)]
+    follow: FollowArgs,
 }
 
 /// Which service.
@@ -33,12 +38,14 @@ pub struct ServiceArgs {
     /// The service
     #[arg(value_name = "SERVICE")]
     service: String,
+    #[command(flatten)]
+    follow: FollowArgs,
 }
 
 /// Launch a service of another image
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  portico deploy web --image registry.example.com/shop/web:2.1\n  portico deploy web --image web@sha256:DIGEST"
+    after_help = "Examples:\n  portico deploy web --image registry.example.com/shop/web:2.1\n  portico deploy web --image web@sha256:DIGEST\n  portico deploy web --image web:2 --wait --timeout 2m"
 )]
 pub struct DeployArgs {
     /// The service
@@ -47,37 +54,54 @@ pub struct DeployArgs {
     /// Of what: [registry/]name[:tag][@sha256:digest]
     #[arg(long, value_name = "IMAGE")]
     image: String,
+    #[command(flatten)]
+    follow: FollowArgs,
 }
 
+/// The server, and whether JSON is wanted of the answer.
+pub(crate) type To<'a> = (&'a Client, bool);
+
 /// Runs `scale`.
-pub(crate) fn scale(args: &ScaleArgs, client: &Client) -> Result<Answer, Failure> {
+pub(crate) fn scale(args: &ScaleArgs, to: To<'_>) -> Result<Answer, Failure> {
     let change = |doc: &mut ServiceDoc| scaled(doc, args.instances, args.most);
-    of_service(&args.service, client, change)?.answer(&args.service)
+    followed(&args.service, &args.follow, to, change)
 }
 
 /// Runs `stop`.
-pub(crate) fn stop(args: &ServiceArgs, client: &Client) -> Result<Answer, Failure> {
-    of_service(&args.service, client, stopped)?.answer(&args.service)
+pub(crate) fn stop(args: &ServiceArgs, to: To<'_>) -> Result<Answer, Failure> {
+    followed(&args.service, &args.follow, to, stopped)
 }
 
 /// Runs `start`.
-pub(crate) fn start(args: &ServiceArgs, client: &Client) -> Result<Answer, Failure> {
-    of_service(&args.service, client, started)?.answer(&args.service)
+pub(crate) fn start(args: &ServiceArgs, to: To<'_>) -> Result<Answer, Failure> {
+    followed(&args.service, &args.follow, to, started)
 }
 
 /// Runs `restart`.
-pub(crate) fn restart(args: &ServiceArgs, client: &Client) -> Result<Answer, Failure> {
-    of_service(&args.service, client, restarted)?.answer(&args.service)
+pub(crate) fn restart(args: &ServiceArgs, to: To<'_>) -> Result<Answer, Failure> {
+    followed(&args.service, &args.follow, to, restarted)
 }
 
 /// Runs `deploy`.
-pub(crate) fn deploy(args: &DeployArgs, client: &Client) -> Result<Answer, Failure> {
+pub(crate) fn deploy(args: &DeployArgs, to: To<'_>) -> Result<Answer, Failure> {
     let change = |doc: &mut ServiceDoc| Ok(deployed(doc, &args.image));
-    of_service(&args.service, client, change)?.answer(&args.service)
+    followed(&args.service, &args.follow, to, change)
+}
+
+/// Changes a service that is launched, and follows what comes of it where that is asked for.
+fn followed(
+    name: &str,
+    follow: &FollowArgs,
+    to: To<'_>,
+    change: impl Fn(&mut ServiceDoc) -> Result<String, Failure>,
+) -> Result<Answer, Failure> {
+    let edited = of_service(name, to.0, change)?;
+    let says = edited.says(name);
+    follow.answer(&[name.to_owned()], edited.revision, &edited, says, to)
 }
 
 /// Changes a service that is launched.
-fn of_service(
+pub(crate) fn of_service(
     name: &str,
     client: &Client,
     change: impl Fn(&mut ServiceDoc) -> Result<String, Failure>,

@@ -6,13 +6,14 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused, not found, a file cannot be read or written, `verify` or `import` found something, `dns explain` nothing, or a revision is not served in time |
+//! | 1 | refused, not found, a file cannot be read or written, `verify` or `import` found something, `dns explain` nothing, a revision is not served in time, or what `--wait` waits for fails or is not so in time |
 //! | 2 | the arguments are wrong |
 //! | 3 | the server cannot be reached, or is not portico's admin listener |
 
 mod amount;
 mod answer;
 mod apply;
+mod back;
 mod backup;
 mod changes;
 mod client;
@@ -21,20 +22,24 @@ mod diff;
 mod dns;
 mod edit;
 mod env_files;
+mod escapes;
 mod events;
 mod explain;
 mod export;
 mod fact;
 mod failure;
 mod file;
+mod follow;
 mod frontend;
 mod history;
 mod host;
 mod import;
 mod json;
 mod launched;
+mod logs;
 mod name;
 mod named;
+mod placement;
 mod printable;
 mod record;
 mod registry;
@@ -42,6 +47,7 @@ mod rollback;
 mod service;
 mod status;
 mod table;
+mod terminal;
 mod verify;
 mod wait;
 
@@ -89,16 +95,18 @@ pub enum Command {
     /// Run so many instances of a service
     Scale(launched::ScaleArgs),
     /// Run a service no more, and keep all that is said of it
-    #[command(after_help = "Examples:\n  portico stop web")]
+    #[command(after_help = "Examples:\n  portico stop web\n  portico stop web --wait")]
     Stop(launched::ServiceArgs),
     /// Run a service again that was stopped
-    #[command(after_help = "Examples:\n  portico start web")]
+    #[command(after_help = "Examples:\n  portico start web\n  portico start web --wait")]
     Start(launched::ServiceArgs),
     /// Put new instances in the place of all that run
-    #[command(after_help = "Examples:\n  portico restart web")]
+    #[command(after_help = "Examples:\n  portico restart web\n  portico restart web --wait")]
     Restart(launched::ServiceArgs),
     /// Launch a service of another image
     Deploy(launched::DeployArgs),
+    /// What the instances of a service print
+    Logs(logs::LogsArgs),
     /// Make hosts known, close, empty and remove them: machines that instances run on
     #[command(subcommand)]
     Host(host::Command),
@@ -118,7 +126,7 @@ pub enum Command {
     Events(events::EventsArgs),
     /// List everything that is not as it should be; exit code 1 when there is something
     Verify(verify::VerifyArgs),
-    /// How a request for a URL would be routed, and why
+    /// How a request for a URL would be routed, or where a service is placed, and why
     Explain(explain::ExplainArgs),
     /// How DNS answers a question, and why; the zones it serves
     #[command(subcommand)]
@@ -130,7 +138,7 @@ pub enum Command {
     History(history::HistoryArgs),
     /// What differs in facts between two revisions
     Diff(diff::DiffArgs),
-    /// Make desired facts what they were at a revision, as a new revision, all or nothing
+    /// Make desired facts what they were at a revision, as a new revision, all or nothing; or a service what it was when it was healthy
     Rollback(rollback::RollbackArgs),
     /// Write all facts to one JSON file, without their history
     Export(export::ExportArgs),
@@ -154,11 +162,12 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Frontend(command) => frontend::run(command, &client),
         Command::Service(command) => service::run(command, &client),
         Command::Instance(command) => named::run_instance(command, &client),
-        Command::Scale(args) => launched::scale(args, &client),
-        Command::Stop(args) => launched::stop(args, &client),
-        Command::Start(args) => launched::start(args, &client),
-        Command::Restart(args) => launched::restart(args, &client),
-        Command::Deploy(args) => launched::deploy(args, &client),
+        Command::Scale(args) => launched::scale(args, (&client, global.json)),
+        Command::Stop(args) => launched::stop(args, (&client, global.json)),
+        Command::Start(args) => launched::start(args, (&client, global.json)),
+        Command::Restart(args) => launched::restart(args, (&client, global.json)),
+        Command::Deploy(args) => launched::deploy(args, (&client, global.json)),
+        Command::Logs(args) => logs::run(args, &client, global.json),
         Command::Host(command) => host::run(command, &client),
         Command::Record(command) => record::run(command, &client),
         Command::Apply(args) => apply::run(args, false, &client),
@@ -172,7 +181,7 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Registry(command) => registry::run(command, &client),
         Command::History(args) => history::run(args, &client),
         Command::Diff(args) => diff::run(args, &client),
-        Command::Rollback(args) => rollback::run(args, &client),
+        Command::Rollback(args) => rollback::run(args, &client, global.json),
         Command::Export(args) => export::run(args, &client),
         Command::Import(args) => import::run(args, &client),
         Command::Backup(args) => backup::run(args, &client),

@@ -314,6 +314,16 @@ impl Kind {
         failure
     }
 
+    /// The failure; where nothing has that name, in our words, with the one that was perhaps meant.
+    pub(crate) fn not_found(self, failure: Failure, name: &str, client: &Client) -> Failure {
+        match &failure {
+            Failure::Refused(problem) if problem.kind.ends_with(":not-found") => {
+                self.meant(failure, name, client)
+            }
+            _ => failure,
+        }
+    }
+
     /// A problem in the words of this command line.
     pub(crate) fn in_our_words(self, failure: Failure, name: &str) -> Failure {
         let kind = self.name();

@@ -54,10 +54,22 @@ pub(crate) struct WaitArgs {
         value_name = "TIME",
         value_parser = parse_time,
         num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "5s"
+        require_equals = true
     )]
-    wait: Option<u64>,
+    wait: Option<Option<u64>>,
+    /// For how long that is waited
+    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "wait")]
+    timeout: Option<u64>,
+}
+
+/// How long it is waited for every node, where nothing is said, in milliseconds.
+const USUAL: u64 = 5_000;
+
+impl WaitArgs {
+    /// For how long it is to be waited, `usual` where nothing is said of that; `None`: not at all.
+    pub(crate) fn timeout_ms(&self, usual: u64) -> Option<u64> {
+        self.wait.map(|said| said.or(self.timeout).unwrap_or(usual))
+    }
 }
 
 /// What was written, and how far that came.
@@ -90,7 +102,7 @@ pub(crate) fn answer<T: Serialize>(
     said: &T,
     mut says: String,
 ) -> Result<Answer, Failure> {
-    let Some(timeout) = args.wait else { return Answer::new(said, says) };
+    let Some(timeout) = args.timeout_ms(USUAL) else { return Answer::new(said, says) };
     let reached = reach(client, Some(revision), "", timeout)?;
     says += &line(&text(&reached));
     let mut answer = Answer::new(&Waited { said, wait: &reached }, says)?;

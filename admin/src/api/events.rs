@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
@@ -11,19 +12,25 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
-use model::{ServiceType, Snapshot};
+use model::{ChangeRecord, Revision, ServiceType, Snapshot};
+use registry::{HistoryQuery, Registry};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::extract::Params;
 use super::writing;
 use crate::doors::App;
-use crate::events::Telling;
+use crate::events::{Past, Telling};
 use crate::problem::Problem;
 use crate::server::Lifetime;
+use crate::weight::weight;
 
-/// How many lines may wait for a client; who reads slower is told what differs by then, and of nothing that came and went.
+/// How many lines may wait for a client. Who reads slower is told more at once later.
 const LINES: usize = 16;
+/// How many changes are read of the history at once, and how many in all; who is further behind is told what differs, and of nothing that
+/// came and went.
+const PAGE: usize = 256;
+const RECORDS: usize = 4096;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,30 +47,53 @@ pub(crate) async fn events(
 ) -> Result<Response, Problem> {
     let of = query.service_type.as_deref().map(ServiceType::parse).transpose();
     let of = of.map_err(|error| Problem::invalid("type", error.to_string(), "write it like _http._tcp"))?;
-    let place = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
-        let detail = format!("{} others are told of events already", app.config.events);
-        let remedy = "end one of them, or raise admin.events";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail, remedy)
-    })?;
+    let place = place(&app)?;
     let first = writing::snapshot(&app)?;
     let (sender, lines) = mpsc::channel(LINES);
-    let teller = Teller { of, sender, draining: app.doors.draining.clone(), _place: place };
+    let teller = Teller {
+        of,
+        sender,
+        registry: app.doors.registry.clone(),
+        endpoints: app.config.page_endpoints,
+        draining: app.doors.draining.clone(),
+        _place: place,
+    };
     let snapshots = app.doors.registry.snapshots();
     tokio::spawn(async move {
         // The end of a connection's time is the end of what is told on it, and not a line cut in two.
         let _ = tokio::time::timeout_at(until.0, teller.tell(first, snapshots)).await;
     });
+    Ok(ndjson(lines))
+}
+
+/// A place among those who are told of something as it comes.
+///
+/// # Errors
+/// All are taken.
+pub(super) fn place(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
+        let detail = format!("{} others are told of events already", app.config.events);
+        let remedy = "end one of them, or raise admin.events";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail, remedy)
+    })
+}
+
+/// An answer of lines, as they come.
+pub(super) fn ndjson(lines: mpsc::Receiver<Bytes>) -> Response {
     let mut response = Body::new(Lines { lines }).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
 /// Who tells one client.
 struct Teller {
     of: Option<ServiceType>,
     sender: mpsc::Sender<Bytes>,
+    registry: Registry,
+    /// What the records that are held may weigh, in endpoints.
+    endpoints: usize,
     draining: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
 }
@@ -77,7 +107,8 @@ impl Teller {
         }
         loop {
             let newest = Arc::clone(&snapshots.borrow_and_update());
-            let telling = Telling::between(told, Arc::clone(&newest), self.of.clone());
+            let past = self.past(&told, &newest).await;
+            let telling = Telling::between(told, Arc::clone(&newest), self.of.clone(), past);
             if self.send(telling).await.is_none() {
                 return;
             }
@@ -89,6 +120,39 @@ impl Teller {
             };
             if !goes_on {
                 return;
+            }
+        }
+    }
+
+    /// What the history tells of the way from one snapshot to the other: snapshots alone hide what came and went between them.
+    async fn past(&self, told: &Snapshot, newest: &Snapshot) -> Past {
+        let hides_nothing = newest.revision() <= told.revision().next();
+        let is_local = self.registry.state().borrow().read_only;
+        let records = match self.of.is_some() || hides_nothing || is_local {
+            true => Vec::new(),
+            false => self.records(told.revision(), newest.revision()).await.unwrap_or_default(),
+        };
+        Past::new(now_ms(), records, newest)
+    }
+
+    /// The changes behind `from` up to `to`, newest first; `None`: they cannot be read, or are too many.
+    async fn records(&self, from: Revision, to: Revision) -> Option<Vec<ChangeRecord>> {
+        let (mut records, mut before, mut weighs) = (Vec::new(), to.next(), 0);
+        loop {
+            let query = HistoryQuery { limit: PAGE, before: Some(before), key: None };
+            let page = self.registry.history(query).await.ok()?;
+            let (is_full, last) = (page.len() == PAGE, page.last().map(|record| record.revision));
+            let of_it = page.into_iter().take_while(|record| record.revision > from);
+            let had = records.len();
+            records.extend(of_it);
+            weighs +=
+                records[had..].iter().filter_map(|record| record.after.as_deref()).map(weight).sum::<usize>();
+            match last {
+                Some(last) if is_full && last > from => before = last,
+                _ => return Some(records),
+            }
+            if records.len() > RECORDS || weighs > self.endpoints {
+                return None;
             }
         }
     }
@@ -111,6 +175,11 @@ impl Teller {
         }
         Some(())
     }
+}
+
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A body of lines, as they come.

@@ -14,6 +14,9 @@
 //! | `/v1/services?limit=&after=`, `/v1/instances`, `/v1/hosts`, `/v1/records` | GET | the services, all instances, the hosts, the record sets, by name |
 //! | `/v1/deployments`, `/v1/deployments/{service}`, `/v1/controllers` | GET | how far services have come, and who controls |
 //! | `/v1/services/{service}`, `/v1/hosts/{host}`, `/v1/records/{name}/{type}` | GET PUT DELETE | one of them |
+//! | `/v1/services/{service}/rollout` | GET | how far a service has come to what is wanted of it (`wire::Rollout`) |
+//! | `/v1/services/{service}/placement` | GET | what each host is to a service, and why (`wire::Placement`) |
+//! | `/v1/services/{service}/logs?instance=&follow=true&tail=&since=5m` | GET | what the instances of a service print, one JSON object a line (`wire::LogLine`) |
 //! | `/v1/services/{service}/instances?limit=&after=` | GET | the instances of one service |
 //! | `/v1/services/{service}/instances/{instance}` | GET PUT DELETE | one of them; a PUT with `ttl` again before that ends renews the lease |
 //! | `/v1/apply` | POST | facts of any kind that shall be so, or gone, all or nothing |
@@ -49,10 +52,13 @@ mod extract;
 mod frontends;
 mod history;
 mod import;
+mod logs;
 mod named;
 mod past;
+mod placement;
 mod probes;
 mod registry;
+mod rollout;
 mod same;
 mod status;
 mod verify;
@@ -111,6 +117,9 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .route("/v1/controllers", get(named::list))
         .route("/v1/records/{record}/{type}", named())
         .route("/v1/services/{service}", named())
+        .route("/v1/services/{service}/rollout", get(rollout::rollout))
+        .route("/v1/services/{service}/placement", get(placement::placement))
+        .route("/v1/services/{service}/logs", get(logs::logs))
         .route("/v1/services/{service}/instances", get(named::instances))
         .route("/v1/services/{service}/instances/{instance}", named())
         .route("/v1/hosts/{host}", named())

@@ -23,19 +23,25 @@ pub enum Event {
     },
     /// A fact was made, or says something else.
     Put {
-        /// The revision of the snapshot that shows it.
+        /// The revision that it made; of a change that no history tells of, the one of the snapshot that shows it.
         revision: u64,
         /// Which: `service:web`.
         key: String,
         /// What it says.
-        fact: FactDoc,
+        fact: Box<FactDoc>,
+        /// When it was written, or else seen by this node, in milliseconds since the Unix epoch.
+        #[serde(default)]
+        at_ms: u64,
     },
     /// A fact is gone.
     Removed {
-        /// The revision of the snapshot that shows it.
+        /// The revision, as of a put.
         revision: u64,
         /// Which.
         key: String,
+        /// When it was written, or else seen by this node, in milliseconds since the Unix epoch.
+        #[serde(default)]
+        at_ms: u64,
     },
 }
 

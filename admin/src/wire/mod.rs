@@ -9,7 +9,10 @@ mod explain;
 mod fact;
 mod frontend;
 mod history;
+mod output;
+mod placement;
 mod problem;
+mod rollout;
 mod status;
 mod verify;
 mod wait;
@@ -21,6 +24,8 @@ pub use explain::{Considered, EndpointView, Explained, Match};
 pub use fact::{Apply, FactList, FactView, FactWritten, Listed, Named};
 pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};
 pub use history::{History, HistoryRecord};
+pub use output::{LogLine, Stream};
+pub use placement::{Placement, PlacementHost};
 pub use problem::Problem;
 pub use registry::format::native::{
     BalanceDoc, CheckDoc, CheckKindDoc, ControllerDoc, DeploymentDoc, DeploymentStateDoc, DnsSdDoc,
@@ -29,6 +34,7 @@ pub use registry::format::native::{
     ReadinessDoc, RecordDoc, ReleasedDoc, ResourcesDoc, RestartDoc, RolloutDoc, RunDoc, ServiceDoc,
     ServiceRefDoc, StageDoc, StatusDoc, StopDoc, TimeoutsDoc, VolumeDoc, WhenEmptyDoc,
 };
+pub use rollout::{Rollout, RolloutInstance};
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};
 pub use wait::{Laggard, LeavingStatus, LostNode, NodeStatus, Others, Reached};

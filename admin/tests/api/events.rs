@@ -191,3 +191,41 @@ async fn a_stream_on_a_kept_connection_ends_with_it_between_two_lines() {
     assert!(text.contains("\"present\""), "{text}");
     assert!(text.ends_with("\r\n0\r\n\r\n"), "the last chunk: {text}");
 }
+
+#[tokio::test]
+async fn every_change_is_told_once_and_in_order_also_where_writes_come_together() {
+    const WRITES: u64 = 40;
+    let world = World::new().await;
+    put(&world, "web", "{}").await;
+    let mut events = Events::of(&world, "").await;
+    let present = events.next().await.unwrap();
+    assert_eq!((&present["event"], &present["revision"]), (&"present".into(), &1.into()));
+
+    let write = |n: u64| {
+        let body = format!(r#"{{"addresses":["10.0.0.{n}"]}}"#);
+        let path = "/v1/services/web/instances/one";
+        let head = format!("PUT {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", world.address);
+        let (address, request) =
+            (world.address, format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()));
+        tokio::spawn(async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut reply = String::new();
+            stream.read_to_string(&mut reply).await.unwrap();
+            assert!(reply.starts_with("HTTP/1.1 20"), "{reply}");
+        })
+    };
+    let writes: Vec<_> = (1..=WRITES).map(write).collect();
+    for write in writes {
+        write.await.unwrap();
+    }
+
+    let mut addresses = std::collections::BTreeSet::new();
+    for revision in 2..2 + WRITES {
+        let event = events.next().await.unwrap();
+        assert_eq!((&event["event"], &event["revision"]), (&"put".into(), &revision.into()), "{event}");
+        assert!(event["at_ms"].as_u64().unwrap() > 1_000_000_000_000, "{event}");
+        addresses.insert(event["fact"].to_string());
+    }
+    assert_eq!(addresses.len() as u64, WRITES, "each as it was");
+}

@@ -1,0 +1,258 @@
+//! `/v1/services/{service}/logs`: what the instances of a service print, one JSON object a line, as it comes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::Response;
+use control::Control;
+use control::runtime::{self, LogQuery};
+use model::{Fact, FactKey, Instance, InstanceName, ServiceName, Snapshot};
+use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::extract::Params;
+use super::named::Subject;
+use super::{events, rollout, writing};
+use crate::containers;
+use crate::doors::App;
+use crate::problem::Problem;
+use crate::server::Lifetime;
+use crate::waiting;
+use crate::wire::{LogLine, Stream};
+
+/// The most instances whose output is read at once.
+const INSTANCES: usize = 64;
+/// How many lines may wait for a client; an engine is read no faster than it.
+const LINES: usize = 64;
+/// How long after its end the output of an instance is looked for again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Query {
+    instance: Option<String>,
+    #[serde(default)]
+    follow: bool,
+    tail: Option<u32>,
+    since: Option<String>,
+}
+
+/// `GET /v1/services/{service}/logs?instance=&follow=true&tail=&since=5m`
+pub(crate) async fn logs(
+    State(app): State<Arc<App>>,
+    Extension(until): Extension<Lifetime>,
+    Subject(key): Subject,
+    Params(query): Params<Query>,
+) -> Result<Response, Problem> {
+    let snapshot = writing::snapshot(&app)?;
+    let service = rollout::service(&snapshot, &key)?;
+    let since = query.since.as_deref().map(|text| waiting::parse_time("since", text)).transpose()?;
+    let only = query.instance.as_deref().map(|name| instance(&snapshot, &service.name, name)).transpose()?;
+    let control = containers::control(&app, &snapshot)?.clone();
+    if only.is_none() && snapshot.instances_of(&service.name).filter(is_launched).nth(INSTANCES).is_some() {
+        let detail = format!("service {} has more than {INSTANCES} instances", service.name);
+        return Err(Problem::invalid("instance", detail, "name one of them"));
+    }
+    let place = events::place(&app)?;
+    let asked = LogQuery { follow: query.follow, tail: query.tail, since, timestamps: true };
+    let (sender, lines) = mpsc::channel(LINES);
+    let reader = Reader { control, service: service.name.clone(), only, asked, sender, _place: place };
+    let (snapshots, draining) = (app.doors.registry.snapshots(), app.doors.draining.clone());
+    tokio::spawn(async move {
+        let _ = tokio::time::timeout_at(until.0, reader.read(snapshots, draining)).await;
+    });
+    Ok(events::ndjson(lines))
+}
+
+fn instance(snapshot: &Snapshot, service: &ServiceName, name: &str) -> Result<InstanceName, Problem> {
+    let remedy = "write its name, as `portico instance ls` shows it behind the slash";
+    let name =
+        InstanceName::parse(name).map_err(|error| Problem::invalid("instance", error.to_string(), remedy))?;
+    let key = FactKey::Instance { service: service.clone(), name: name.clone() };
+    snapshot.get(&key).map(|_| name).ok_or_else(|| writing::not_found(&key))
+}
+
+fn is_launched((instance, _): &(&Instance, &model::Stated)) -> bool {
+    instance.run.is_some()
+}
+
+/// Who reads for one client.
+struct Reader {
+    control: Control,
+    service: ServiceName,
+    only: Option<InstanceName>,
+    asked: LogQuery,
+    sender: mpsc::Sender<Bytes>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Reader {
+    /// Reads all instances to the end of what they print, or also those that come, until the client goes.
+    async fn read(self, mut snapshots: watch::Receiver<Arc<Snapshot>>, mut draining: watch::Receiver<bool>) {
+        let (mut known, mut reading) = (BTreeSet::new(), JoinSet::new());
+        let begin = Instant::now();
+        loop {
+            let facts = Arc::clone(&snapshots.borrow_and_update());
+            for (instance, _) in facts.instances_of(&self.service).filter(is_launched) {
+                let is_asked = self.only.as_ref().is_none_or(|only| *only == instance.name);
+                if is_asked && known.len() < INSTANCES && known.insert(instance.name.clone()) {
+                    reading.spawn(self.one(instance.name.clone(), snapshots.clone(), begin).read());
+                }
+            }
+            tokio::select! {
+                ended = reading.join_next(), if !reading.is_empty() => drop(ended),
+                changed = snapshots.changed(), if self.asked.follow => if changed.is_err() { return },
+                () = self.sender.closed() => return,
+                _ = draining.wait_for(|draining| *draining) => return,
+            }
+            // An instance that went makes room for those that come.
+            let now = snapshots.borrow();
+            known.retain(|name: &InstanceName| {
+                !self.asked.follow || fact(&now, &self.service, name).is_some()
+            });
+            if reading.is_empty() && !self.asked.follow {
+                return;
+            }
+        }
+    }
+
+    fn one(&self, name: InstanceName, snapshots: watch::Receiver<Arc<Snapshot>>, begin: Instant) -> One {
+        One {
+            control: self.control.clone(),
+            service: self.service.clone(),
+            name,
+            asked: self.asked,
+            begin,
+            snapshots,
+            sender: self.sender.clone(),
+            last: String::new(),
+        }
+    }
+}
+
+/// The output of one instance.
+struct One {
+    control: Control,
+    service: ServiceName,
+    name: InstanceName,
+    asked: LogQuery,
+    begin: Instant,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    sender: mpsc::Sender<Bytes>,
+    /// When the last line was printed that was told.
+    last: String,
+}
+
+fn fact<'s>(facts: &'s Snapshot, service: &ServiceName, name: &InstanceName) -> Option<&'s Instance> {
+    let key = FactKey::Instance { service: service.clone(), name: name.clone() };
+    facts.get(&key).and_then(|stated| match &*stated.fact {
+        Fact::Instance(instance) => Some(&**instance),
+        _ => None,
+    })
+}
+
+impl One {
+    /// Reads it to its end; following, also what is printed after it was started again.
+    async fn read(mut self) {
+        let mut said = String::new();
+        loop {
+            let facts = Arc::clone(&self.snapshots.borrow());
+            let Some(instance) = fact(&facts, &self.service, &self.name) else { return };
+            let why = match self.attach(&facts, instance).await {
+                Ok(true) => String::new(),
+                Ok(false) => return,
+                Err(error) => error.to_string(),
+            };
+            // The same is said once; one that is about to start is waited for in silence.
+            if why != said && !(self.asked.follow && instance.state == model::InstanceState::Starting) {
+                said.clone_from(&why);
+                if !why.is_empty() && !self.tell(Stream::Portico, None, &why).await {
+                    return;
+                }
+            }
+            if !self.asked.follow {
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+            // What was told is not told again: the engine counts in seconds.
+            self.asked.tail = None;
+            self.asked.since = Some(self.begin.elapsed() + Duration::from_secs(1));
+        }
+    }
+
+    /// Reads what is there now, and what comes; false: the client is gone.
+    async fn attach(
+        &mut self,
+        facts: &Snapshot,
+        instance: &Instance,
+    ) -> Result<bool, containers::NoContainer> {
+        let found = containers::find(&self.control, facts, instance).await?;
+        let (sender, mut lines) = mpsc::channel(LINES);
+        let reading = found.runtime.logs(&found.id, self.asked, sender);
+        tokio::pin!(reading);
+        let mut ended = None;
+        loop {
+            tokio::select! {
+                line = lines.recv() => match line {
+                    Some(line) => if !self.pass(&line).await { return Ok(false) },
+                    None if ended.is_some() => break,
+                    None => ended = Some(reading.as_mut().await),
+                },
+                end = &mut reading, if ended.is_none() => ended = Some(end),
+            }
+        }
+        ended.unwrap_or(Ok(())).map(|()| true).map_err(Into::into)
+    }
+
+    /// Tells a line, unless it was told before; false: the client is gone.
+    async fn pass(&mut self, line: &runtime::LogLine) -> bool {
+        let text = String::from_utf8_lossy(&line.text);
+        let (at, text) = timed(text.strip_suffix('\n').unwrap_or(&text));
+        if let Some(at) = at {
+            if *at <= *self.last {
+                return true;
+            }
+            at.clone_into(&mut self.last);
+        }
+        let stream = if line.is_error { Stream::Stderr } else { Stream::Stdout };
+        self.tell(stream, at, text).await
+    }
+
+    async fn tell(&self, stream: Stream, at: Option<&str>, text: &str) -> bool {
+        let (instance, at) = (self.name.to_string(), at.map(ToOwned::to_owned));
+        let line = LogLine { instance, stream, at, text: text.to_owned() };
+        let Ok(mut line) = serde_json::to_vec(&line) else { return false };
+        line.push(b'\n');
+        self.sender.send(line.into()).await.is_ok()
+    }
+}
+
+/// A line without the time before it.
+fn timed(line: &str) -> (Option<&str>, &str) {
+    let is_time = |word: &str| {
+        word.ends_with('Z') && word.len() >= 20 && word.as_bytes().first().is_some_and(u8::is_ascii_digit)
+    };
+    match line.split_once(' ') {
+        Some((at, text)) if is_time(at) => (Some(at), text),
+        None if is_time(line) => (Some(line), ""),
+        _ => (None, line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_before_a_line_is_taken_off() {
+        let at = "2026-11-28T09:00:00.123456789Z";
+        assert_eq!(timed(&format!("{at} hello you")), (Some(at), "hello you"));
+        assert_eq!(timed(&format!("{at} ")), (Some(at), ""));
+        assert_eq!(timed("hello you"), (None, "hello you"));
+    }
+}
