@@ -1,8 +1,8 @@
 //! The house put together: what is opened in which order, what is handed to whom, and in which order it is closed.
 //!
 //! ```text
-//! bind (proxy, DNS, admin) ─► become the user ─► open the registry, say what will be served ─► start proxy and DNS ─► serve admin ─► ready
-//!        draining ─► proxy and DNS drain ─► admin ends ─► the registry is closed
+//! bind (proxy, DNS, admin) ─► become the user ─► open the registry, say what will be served ─► start proxy, DNS, control ─► serve admin ─► ready
+//!        draining ─► proxy and DNS drain ─► control ends (what runs runs on) ─► admin ends ─► the registry is closed
 //! registry ─ snapshots, marks ─► proxy ─ health reports ─► registry        admin ─► all
 //! registry ─ snapshots ─► DNS ─ updates ─► registry
 //! proxy, DNS ─ what they serve ─► report ─► registry ─ all nodes' reports ─► admin
@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Loaded, registry_url};
 use crate::failure::Failure;
 use crate::holder::holder;
-use crate::{privileges, report, storage};
+use crate::{controlling, privileges, report, storage};
 
 /// How long a start waits for the first snapshot; then it serves without routes, and readiness says so.
 const FIRST_SNAPSHOT: Duration = Duration::from_secs(1);
@@ -34,11 +34,12 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Parts {
     pub(crate) proxy: bool,
     pub(crate) dns: bool,
+    pub(crate) control: bool,
 }
 
 impl Parts {
     /// Everything.
-    pub(crate) const ALL: Self = Self { proxy: true, dns: true };
+    pub(crate) const ALL: Self = Self { proxy: true, dns: true, control: true };
 }
 
 /// Listeners that are bound, before anything is served.
@@ -47,6 +48,7 @@ pub(crate) struct Bound {
     proxy: Option<proxy::Bound>,
     dns: Option<dnsd::Bound>,
     admin: Option<admin::Bound>,
+    control: bool,
 }
 
 /// Binds every listener, while we may still be root; then becomes whom the settings name.
@@ -65,7 +67,7 @@ pub(crate) fn bind(loaded: &Loaded, parts: Parts) -> Result<Bound, Failure> {
     if let Some(identity) = identity {
         identity.become_it()?;
     }
-    Ok(Bound { proxy, dns, admin })
+    Ok(Bound { proxy, dns, admin, control: parts.control && settings.control.enabled })
 }
 
 /// What stands behind a port that may not be had.
@@ -114,6 +116,8 @@ pub(crate) struct House {
     /// Where admin is spoken.
     pub(crate) admin_address: Option<SocketAddr>,
     admin: Option<JoinHandle<()>>,
+    control: Option<JoinHandle<()>>,
+    end_control: watch::Sender<bool>,
     /// The part that ended by a panic, once one did.
     fallen: watch::Receiver<Option<&'static str>>,
     draining: watch::Sender<bool>,
@@ -149,11 +153,15 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
         draining: is_draining.clone(),
     };
     registry.report(parts.merge());
+    let (end_control, control_ends) = watch::channel(false);
+    let control = bound.control.then(|| controlling::start(loaded, node.clone(), &registry, control_ends));
+    let (control, controls) = control.unzip();
     let (end_admin, admin_ends) = watch::channel(false);
     let doors = admin::Doors {
         registry: registry.clone(),
         proxy: proxy.clone(),
         dns: dns.clone(),
+        control,
         node,
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),
@@ -164,7 +172,18 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
     };
     let admin_address = bound.admin.as_ref().map(admin::Bound::address);
     let admin = bound.admin.map(|bound| tokio::spawn(serve_admin(bound, doors, admin_ends)));
-    Ok(House { proxy, dns, registry, admin_address, admin, fallen, draining, end_admin })
+    Ok(House {
+        proxy,
+        dns,
+        registry,
+        admin_address,
+        admin,
+        control: controls,
+        end_control,
+        fallen,
+        draining,
+        end_admin,
+    })
 }
 
 impl Bound {
@@ -265,6 +284,8 @@ impl House {
     /// Returns false when some had to be cut.
     pub(crate) async fn leave(self) -> bool {
         self.draining.send_replace(true);
+        // Another node may control at once.
+        self.end_control.send_replace(true);
         let proxy = async {
             match &self.proxy {
                 Some(proxy) => proxy.drain().await,
@@ -280,6 +301,10 @@ impl House {
         let (finished, answered) = tokio::join!(proxy, dns);
         if !answered {
             tracing::warn!("DNS did not end in time");
+        }
+        if let Some(control) = self.control {
+            // It ends by itself, or it panicked, which it has said.
+            let _ = control.await;
         }
         self.end_admin.send_replace(true);
         if let Some(admin) = self.admin {

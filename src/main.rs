@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod compose;
 mod config;
+mod controlling;
 mod demo;
 mod failure;
 mod holder;

@@ -16,10 +16,11 @@ const HOUSE_THREADS: usize = 2;
 
 /// Runs until a signal ends it.
 pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
-    let parts = parts(&arguments.only)?;
+    let parts = parts(&arguments.only);
     let sources = arguments.settings.sources();
     let loaded = sources.load()?;
-    if !parts.proxy && loaded.settings.dns.listen.is_empty() {
+    let settings = &loaded.settings;
+    if !parts.proxy && !(parts.control && settings.control.enabled) && settings.dns.listen.is_empty() {
         return Err(Failure::Nothing(
             "--only dns, and dns.listen is \"off\": there is nothing to serve; write --dns ADDR",
         ));
@@ -46,15 +47,10 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Which parts were asked for; those that are not built are an error, not a process that does nothing.
-fn parts(only: &[Role]) -> Result<Parts, Failure> {
-    if only.contains(&Role::Control) {
-        return Err(Failure::Nothing(
-            "--only control: the control of instances is not built yet; --only proxy and --only dns are",
-        ));
-    }
+/// Which parts were asked for.
+fn parts(only: &[Role]) -> Parts {
     let runs = |role| only.is_empty() || only.contains(&role);
-    Ok(Parts { proxy: runs(Role::Proxy), dns: runs(Role::Dns) })
+    Parts { proxy: runs(Role::Proxy), dns: runs(Role::Dns), control: runs(Role::Control) }
 }
 
 /// Runs a future on the house's runtime.

@@ -20,6 +20,8 @@ pub struct Doors {
     pub proxy: Option<Proxy>,
     /// DNS, when this process has it.
     pub dns: Option<dnsd::Dnsd>,
+    /// What launches and ends instances, when this process may.
+    pub control: Option<control::Control>,
     /// The name of this node.
     pub node: NodeId,
     /// The version of portico.

@@ -1,11 +1,10 @@
 //! What a controller is configured with; start-up configuration, not facts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::launch::MAX_ENVIRONMENT;
 use model::{Label, NodeId};
 
 /// The most steps that are under way on one host at once: more wait for the next turn.
@@ -18,14 +17,14 @@ pub const PUBLISH_QUEUE: usize = 16;
 pub const LAST_LINES: u32 = 5;
 /// The most octets of them.
 pub const LAST_OCTETS: usize = 1000;
-/// The most variables that a hook is given.
-pub const MAX_HOOK_VARIABLES: usize = MAX_ENVIRONMENT;
 
 /// How a controller behaves.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The name of this node.
     pub node: NodeId,
+    /// A number of this process' own, by chance.
+    pub term: u32,
     /// The name of the fleet: of containers that another fleet's controller launched nothing is known here.
     pub fleet: Label,
     /// How long its lease holds without being renewed: another node may control after that. It is renewed three times as often.
@@ -51,28 +50,53 @@ pub struct Config {
     /// The memory of a container whose service does not say it, in octets; `None`: as much as there is.
     pub memory: Option<u64>,
     /// The paths of hosts that services may use, each with all below it. A socket of an engine has to be named itself.
-    pub host_paths: BTreeSet<PathBuf>,
+    pub host_paths: Vec<PathBuf>,
     /// Whom containers ask for names; empty: as their engine says.
     pub resolvers: Vec<IpAddr>,
     /// The domains in which containers look for names.
     pub search: Vec<String>,
     /// What facts may name and nobody but this configuration says: commands that run on this machine, by name.
-    pub hooks: BTreeMap<Label, Hook>,
+    pub hooks: Vec<Hook>,
+    /// How long a hook may take before it is killed, which is a failure.
+    pub hook_timeout: Duration,
 }
 
 /// A command that runs on the controller's machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hook {
-    /// Its words; the first is a path.
+    /// What facts call it.
+    pub name: Label,
+    /// Its words; the first is a path. No shell reads them.
     pub command: Vec<String>,
-    /// How long it may take before it is killed, which is a failure.
-    pub timeout: Duration,
+}
+
+impl Hook {
+    /// Reads `NAME=/path/of/command word word`.
+    ///
+    /// # Errors
+    /// What is wrong, so that it can follow the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || "it must be `NAME=/path/of/command word …`".to_owned();
+        let (name, command) = text.split_once('=').ok_or_else(wrong)?;
+        let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+        if !command.first().is_some_and(|program| program.starts_with('/')) {
+            return Err(wrong());
+        }
+        Ok(Self { name: Label::parse(name).map_err(|error| error.to_string())?, command })
+    }
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.command.join(" "))
+    }
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             node: NodeId("portico".into()),
+            term: 0,
             fleet: fleet(),
             lease: Duration::from_secs(15),
             interval: Duration::from_secs(2),
@@ -85,10 +109,11 @@ impl Default for Config {
             failures: 3,
             max_processes: 4096,
             memory: None,
-            host_paths: BTreeSet::new(),
+            host_paths: Vec::new(),
             resolvers: Vec::new(),
             search: Vec::new(),
-            hooks: BTreeMap::new(),
+            hooks: Vec::new(),
+            hook_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -4,10 +4,16 @@
 //! Never here: a word to proxy or DNS (what they share with this crate is a fact or a report); a decision that depends on the order in
 //! which engines answer.
 
+mod act;
 pub mod config;
+mod door;
 pub mod health;
 pub mod lease;
+pub mod observe;
 pub mod plan;
 pub mod publish;
 pub mod runtime;
 pub mod schedule;
+pub mod turn;
+
+pub use door::Control;

@@ -10,6 +10,8 @@ use crate::report::NodeId;
 pub struct Controller {
     /// Which node.
     pub node: NodeId,
+    /// Which process of that node: a number of its own, so that no two say the same.
+    pub term: u32,
     /// How long it is believed without saying so again.
     pub lease: Lease,
 }

@@ -1,4 +1,4 @@
-//! How settings of DNS are written.
+//! How settings that are one text are written, and those of DNS.
 
 use std::str::FromStr as _;
 
@@ -31,6 +31,8 @@ of_text! {
     Allowed, Allowed::parse, "10.0.0.0/8 key:NAME";
     Secondary, Secondary::parse, "10.0.0.2 key:NAME";
     MayUpdate, MayUpdate::parse, "example.com=key:NAME";
+    control::config::Hook, control::config::Hook::parse, "warm=/usr/local/bin/warm";
+    model::Label, model::Label::parse, "portico";
 }
 
 impl Form for CookieUse {

@@ -26,8 +26,25 @@ pub(crate) struct Settings {
     pub dns: dnsd::config::Config,
     /// The registry.
     pub registry: Registry,
+    /// What launches and ends instances.
+    pub control: Control,
     /// The operator's door.
     pub admin: admin::Config,
+}
+
+/// Whether this node may control, and how it reaches engines.
+#[derive(Debug, Clone)]
+pub(crate) struct Control {
+    /// Whether it may.
+    pub enabled: bool,
+    /// The certificates for engines at `tcp://`: of the authority, ours, its key. All or none.
+    pub tls_ca: Option<PathBuf>,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// Where credentials for images are; `None`: images are fetched without.
+    pub login: Option<PathBuf>,
+    /// The rest.
+    pub config: control::config::Config,
 }
 
 /// portico's own log, on standard error.
@@ -79,6 +96,14 @@ impl Default for Settings {
                 addresses: Vec::new(),
                 cache: true,
                 config: registry::Config::default(),
+            },
+            control: Control {
+                enabled: true,
+                tls_ca: None,
+                tls_cert: None,
+                tls_key: None,
+                login: None,
+                config: control::config::Config::default(),
             },
             admin: admin::Config::default(),
         }
@@ -343,6 +368,38 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("registry.ca_file", registry.config.ca_file),
     setting!("registry.configure_keyspace_events", registry.config.configure_keyspace_events),
     setting!(size "registry.max_value", registry.config.max_value),
+    setting!("control.enabled", control.enabled),
+    setting!("control.fleet", control.config.fleet),
+    setting!("control.lease", control.config.lease),
+    setting!("control.interval", control.config.interval),
+    setting!("control.call_timeout", control.config.call_timeout),
+    setting!("control.host_grace", control.config.host_grace),
+    setting!("control.node_grace", control.config.node_grace),
+    setting!("control.backoff", control.config.backoff),
+    setting!("control.backoff_max", control.config.backoff_max),
+    setting!("control.forget", control.config.forget),
+    setting!("control.failures", control.config.failures),
+    setting!("control.max_processes", control.config.max_processes),
+    Setting {
+        key: "control.memory",
+        live: Live::No,
+        secret: false,
+        get: |s| s.control.config.memory.map_or_else(|| Value::Text("unlimited".into()), Size::show),
+        set: |s, v| {
+            let unlimited = matches!(v, Value::Text(text) if text == "unlimited");
+            s.control.config.memory = if unlimited { None } else { Some(Size::read(v)?) };
+            Ok(())
+        },
+    },
+    setting!("control.host_paths", control.config.host_paths),
+    setting!("control.resolvers", control.config.resolvers),
+    setting!("control.search", control.config.search),
+    setting!("control.hooks", control.config.hooks),
+    setting!("control.hook_timeout", control.config.hook_timeout),
+    setting!("control.tls_ca", control.tls_ca),
+    setting!("control.tls_cert", control.tls_cert),
+    setting!("control.tls_key", control.tls_key),
+    setting!("control.login", control.login),
     setting!("admin.listen", admin.listen),
     setting!("admin.token", admin.token, secret),
     setting!("admin.connections", admin.connections),

@@ -11,7 +11,9 @@ use registry::RegistryUrl;
 use super::{Loaded, Problem};
 
 /// Durations that may be nothing at all.
-const MAY_BE_ZERO: [&str; 9] = [
+const MAY_BE_ZERO: [&str; 11] = [
+    "control.host_grace",
+    "control.node_grace",
     "dns.ttl_service",
     "dns.ttl_host",
     "dns.negative_ttl",

@@ -127,7 +127,7 @@ macro_rules! count {
     )*};
 }
 
-count!(usize, u32);
+count!(usize, u32, u16);
 
 impl Form for NonZeroU8 {
     fn show(&self) -> Value {

@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str], &[&str]); 7] = [
     ("proxy", &["model"], &["redis", "redb", "axum", "hyper", "serde", "bollard"]),
     ("dnsd", &["model"], &["redis", "redb", "axum", "hyper", "serde", "bollard"]),
     ("control", &["model"], &["redis", "redb", "axum", "hickory-proto"]),
-    ("admin", &["model", "registry", "proxy", "dnsd"], &["redis", "redb", "bollard"]),
+    ("admin", &["model", "registry", "proxy", "dnsd", "control"], &["redis", "redb", "bollard"]),
     ("cli", &["admin"], &["tokio", "redis", "redb", "hyper", "axum"]),
 ];
 
@@ -32,7 +32,7 @@ const RIMS: [(&str, &[&str]); 6] = [
     ("registry/src", &["driver/"]),
     ("proxy/src", &["accept/", "upstream/", "door.rs", "thread_main.rs"]),
     ("dnsd/src", &["listen/", "forward/ask.rs"]),
-    ("control/src", &["runtime/"]),
+    ("control/src", &["runtime/", "health/probe.rs"]),
     ("admin/src", &["server.rs"]),
 ];
 

@@ -71,6 +71,7 @@ impl World {
         let doors = Doors {
             registry,
             proxy: proxy.map(|bound| bound.start(inputs).unwrap()),
+            control: None,
             dns: None,
             node: NodeId("node-1".into()),
             version: "1.2.3",

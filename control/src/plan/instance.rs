@@ -331,7 +331,9 @@ impl<'a> Turn<'a, '_> {
 
     fn end(self, container: &Container) {
         let stop = self.stop();
-        self.order(Step::End { id: container.id.clone(), signal: stop.signal, grace: stop.grace });
+        if let Some(step) = super::end(self.seen, container, stop.signal, stop.grace) {
+            self.order(step);
+        }
     }
 }
 

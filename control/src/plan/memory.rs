@@ -25,6 +25,8 @@ pub struct Memory {
     pub words: BTreeMap<String, String>,
     /// The digests of images that containers were made of, by instance.
     pub images: BTreeMap<Key, String>,
+    /// When containers were told to end, by identifier.
+    pub told: BTreeMap<String, Instant>,
     /// What hooks after the end were run for.
     pub after: BTreeSet<Key>,
     seen: BTreeMap<FactKey, (Revision, Instant)>,
@@ -58,6 +60,7 @@ impl Memory {
             pulses: BTreeMap::new(),
             words: BTreeMap::new(),
             images: BTreeMap::new(),
+            told: BTreeMap::new(),
             after: BTreeSet::new(),
             seen: BTreeMap::new(),
             served: BTreeMap::new(),
@@ -113,7 +116,9 @@ impl Memory {
     }
 
     /// Takes in what a check of a container said.
-    pub fn pulse(&mut self, key: Key, container: &str, said: Result<(), String>, now: Instant) {
+    ///
+    /// True when something may follow from it.
+    pub fn pulse(&mut self, key: Key, container: &str, said: Result<(), String>, now: Instant) -> bool {
         let pulse = self.pulses.entry(key).or_insert_with(|| Pulse::new(container, now));
         if pulse.container != container {
             *pulse = Pulse::new(container, now);
@@ -124,6 +129,7 @@ impl Memory {
                 (pulse.passed, pulse.failed, pulse.reason) = (0, pulse.failed.saturating_add(1), reason);
             }
         }
+        pulse.passed <= u8::MAX.into() && pulse.failed <= u8::MAX.into()
     }
 }
 

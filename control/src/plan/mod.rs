@@ -38,7 +38,7 @@ use crate::config::{Config, MAX_EDITS};
 use crate::health::Probe;
 use crate::publish::Edit;
 use crate::runtime::{Container, Engine};
-use crate::schedule::{Capacity, Fleet, Placed, Schedule, schedule};
+use crate::schedule::{Capacity, Explained, Fleet, Placed, Schedule, schedule};
 
 pub use memory::{Memory, Pulse};
 pub use rollout::Group;
@@ -117,15 +117,10 @@ pub enum Step {
     Launch(Box<Spec>, Vec<HookCall>),
     /// A container that is there is started.
     Start(String),
-    /// A container is told to end, given its grace, and taken away.
-    End {
-        /// Which.
-        id: String,
-        /// How it is told.
-        signal: Option<Signal>,
-        /// How long it has.
-        grace: std::time::Duration,
-    },
+    /// A container is told to end; `None`: as its image says.
+    Signal(String, Option<Signal>),
+    /// A container is taken away; one that runs still is killed.
+    Remove(String),
     /// What runs after the end.
     After(Vec<HookCall>),
     /// The last that a container said is read.
@@ -228,6 +223,24 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// How a container ends: it is told, it has its grace, it is taken away. `None`: its grace goes on.
+pub(crate) fn end(
+    seen: Seen<'_>,
+    container: &Container,
+    signal: Option<Signal>,
+    grace: std::time::Duration,
+) -> Option<Step> {
+    let id = container.id.clone();
+    if container.state != crate::runtime::ContainerState::Running {
+        return Some(Step::Remove(id));
+    }
+    match seen.memory.told.get(&id) {
+        None => Some(Step::Signal(id, signal)),
+        Some(told) if seen.now.saturating_duration_since(*told) >= grace => Some(Step::Remove(id)),
+        Some(_) => None,
+    }
+}
+
 /// Decides what is done next.
 pub fn plan(seen: Seen<'_>) -> Plan {
     let mut edits = Edits::default();
@@ -250,6 +263,12 @@ pub fn plan(seen: Seen<'_>) -> Plan {
     plan.edits = edits.0.into_values().take(MAX_EDITS).collect();
     plan.schedule = decided;
     plan
+}
+
+/// What each host is to a service, and why; `None`: nothing is wanted of it.
+pub fn explain(seen: Seen<'_>, service: &ServiceName) -> Option<BTreeMap<HostName, Explained>> {
+    let groups = rollout::groups(seen);
+    crate::schedule::explain(&fleet(seen, &groups), service)
 }
 
 /// What the scheduler is asked.

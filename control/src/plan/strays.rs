@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::FactKey;
 
-use super::{Labels, Order, Plan, Seen, Step};
+use super::{Labels, Order, Plan, Seen};
 use model::Revision;
 
 /// How long a stray has to end.
@@ -34,8 +34,9 @@ pub(crate) fn end(seen: Seen<'_>, plan: &mut Plan) {
             if is_stated || seen.memory.busy.contains(&key) || seen.view(host, Some(&key)).is_none() {
                 continue;
             }
-            let step = Step::End { id: container.id.clone(), signal: None, grace: GRACE };
-            plan.orders.push(Order { key, host: host.clone(), revision: Revision::ZERO, step });
+            if let Some(step) = super::end(seen, container, None, GRACE) {
+                plan.orders.push(Order { key, host: host.clone(), revision: Revision::ZERO, step });
+            }
         }
     }
 }

@@ -40,6 +40,7 @@ fn fact(key: &str) -> Fact {
         })),
         FactKey::Controller => Fact::Controller(Box::new(Controller {
             node: crate::NodeId("node".into()),
+            term: 1,
             lease: crate::Lease::new(15).expect("a lease"),
         })),
     }

@@ -51,6 +51,8 @@ pub enum DeploymentStateDoc {
 pub struct ControllerDoc {
     /// Which node.
     pub controls: String,
+    /// Which process of that node.
+    pub term: u32,
     /// Its lease: it controls no more when it has not said so again for so many seconds.
     pub ttl: u64,
 }
@@ -101,13 +103,14 @@ impl TryFrom<ControllerDoc> for Controller {
             return Err(FormatError::at("controls", reason, REMEDY));
         }
         let lease = Lease::new(doc.ttl).map_err(|e| FormatError::at("ttl", e, REMEDY))?;
-        Ok(Self { node: NodeId(doc.controls.into()), lease })
+        Ok(Self { node: NodeId(doc.controls.into()), term: doc.term, lease })
     }
 }
 
 impl From<&Controller> for ControllerDoc {
     fn from(controller: &Controller) -> Self {
-        Self { controls: controller.node.to_string(), ttl: controller.lease.seconds().into() }
+        let ttl = controller.lease.seconds().into();
+        Self { controls: controller.node.to_string(), term: controller.term, ttl }
     }
 }
 

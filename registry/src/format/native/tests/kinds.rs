@@ -261,7 +261,7 @@ fn the_documented_examples_are_read_and_show_every_field() {
 #[test]
 fn what_a_controller_says_is_read_back() {
     let deployment = r#"{"name":"web","version":"692fb9002abb256b","revision":41,"deployment":"failed","reason":"exit code 1","stable":{"name":"web","image":"web:1"}}"#;
-    let controller = r#"{"controls":"node-1:80","ttl":15}"#;
+    let controller = r#"{"controls":"node-1:80","term":7,"ttl":15}"#;
     let instance = r#"{"service":"web","name":"2","addresses":["10.0.0.7"],"state":"draining","run":{"version":"692fb9002abb256b","stage":"stopping","image":"sha256:0","failures":1,"reason":"replaced","release":{"after_ms":5100,"unconfirmed":["b"],"cut":1,"tunnels":2}}}"#;
     for (kind, json) in [
         (FactKind::Deployment, deployment),

@@ -1,0 +1,89 @@
+//! The handle on a controller, for whoever operates it.
+//!
+//! In: a service's name, a host's. Out: what the controller knows of it, and its engine. Never here: a step of a turn.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{Fact, FactKey, HostName, Nodes, ServiceName, Snapshot};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::observe::Open;
+use crate::plan::{Memory, Plan, Seen, plan};
+use crate::runtime::{Runtime, RuntimeError};
+use crate::schedule::Explained;
+use crate::turn::{Controller, Inputs, Outlook};
+
+/// A controller that runs.
+#[derive(Clone)]
+pub struct Control {
+    outlook: watch::Receiver<Arc<Outlook>>,
+    open: Open,
+    config: Config,
+}
+
+impl Control {
+    /// Starts one; it ends when `stop` is true, and what runs runs on. The second value is done when it has ended.
+    pub fn start(
+        config: Config,
+        inputs: Inputs,
+        stop: watch::Receiver<bool>,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
+        let open = Arc::clone(&inputs.open);
+        let controller = Controller::new(config.clone(), inputs);
+        let outlook = controller.outlook();
+        (Self { outlook, open, config }, tokio::spawn(controller.run(stop)))
+    }
+
+    /// What it knows now.
+    pub fn outlook(&self) -> Arc<Outlook> {
+        Arc::clone(&self.outlook.borrow())
+    }
+
+    /// The engine of a host.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] when no such host has one, or it cannot be asked.
+    pub fn runtime(&self, facts: &Snapshot, host: &HostName) -> Result<Arc<dyn Runtime>, RuntimeError> {
+        let stated = facts.get(&FactKey::Host(host.clone()));
+        let url = stated.and_then(|stated| match &*stated.fact {
+            Fact::Host(host) => host.engine.as_ref(),
+            _ => None,
+        });
+        let none = || RuntimeError::Unreachable(format!("there is no host {host} with an engine"));
+        (self.open)(url.ok_or_else(none)?)
+    }
+
+    /// What each host is to a service, and why; `None`: nothing is wanted of it.
+    pub fn explain(&self, facts: &Snapshot, service: &ServiceName) -> Option<BTreeMap<HostName, Explained>> {
+        let outlook = self.outlook();
+        let (memory, nodes) = (Memory::new(Instant::now().into_std()), nobody());
+        let seen = self.seen(facts, &outlook, &memory, &nodes);
+        crate::plan::explain(seen, service)
+    }
+
+    /// What would be done first if these were the facts: what starts, what leaves, what fits nowhere, and why.
+    pub fn foresee(&self, facts: &Snapshot) -> Plan {
+        let outlook = self.outlook();
+        let (memory, nodes) = (Memory::new(Instant::now().into_std()), nobody());
+        plan(self.seen(facts, &outlook, &memory, &nodes))
+    }
+
+    fn seen<'a>(
+        &'a self,
+        facts: &'a Snapshot,
+        outlook: &'a Outlook,
+        memory: &'a Memory,
+        nodes: &'a Nodes,
+    ) -> Seen<'a> {
+        let now = Instant::now().into_std();
+        Seen { facts, hosts: &outlook.hosts, nodes, memory, config: &self.config, now }
+    }
+}
+
+/// No nodes: nothing that is foreseen waits for one.
+fn nobody() -> Nodes {
+    Nodes { own: model::NodeId("".into()), others: model::Others::None, by_name: BTreeMap::new() }
+}

@@ -1,0 +1,340 @@
+//! One turn, top to bottom: observe, plan, publish, act.
+//!
+//! In: facts, what engines and nodes say. Out: facts, and steps at engines. Never here: a decision (`plan`), a call (`act`, `observe`).
+//!
+//! A turn follows whatever changed: facts, an engine's event, a node's report, a check's answer, a step's end; and comes by itself every few
+//! seconds, every few milliseconds while something is on its way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{HostName, Nodes, Snapshot, Stage};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+use crate::act::{Done, Failure, Outcome, Tools, act};
+use crate::config::{Config, MAX_STEPS};
+use crate::health::{self, Probe};
+use crate::lease::{Leading, Lease};
+use crate::observe::{Engines, Open};
+use crate::plan::{HostView, Key, Memory, Order, Plan, Seen, Step, plan};
+use crate::publish::Publish;
+use crate::runtime::{Progress, Runtime};
+use crate::schedule::Schedule;
+
+/// The pause between two turns while an instance starts or leaves.
+const SOON: Duration = Duration::from_millis(100);
+/// The same while one waits for its next attempt.
+const LATER: Duration = Duration::from_millis(500);
+/// What two turns are apart at least.
+const REST: Duration = Duration::from_millis(5);
+/// How many answers of checks may wait.
+const PULSE_QUEUE: usize = 1024;
+
+/// What a controller follows, and acts through.
+pub struct Inputs {
+    /// The facts.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// All nodes' reports.
+    pub nodes: watch::Receiver<Arc<Nodes>>,
+    /// The way to the registry.
+    pub publish: Publish,
+    /// Opens engines.
+    pub open: Open,
+}
+
+/// What a controller knows, for whoever asks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outlook {
+    /// Whether this node controls.
+    pub leads: bool,
+    /// What engines said last.
+    pub hosts: BTreeMap<HostName, HostView>,
+    /// What was decided about places.
+    pub schedule: Schedule,
+}
+
+/// A controller.
+pub struct Controller {
+    config: Arc<Config>,
+    inputs: Inputs,
+    lease: Arc<Lease>,
+    engines: Engines,
+    changed: Arc<Notify>,
+    memory: Memory,
+    leading: Option<Leading>,
+    steps: JoinSet<Done>,
+    probes: BTreeMap<Key, (Probe, AbortHandle)>,
+    probing: JoinSet<()>,
+    pulses: (mpsc::Sender<Said>, mpsc::Receiver<Said>),
+    outlook: watch::Sender<Arc<Outlook>>,
+    pulls: watch::Sender<Progress>,
+}
+
+/// What a check of a container said.
+type Said = (Key, String, Result<(), String>);
+
+impl Controller {
+    /// A controller that has not begun.
+    pub fn new(config: Config, inputs: Inputs) -> Self {
+        let (config, changed) = (Arc::new(config), Arc::new(Notify::new()));
+        Self {
+            engines: Engines::new(Arc::clone(&inputs.open), config.interval, Arc::clone(&changed)),
+            memory: Memory::new(Instant::now().into_std()),
+            lease: Arc::default(),
+            leading: None,
+            steps: JoinSet::new(),
+            probes: BTreeMap::new(),
+            probing: JoinSet::new(),
+            pulses: mpsc::channel(PULSE_QUEUE),
+            outlook: watch::channel(Arc::default()).0,
+            pulls: watch::channel(Progress::default()).0,
+            config,
+            inputs,
+            changed,
+        }
+    }
+
+    /// What it knows.
+    pub fn outlook(&self) -> watch::Receiver<Arc<Outlook>> {
+        self.outlook.subscribe()
+    }
+
+    /// Takes turns until `stop` is true; then lets go of its lease. What runs runs on.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let pause = self.turn().await;
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                () = self.news(pause) => {}
+            }
+            tokio::time::sleep(REST).await;
+        }
+        self.steps.shutdown().await;
+        self.lease.leave(&self.inputs.publish, now()).await;
+    }
+
+    /// Waits for something that a turn may follow from.
+    async fn news(&mut self, pause: Duration) {
+        let over = tokio::time::sleep(pause);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                Ok(()) = self.inputs.snapshots.changed() => return,
+                Ok(()) = self.inputs.nodes.changed() => return,
+                () = self.changed.notified() => return,
+                Some(Ok(done)) = self.steps.join_next() => return self.done(done),
+                Some((key, container, said)) = self.pulses.1.recv() => {
+                    if self.memory.pulse(key, &container, said, now()) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// One turn; how long until the next one at the latest.
+    pub async fn turn(&mut self) -> Duration {
+        let facts = Arc::clone(&self.inputs.snapshots.borrow_and_update());
+        let nodes = Arc::clone(&self.inputs.nodes.borrow_and_update());
+        self.engines.follow(&facts);
+        self.take_in();
+        let Some(leading) = self.lead(&facts).await else {
+            self.idle();
+            return self.config.interval;
+        };
+        let now = now();
+        self.memory.look(&facts, &nodes, &self.config, now);
+        let hosts = self.engines.views();
+        let seen = Seen {
+            facts: &facts,
+            hosts: &hosts,
+            nodes: &nodes,
+            memory: &self.memory,
+            config: &self.config,
+            now,
+        };
+        let Plan { edits, orders, probes, schedule } = plan(seen);
+        let outlook = Outlook { leads: true, hosts, schedule };
+        self.outlook.send_if_modified(|told| {
+            let news = **told != outlook;
+            if news {
+                *told = Arc::new(outlook);
+            }
+            news
+        });
+        let wrote = !edits.is_empty();
+        if wrote && let Err(error) = self.inputs.publish.write(edits, Some(leading.token)).await {
+            tracing::debug!(%error, "a turn's facts were not written");
+            return SOON;
+        }
+        self.step(orders);
+        self.probe(probes);
+        if wrote { Duration::ZERO } else { pause(&facts).min(self.config.interval) }
+    }
+
+    /// Whether this node controls. Without a host that has an engine there is nothing to control, unless something is left to end.
+    async fn lead(&mut self, facts: &Snapshot) -> Option<Leading> {
+        let is_needed = facts.hosts().any(|(host, _)| host.engine.is_some())
+            || facts.instances().any(|(instance, _)| instance.run.is_some());
+        if !is_needed && self.leading.is_none() {
+            return None;
+        }
+        let seconds = self.config.lease.as_secs();
+        let lease = model::Lease::new(seconds).or_else(|_| model::Lease::new(1)).ok()?;
+        let wanted = model::Controller { node: self.config.node.clone(), term: self.config.term, lease };
+        let leading = self.lease.keep(facts, &wanted, &self.inputs.publish, now()).await;
+        if leading.map(|leading| leading.token) != self.leading.map(|leading| leading.token) {
+            // What was seen, and what was begun, by who controlled before is nothing to go by.
+            self.memory = Memory::new(now());
+            self.steps.abort_all();
+            self.engines_look();
+        }
+        self.leading = leading;
+        leading
+    }
+
+    fn engines_look(&self) {
+        for host in self.engines.views().keys() {
+            self.engines.look(host);
+        }
+    }
+
+    /// Another node controls, or nothing is there to be controlled.
+    fn idle(&mut self) {
+        self.probe(BTreeMap::new());
+        let outlook = Outlook { leads: false, hosts: self.engines.views(), schedule: Schedule::default() };
+        self.outlook.send_replace(Arc::new(outlook));
+    }
+
+    /// Takes in what ended meanwhile.
+    fn take_in(&mut self) {
+        while let Some(Ok(done)) = self.steps.try_join_next() {
+            self.done(done);
+        }
+        while let Ok((key, container, said)) = self.pulses.1.try_recv() {
+            self.memory.pulse(key, &container, said, now());
+        }
+    }
+
+    /// A step ended.
+    fn done(&mut self, Done { order, result }: Done) {
+        let Order { key, host, revision, step } = order;
+        self.memory.busy.remove(&key);
+        self.memory.acted.insert(key.clone(), now());
+        match result {
+            Ok(Outcome::Done) => {
+                if let Step::After(_) = step {
+                    self.memory.after.insert(key);
+                }
+            }
+            Ok(Outcome::Launched(image)) => _ = image.map(|image| self.memory.images.insert(key, image)),
+            Ok(Outcome::Words(id, said)) => _ = self.memory.words.insert(id, said),
+            Err(Failure::Fenced) => {}
+            Err(Failure::Unreachable(why)) => {
+                tracing::warn!(service = %key.0, instance = %key.1, %host, error = %why, "an engine did not answer");
+            }
+            Err(Failure::Failed(why)) => {
+                tracing::warn!(service = %key.0, instance = %key.1, %host, error = %why, "a step failed");
+                if let Step::After(_) = step {
+                    self.memory.after.insert(key);
+                } else {
+                    self.memory.failed.insert(key, (revision, why));
+                }
+            }
+        }
+        self.engines.look(&host);
+    }
+
+    /// Takes steps, as many at once as a host may have.
+    fn step(&mut self, orders: Vec<Order>) {
+        let mut counts: BTreeMap<HostName, usize> = BTreeMap::new();
+        for order in orders {
+            if self.memory.busy.contains(&order.key) {
+                continue;
+            }
+            let count = counts.entry(order.host.clone()).or_default();
+            *count += 1;
+            let Ok(runtime) = self.engines.runtime(&order.host) else { continue };
+            if *count > MAX_STEPS {
+                continue;
+            }
+            if let Step::Signal(id, _) = &order.step {
+                self.memory.told.insert(id.clone(), now());
+            }
+            if let Step::Remove(id) = &order.step {
+                self.memory.told.remove(id);
+                self.memory.words.remove(id);
+            }
+            self.memory.busy.insert(order.key.clone());
+            let tools = Tools {
+                runtime,
+                lease: Arc::clone(&self.lease),
+                config: Arc::clone(&self.config),
+                pulls: self.pulls.clone(),
+            };
+            self.steps.spawn(act(tools, order));
+        }
+    }
+
+    /// Has these checks run, and no others.
+    fn probe(&mut self, wanted: BTreeMap<Key, Probe>) {
+        while self.probing.try_join_next().is_some() {}
+        let facts = Arc::clone(&self.inputs.snapshots.borrow());
+        self.probes.retain(|key, (probe, task)| {
+            let stays = wanted.get(key) == Some(probe) && !task.is_finished();
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for (key, probe) in wanted {
+            if self.probes.contains_key(&key) {
+                continue;
+            }
+            let name = model::FactKey::Instance { service: key.0.clone(), name: key.1.clone() };
+            let host = facts.get(&name).and_then(|stated| match &*stated.fact {
+                model::Fact::Instance(instance) => instance.host.clone(),
+                _ => None,
+            });
+            let Some(Ok(runtime)) = host.map(|host| self.engines.runtime(&host)) else { continue };
+            let task = self.probing.spawn(check(runtime, key.clone(), probe.clone(), self.pulses.0.clone()));
+            self.probes.insert(key, (probe, task));
+        }
+    }
+}
+
+/// Asks an instance again and again, until nobody listens.
+async fn check(runtime: Arc<dyn Runtime>, key: Key, probe: Probe, tell: mpsc::Sender<Said>) {
+    let mut asked = 0;
+    loop {
+        let said = health::ask(&*runtime, &probe).await;
+        if tell.send((key.clone(), probe.container.clone(), said)).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(health::pause(asked, probe.interval)).await;
+        asked = asked.saturating_add(1);
+    }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+/// How soon something may follow from time alone.
+fn pause(facts: &Snapshot) -> Duration {
+    let stages = facts.instances().filter_map(|(instance, _)| Some(instance.run.as_deref()?.stage));
+    let of_stage = |stage| match stage {
+        Stage::Placed | Stage::Draining | Stage::Stopping => SOON,
+        Stage::Backoff => LATER,
+        Stage::Running | Stage::Adopted => Duration::MAX,
+    };
+    let progresses =
+        facts.deployments().any(|(deployment, _)| deployment.state == model::DeploymentState::Progressing);
+    let while_progressing = if progresses { LATER } else { Duration::MAX };
+    stages.map(of_stage).chain([while_progressing]).min().unwrap_or(Duration::MAX)
+}
