@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use model::Protocol;
 use model::launch::{Image, Signal};
 use tokio::time::Instant;
 
@@ -35,11 +36,21 @@ pub(super) struct State {
 struct Made {
     told: Container,
     behaviour: Behaviour,
+    /// What is published while it runs.
+    ports: Vec<(NonZeroU16, Protocol)>,
     /// Since when it runs.
     since: Instant,
     /// When it ends, and how; `None`: not by itself.
     ends: Option<(Instant, Exit)>,
     printed: Vec<LogLine>,
+}
+
+impl Made {
+    /// Its ports are another's then, or its own again at another number.
+    fn end(&mut self, exit: Exit) {
+        (self.ends, self.told.state) = (None, ContainerState::Exited(exit));
+        self.told.published.clear();
+    }
 }
 
 impl State {
@@ -70,7 +81,7 @@ impl State {
                 continue;
             }
             if let Some((_, exit)) = made.ends.take_if(|(at, _)| *at <= now) {
-                made.told.state = ContainerState::Exited(exit);
+                made.end(exit);
                 any = true;
             } else if let Some((after, says)) = &made.behaviour.check
                 && now.saturating_duration_since(made.since) >= *after
@@ -125,12 +136,6 @@ impl State {
         if self.made.contains_key(&spec.name) {
             return Err(RuntimeError::Taken(spec.name.clone()));
         }
-        let published = spec.published.iter().filter_map(|(inside, protocol)| {
-            let outside = NonZeroU16::new(self.next_port)?;
-            self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_PORT);
-            Some(Published { inside: *inside, protocol: *protocol, outside })
-        });
-        let published = published.collect();
         let id = format!("{:032x}{:032x}", self.chance.u128(..), self.chance.u128(..));
         let told = Container {
             id: id.clone(),
@@ -139,10 +144,11 @@ impl State {
             image: spec.image.as_str().to_owned(),
             state: ContainerState::Created,
             health: behaviour.check.as_ref().map(|_| Health::Starting),
-            published,
+            published: Vec::new(),
             addresses: vec![IpAddr::V4(Ipv4Addr::new(172, 17, self.chance.u8(..), self.chance.u8(..)))],
         };
-        let made = Made { told, behaviour, since: Instant::now(), ends: None, printed: Vec::new() };
+        let (ports, since) = (spec.published.clone(), Instant::now());
+        let made = Made { told, behaviour, ports, since, ends: None, printed: Vec::new() };
         self.made.insert(spec.name.clone(), made);
         Ok(id)
     }
@@ -155,13 +161,21 @@ impl State {
     }
 
     pub(super) fn start(&mut self, id: &str) -> Result<(), RuntimeError> {
+        let mut next = self.next_port;
         let made = self.made(id)?;
         if made.told.state != ContainerState::Running {
+            let published = made.ports.iter().filter_map(|(inside, protocol)| {
+                let outside = NonZeroU16::new(next)?;
+                next = next.checked_add(1).unwrap_or(FIRST_PORT);
+                Some(Published { inside: *inside, protocol: *protocol, outside })
+            });
+            made.told.published = published.collect();
             let now = Instant::now();
             (made.told.state, made.since) = (ContainerState::Running, now);
             made.told.health = made.behaviour.check.as_ref().map(|_| Health::Starting);
             made.ends = made.behaviour.ends.clone().map(|(after, exit)| (now + after, exit));
             made.printed.extend(made.behaviour.prints.iter().cloned());
+            self.next_port = next;
             self.pass();
         }
         Ok(())
@@ -190,7 +204,7 @@ impl State {
         if let Ok(made) = self.made(id)
             && made.told.state == ContainerState::Running
         {
-            (made.ends, made.told.state) = (None, ContainerState::Exited(exit));
+            made.end(exit);
         }
     }
 
@@ -198,8 +212,7 @@ impl State {
     pub(super) fn restart(&mut self) {
         self.pass();
         for made in self.made.values_mut().filter(|made| made.told.state == ContainerState::Running) {
-            (made.ends, made.told.state) =
-                (None, ContainerState::Exited(Exit { code: KILLED, ..Exit::default() }));
+            made.end(Exit { code: KILLED, ..Exit::default() });
         }
     }
 
