@@ -6,7 +6,8 @@
 //! | placed | made, runs | started; running |
 //! | running | runs | healthy or unhealthy, as its checks say |
 //! | running | ended, gone | its last words are read; backoff |
-//! | backoff | ended, none | started again, or made again, when its pause is over |
+//! | backoff | ended | taken away when its pause is over |
+//! | backoff | none | placed again |
 //! | draining | any | stopping, once every node has let go of it |
 //! | stopping | runs, ended | told to end, taken away |
 //! | stopping | none | its fact is removed |
@@ -139,7 +140,7 @@ impl<'a> Turn<'a, '_> {
         if let Some(why) = waits(self.seen, launch) {
             return self.say(|_, run| run.reason = why.into());
         }
-        let name = spec::container_name(&self.key.0, &self.key.1);
+        let name = spec::container_name(&self.seen.config.fleet, &self.key.0, &self.key.1);
         if view.containers.iter().any(|container| container.name == name) {
             let remedy = "remove or rename it";
             return self.fails(&format!("a container named {name} is on {host} that is not ours; {remedy}"));
@@ -150,7 +151,13 @@ impl<'a> Turn<'a, '_> {
             .map_or(self.launched.stated.revision, |it| it.1.revision);
         match spec::spec(self.seen, service, launch, &self.key, &host, revision) {
             Ok(spec) => {
-                let hooks = spec::hooks(&launch.hooks.before_start, service, &self.key, &host);
+                let hooks = spec::hooks(
+                    &launch.hooks.before_start,
+                    &self.seen.config.fleet,
+                    service,
+                    &self.key,
+                    &host,
+                );
                 self.order(Step::Launch(Box::new(spec), hooks));
             }
             Err(why) => self.fails(&why),
@@ -286,10 +293,8 @@ impl<'a> Turn<'a, '_> {
             return;
         }
         match container {
-            Some(container) if container.state != ContainerState::Dead => {
-                self.order(Step::Start(container.id.clone()));
-            }
-            Some(container) => self.end(container),
+            // Another one is made: how often it ended is how many there were.
+            Some(container) => self.order(Step::Remove(container.id.clone())),
             None => self.say(|instance, run| {
                 instance.state = InstanceState::Starting;
                 run.stage = Stage::Placed;
@@ -315,9 +320,13 @@ impl<'a> Turn<'a, '_> {
             None => {
                 let (service, host) = (self.service, container_host(self.launched));
                 let hooks = match service.and_then(|service| Some((service, service.launch.as_deref()?))) {
-                    Some((service, launch)) => {
-                        spec::hooks(&launch.hooks.after_stop, service, &self.key, &host)
-                    }
+                    Some((service, launch)) => spec::hooks(
+                        &launch.hooks.after_stop,
+                        &self.seen.config.fleet,
+                        service,
+                        &self.key,
+                        &host,
+                    ),
                     None => Vec::new(),
                 };
                 if hooks.is_empty() || self.seen.memory.after.contains(&self.key) {

@@ -211,9 +211,8 @@ impl<'a> Seen<'a> {
 
     /// The container of an instance, on a host that answers.
     pub(crate) fn container(self, view: &'a HostView, key: &Key) -> Option<&'a Container> {
-        view.containers
-            .iter()
-            .find(|container| Labels::of(container).is_some_and(|labels| labels.key() == *key))
+        let is_it = |labels: Labels| labels.fleet == self.config.fleet && labels.key() == *key;
+        view.containers.iter().find(|container| Labels::of(container).is_some_and(is_it))
     }
 
     /// Whether a host's engine was silent for too long.
@@ -246,7 +245,12 @@ pub fn plan(seen: Seen<'_>) -> Plan {
     let mut edits = Edits::default();
     let groups = rollout::groups(seen);
     let decided = schedule(&fleet(seen, &groups));
-    for start in &decided.start {
+    // A host that is asked for the first time may be the better one: its answer, or its silence, is waited for.
+    let is_asked = |view: &HostView| {
+        view.silent.is_none() && view.listed.is_none_or(|listed| listed < seen.memory.since)
+    };
+    let starts = if seen.hosts.values().any(is_asked) { &[][..] } else { &decided.start };
+    for start in starts {
         let Some(group) = groups.get(&start.service) else { continue };
         place(seen, group, start, &mut edits);
     }

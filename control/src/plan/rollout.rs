@@ -121,6 +121,9 @@ impl<'a> Group<'a> {
 
     /// Says to the scheduler how many of the version that is wanted may be there now.
     pub(crate) fn want(&self, wanted: &mut Wanted) {
+        if self.wanted.is_none() {
+            wanted.copies = Copies::Counted(Count::NONE);
+        }
         let (Some(count), false) = (self.count(), self.old.is_empty()) else { return };
         let room = match self.is_start_first() {
             true => self.healthy + self.parallel(),

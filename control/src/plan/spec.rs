@@ -53,8 +53,8 @@ impl Labels {
 }
 
 /// The name of an instance's container: the engine takes it once.
-pub(crate) fn container_name(service: &ServiceName, instance: &InstanceName) -> String {
-    format!("portico-{service}-{instance}")
+pub(crate) fn container_name(fleet: &Label, service: &ServiceName, instance: &InstanceName) -> String {
+    format!("{fleet}-{service}-{instance}")
 }
 
 /// What the container of an instance is to be.
@@ -94,7 +94,7 @@ pub(crate) fn spec(
         _ => launch.resources,
     };
     Ok(Spec {
-        name: container_name(&key.0, &key.1),
+        name: container_name(&seen.config.fleet, &key.0, &key.1),
         image: launch.image.clone(),
         command: words(&launch.command),
         entrypoint: words(&launch.entrypoint),
@@ -147,6 +147,7 @@ fn allowed<'a>(volume: &Volume, mut paths: impl Iterator<Item = &'a Path>) -> Re
 /// Hooks by name, told of an instance.
 pub(crate) fn hooks<'a>(
     names: impl IntoIterator<Item = &'a Label>,
+    fleet: &Label,
     service: &Service,
     key: &Key,
     host: &HostName,
@@ -157,7 +158,7 @@ pub(crate) fn hooks<'a>(
         ("PORTICO_INSTANCE".to_owned(), key.1.to_string()),
         ("PORTICO_HOST".to_owned(), host.to_string()),
         ("PORTICO_IMAGE".to_owned(), image),
-        ("PORTICO_CONTAINER".to_owned(), container_name(&key.0, &key.1)),
+        ("PORTICO_CONTAINER".to_owned(), container_name(fleet, &key.0, &key.1)),
     ];
     let call = |name: &Label| HookCall { name: name.to_string(), environment: environment.clone() };
     names.into_iter().map(call).collect()
