@@ -228,6 +228,7 @@ impl Fake {
                 }
             };
             tokio::select! {
+                biased;
                 _ = heard.changed() => {}
                 () = by_itself => { self.lock().pass(); }
             }
