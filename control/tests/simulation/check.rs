@@ -71,8 +71,8 @@ impl Check {
         written: Vec<Written>,
         machines: &[Machine],
         nodes: &[Node],
-    ) -> Result<Vec<String>, String> {
-        let mut trace = Vec::new();
+        trace: &mut Vec<String>,
+    ) -> Result<(), String> {
         for written in written {
             self.steps += usize::from(written.by_controller);
             trace.extend(told(&written));
@@ -102,8 +102,7 @@ impl Check {
                 return Err(format!("{flight:?} begins at what was told to end"));
             }
         }
-        self.look(machines)?;
-        Ok(trace)
+        self.look(machines)
     }
 
     /// A container is told to end: nothing is in flight at it.
@@ -117,7 +116,9 @@ impl Check {
         let then = self.history.iter().rev().find(|(since, _)| *since <= at).map(|(_, snapshot)| snapshot);
         let stated = then.and_then(|then| instance(then, &FactKey::Instance { service, name }));
         let stated = stated.filter(|instance| instance.host.as_ref() == Some(&machine.host.name));
-        let run = stated.and_then(|instance| instance.run.as_deref());
+        // One that begins anew has nothing to do with what was left behind there.
+        let is_left = |run: &&model::Run| machine.was_lost && run.stage == Stage::Placed;
+        let run = stated.and_then(|instance| instance.run.as_deref()).filter(|run| !is_left(run));
         if let Some(run) = run.filter(|run| !matches!(run.stage, Stage::Stopping)) {
             return Err(format!("{:?} is told to end while it is {}", seen.labels, run.stage.name()));
         }

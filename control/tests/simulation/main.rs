@@ -34,6 +34,7 @@ fn whatever_goes_wrong_the_stopping_order_is_kept_and_all_becomes_as_it_is_wante
             scope.spawn(|| {
                 while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < seeds) {
                     if let (_, Err(why)) = run(seed) {
+                        println!("SEED={seed}: {why}");
                         failed.lock().unwrap().push((seed, why));
                     }
                 }
@@ -43,9 +44,6 @@ fn whatever_goes_wrong_the_stopping_order_is_kept_and_all_becomes_as_it_is_wante
     let mut failed = failed.into_inner().unwrap();
     failed.sort();
     println!("{seeds} seeds, {} failed", failed.len());
-    for (seed, why) in failed.iter().take(20) {
-        println!("SEED={seed}: {why}");
-    }
     if let Some((seed, why)) = failed.first() {
         panic!("{why}\n{}\nSEED={seed} replays it", run(*seed).0.join("\n"));
     }

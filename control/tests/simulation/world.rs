@@ -191,10 +191,12 @@ impl World {
         for machine in &mut self.machines {
             machine.was_lost |= machine.fault.is_some_and(|(_, since)| since.elapsed() >= MAYBE_LOST);
         }
-        let trace = self.check.step(self.registry.take_written(), &self.machines, &self.nodes)?;
+        let (written, mut trace) = (self.registry.take_written(), Vec::new());
+        let fine = self.check.step(written, &self.machines, &self.nodes, &mut trace);
         for line in trace {
             self.say(line);
         }
+        fine?;
         let latest = self.registry.snapshot();
         for node in &mut self.nodes {
             node.tick(&latest, &mut self.chance);
