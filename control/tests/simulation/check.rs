@@ -31,8 +31,8 @@ pub(crate) struct Check {
     pub(crate) died: Vec<String>,
     /// When an operator, or a fault, last changed what capacity there is to be.
     pub(crate) news: Option<Instant>,
-    /// How many steps of a controller there were.
-    pub(crate) steps: usize,
+    /// When a controller last took a step.
+    last: Option<Instant>,
 }
 
 struct Seen {
@@ -65,6 +65,16 @@ impl Ended {
 }
 
 impl Check {
+    /// For how long controllers have done nothing.
+    pub(crate) fn idle(&self) -> Duration {
+        self.last.map_or(Duration::ZERO, |last| last.elapsed())
+    }
+
+    /// Whether they have rested for a while.
+    pub(crate) fn rests(&self) -> bool {
+        self.idle() >= Duration::from_secs(5)
+    }
+
     /// Looks at what was written and done since the last time.
     pub(crate) fn step(
         &mut self,
@@ -74,7 +84,9 @@ impl Check {
         trace: &mut Vec<String>,
     ) -> Result<(), String> {
         for written in written {
-            self.steps += usize::from(written.by_controller);
+            if written.by_controller {
+                self.last = Some(written.at);
+            }
             trace.extend(told(&written));
             if written.by_controller {
                 self.keeps_capacity(&written, machines)?;
@@ -89,7 +101,7 @@ impl Check {
                 if matches!(asked, Asked::Tell | Asked::Exec(_)) {
                     continue;
                 }
-                self.steps += 1;
+                self.last = Some(at);
                 trace.push(format!("  {}: {asked:?}", machine.host.name));
                 if let Asked::Signal(id) | Asked::Remove(id) = asked {
                     self.ends(&id, at, machine, nodes)?;
