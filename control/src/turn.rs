@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use model::{HostName, Nodes, Snapshot, Stage};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::Instant;
 
 use crate::act::{Done, Failure, Outcome, Tools, act};
@@ -66,6 +66,8 @@ pub struct Controller {
     memory: Memory,
     leading: Option<Leading>,
     steps: JoinSet<Done>,
+    /// The task of each step that is under way; what it is for says whether it is a launch.
+    tasks: BTreeMap<Key, (Option<HostName>, AbortHandle)>,
     probes: BTreeMap<Key, (Probe, AbortHandle)>,
     probing: JoinSet<()>,
     pulses: (mpsc::Sender<Said>, mpsc::Receiver<Said>),
@@ -86,6 +88,7 @@ impl Controller {
             lease: Arc::default(),
             leading: None,
             steps: JoinSet::new(),
+            tasks: BTreeMap::new(),
             probes: BTreeMap::new(),
             probing: JoinSet::new(),
             pulses: mpsc::channel(PULSE_QUEUE),
@@ -123,11 +126,13 @@ impl Controller {
         tokio::pin!(over);
         loop {
             tokio::select! {
+                // In this order, so that what happens is the same each time.
+                biased;
                 () = &mut over => return,
                 Ok(()) = self.inputs.snapshots.changed() => return,
                 Ok(()) = self.inputs.nodes.changed() => return,
                 () = self.changed.notified() => return,
-                Some(Ok(done)) = self.steps.join_next() => return self.done(done),
+                Some(Ok((task, done))) = self.steps.join_next_with_id() => return self.done(task, done),
                 Some((key, container, said)) = self.pulses.1.recv() => {
                     if self.memory.pulse(key, &container, said, now()) {
                         return;
@@ -143,6 +148,7 @@ impl Controller {
         let nodes = Arc::clone(&self.inputs.nodes.borrow_and_update());
         self.engines.follow(&facts);
         self.take_in();
+        self.give_up(&facts);
         let Some(leading) = self.lead(&facts).await else {
             self.idle();
             return self.config.interval;
@@ -192,6 +198,7 @@ impl Controller {
             // What was seen, and what was begun, by who controlled before is nothing to go by.
             self.memory = Memory::new(now());
             self.steps.abort_all();
+            self.tasks.clear();
             self.engines_look();
         }
         self.leading = leading;
@@ -213,17 +220,48 @@ impl Controller {
 
     /// Takes in what ended meanwhile.
     fn take_in(&mut self) {
-        while let Some(Ok(done)) = self.steps.try_join_next() {
-            self.done(done);
+        while let Some(ended) = self.steps.try_join_next_with_id() {
+            // Who was given up says nothing.
+            if let Ok((task, done)) = ended {
+                self.done(task, done);
+            }
         }
         while let Ok((key, container, said)) = self.pulses.1.try_recv() {
             self.memory.pulse(key, &container, said, now());
         }
     }
 
+    /// Gives up launches that nobody wants any more: an image may be fetched for ever.
+    fn give_up(&mut self, facts: &Snapshot) {
+        let is_wanted = |key: &Key, on: &HostName| {
+            let name = model::FactKey::Instance { service: key.0.clone(), name: key.1.clone() };
+            facts.get(&name).is_some_and(|stated| match &*stated.fact {
+                model::Fact::Instance(instance) => {
+                    let is_placed = instance.run.as_ref().is_some_and(|run| run.stage == Stage::Placed);
+                    is_placed && instance.host.as_ref() == Some(on)
+                }
+                _ => false,
+            })
+        };
+        let (memory, engines) = (&mut self.memory, &self.engines);
+        self.tasks.retain(|key, (launch, task)| {
+            let Some(host) = launch.as_ref().filter(|host| !is_wanted(key, host)) else { return true };
+            task.abort();
+            // Whether it was done is seen.
+            memory.busy.remove(key);
+            memory.acted.insert(key.clone(), now());
+            engines.look(host);
+            false
+        });
+    }
+
     /// A step ended.
-    fn done(&mut self, Done { order, result }: Done) {
+    fn done(&mut self, task: Id, Done { order, result }: Done) {
         let Order { key, host, revision, step } = order;
+        if self.tasks.get(&key).is_none_or(|(_, there)| there.id() != task) {
+            return;
+        }
+        self.tasks.remove(&key);
         self.memory.busy.remove(&key);
         self.memory.acted.insert(key.clone(), now());
         match result {
@@ -277,7 +315,10 @@ impl Controller {
                 config: Arc::clone(&self.config),
                 pulls: self.pulls.clone(),
             };
-            self.steps.spawn(act(tools, order));
+            let (key, launch) = (order.key.clone(), matches!(order.step, Step::Launch(..)));
+            let launch = launch.then(|| order.host.clone());
+            let task = self.steps.spawn(act(tools, order));
+            self.tasks.insert(key, (launch, task));
         }
     }
 

@@ -84,9 +84,10 @@ impl Memory {
             }
             if instance.run.as_ref().is_some_and(|run| run.stage == Stage::Draining) {
                 let before = self.served.remove(&key).filter(|(revision, _)| *revision == stated.revision);
-                let is_served = || release::is_served(nodes, stated.revision, instance, config, now);
-                if let Some(at) = before.map(|(_, at)| at).or_else(|| is_served().then_some(now)) {
-                    served.insert(key, (stated.revision, at));
+                // A node that was lost may come back with what it served then: it is waited for again.
+                if release::is_served(nodes, stated.revision, instance, config, now) {
+                    let since = before.map_or(now, |(_, at)| at);
+                    served.insert(key, (stated.revision, since));
                 }
             }
         }

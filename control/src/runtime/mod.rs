@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc, watch};
 mod container;
 pub mod docker;
 mod error;
+pub mod fake;
 
 pub use container::{Container, ContainerState, Exit, Health, Published, Spec};
 pub use error::RuntimeError;

@@ -1,0 +1,255 @@
+//! What never happens, looked at after every step.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use control::plan::Labels;
+use control::runtime::ContainerState;
+use control::runtime::fake::{Asked, Call};
+use model::launch::Order;
+use model::{
+    Address, Fact, FactKey, Instance, InstanceState, NodeId, Released, ServiceName, Snapshot, Stage,
+};
+use tokio::time::{Duration, Instant};
+
+use crate::fleet::{MEMORY, Machine};
+use crate::nodes::{Flight, Kind, Node};
+use crate::registry::Written;
+
+/// How many snapshots are remembered.
+const HISTORY: usize = 500;
+/// What a controller may not have seen yet.
+const NEWS: Duration = Duration::from_secs(5);
+
+/// What was seen so far.
+#[derive(Default)]
+pub(crate) struct Check {
+    history: VecDeque<(Instant, Arc<Snapshot>)>,
+    containers: BTreeMap<String, Seen>,
+    ended: BTreeMap<Address, Ended>,
+    /// Containers that ended by themselves, or by somebody else's hand.
+    pub(crate) died: Vec<String>,
+    /// When an operator, or a fault, last changed what capacity there is to be.
+    pub(crate) news: Option<Instant>,
+    /// When a controller last took a step.
+    last: Option<Instant>,
+}
+
+struct Seen {
+    labels: Labels,
+    addresses: Vec<Address>,
+    runs: bool,
+}
+
+/// How an endpoint was ended.
+struct Ended {
+    at: Instant,
+    /// True: it was of a host that had been given up.
+    is_lost: bool,
+    release: Option<Released>,
+}
+
+impl Ended {
+    fn excuses(&self, flight: &Flight) -> bool {
+        let Some(release) = &self.release else { return self.is_lost };
+        let is_lost = |node: &NodeId| release.unconfirmed.contains(node);
+        self.is_lost
+            || is_lost(&flight.node)
+            || match flight.kind {
+                Kind::Request => release.cut > 0,
+                Kind::Tunnel => release.tunnels > 0,
+                // The whole drain time passed.
+                Kind::Name => release.after_ms >= 10_000,
+            }
+    }
+}
+
+impl Check {
+    /// For how long controllers have done nothing.
+    pub(crate) fn idle(&self) -> Duration {
+        self.last.map_or(Duration::ZERO, |last| last.elapsed())
+    }
+
+    /// Whether they have rested for a while.
+    pub(crate) fn rests(&self) -> bool {
+        self.idle() >= Duration::from_secs(5)
+    }
+
+    /// Looks at what was written and done since the last time.
+    pub(crate) fn step(
+        &mut self,
+        written: Vec<Written>,
+        machines: &[Machine],
+        nodes: &[Node],
+        trace: &mut Vec<String>,
+    ) -> Result<(), String> {
+        for written in written {
+            if written.by_controller {
+                self.last = Some(written.at);
+            }
+            trace.extend(told(&written));
+            if written.by_controller {
+                self.keeps_capacity(&written, machines)?;
+            }
+            self.history.push_back((written.at, written.after));
+        }
+        while self.history.len() > HISTORY {
+            self.history.pop_front();
+        }
+        for machine in machines {
+            for Call { at, asked } in machine.fake.take_calls() {
+                if matches!(asked, Asked::Tell | Asked::Exec(_)) {
+                    continue;
+                }
+                self.last = Some(at);
+                trace.push(format!("  {}: {asked:?}", machine.host.name));
+                if let Asked::Signal(id) | Asked::Remove(id) = asked {
+                    self.ends(&id, at, machine, nodes)?;
+                }
+            }
+        }
+        for flight in nodes.iter().flat_map(|node| &node.flights) {
+            let ended = self.ended.get(&flight.address);
+            if ended.is_some_and(|ended| flight.from > ended.at && !ended.excuses(flight)) {
+                return Err(format!("{flight:?} begins at what was told to end"));
+            }
+        }
+        self.look(machines)
+    }
+
+    /// A container is told to end: nothing is in flight at it.
+    fn ends(&mut self, id: &str, at: Instant, machine: &Machine, nodes: &[Node]) -> Result<(), String> {
+        let Some(seen) = self.containers.get(id) else { return Ok(()) };
+        let is_new = seen.addresses.iter().any(|address| !self.ended.contains_key(address));
+        if !seen.runs || self.died.iter().any(|died| died == id) || !is_new {
+            return Ok(());
+        }
+        let (service, name) = seen.labels.key();
+        let then = self.history.iter().rev().find(|(since, _)| *since <= at).map(|(_, snapshot)| snapshot);
+        let stated = then.and_then(|then| instance(then, &FactKey::Instance { service, name }));
+        let stated = stated.filter(|instance| instance.host.as_ref() == Some(&machine.host.name));
+        // One that begins anew has nothing to do with what was left behind there.
+        let is_left = |run: &&model::Run| machine.was_lost && run.stage == Stage::Placed;
+        let run = stated.and_then(|instance| instance.run.as_deref()).filter(|run| !is_left(run));
+        if let Some(run) = run.filter(|run| !matches!(run.stage, Stage::Stopping)) {
+            return Err(format!("{:?} is told to end while it is {}", seen.labels, run.stage.name()));
+        }
+        let release = run.map(|run| run.release.as_deref().cloned().unwrap_or_default());
+        let is_lost = run.is_none() && machine.was_lost;
+        let ended = |release| Ended { at, is_lost, release };
+        for flight in nodes.iter().flat_map(|node| &node.flights) {
+            let is_at_it = seen.addresses.contains(&flight.address);
+            let is_then = flight.from <= at && at < flight.until;
+            if is_at_it && is_then && !ended(release.clone()).excuses(flight) {
+                return Err(format!(
+                    "{:?} on {} is told to end while there is {flight:?}; {run:?}",
+                    seen.labels, machine.host.name
+                ));
+            }
+        }
+        for address in &seen.addresses {
+            self.ended.insert(address.clone(), ended(release.clone()));
+        }
+        Ok(())
+    }
+
+    /// A rollout, or a drained host, takes no more than was there beyond what is wanted.
+    fn keeps_capacity(&self, written: &Written, machines: &[Machine]) -> Result<(), String> {
+        let is_calm = self.news.is_none_or(|news| written.at.saturating_duration_since(news) > NEWS);
+        let has_room = machines.iter().all(|it| it.fault.is_none() && !it.host.cordoned && !it.host.draining);
+        if !is_calm || !has_room {
+            return Ok(());
+        }
+        for (service, _) in written.after.services() {
+            let Some(launch) = &service.launch else { continue };
+            let (before, after) =
+                (healthy(&written.before, &service.name), healthy(&written.after, &service.name));
+            let wanted = if launch.active { usize::from(launch.instances.least()) } else { 0 };
+            let drains = written.after.instances_of(&service.name).any(|(instance, stated)| {
+                stated.revision == written.after.revision()
+                    && instance.state == InstanceState::Draining
+                    && self::instance(&written.before, &instance.key())
+                        .is_some_and(|before| before.state == InstanceState::Healthy)
+            });
+            if drains && launch.rollout.order == Order::StartFirst && after < wanted.min(before) {
+                return Err(format!("{} has {after} healthy of {before}, {wanted} are wanted", service.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// What runs: each instance once, and no more on a host than it has room for.
+    fn look(&mut self, machines: &[Machine]) -> Result<(), String> {
+        let mut running: BTreeMap<_, &Machine> = BTreeMap::new();
+        for machine in machines {
+            let mut count = 0;
+            for container in machine.fake.containers() {
+                let Some(labels) = Labels::of(&container) else { continue };
+                let runs = container.state == ContainerState::Running;
+                let ip = machine.host.addresses.iter().next().unwrap();
+                let ports = container.published.iter();
+                let addresses = ports.map(|port| Address::Ip { ip, port: port.outside }).collect();
+                if runs {
+                    count += 1;
+                    let other = running.insert(labels.key(), machine);
+                    if let Some(other) = other.filter(|other| !other.was_lost && !machine.was_lost) {
+                        let (here, there) = (&machine.host.name, &other.host.name);
+                        return Err(format!("{labels:?} runs on {here} and on {there}"));
+                    }
+                    self.died.retain(|died| *died != container.id);
+                }
+                self.containers.insert(container.id, Seen { labels, addresses, runs });
+            }
+            let room = machine.room;
+            if count > room && !machine.was_lost {
+                return Err(format!(
+                    "{count} instances of {MEMORY} run on {}: {room} fit",
+                    machine.host.name
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn healthy(snapshot: &Snapshot, service: &ServiceName) -> usize {
+    let all = snapshot.instances_of(service);
+    all.filter(|(instance, _)| instance.state == InstanceState::Healthy).count()
+}
+
+pub(crate) fn instance<'a>(snapshot: &'a Snapshot, key: &FactKey) -> Option<&'a Instance> {
+    match &*snapshot.get(key)?.fact {
+        Fact::Instance(instance) => Some(instance),
+        _ => None,
+    }
+}
+
+/// What was written, in a few words each.
+fn told(written: &Written) -> Vec<String> {
+    let who = if written.by_controller { "controller" } else { "operator" };
+    let said = |difference: model::Difference<'_>| {
+        let what = match difference.after.map(|stated| &*stated.fact) {
+            None => "removed".to_owned(),
+            Some(Fact::Instance(instance)) => {
+                let run = instance.run.as_deref();
+                let on = instance.host.as_ref().map(ToString::to_string).unwrap_or_default();
+                let stage = run.map_or("", |run| run.stage.name());
+                let version = run.map(|run| run.version.to_string()).unwrap_or_default();
+                let reason = run.map(|run| run.reason.to_string()).unwrap_or_default();
+                format!("{:?} {stage} on {on} of {version}: {reason}", instance.state)
+            }
+            Some(Fact::Deployment(deployment)) => {
+                format!("{:?} {}: {}", deployment.state, deployment.version, deployment.reason)
+            }
+            Some(Fact::Service(service)) => {
+                let launch = service.launch.as_ref().unwrap();
+                let (image, count, active) = (&launch.image, launch.instances.least(), launch.active);
+                format!("{count} of {image}, active {active}, {:?}", launch.rollout.order)
+            }
+            Some(Fact::Host(host)) => format!("cordoned {} draining {}", host.cordoned, host.draining),
+            Some(other) => format!("{other:?}"),
+        };
+        format!("  {} {who}: {} {what}", written.after.revision(), difference.key)
+    };
+    written.after.diff(&written.before).map(said).collect()
+}
