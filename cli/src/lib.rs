@@ -18,6 +18,7 @@ mod backup;
 mod changes;
 mod client;
 mod compose;
+mod controls;
 mod diff;
 mod dns;
 mod edit;
@@ -169,8 +170,8 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Logs(args) => logs::run(args, &client, global.json),
         Command::Host(command) => host::run(command, &client),
         Command::Record(command) => record::run(command, &client),
-        Command::Apply(args) => apply::run(args, false, &client),
-        Command::Delete(args) => apply::run(args, true, &client),
+        Command::Apply(args) => apply::run(args, false, (&client, global.json)),
+        Command::Delete(args) => apply::run(args, true, (&client, global.json)),
         Command::Status(args) => status::run(args, &client),
         Command::Events(args) => events::run(args, &client, global.json),
         Command::Wait(args) => wait::run(args, &client),

@@ -42,6 +42,7 @@
 mod apply;
 mod applying;
 mod conditions;
+mod controls;
 mod dns;
 mod endpoints;
 mod events;

@@ -3,6 +3,7 @@
 //! In: values of `model`, `registry` and `proxy`, by way of `api`. Out: JSON. Never here: a decision.
 //! A client ignores fields it does not know, so that a newer listener can answer an older one.
 
+mod control;
 mod dns;
 mod events;
 mod explain;
@@ -18,6 +19,7 @@ mod verify;
 mod wait;
 mod way_back;
 
+pub use control::{ControlStatus, EngineStatus, Foreseen, ForeseenInstance, Undone, Unplaced, UnplacedAt};
 pub use dns::{DnsExplained, DnsFact, DnsLeftOut, DnsRecord, DnsStep, DnsZone, DnsZones};
 pub use events::{Event, Member};
 pub use explain::{Considered, EndpointView, Explained, Match};
