@@ -6,6 +6,7 @@
 mod control;
 mod dns;
 mod events;
+mod exec;
 mod explain;
 mod fact;
 mod frontend;
@@ -22,6 +23,7 @@ mod way_back;
 pub use control::{ControlStatus, EngineStatus, Foreseen, ForeseenInstance, Undone, Unplaced, UnplacedAt};
 pub use dns::{DnsExplained, DnsFact, DnsLeftOut, DnsRecord, DnsStep, DnsZone, DnsZones};
 pub use events::{Event, Member};
+pub use exec::{EXEC_PROTOCOL, Exec, Frame, MAX_FRAME};
 pub use explain::{Considered, EndpointView, Explained, Match};
 pub use fact::{Apply, FactList, FactView, FactWritten, Listed, Named};
 pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};
