@@ -227,8 +227,7 @@ fn table(list: &FactList, engines: &[EngineStatus]) -> String {
         );
     }
     let heard = if engines.is_empty() { None } else { Some("HEARD") };
-    let heading =
-        ["HOST", "ENGINE", "ADDRESSES", "LABELS", "STATE"].into_iter().chain(heard).chain(["REVISION"]);
+    let heading = ["HOST", "ENGINE", "ADDRESSES", "LABELS", "STATE", "REVISION"].into_iter().chain(heard);
     let mut table = Table::new(&heading.collect::<Vec<_>>());
     for view in list.facts.views() {
         let Named::Host(doc) = &view.fact else { continue };
@@ -242,8 +241,9 @@ fn table(list: &FactList, engines: &[EngineStatus]) -> String {
             doc.addresses.join(", "),
             labels,
             state(doc).to_owned(),
+            view.revision.to_string(),
         ];
-        table.row(row.into_iter().chain(heard).chain([view.revision.to_string()]));
+        table.row(row.into_iter().chain(heard));
     }
     table.text()
 }
