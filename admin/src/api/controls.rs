@@ -32,7 +32,8 @@ pub(super) fn status(app: &App, facts: &Snapshot, now: Instant) -> Option<Contro
             more += 1;
             continue;
         }
-        let why = if rollout.failed { rollout.reason } else { rollout.missing };
+        let whys = if rollout.failed { vec![rollout.reason] } else { vec![rollout.missing, rollout.reason] };
+        let why = whys.into_iter().filter(|why| !why.is_empty()).collect::<Vec<_>>().join("; ");
         undone.push(Undone { service: rollout.service, failed: rollout.failed, why });
     }
     let engines = outlook.iter().flat_map(|outlook| &outlook.hosts);
