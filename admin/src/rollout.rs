@@ -128,9 +128,6 @@ fn missing(said: Option<&Deployment>, counted: &Counted, wanted: Wanted) -> Stri
     if missing.is_empty() && deployment.state != DeploymentState::Done {
         missing.push(format!("the controller says {}", deployment.state.name()));
     }
-    if !missing.is_empty() && !deployment.reason.is_empty() {
-        missing.push(deployment.reason.to_string());
-    }
     missing.join("; ")
 }
 

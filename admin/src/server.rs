@@ -176,7 +176,9 @@ async fn connection(
         .header_read_timeout(config.head_timeout)
         .max_headers(config.headers)
         .max_buf_size(config.head_bytes.max(8192))
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        // What goes on behind an upgrade has a place and a time of its own.
+        .with_upgrades();
     let mut serving = pin!(serving);
     tokio::select! {
         result = serving.as_mut() => return log_end(peer, result),

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use admin::wire::{Applied, Apply};
+use admin::wire::{Applied, Apply, Reached};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -11,12 +11,14 @@ use ureq::http::Method;
 
 use crate::answer::Answer;
 use crate::changes;
-use crate::client::Client;
 use crate::compose::{self, Around, Facts, Note};
+use crate::controls;
 use crate::env_files;
 use crate::failure::Failure;
 use crate::file;
+use crate::follow::FollowArgs;
 use crate::frontend::line;
+use crate::launched::To;
 use crate::wait::{self, WaitArgs};
 
 const EXAMPLES: &str = "\
@@ -24,7 +26,10 @@ Examples:
   portico apply -f service.yaml
   portico apply -f services.yaml -f hosts.json --dry-run
   portico apply --compose compose.yaml --dry-run
+  portico apply -f services.yaml --wait=2m
   generate | portico apply -f -
+
+With --wait, services that are launched are waited for until all that is wanted of them is so, 5m where no TIME is said.
 
 A document of a service:
   kind: service
@@ -67,7 +72,7 @@ pub struct ApplyArgs {
 }
 
 /// Runs `apply`, or `delete`.
-pub(crate) fn run(args: &ApplyArgs, delete: bool, client: &Client) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &ApplyArgs, delete: bool, (client, as_json): To<'_>) -> Result<Answer, Failure> {
     let (mut documents, mut places) = (Vec::new(), Vec::new());
     for path in &args.files {
         let read = documents_of(&text_of(path)?);
@@ -83,6 +88,7 @@ pub(crate) fn run(args: &ApplyArgs, delete: bool, client: &Client) -> Result<Ans
         places.extend(facts.places.iter().map(|place| format!("{}, {place}", path.display())));
         (documents, notes) = (facts.documents, facts.notes);
     }
+    let launched = if delete { Vec::new() } else { launched(&documents) };
     let asked = Apply { documents, delete, dry_run: args.dry_run, in_parts: args.in_parts };
     let applied = client.patient().write(Method::POST, "/v1/apply", Some(&asked), &[]);
     let applied: Applied = applied.map_err(|failure| in_our_words(failure, &places))?;
@@ -92,12 +98,34 @@ pub(crate) fn run(args: &ApplyArgs, delete: bool, client: &Client) -> Result<Ans
         (true, false) => "deleted",
         (true, true) => "would be deleted",
     };
-    let text = changes::text(&applied, done);
-    let said = Said { applied: &applied, notes };
+    let plan = applied.plan.as_ref().map(controls::plan).unwrap_or_default();
+    let text = plan + &changes::text(&applied, done);
+    let mut said = Said { applied: &applied, notes, wait: None };
     if args.dry_run {
         return Answer::new(&said, text);
     }
-    wait::answer(&args.wait, client, applied.revision, &said, text)
+    if launched.is_empty() {
+        return wait::answer(&args.wait, client, applied.revision, &said, text);
+    }
+    let served = wait::served(&args.wait, client, applied.revision)?;
+    let (reached, told) = served.unzip();
+    said.wait = reached;
+    let text = text + &told.unwrap_or_default();
+    let is_served = said.wait.as_ref().is_none_or(|reached| reached.served);
+    let follow = FollowArgs::of(&args.wait);
+    let mut answer = follow.answer(&launched, applied.revision, &said, text, (client, as_json))?;
+    answer.code = answer.code.max(u8::from(!is_served));
+    Ok(answer)
+}
+
+/// The services among documents that say how they are launched, by name.
+fn launched(documents: &[Value]) -> Vec<String> {
+    let text = |document: &Value, field: &str| document.get(field).and_then(Value::as_str).map(str::to_owned);
+    let is_launched = |document: &&Value| {
+        text(document, "kind").as_deref() == Some("service")
+            && document.get("image").is_some_and(Value::is_string)
+    };
+    documents.iter().filter(is_launched).filter_map(|document| text(document, "name")).collect()
 }
 
 /// What was applied, and what of a Compose file has no meaning here.
@@ -107,6 +135,8 @@ struct Said<'a> {
     applied: &'a Applied,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<Note>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait: Option<Reached>,
 }
 
 /// A Compose file as facts; its notes are told on standard error.

@@ -1,11 +1,12 @@
 //! One admin listener, spoken to over HTTP.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use admin::wire::Problem;
+use admin::wire::{EXEC_PROTOCOL, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::Body;
@@ -26,6 +27,9 @@ const ENDLESS: Duration = Duration::from_secs(7 * 86_400);
 const REVISION: &str = "portico-revision";
 /// The largest answer, in octets: a page of 10,000 large frontends.
 const ANSWER_BYTES: u64 = 256 << 20;
+
+/// The longest head of an answer that upgrades a connection, in octets.
+const HEAD_BYTES: usize = 16 << 10;
 
 /// One admin listener.
 pub(crate) struct Client {
@@ -155,6 +159,60 @@ impl Client {
         }
     }
 
+    /// A connection that is upgraded for a command.
+    ///
+    /// # Errors
+    /// [`Failure`]: unreachable, not portico, or refused.
+    pub(crate) fn upgrade(&self, path: &str, asked: &impl Serialize) -> Result<TcpStream, Failure> {
+        let body = serde_json::to_vec(asked).map_err(|error| Failure::Usage(error.to_string()))?;
+        let uri: Uri =
+            self.server.parse().map_err(|_| Failure::Usage(format!("{} is no URL", self.server)))?;
+        let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let addresses =
+            (host, uri.port_u16().unwrap_or(80)).to_socket_addrs().map_err(|error| self.cut(&error))?;
+        let mut opened = Err(io::Error::other("its name has no address"));
+        for address in addresses {
+            opened = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT);
+            if opened.is_ok() {
+                break;
+            }
+        }
+        let mut stream = opened.map_err(|error| self.cut(&error))?;
+        let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
+        let head = format!(
+            "POST {}{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: {EXEC_PROTOCOL}\r\n\
+             Content-Type: application/json\r\nPortico-Who: {}\r\n{}Content-Length: {}\r\n\r\n",
+            uri.path().trim_end_matches('/'),
+            who(),
+            token.unwrap_or_default(),
+            body.len()
+        );
+        let sent = stream.set_read_timeout(Some(TIMEOUT)).and_then(|()| stream.write_all(head.as_bytes()));
+        sent.and_then(|()| stream.write_all(&body)).map_err(|error| self.cut(&error))?;
+        let head = head_of(&mut stream).map_err(|error| self.cut(&error))?;
+        let status = head.split(' ').nth(1).unwrap_or_default();
+        if status == "101" {
+            stream.set_read_timeout(None).map_err(|error| self.cut(&error))?;
+            return Ok(stream);
+        }
+        let length = head.lines().filter_map(|line| line.split_once(':'));
+        let length =
+            length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value);
+        let length = length.filter_map(|value| value.trim().parse().ok()).next().unwrap_or(0);
+        let mut answer = Vec::new();
+        stream.take(ANSWER_BYTES.min(length)).read_to_end(&mut answer).map_err(|error| self.cut(&error))?;
+        Err(match serde_json::from_slice::<Problem>(&answer) {
+            Ok(problem) => Failure::Refused(Box::new(problem)),
+            Err(_) => Failure::Foreign { server: self.server.clone(), answer: status.to_owned() },
+        })
+    }
+
+    /// A connection that could not be, or that ended too early.
+    pub(crate) fn cut(&self, error: &io::Error) -> Failure {
+        Failure::Unreachable { server: self.server.clone(), reason: plain(error) }
+    }
+
     fn send<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -230,6 +288,19 @@ impl Client {
         };
         Failure::Unreachable { server: self.server.clone(), reason }
     }
+}
+
+/// The head of an answer, octet by octet: what follows it is the protocol's that the connection is upgraded to.
+fn head_of(stream: &mut TcpStream) -> io::Result<String> {
+    let (mut head, mut octet) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() == HEAD_BYTES {
+            return Err(io::Error::other("its answer has no end"));
+        }
+        stream.read_exact(&mut octet)?;
+        head.push(octet[0]);
+    }
+    Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
 fn agent(timeout: Duration) -> ureq::Agent {

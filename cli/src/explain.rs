@@ -19,7 +19,7 @@ Examples:
 
 /// How a request for a URL would be routed, or where a service is placed, and why
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_help = EXAMPLES, subcommand_negates_reqs = true)]
 pub struct ExplainArgs {
     /// What a client would ask for; `http://` may be left out
     #[arg(value_name = "URL", required = true)]

@@ -1,7 +1,8 @@
 //! What a fact says, in a few words.
 
 use admin::wire::{
-    DeploymentDoc, FactDoc, HostDoc, InstanceDoc, PortDoc, ProtocolDoc, RecordDoc, ReleasedDoc, ServiceDoc,
+    DeploymentDoc, FactDoc, HostDoc, InstanceDoc, InstanceStateDoc, PortDoc, ProtocolDoc, RecordDoc,
+    ReleasedDoc, ServiceDoc,
 };
 use serde_json::Value;
 
@@ -53,6 +54,9 @@ pub(crate) fn port(port: &PortDoc) -> String {
 fn instance(doc: &InstanceDoc) -> String {
     let mut said: Vec<String> = doc.state.map(|state| word(&state)).into_iter().collect();
     if let Some(run) = &doc.run {
+        if said.is_empty() {
+            said.push(word(&InstanceStateDoc::Healthy));
+        }
         let stage = word(&run.stage);
         said.extend((!said.contains(&stage)).then_some(stage));
     }

@@ -135,7 +135,7 @@ fn end(rollout: &Rollout, revision: u64, waited_ms: u64) -> String {
     if !rollout.settled || rollout.revision < revision {
         let missing = match rollout.revision < revision {
             true => format!("the node that is asked is at revision {}, not {revision}", rollout.revision),
-            false => rollout.missing.clone(),
+            false => waits(rollout, true),
         };
         return line(&format!("{service} is not done after {waited}: {missing}"));
     }
@@ -196,8 +196,16 @@ fn block(rollout: &Rollout) -> Vec<String> {
         let row = format!("  {:name$} on {:host$}  {}", one.name, one.host, how(one));
         row.trim_end().to_owned()
     });
-    let missing = Some(format!("  {}", rollout.missing)).filter(|_| !rollout.missing.is_empty());
-    [head].into_iter().chain(instances).chain(missing).collect()
+    let waits = Some(waits(rollout, false)).filter(|waits| !waits.is_empty());
+    [head].into_iter().chain(instances).chain(waits.map(|waits| format!("  {waits}"))).collect()
+}
+
+/// What is missing; and why, unless instances say so themselves.
+fn waits(rollout: &Rollout, whole: bool) -> String {
+    let is_said = !whole && rollout.instances.iter().any(|one| !one.reason.is_empty());
+    let why = Some(&rollout.reason).filter(|_| !is_said && !rollout.settled);
+    let all = [Some(&rollout.missing), why].into_iter().flatten().filter(|text| !text.is_empty());
+    all.map(String::as_str).collect::<Vec<_>>().join("; ")
 }
 
 /// `starting`, `healthy`, `draining (old): 2 requests and 0 tunnels are in flight` …
@@ -210,6 +218,7 @@ fn how(one: &RolloutInstance) -> String {
     let old = if one.current { "" } else { " (old)" };
     let failures = match one.failures {
         0 => String::new(),
+        1 => ", failed once".to_owned(),
         failures => format!(", failed {failures} times"),
     };
     let reason = if one.reason.is_empty() { String::new() } else { format!(": {}", one.reason) };
@@ -224,8 +233,9 @@ fn news(shown: &mut BTreeMap<String, String>, rollouts: &[Rollout]) -> String {
             let name = format!("{}/{} on {}", rollout.service, one.name, one.host);
             now.insert(name, how(one));
         }
-        if !rollout.missing.is_empty() {
-            now.insert(format!("{} waits", rollout.service), rollout.missing.clone());
+        let waits = waits(rollout, false);
+        if !waits.is_empty() {
+            now.insert(format!("{} waits", rollout.service), waits);
         }
     }
     let came = now.iter().filter(|(name, how)| shown.get(*name) != Some(how));

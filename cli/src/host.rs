@@ -1,15 +1,18 @@
 //! `portico host …`: machines that instances run on: made known, listed, shown, closed and opened again, removed.
 
 use admin::wire::{
-    Applied, Apply, Entries, FactList, FactView, FactWritten, HostDoc, InstancesAtDoc, Named, ResourcesDoc,
+    Applied, Apply, EngineStatus, Entries, FactList, FactView, FactWritten, HostDoc, InstancesAtDoc, Named,
+    ResourcesDoc, Status,
 };
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use serde_json::Value;
 use ureq::http::Method;
 
 use crate::amount;
 use crate::answer::Answer;
 use crate::client::Client;
+use crate::controls;
 use crate::edit::edit;
 use crate::failure::Failure;
 use crate::frontend::line;
@@ -95,10 +98,7 @@ pub(crate) fn run(command: &Command, client: &Client) -> Result<Answer, Failure>
         Command::Cordon(args) => change(&args.name, client, cordon),
         Command::Uncordon(args) => change(&args.name, client, uncordon),
         Command::Drain(args) => change(&args.name, client, drain),
-        Command::Ls(LsArgs {}) => {
-            let list = named::all(Kind::Host, None, client)?;
-            Answer::new(&list, table(&list))
-        }
+        Command::Ls(LsArgs {}) => ls(client),
         Command::Show(args) => {
             let view = named::one(Kind::Host, &args.name, client)?;
             Answer::new(&view, text(&view))
@@ -203,26 +203,47 @@ fn state(doc: &HostDoc) -> &'static str {
     }
 }
 
-fn table(list: &FactList) -> String {
+/// All hosts, and how their engines stand where the node that is asked hears them.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    list: &'a FactList,
+    #[serde(skip_serializing_if = "<[EngineStatus]>::is_empty")]
+    engines: &'a [EngineStatus],
+}
+
+fn ls(client: &Client) -> Result<Answer, Failure> {
+    let list = named::all(Kind::Host, None, client)?;
+    let engines = client.get::<Status>("/v1/status")?.control.map(|control| control.engines);
+    let engines = engines.unwrap_or_default();
+    Answer::new(&Listed { list: &list, engines: &engines }, table(&list, &engines))
+}
+
+fn table(list: &FactList, engines: &[EngineStatus]) -> String {
     if list.facts.views().is_empty() {
         let revision = list.revision;
         return format!(
             "no hosts (revision {revision}); make one: portico host add NAME --engine URL --address IP\n"
         );
     }
-    let mut table = Table::new(&["HOST", "ENGINE", "ADDRESSES", "LABELS", "STATE", "REVISION"]);
+    let heard = if engines.is_empty() { None } else { Some("HEARD") };
+    let heading = ["HOST", "ENGINE", "ADDRESSES", "LABELS", "STATE", "REVISION"].into_iter().chain(heard);
+    let mut table = Table::new(&heading.collect::<Vec<_>>());
     for view in list.facts.views() {
         let Named::Host(doc) = &view.fact else { continue };
         let labels: Vec<String> = doc.labels.0.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let labels = if labels.is_empty() { "-".to_owned() } else { labels.join(", ") };
-        table.row([
-            doc.name.as_str(),
-            doc.engine.as_deref().unwrap_or("-"),
-            &doc.addresses.join(", "),
-            &labels,
-            state(doc),
-            &view.revision.to_string(),
-        ]);
+        let engine = engines.iter().find(|engine| engine.host == doc.name);
+        let heard = heard.map(|_| engine.map_or_else(|| "-".to_owned(), controls::state));
+        let row = [
+            doc.name.clone(),
+            doc.engine.clone().unwrap_or_else(|| "-".to_owned()),
+            doc.addresses.join(", "),
+            labels,
+            state(doc).to_owned(),
+            view.revision.to_string(),
+        ];
+        table.row(row.into_iter().chain(heard));
     }
     table.text()
 }
@@ -252,13 +273,15 @@ mod tests {
             {"host":{"name":"node-2","addresses":["10.0.0.2"],"engine":"ssh://ops@10.0.0.2","cordoned":true,"draining":true},"revision":3}],"next":null}"#;
         let none = r#"{"revision":9,"hosts":[],"next":null}"#;
 
-        insta::assert_snapshot!(table(&serde_json::from_str(hosts).unwrap()), @r"
+        insta::assert_snapshot!(table(&serde_json::from_str(hosts).unwrap(), &[]), @r"
         HOST    ENGINE               ADDRESSES          LABELS            STATE      REVISION
         bare    -                    10.0.0.9           -                 available  1
         node-1  tcp://10.0.0.1:2376  10.0.0.1, fd00::1  zone=a, disk=ssd  cordoned   2
         node-2  ssh://ops@10.0.0.2   10.0.0.2           -                 draining   3
         ");
-        assert!(table(&serde_json::from_str(none).unwrap()).starts_with("no hosts (revision 9); make one"));
+        assert!(
+            table(&serde_json::from_str(none).unwrap(), &[]).starts_with("no hosts (revision 9); make one")
+        );
     }
 
     #[test]

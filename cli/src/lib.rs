@@ -9,6 +9,7 @@
 //! | 1 | refused, not found, a file cannot be read or written, `verify` or `import` found something, `dns explain` nothing, a revision is not served in time, or what `--wait` waits for fails or is not so in time |
 //! | 2 | the arguments are wrong |
 //! | 3 | the server cannot be reached, or is not portico's admin listener |
+//! | any | `exec`: what the command in the container ended with |
 
 mod amount;
 mod answer;
@@ -18,12 +19,14 @@ mod backup;
 mod changes;
 mod client;
 mod compose;
+mod controls;
 mod diff;
 mod dns;
 mod edit;
 mod env_files;
 mod escapes;
 mod events;
+mod exec;
 mod explain;
 mod export;
 mod fact;
@@ -107,6 +110,8 @@ pub enum Command {
     Deploy(launched::DeployArgs),
     /// What the instances of a service print
     Logs(logs::LogsArgs),
+    /// Run a command in a container of a service; its exit code is the command's
+    Exec(exec::ExecArgs),
     /// Make hosts known, close, empty and remove them: machines that instances run on
     #[command(subcommand)]
     Host(host::Command),
@@ -168,10 +173,11 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Restart(args) => launched::restart(args, (&client, global.json)),
         Command::Deploy(args) => launched::deploy(args, (&client, global.json)),
         Command::Logs(args) => logs::run(args, &client, global.json),
+        Command::Exec(args) => exec::run(args, &client, global.json),
         Command::Host(command) => host::run(command, &client),
         Command::Record(command) => record::run(command, &client),
-        Command::Apply(args) => apply::run(args, false, &client),
-        Command::Delete(args) => apply::run(args, true, &client),
+        Command::Apply(args) => apply::run(args, false, (&client, global.json)),
+        Command::Delete(args) => apply::run(args, true, (&client, global.json)),
         Command::Status(args) => status::run(args, &client),
         Command::Events(args) => events::run(args, &client, global.json),
         Command::Wait(args) => wait::run(args, &client),

@@ -5,6 +5,7 @@ use clap::Args;
 
 use crate::answer::Answer;
 use crate::client::Client;
+use crate::controls;
 use crate::failure::Failure;
 use crate::table::Table;
 
@@ -74,6 +75,9 @@ fn text(status: &Status) -> String {
         Others::Unknown => {
             table.row(["nodes", "the registry is read-only here: other nodes are not known"]);
         }
+    }
+    if let Some(control) = &status.control {
+        controls::rows(control, &mut table);
     }
     for listener in &status.listeners {
         table.row(["listens", &format!("{} {}", listener.role, listener.address)]);
@@ -236,6 +240,7 @@ mod tests {
                 node_status("web-3", false, 61_000, true),
             ],
             others: Others::Heard,
+            control: None,
         }
     }
 

@@ -102,12 +102,23 @@ pub(crate) fn answer<T: Serialize>(
     said: &T,
     mut says: String,
 ) -> Result<Answer, Failure> {
-    let Some(timeout) = args.timeout_ms(USUAL) else { return Answer::new(said, says) };
-    let reached = reach(client, Some(revision), "", timeout)?;
-    says += &line(&text(&reached));
+    let Some((reached, told)) = served(args, client, revision)? else { return Answer::new(said, says) };
+    says += &told;
     let mut answer = Answer::new(&Waited { said, wait: &reached }, says)?;
     answer.code = u8::from(!reached.served);
     Ok(answer)
+}
+
+/// How far a write at `revision` came, where that is asked for; and in words.
+pub(crate) fn served(
+    args: &WaitArgs,
+    client: &Client,
+    revision: u64,
+) -> Result<Option<(Reached, String)>, Failure> {
+    let Some(timeout) = args.timeout_ms(USUAL) else { return Ok(None) };
+    let reached = reach(client, Some(revision), "", timeout)?;
+    let says = line(&text(&reached));
+    Ok(Some((reached, says)))
 }
 
 /// Asks again where the server waits for less time than was asked for.

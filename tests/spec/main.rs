@@ -36,6 +36,7 @@ mod listeners;
 mod memory;
 mod names;
 mod one_revision;
+mod operate;
 mod operator;
 mod records;
 mod redis;

@@ -13,7 +13,7 @@ use registry::format::{FormatError, native};
 use serde_json::Value;
 
 use super::apply::{Order, Wanted, apply};
-use super::{expand, extract, json, writing};
+use super::{controls, expand, extract, json, writing};
 use crate::doors::App;
 use crate::problem::Problem;
 use crate::server::Peer;
@@ -58,7 +58,11 @@ pub(crate) async fn all(
         in_parts: asked.in_parts,
         parts_flag: "--in-parts (API: \"in_parts\": true)",
     };
-    Ok(json(StatusCode::OK, &apply(&app, &order, &wanted).await?))
+    let mut applied = apply(&app, &order, &wanted).await?;
+    if order.dry_run {
+        applied.plan = controls::foresee(&app, &*writing::snapshot(&app)?, &wanted);
+    }
+    Ok(json(StatusCode::OK, &applied))
 }
 
 /// All of them, unless one is wrong or two are about one fact.

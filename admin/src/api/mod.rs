@@ -19,6 +19,7 @@
 //! | `/v1/services/{service}/logs?instance=&follow=true&tail=&since=5m` | GET | what the instances of a service print, one JSON object a line (`wire::LogLine`) |
 //! | `/v1/services/{service}/instances?limit=&after=` | GET | the instances of one service |
 //! | `/v1/services/{service}/instances/{instance}` | GET PUT DELETE | one of them; a PUT with `ttl` again before that ends renews the lease |
+//! | `/v1/services/{service}/instances/{instance}/exec` | POST | a command in its container, on an upgraded connection (`wire::Frame`) |
 //! | `/v1/apply` | POST | facts of any kind that shall be so, or gone, all or nothing |
 //! | `/v1/explain?url=` | GET | how a request for this URL would be routed |
 //! | `/v1/dns/explain?name=&type=` | GET | how DNS answers a question, of which facts, and why others are not in it; `type` left out is A |
@@ -42,9 +43,11 @@
 mod apply;
 mod applying;
 mod conditions;
+mod controls;
 mod dns;
 mod endpoints;
 mod events;
+mod exec;
 mod expand;
 mod explain;
 mod export;
@@ -122,6 +125,7 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .route("/v1/services/{service}/logs", get(logs::logs))
         .route("/v1/services/{service}/instances", get(named::instances))
         .route("/v1/services/{service}/instances/{instance}", named())
+        .route("/v1/services/{service}/instances/{instance}/exec", post(exec::exec))
         .route("/v1/hosts/{host}", named())
         .route("/v1/apply", post(applying::all).layer(DefaultBodyLimit::max(config.import_bytes)))
         .fallback(unknown)

@@ -9,7 +9,7 @@ use axum::response::Response;
 use model::FactKind;
 use registry::Link;
 
-use super::json;
+use super::{controls, json};
 use crate::doors::App;
 use crate::wire::{HeldView, ProxyStatus, RegistryStatus, Status};
 use crate::{readiness, waiting};
@@ -37,6 +37,7 @@ pub(crate) async fn status(State(app): State<Arc<App>>) -> Response {
         listeners: doors.listeners.clone(),
         nodes: waiting::list(&nodes, Instant::now()),
         others: waiting::others(nodes.others),
+        control: controls::status(&app, &Arc::clone(&doors.registry.snapshots().borrow()), Instant::now()),
     };
     json(StatusCode::OK, &status)
 }

@@ -3,8 +3,10 @@
 //! In: values of `model`, `registry` and `proxy`, by way of `api`. Out: JSON. Never here: a decision.
 //! A client ignores fields it does not know, so that a newer listener can answer an older one.
 
+mod control;
 mod dns;
 mod events;
+mod exec;
 mod explain;
 mod fact;
 mod frontend;
@@ -18,8 +20,10 @@ mod verify;
 mod wait;
 mod way_back;
 
+pub use control::{ControlStatus, EngineStatus, Foreseen, ForeseenInstance, Undone, Unplaced, UnplacedAt};
 pub use dns::{DnsExplained, DnsFact, DnsLeftOut, DnsRecord, DnsStep, DnsZone, DnsZones};
 pub use events::{Event, Member};
+pub use exec::{EXEC_PROTOCOL, Exec, Frame, MAX_FRAME};
 pub use explain::{Considered, EndpointView, Explained, Match};
 pub use fact::{Apply, FactList, FactView, FactWritten, Listed, Named};
 pub use frontend::{Addition, FrontendList, FrontendView, Rejected, Written};

@@ -27,7 +27,7 @@ pub struct Rollout {
     pub settled: bool,
     /// The version failed: what was healthy before runs, where there is such.
     pub failed: bool,
-    /// What is missing until it is settled, in words; empty: nothing.
+    /// What is missing until it is settled, in words, without the reason; empty: nothing.
     pub missing: String,
     /// The node that controls; `null`: none does.
     pub controller: Option<String>,

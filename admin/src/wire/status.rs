@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NodeStatus, Others};
+use super::{ControlStatus, NodeStatus, Others};
 
 /// `/v1/status`: how this node stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Status {
     /// Whether other nodes are heard of.
     #[serde(default)]
     pub others: Others,
+    /// How what is launched stands; left out where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<ControlStatus>,
 }
 
 /// `/readyz`: whether this node should get traffic.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::FactDoc;
+use super::{FactDoc, Foreseen};
 
 /// `GET /v1/diff?from=&to=`: the facts that differ between two revisions, by key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,6 +115,9 @@ pub struct Applied {
     /// What has no counterpart here, or not yet; or was left alone because nobody saw what it said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<Refused>,
+    /// What the controller would do first; left out unless that was asked for of the node that controls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Foreseen>,
 }
 
 /// Something that was not taken in.

@@ -1,0 +1,135 @@
+//! What `/v1/status` says of what is launched, and what an apply that is tried would have a controller do.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use control::Control;
+use control::plan::HostView;
+use control::schedule::Placed;
+use model::{Change, Fact, FactKey, HostName, Origin, ServiceName, Snapshot, Stage, Stated, Version};
+
+use super::apply::Wanted;
+use crate::doors::App;
+use crate::rollout;
+use crate::wire::{ControlStatus, EngineStatus, Foreseen, ForeseenInstance, Undone, Unplaced, UnplacedAt};
+
+/// The most services that are told not to be done.
+const UNDONE: usize = 100;
+
+/// How what is launched stands; `None`: nothing is, and this node would launch nothing.
+pub(super) fn status(app: &App, facts: &Snapshot, now: Instant) -> Option<ControlStatus> {
+    let controller = facts.controller().map(|(controller, _)| controller.node.to_string());
+    let outlook = app.doors.control.as_ref().map(Control::outlook);
+    let launched = facts.services().filter_map(|(service, _)| rollout::of(facts, service));
+    let mut more = 0;
+    let (mut any, mut undone) = (false, Vec::new());
+    for rollout in launched {
+        any = true;
+        if rollout.settled {
+            continue;
+        }
+        if undone.len() == UNDONE {
+            more += 1;
+            continue;
+        }
+        let whys = if rollout.failed { vec![rollout.reason] } else { vec![rollout.missing, rollout.reason] };
+        let why = whys.into_iter().filter(|why| !why.is_empty()).collect::<Vec<_>>().join("; ");
+        undone.push(Undone { service: rollout.service, failed: rollout.failed, why });
+    }
+    let engines = outlook.iter().flat_map(|outlook| &outlook.hosts);
+    let engines: Vec<_> = engines.map(|(host, view)| engine(host, view, now)).collect();
+    let is_any = any || controller.is_some() || !engines.is_empty();
+    let this = outlook.is_some_and(|outlook| outlook.leads);
+    is_any.then_some(ControlStatus { controller, this, engines, undone, more })
+}
+
+fn engine(host: &HostName, view: &HostView, now: Instant) -> EngineStatus {
+    let silent = view.silent.map(|since| now.saturating_duration_since(since));
+    EngineStatus {
+        host: host.to_string(),
+        answers: view.silent.is_none() && view.listed.is_some(),
+        silent_ms: silent.map(millis),
+        error: view.error.clone(),
+        version: view.engine.as_ref().map(|engine| engine.version.clone()).unwrap_or_default(),
+        containers: view.containers.len(),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What the controller, if it is this node's, would do first once `wanted` is so.
+pub(super) fn foresee(app: &App, facts: &Snapshot, wanted: &Wanted) -> Option<Foreseen> {
+    let control = app.doors.control.as_ref().filter(|control| control.outlook().leads)?;
+    let revision = facts.revision().next();
+    let (changes, names): (Vec<Change>, BTreeSet<ServiceName>) = match wanted {
+        Wanted::Facts { facts, .. } => {
+            let put = |fact: &std::sync::Arc<Fact>| {
+                Change::Put(Stated { fact: std::sync::Arc::clone(fact), revision, origin: Origin::Native })
+            };
+            (facts.iter().map(put).collect(), facts.iter().filter_map(|fact| service(&fact.key())).collect())
+        }
+        Wanted::Gone(keys) => {
+            (keys.iter().cloned().map(Change::Remove).collect(), keys.iter().filter_map(service).collect())
+        }
+        Wanted::Past { .. } => return None,
+    };
+    let then = facts.apply(revision, changes);
+    let decided = control.foresee(&then).schedule;
+    let start = decided.start.iter().map(|placed| instance(placed, String::new())).collect();
+    let leaving = decided.leave.iter().map(|(placed, why)| instance(placed, why.to_string()));
+    let mut leave: Vec<ForeseenInstance> = leaving.collect();
+    let known: BTreeSet<_> = leave.iter().map(|one| (one.service.clone(), one.instance.clone())).collect();
+    leave.extend(
+        names
+            .iter()
+            .flat_map(|name| replaced(&then, name))
+            .filter(|one| !known.contains(&(one.service.clone(), one.instance.clone()))),
+    );
+    let unplaced = decided.unplaced.into_iter().map(|(service, unplaced)| Unplaced {
+        service: service.to_string(),
+        missing: unplaced.missing,
+        hosts: unplaced
+            .hosts
+            .into_iter()
+            .map(|(host, why)| UnplacedAt { host: host.to_string(), why: why.to_string() })
+            .collect(),
+    });
+    Some(Foreseen { start, leave, unplaced: unplaced.collect() })
+}
+
+fn service(key: &FactKey) -> Option<ServiceName> {
+    match key {
+        FactKey::Service(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+fn instance(placed: &Placed, why: String) -> ForeseenInstance {
+    ForeseenInstance {
+        service: placed.service.to_string(),
+        instance: placed.instance.to_string(),
+        host: placed.host.to_string(),
+        why,
+    }
+}
+
+/// The instances whose place others take: they leave once those are healthy, or before, as the service says.
+fn replaced(then: &Snapshot, name: &ServiceName) -> Vec<ForeseenInstance> {
+    let version: Option<Version> = then.service(name).and_then(|(service, _)| service.version());
+    let of_it = then.instances_of(name).filter_map(|(instance, _)| {
+        let run = instance.run.as_deref()?;
+        let is_leaving = matches!(run.stage, Stage::Draining | Stage::Stopping | Stage::Adopted);
+        (!is_leaving && Some(run.version) != version).then(|| ForeseenInstance {
+            service: name.to_string(),
+            instance: instance.name.to_string(),
+            host: instance.host.as_ref().map(ToString::to_string).unwrap_or_default(),
+            why: match version {
+                Some(_) => "another version takes its place".to_owned(),
+                None => "the service is not launched any more".to_owned(),
+            },
+        })
+    });
+    of_it.collect()
+}

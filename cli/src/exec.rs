@@ -1,0 +1,206 @@
+//! `portico exec`: a command in a container of a service.
+
+use std::io::{IsTerminal, Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use admin::wire::{Exec, Frame, InstanceStateDoc, MAX_FRAME, Named, StageDoc};
+use clap::Args;
+use serde::Serialize;
+
+use crate::answer::Answer;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::logs::meant;
+use crate::named::{self, Kind};
+use crate::terminal::{self, Raw};
+
+const EXAMPLES: &str = "\
+Examples:
+  portico exec web -- ls /
+  portico exec -i web/2 -- psql < dump.sql
+  portico exec -ti web -- sh
+
+Its exit code is the command's; where it begins with `error:` on standard error, portico's own. Of a service without INSTANCE it is the first \
+one that is healthy.";
+
+/// How often a terminal is asked for its size.
+const LOOK: Duration = Duration::from_millis(500);
+/// How much output is kept with --json, in octets.
+const KEPT: usize = 16 << 20;
+
+/// Run a command in a container of a service
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ExecArgs {
+    /// The service, or one instance of it
+    #[arg(value_name = "SERVICE[/INSTANCE]")]
+    of: String,
+    /// Give it a terminal
+    #[arg(short, long)]
+    terminal: bool,
+    /// Give it what is on standard input
+    #[arg(short, long)]
+    input: bool,
+    /// The command
+    #[arg(last = true, required = true, value_name = "WORD")]
+    words: Vec<String>,
+}
+
+/// What a command said, with --json.
+#[derive(Default, Serialize)]
+struct Said {
+    instance: String,
+    exit: i64,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs it.
+pub(crate) fn run(args: &ExecArgs, client: &Client, as_json: bool) -> Result<Answer, Failure> {
+    if args.terminal && !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage("standard input is no terminal; leave --terminal out".to_owned()));
+    }
+    if as_json && (args.terminal || args.input) {
+        let why = "--json is about what is printed; leave --terminal and --input out";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let name = instance(&args.of, client)?;
+    let (service, _) = name.split_once('/').unwrap_or((&name, ""));
+    let asked = Exec { words: args.words.clone(), terminal: args.terminal, input: args.input };
+    let path = format!("{}/exec", Kind::Instance.url_of(&name)?);
+    let stream = client.upgrade(&path, &asked).map_err(|failure| meant(failure, service, &name, client))?;
+    let raw = args.terminal.then(Raw::new).flatten();
+    send_input(&stream, args, client)?;
+    let mut said = as_json.then(|| Said { instance: name.clone(), ..Said::default() });
+    let code = follow(stream, client, said.as_mut());
+    drop(raw);
+    let code = code?;
+    let mut answer = match &mut said {
+        Some(said) => {
+            said.exit = code;
+            Answer::new(said, String::new())?
+        }
+        None => Answer { text: String::new(), json: String::new(), code: 0 },
+    };
+    // As a shell sees it: of what is no exit code, that something failed.
+    answer.code = u8::try_from(code).unwrap_or(u8::MAX);
+    Ok(answer)
+}
+
+/// The instance that is named, or the first of a service that is healthy, else that runs.
+fn instance(of: &str, client: &Client) -> Result<String, Failure> {
+    if of.contains('/') {
+        return Ok(of.to_owned());
+    }
+    named::one(Kind::Service, of, client)?;
+    let list = named::all(Kind::Instance, Some(of), client)?;
+    let running = list.facts.views().iter().filter_map(|view| match &view.fact {
+        Named::Instance(doc) => Some(doc),
+        _ => None,
+    });
+    let running = running.filter(|doc| {
+        doc.run.as_ref().is_some_and(|run| matches!(run.stage, StageDoc::Running | StageDoc::Adopted))
+    });
+    let is_healthy =
+        |state: Option<InstanceStateDoc>| matches!(state, None | Some(InstanceStateDoc::Healthy));
+    let best = running.min_by_key(|doc| !is_healthy(doc.state));
+    best.map(|doc| format!("{of}/{}", doc.name)).ok_or_else(|| {
+        let detail = format!("no instance of service {of} runs in a container that portico knows");
+        Failure::refused(detail, format!("look at them with `portico instance ls {of}`"))
+    })
+}
+
+/// Has what is read, and the size of the terminal, sent while the command runs.
+fn send_input(stream: &TcpStream, args: &ExecArgs, client: &Client) -> Result<(), Failure> {
+    let writer = stream.try_clone().map_err(|error| client.cut(&error))?;
+    let writer = Arc::new(Mutex::new(writer));
+    if !args.input {
+        // Who does not read is told of no end, which would be one of the connection's.
+        send(&writer, &Frame::End);
+    }
+    if args.terminal {
+        let writer = Arc::clone(&writer);
+        thread::spawn(move || {
+            let mut told = None;
+            loop {
+                let size = terminal::size();
+                if size != told
+                    && let Some((rows, columns)) = size
+                    && !send(&writer, &Frame::Size { rows, columns })
+                {
+                    return;
+                }
+                told = size;
+                thread::sleep(LOOK);
+            }
+        });
+    }
+    if args.input {
+        thread::spawn(move || {
+            let (mut input, mut piece) = (std::io::stdin().lock(), vec![0; MAX_FRAME]);
+            loop {
+                let frame = match input.read(&mut piece) {
+                    Ok(0) | Err(_) => Frame::End,
+                    Ok(read) => Frame::Input(piece[..read].to_vec()),
+                };
+                if !send(&writer, &frame) || frame == Frame::End {
+                    return;
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
+/// False: the connection is gone.
+fn send(writer: &Mutex<TcpStream>, frame: &Frame) -> bool {
+    writer.lock().unwrap_or_else(PoisonError::into_inner).write_all(&frame.encode()).is_ok()
+}
+
+/// Writes what the command prints, to its end; its exit code.
+fn follow(mut stream: TcpStream, client: &Client, mut said: Option<&mut Said>) -> Result<i64, Failure> {
+    loop {
+        let frame = receive(&mut stream).map_err(|error| client.cut(&error))?;
+        let (octets, is_error) = match frame {
+            Frame::Exit(code) => return Ok(code),
+            Frame::Failed(why) => {
+                return Err(Failure::refused(
+                    why,
+                    "look at it with `portico logs` and `portico instance ls`",
+                ));
+            }
+            Frame::Output(octets) => (octets, false),
+            Frame::Error(octets) => (octets, true),
+            _ => continue,
+        };
+        // Who reads no more is told no more; the command goes on.
+        let _ = match (&mut said, is_error) {
+            (Some(said), is_error) => {
+                let kept = if is_error { &mut said.stderr } else { &mut said.stdout };
+                if kept.len() < KEPT {
+                    kept.push_str(&String::from_utf8_lossy(&octets));
+                }
+                Ok(())
+            }
+            (None, false) => write(&mut std::io::stdout().lock(), &octets),
+            (None, true) => write(&mut std::io::stderr().lock(), &octets),
+        };
+    }
+}
+
+fn write(to: &mut impl Write, octets: &[u8]) -> std::io::Result<()> {
+    to.write_all(octets)?;
+    to.flush()
+}
+
+fn receive(stream: &mut TcpStream) -> std::io::Result<Frame> {
+    let foreign = || std::io::Error::other("it sent what is no frame");
+    let mut head = [0; 5];
+    stream.read_exact(&mut head)?;
+    let mut rest = vec![0; Frame::rest(head).ok_or_else(foreign)?];
+    stream.read_exact(&mut rest)?;
+    Frame::decode(head[0], rest).ok_or_else(foreign)
+}
