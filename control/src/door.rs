@@ -59,7 +59,7 @@ impl Control {
     /// What each host is to a service, and why; `None`: nothing is wanted of it.
     pub fn explain(&self, facts: &Snapshot, service: &ServiceName) -> Option<BTreeMap<HostName, Explained>> {
         let outlook = self.outlook();
-        let (memory, nodes) = (Memory::new(Instant::now().into_std()), nobody());
+        let (memory, nodes) = (remembered(&outlook), nobody());
         let seen = self.seen(facts, &outlook, &memory, &nodes);
         crate::plan::explain(seen, service)
     }
@@ -67,7 +67,7 @@ impl Control {
     /// What would be done first if these were the facts: what starts, what leaves, what fits nowhere, and why.
     pub fn foresee(&self, facts: &Snapshot) -> Plan {
         let outlook = self.outlook();
-        let (memory, nodes) = (Memory::new(Instant::now().into_std()), nobody());
+        let (memory, nodes) = (remembered(&outlook), nobody());
         plan(self.seen(facts, &outlook, &memory, &nodes))
     }
 
@@ -81,6 +81,12 @@ impl Control {
         let now = Instant::now().into_std();
         Seen { facts, hosts: &outlook.hosts, nodes, memory, config: &self.config, now }
     }
+}
+
+/// As if this node controlled since its engines were seen.
+fn remembered(outlook: &Outlook) -> Memory {
+    let listed = outlook.hosts.values().filter_map(|view| view.listed).min();
+    Memory::new(listed.unwrap_or_else(|| Instant::now().into_std()))
 }
 
 /// No nodes: nothing that is foreseen waits for one.

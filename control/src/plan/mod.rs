@@ -245,7 +245,12 @@ pub fn plan(seen: Seen<'_>) -> Plan {
     let mut edits = Edits::default();
     let groups = rollout::groups(seen);
     let decided = schedule(&fleet(seen, &groups));
-    for start in &decided.start {
+    // A host that is asked for the first time may be the better one: its answer, or its silence, is waited for.
+    let is_asked = |view: &HostView| {
+        view.silent.is_none() && view.listed.is_none_or(|listed| listed < seen.memory.since)
+    };
+    let starts = if seen.hosts.values().any(is_asked) { &[][..] } else { &decided.start };
+    for start in starts {
         let Some(group) = groups.get(&start.service) else { continue };
         place(seen, group, start, &mut edits);
     }
