@@ -143,7 +143,7 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
     let proxy = bound.proxy.map(|proxy| start_proxy(proxy, &others, &registry, &alarm)).transpose()?;
     let addresses = report::addresses(&loaded.settings.registry.addresses, &http);
     let own = if proxy.is_some() { addresses.clone() } else { Vec::new() };
-    let dns = bound.dns.map(|dns| start_dns(dns, &registry, own, alarm)).transpose()?;
+    let dns = bound.dns.map(|dns| start_dns(dns, &registry, own, alarm.clone())).transpose()?;
     let (draining, is_draining) = watch::channel(false);
     let parts = report::Parts {
         proxy: proxy.as_ref().map(proxy::Proxy::reports),
@@ -154,7 +154,8 @@ pub(crate) async fn open(bound: Bound, loaded: &Loaded) -> Result<House, Failure
     };
     registry.report(parts.merge());
     let (end_control, control_ends) = watch::channel(false);
-    let control = bound.control.then(|| controlling::start(loaded, node.clone(), &registry, control_ends));
+    let control =
+        bound.control.then(|| controlling::start(loaded, node.clone(), &registry, control_ends, &alarm));
     let (control, controls) = control.unzip();
     let (end_admin, admin_ends) = watch::channel(false);
     let doors = admin::Doors {

@@ -6,7 +6,7 @@ use control::observe::Open;
 use control::publish::{Edit, Publish, PublishError, Request};
 use control::runtime::docker::{Docker, Settings, Tls};
 use control::runtime::{Runtime, RuntimeError};
-use model::{Controller, EngineUrl, NodeId, Revision};
+use model::{Alarm, Controller, EngineUrl, NodeId, Revision};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -18,6 +18,7 @@ pub(crate) fn start(
     node: NodeId,
     registry: &registry::Registry,
     stop: watch::Receiver<bool>,
+    alarm: &Alarm,
 ) -> (control::Control, JoinHandle<()>) {
     let settings = &loaded.settings.control;
     let mut config = settings.config.clone();
@@ -37,7 +38,7 @@ pub(crate) fn start(
     });
     let inputs =
         control::turn::Inputs { snapshots: registry.snapshots(), nodes: registry.nodes(), publish, open };
-    control::Control::start(config, inputs, stop)
+    control::Control::start(config, inputs, stop, alarm.watch("the controller"))
 }
 
 /// Answers what the controller asks of the registry, until it has ended.

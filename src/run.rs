@@ -20,7 +20,8 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let sources = arguments.settings.sources();
     let loaded = sources.load()?;
     let settings = &loaded.settings;
-    if !parts.proxy && !(parts.control && settings.control.enabled) && settings.dns.listen.is_empty() {
+    let does_something = parts.proxy || parts.control && settings.control.enabled;
+    if !does_something && settings.dns.listen.is_empty() {
         return Err(Failure::Nothing(
             "--only dns, and dns.listen is \"off\": there is nothing to serve; write --dns ADDR",
         ));

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::{Fact, FactKey, HostName, Nodes, ServiceName, Snapshot};
+use model::{Fact, FactKey, HostName, Nodes, ServiceName, Snapshot, Watched};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -25,16 +25,21 @@ pub struct Control {
 }
 
 impl Control {
-    /// Starts one; it ends when `stop` is true, and what runs runs on. The second value is done when it has ended.
+    /// Starts one; it ends when `stop` is true, and what runs runs on. `part` tells when it panics. The second value is done when it has ended.
     pub fn start(
         config: Config,
         inputs: Inputs,
         stop: watch::Receiver<bool>,
+        part: Watched,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let open = Arc::clone(&inputs.open);
         let controller = Controller::new(config.clone(), inputs);
         let outlook = controller.outlook();
-        (Self { outlook, open, config }, tokio::spawn(controller.run(stop)))
+        let run = async move {
+            let _part = part;
+            controller.run(stop).await;
+        };
+        (Self { outlook, open, config }, tokio::spawn(run))
     }
 
     /// What it knows now.

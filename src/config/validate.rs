@@ -49,6 +49,18 @@ pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {
         wrong("upstream.unix", format!("has {folder}, but folders begin with `/` and have no `..`"));
     }
     let most = dnsd::config::NSID;
+    let control = &settings.control;
+    let tls = [&control.tls_ca, &control.tls_cert, &control.tls_key];
+    if tls.iter().any(|file| file.is_some()) && tls.iter().any(|file| file.is_none()) {
+        wrong(
+            "control.tls_ca",
+            "goes with control.tls_cert and control.tls_key; write all three, or none".into(),
+        );
+    }
+    let lease = control.config.lease;
+    if lease < Duration::from_secs(1) || lease > Duration::from_secs(model::MAX_LEASE.into()) {
+        wrong("control.lease", format!("is {lease:?}, but must be 1s to a day"));
+    }
     if settings.dns.nsid.as_ref().is_some_and(|nsid| nsid.len() > most) {
         wrong("dns.nsid", format!("is longer than {most} octets: an answer may have no room for it"));
     }

@@ -196,14 +196,15 @@ impl<'a> Turn<'a, '_> {
             Verdict::Stays => (launched.instance.state, launched.run.reason.to_string()),
             Verdict::Healthy => (InstanceState::Healthy, String::new()),
             Verdict::Starting => (InstanceState::Starting, String::new()),
+            // A check that fails on and on may say something else each time: the first word stands.
+            Verdict::Unhealthy(_) if launched.instance.state == InstanceState::Unhealthy => {
+                (InstanceState::Unhealthy, launched.run.reason.to_string())
+            }
             Verdict::Unhealthy(reason) => (InstanceState::Unhealthy, reason),
         };
         // Who came back from an end is not ready because it was before.
-        let state = match launched.run.stage {
-            Stage::Running => state,
-            _ if matches!(verdict_of(&state), InstanceState::Unhealthy) => InstanceState::Starting,
-            _ => state,
-        };
+        let is_new = launched.run.stage != Stage::Running;
+        let state = if is_new && state == InstanceState::Unhealthy { InstanceState::Starting } else { state };
         let image = seen.memory.images.get(&self.key).cloned();
         let forgets = seen.memory.healthy(&self.key, seen.now) >= seen.config.forget;
         self.say(|instance, run| {
@@ -349,10 +350,6 @@ impl<'a> Turn<'a, '_> {
 /// Where a launched instance's container is.
 fn container_host(launched: Launched<'_>) -> model::HostName {
     launched.instance.host.clone().unwrap_or_else(super::nowhere)
-}
-
-const fn verdict_of(state: &InstanceState) -> InstanceState {
-    *state
 }
 
 /// How a container ended, in words, with what it said last.
