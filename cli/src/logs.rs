@@ -61,9 +61,13 @@ struct Writer<'a> {
     colours: bool,
     /// How wide a name before a line is.
     width: usize,
-    /// When the last line of each instance was printed: the same one is not written twice.
-    last: BTreeMap<String, String>,
+    /// When the last line of each instance was printed, on standard output and on standard error.
+    last: Last,
+    /// The same, as it was when the stream was asked for anew: only what comes behind that is written.
+    behind: Last,
 }
+
+type Last = BTreeMap<(String, bool), String>;
 
 /// Runs it.
 pub(crate) fn run(args: &LogsArgs, client: &Client, as_json: bool) -> Result<Answer, Failure> {
@@ -72,7 +76,8 @@ pub(crate) fn run(args: &LogsArgs, client: &Client, as_json: bool) -> Result<Ans
         None => (&*args.of, None),
     };
     let colours = terminal::width().is_some() && std::env::var_os("NO_COLOR").is_none();
-    let mut writer = Writer { service, args, as_json, colours, width: 0, last: BTreeMap::new() };
+    let mut writer =
+        Writer { service, args, as_json, colours, width: 0, last: Last::new(), behind: Last::new() };
     let mut since = args.since;
     let mut tail = args.tail;
     loop {
@@ -91,6 +96,7 @@ pub(crate) fn run(args: &LogsArgs, client: &Client, as_json: bool) -> Result<Ans
             return Ok(Answer { text: String::new(), json: String::new(), code: 0 });
         }
         // The server ends a stream when its connection is old enough: what follows is asked for anew.
+        writer.behind.clone_from(&writer.last);
         let lasted = begin.elapsed();
         thread::sleep(SHORT.saturating_sub(lasted));
         let lasted = lasted.max(SHORT) + SHORT;
@@ -113,11 +119,11 @@ impl Writer<'_> {
     fn write(&mut self, told: &str) -> bool {
         let Ok(line) = serde_json::from_str::<LogLine>(told) else { return true };
         if let Some(at) = &line.at {
-            let last = self.last.entry(line.instance.clone()).or_default();
-            if *at <= *last {
+            let which = (line.instance.clone(), line.stream == Stream::Stderr);
+            if self.behind.get(&which).is_some_and(|behind| at <= behind) {
                 return true;
             }
-            last.clone_from(at);
+            self.last.insert(which, at.clone());
         }
         let mut out = std::io::stdout().lock();
         if self.as_json {
@@ -176,8 +182,15 @@ mod tests {
         };
         let check = |args: &LogsArgs, colours, line: LogLine, expected: &str| {
             let width = 6;
-            let mut writer =
-                Writer { service: "web", args, as_json: false, colours, width, last: BTreeMap::new() };
+            let mut writer = Writer {
+                service: "web",
+                args,
+                as_json: false,
+                colours,
+                width,
+                last: Last::new(),
+                behind: Last::new(),
+            };
             assert_eq!(writer.text(&line), expected);
         };
         let line = |instance: &str, stream, text: &str| LogLine {

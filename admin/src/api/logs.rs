@@ -130,7 +130,8 @@ impl Reader {
             begin,
             snapshots,
             sender: self.sender.clone(),
-            last: String::new(),
+            last: Last::default(),
+            behind: Last::default(),
         }
     }
 }
@@ -144,9 +145,14 @@ struct One {
     begin: Instant,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     sender: mpsc::Sender<Bytes>,
-    /// When the last line was printed that was told.
-    last: String,
+    last: Last,
+    /// What was told before the output was looked for again: only what comes behind that is told.
+    behind: Last,
 }
+
+/// When the last line was printed that was told: on standard output, and on standard error, which come as they like.
+#[derive(Clone, Default)]
+struct Last([String; 2]);
 
 fn fact<'s>(facts: &'s Snapshot, service: &ServiceName, name: &InstanceName) -> Option<&'s Instance> {
     let key = FactKey::Instance { service: service.clone(), name: name.clone() };
@@ -181,6 +187,7 @@ impl One {
             tokio::time::sleep(PAUSE).await;
             // What was told is not told again: the engine counts in seconds.
             self.asked.tail = None;
+            self.behind.clone_from(&self.last);
             self.asked.since = Some(self.begin.elapsed() + Duration::from_secs(1));
         }
     }
@@ -214,10 +221,11 @@ impl One {
         let text = String::from_utf8_lossy(&line.text);
         let (at, text) = timed(text.strip_suffix('\n').unwrap_or(&text));
         if let Some(at) = at {
-            if *at <= *self.last {
+            let stream = usize::from(line.is_error);
+            if *at <= *self.behind.0[stream] {
                 return true;
             }
-            at.clone_into(&mut self.last);
+            at.clone_into(&mut self.last.0[stream]);
         }
         let stream = if line.is_error { Stream::Stderr } else { Stream::Stdout };
         self.tell(stream, at, text).await
