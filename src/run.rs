@@ -20,11 +20,13 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let sources = arguments.settings.sources();
     let loaded = sources.load()?;
     let settings = &loaded.settings;
-    let does_something = parts.proxy || parts.control && settings.control.enabled;
-    if !does_something && settings.dns.listen.is_empty() {
-        return Err(Failure::Nothing(
-            "--only dns, and dns.listen is \"off\": there is nothing to serve; write --dns ADDR",
-        ));
+    let speaks_dns = parts.dns && !settings.dns.listen.is_empty();
+    if !parts.proxy && !speaks_dns && !(parts.control && settings.control.enabled) {
+        return Err(Failure::Nothing(if parts.control {
+            "--only control, and control.enabled is false: there is nothing to do; set it to true"
+        } else {
+            "--only dns, and dns.listen is \"off\": there is nothing to serve; write --dns ADDR"
+        }));
     }
     let log = logging::start(&loaded.settings.log);
     for remark in &loaded.remarks {

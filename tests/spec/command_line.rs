@@ -22,11 +22,11 @@ fn wrong_usage_ends_with_2() {
 }
 
 #[test]
-fn roles_that_are_not_built_are_an_error_and_not_a_process_that_does_nothing() {
-    let finished = portico(&["run", "--only", "control"]).finish();
+fn roles_that_are_switched_off_are_an_error_and_not_a_process_that_does_nothing() {
+    let finished = portico(&["run", "--only", "control"]).env("PORTICO_CONTROL__ENABLED", "false").finish();
 
     assert_eq!(finished.code, Some(1));
-    assert!(finished.stderr.contains("is not built yet"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("there is nothing to do; set it to true"), "{}", finished.stderr);
 }
 
 #[test]
