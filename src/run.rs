@@ -21,7 +21,8 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let loaded = sources.load()?;
     let settings = &loaded.settings;
     let speaks_dns = parts.dns && !settings.dns.listen.is_empty();
-    if !parts.proxy && !speaks_dns && !(parts.control && settings.control.enabled) {
+    let controls = parts.control && settings.control.enabled;
+    if !(parts.proxy || speaks_dns || controls) {
         return Err(Failure::Nothing(if parts.control {
             "--only control, and control.enabled is false: there is nothing to do; set it to true"
         } else {
