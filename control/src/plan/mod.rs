@@ -81,6 +81,8 @@ pub struct HostView {
     /// Since when it does not answer; `None`: it does.
     pub silent: Option<Instant>,
     /// What the last attempt to reach it said; empty: it answered.
+    /// When the last attempt began that had no answer; `None`: it cannot be asked at all.
+    pub tried: Option<Instant>,
     pub error: String,
 }
 
@@ -215,10 +217,22 @@ impl<'a> Seen<'a> {
         view.containers.iter().find(|container| Labels::of(container).is_some_and(is_it))
     }
 
-    /// Whether a host's engine was silent for too long.
+    /// Whether an instance's container runs, as far as its engine says anything.
+    pub(crate) fn runs(self, launched: &Launched<'_>) -> bool {
+        let key = launched.key();
+        let view = launched.instance.host.as_ref().and_then(|host| self.view(host, Some(&key)));
+        let container = view.and_then(|view| self.container(view, &key, launched.run.version));
+        container.is_some_and(|container| container.state == crate::runtime::ContainerState::Running)
+    }
+
+    /// Whether a host's engine was silent for too long: asked at both ends of its grace, so that a controller that stood still itself gives
+    /// nobody up for that.
     pub(crate) fn is_lost(self, host: &HostName) -> bool {
-        let silent = self.hosts.get(host).and_then(|view| view.silent);
-        silent.is_some_and(|silent| self.now.saturating_duration_since(silent) >= self.config.host_grace)
+        let Some((view, silent)) = self.hosts.get(host).and_then(|view| Some((view, view.silent?))) else {
+            return false;
+        };
+        let until = view.tried.unwrap_or(self.now);
+        until.saturating_duration_since(silent) >= self.config.host_grace
     }
 }
 
