@@ -261,6 +261,10 @@ pub fn plan(seen: Seen<'_>) -> Plan {
     let decided = schedule(&fleet(seen, &groups));
     for start in &decided.start {
         let Some(group) = groups.get(&start.service) else { continue };
+        // Who leaves only now has its room until it has ended.
+        if decided.leave.keys().any(|leaving| leaving.host == start.host) {
+            continue;
+        }
         place(seen, group, start, &mut edits);
     }
     rollout::leave(seen, &groups, &decided, &mut edits);
