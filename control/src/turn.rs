@@ -151,10 +151,10 @@ impl Controller {
         self.give_up(&facts);
         let Some(leading) = self.lead(&facts).await else {
             self.idle();
+        self.memory.look(&facts, &hosts, &nodes, &self.config, now);
             return self.config.interval;
         };
         let now = now();
-        self.memory.look(&facts, &nodes, &self.config, now);
         let hosts = self.engines.views();
         let seen = Seen {
             facts: &facts,

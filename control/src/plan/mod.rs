@@ -31,7 +31,7 @@ use std::time::Instant;
 
 use model::{
     EngineUrl, Fact, FactKey, Host, HostName, Instance, InstanceName, InstanceState, Nodes, Revision, Run,
-    ServiceName, Snapshot, Stage, Stated, Weight,
+    ServiceName, Snapshot, Stage, Stated, Version, Weight,
 };
 
 use crate::config::{Config, MAX_EDITS};
@@ -43,6 +43,7 @@ use crate::schedule::{Capacity, Explained, Fleet, Placed, Schedule, schedule};
 pub use memory::{Memory, Pulse};
 pub use rollout::Group;
 pub use spec::{LABELS, Labels};
+pub use strays::Stray;
 
 use crate::runtime::Spec;
 use model::launch::Signal;
@@ -211,10 +212,9 @@ impl<'a> Seen<'a> {
         (listed >= self.memory.since && acted.is_none_or(|acted| listed >= acted)).then_some(view)
     }
 
-    /// The container of an instance, on a host that answers.
-    pub(crate) fn container(self, view: &'a HostView, key: &Key) -> Option<&'a Container> {
-        let is_it = |labels: Labels| labels.fleet == self.config.fleet && labels.key() == *key;
-        view.containers.iter().find(|container| Labels::of(container).is_some_and(is_it))
+    /// The container of an instance, on a host that answers. One of another version, left behind by an instance of the same name, is a stray.
+    pub(crate) fn container(self, view: &'a HostView, key: &Key, version: Version) -> Option<&'a Container> {
+        view.containers.iter().find(|container| spec::is_of(container, &self.config.fleet, key, version))
     }
 
     /// Whether an instance's container runs, as far as its engine says anything.
