@@ -81,9 +81,9 @@ pub struct HostView {
     pub listed: Option<Instant>,
     /// Since when it does not answer; `None`: it does.
     pub silent: Option<Instant>,
-    /// What the last attempt to reach it said; empty: it answered.
     /// When the last attempt began that had no answer; `None`: it cannot be asked at all.
     pub tried: Option<Instant>,
+    /// What the last attempt to reach it said; empty: it answered.
     pub error: String,
 }
 
