@@ -138,8 +138,15 @@ impl Memory {
 
     /// Takes in what a check of a container said.
     ///
-    /// True when something may follow from it.
-    pub fn pulse(&mut self, key: Key, container: &str, said: Result<(), String>, now: Instant) -> bool {
+    /// True when something may follow from it: what passes again after `rise` times says nothing new.
+    pub fn pulse(
+        &mut self,
+        key: Key,
+        container: &str,
+        said: Result<(), String>,
+        rise: u8,
+        now: Instant,
+    ) -> bool {
         let pulse = self.pulses.entry(key).or_insert_with(|| Pulse::new(container, now));
         if pulse.container != container {
             *pulse = Pulse::new(container, now);
@@ -150,7 +157,7 @@ impl Memory {
                 (pulse.passed, pulse.failed, pulse.reason) = (0, pulse.failed.saturating_add(1), reason);
             }
         }
-        pulse.passed <= u8::MAX.into() && pulse.failed <= u8::MAX.into()
+        pulse.passed <= rise.into() && pulse.failed <= u8::MAX.into()
     }
 }
 
