@@ -139,7 +139,8 @@ async fn watch_one(
                 if view.silent.is_none() {
                     tracing::warn!(url = ?view.url.as_ref().map(ToString::to_string), %error, "the engine does not answer");
                 }
-                (view.silent, view.error) = (view.silent.or(Some(asked)), error.to_string());
+                (view.silent, view.tried) = (view.silent.or(Some(asked)), Some(asked));
+                view.error = error.to_string();
             }
         });
         changed.notify_one();

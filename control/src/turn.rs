@@ -24,10 +24,10 @@ use crate::publish::Publish;
 use crate::runtime::{Progress, Runtime};
 use crate::schedule::Schedule;
 
-/// The pause between two turns while an instance starts or leaves.
+/// The pause after facts that were written, or were not: somebody else changed them.
 const SOON: Duration = Duration::from_millis(100);
-/// The same while one waits for its next attempt.
-const LATER: Duration = Duration::from_millis(500);
+/// The pause while an instance starts, leaves, or waits for its next attempt: what ends these is heard, but for what time alone ends.
+const LATER: Duration = Duration::from_millis(250);
 /// What two turns are apart at least.
 const REST: Duration = Duration::from_millis(5);
 /// How many answers of checks may wait.
@@ -130,14 +130,10 @@ impl Controller {
                 biased;
                 () = &mut over => return,
                 Ok(()) = self.inputs.snapshots.changed() => return,
-                Ok(()) = self.inputs.nodes.changed() => return,
+                Ok(()) = self.inputs.nodes.changed() => if self.memory.waits { return },
                 () = self.changed.notified() => return,
                 Some(Ok((task, done))) = self.steps.join_next_with_id() => return self.done(task, done),
-                Some((key, container, said)) = self.pulses.1.recv() => {
-                    if self.memory.pulse(key, &container, said, now()) {
-                        return;
-                    }
-                }
+                Some(said) = self.pulses.1.recv() => if self.hear(said) { return },
             }
         }
     }
@@ -154,8 +150,8 @@ impl Controller {
             return self.config.interval;
         };
         let now = now();
-        self.memory.look(&facts, &nodes, &self.config, now);
         let hosts = self.engines.views();
+        self.memory.look(&facts, &hosts, &nodes, &self.config, now);
         let seen = Seen {
             facts: &facts,
             hosts: &hosts,
@@ -180,7 +176,8 @@ impl Controller {
         }
         self.step(orders);
         self.probe(probes);
-        if wrote { Duration::ZERO } else { pause(&facts).min(self.config.interval) }
+        // What was written is in the next snapshot, which has a turn of its own.
+        if wrote { SOON } else { pause(&facts).min(self.config.interval) }
     }
 
     /// Whether this node controls. Without a host that has an engine there is nothing to control, unless something is left to end.
@@ -226,9 +223,15 @@ impl Controller {
                 self.done(task, done);
             }
         }
-        while let Ok((key, container, said)) = self.pulses.1.try_recv() {
-            self.memory.pulse(key, &container, said, now());
+        while let Ok(said) = self.pulses.1.try_recv() {
+            self.hear(said);
         }
+    }
+
+    /// Takes in what a check said; whether something may follow from it.
+    fn hear(&mut self, (key, container, said): Said) -> bool {
+        let rise = self.probes.get(&key).map_or(u8::MAX, |(probe, _)| probe.rise);
+        self.memory.pulse(key, &container, said, rise, now())
     }
 
     /// Gives up launches that nobody wants any more: an image may be fetched for ever.
@@ -370,8 +373,7 @@ fn now() -> std::time::Instant {
 fn pause(facts: &Snapshot) -> Duration {
     let stages = facts.instances().filter_map(|(instance, _)| Some(instance.run.as_deref()?.stage));
     let of_stage = |stage| match stage {
-        Stage::Placed | Stage::Draining | Stage::Stopping => SOON,
-        Stage::Backoff => LATER,
+        Stage::Placed | Stage::Draining | Stage::Stopping | Stage::Backoff => LATER,
         Stage::Running | Stage::Adopted => Duration::MAX,
     };
     let progresses =

@@ -29,6 +29,8 @@ pub struct Probe {
     pub interval: Duration,
     /// How long an answer may take.
     pub timeout: Duration,
+    /// How many pass in a row until it is healthy: what passes beyond that says nothing new.
+    pub rise: u8,
 }
 
 /// What is asked of an instance.
@@ -85,7 +87,8 @@ impl Probe {
         };
         let times = heartbeat.map_or_else(ProbeTimes::default, |heartbeat| heartbeat.times);
         let container = container.id.clone();
-        Some(Self { container, question, interval: times.interval(), timeout: times.timeout() })
+        let rise = heartbeat.map_or(1, |heartbeat| heartbeat.rise.get());
+        Some(Self { container, question, interval: times.interval(), timeout: times.timeout(), rise })
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn next<'a>(
         return turn.lost();
     }
     let Some(view) = seen.view(host, Some(&turn.key)) else { return };
-    let container = seen.container(view, &turn.key);
+    let container = seen.container(view, &turn.key, launched.run.version);
     match launched.run.stage {
         Stage::Placed => turn.placed(view, container),
         Stage::Running => turn.running(container),
@@ -137,11 +137,18 @@ impl<'a> Turn<'a, '_> {
         else {
             return;
         };
+        // Nobody knows any more how a version was that nothing states: it is replaced before it is launched.
+        if service.version() != Some(self.launched.run.version) {
+            return;
+        }
         if let Some(why) = waits(self.seen, launch) {
             return self.say(|_, run| run.reason = why.into());
         }
         let name = spec::container_name(&self.seen.config.fleet, &self.key.0, &self.key.1);
-        if view.containers.iter().any(|container| container.name == name) {
+        if let Some(container) = view.containers.iter().find(|container| container.name == name) {
+            if self.seen.memory.strays.contains_key(&container.id) {
+                return;
+            }
             let remedy = "remove or rename it";
             return self.fails(&format!("a container named {name} is on {host} that is not ours; {remedy}"));
         }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use model::{Fact, FactKey, Nodes, Revision, Snapshot, Stage};
+use model::{Fact, FactKey, HostName, Instance, Nodes, Revision, Snapshot, Stage};
 
-use super::{Key, release};
+use super::strays::{self, Stray};
+use super::{HostView, Key, Seen, release};
 use crate::config::Config;
 
 /// What a controller remembers. All of it may be lost: another one goes on from the facts, some clocks begin anew.
@@ -29,6 +30,10 @@ pub struct Memory {
     pub told: BTreeMap<String, Instant>,
     /// What hooks after the end were run for.
     pub after: BTreeSet<Key>,
+    /// Whether anything waits for what nodes say.
+    pub waits: bool,
+    /// Containers that no fact states, by identifier.
+    pub strays: BTreeMap<String, Stray>,
     seen: BTreeMap<FactKey, (Revision, Instant)>,
     served: BTreeMap<Key, (Revision, Instant)>,
     healthy: BTreeMap<Key, Instant>,
@@ -62,6 +67,8 @@ impl Memory {
             images: BTreeMap::new(),
             told: BTreeMap::new(),
             after: BTreeSet::new(),
+            waits: false,
+            strays: BTreeMap::new(),
             seen: BTreeMap::new(),
             served: BTreeMap::new(),
             healthy: BTreeMap::new(),
@@ -69,7 +76,20 @@ impl Memory {
     }
 
     /// Looks at what there is, before a plan is made of it; forgets what is gone.
-    pub fn look(&mut self, facts: &Snapshot, nodes: &Nodes, config: &Config, now: Instant) {
+    pub fn look(
+        &mut self,
+        facts: &Snapshot,
+        hosts: &BTreeMap<HostName, HostView>,
+        nodes: &Nodes,
+        config: &Config,
+        now: Instant,
+    ) {
+        let is_draining =
+            |instance: &Instance| instance.run.as_ref().is_some_and(|run| run.stage == Stage::Draining);
+        let mut found = std::mem::take(&mut self.strays);
+        strays::look(&mut found, Seen { facts, hosts, nodes, memory: self, config, now });
+        self.waits = !found.is_empty() || facts.instances().any(|(instance, _)| is_draining(instance));
+        self.strays = found;
         let (mut seen, mut served, mut healthy) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let stated = facts.instances().map(|(_, stated)| stated);
         for stated in stated.chain(facts.deployments().map(|(_, stated)| stated)) {
@@ -82,7 +102,7 @@ impl Memory {
                 let since = self.healthy.remove(&key).unwrap_or(now);
                 healthy.insert(key.clone(), since);
             }
-            if instance.run.as_ref().is_some_and(|run| run.stage == Stage::Draining) {
+            if is_draining(instance) {
                 let before = self.served.remove(&key).filter(|(revision, _)| *revision == stated.revision);
                 // A node that was lost may come back with what it served then: it is waited for again.
                 if release::is_served(nodes, stated.revision, instance, config, now) {
@@ -118,8 +138,15 @@ impl Memory {
 
     /// Takes in what a check of a container said.
     ///
-    /// True when something may follow from it.
-    pub fn pulse(&mut self, key: Key, container: &str, said: Result<(), String>, now: Instant) -> bool {
+    /// True when something may follow from it: what passes again after `rise` times says nothing new.
+    pub fn pulse(
+        &mut self,
+        key: Key,
+        container: &str,
+        said: Result<(), String>,
+        rise: u8,
+        now: Instant,
+    ) -> bool {
         let pulse = self.pulses.entry(key).or_insert_with(|| Pulse::new(container, now));
         if pulse.container != container {
             *pulse = Pulse::new(container, now);
@@ -130,7 +157,7 @@ impl Memory {
                 (pulse.passed, pulse.failed, pulse.reason) = (0, pulse.failed.saturating_add(1), reason);
             }
         }
-        pulse.passed <= u8::MAX.into() && pulse.failed <= u8::MAX.into()
+        pulse.passed <= rise.into() && pulse.failed <= u8::MAX.into()
     }
 }
 

@@ -31,7 +31,7 @@ use std::time::Instant;
 
 use model::{
     EngineUrl, Fact, FactKey, Host, HostName, Instance, InstanceName, InstanceState, Nodes, Revision, Run,
-    ServiceName, Snapshot, Stage, Stated, Weight,
+    ServiceName, Snapshot, Stage, Stated, Version, Weight,
 };
 
 use crate::config::{Config, MAX_EDITS};
@@ -43,6 +43,7 @@ use crate::schedule::{Capacity, Explained, Fleet, Placed, Schedule, schedule};
 pub use memory::{Memory, Pulse};
 pub use rollout::Group;
 pub use spec::{LABELS, Labels};
+pub use strays::Stray;
 
 use crate::runtime::Spec;
 use model::launch::Signal;
@@ -80,6 +81,8 @@ pub struct HostView {
     pub listed: Option<Instant>,
     /// Since when it does not answer; `None`: it does.
     pub silent: Option<Instant>,
+    /// When the last attempt began that had no answer; `None`: it cannot be asked at all.
+    pub tried: Option<Instant>,
     /// What the last attempt to reach it said; empty: it answered.
     pub error: String,
 }
@@ -209,16 +212,27 @@ impl<'a> Seen<'a> {
         (listed >= self.memory.since && acted.is_none_or(|acted| listed >= acted)).then_some(view)
     }
 
-    /// The container of an instance, on a host that answers.
-    pub(crate) fn container(self, view: &'a HostView, key: &Key) -> Option<&'a Container> {
-        let is_it = |labels: Labels| labels.fleet == self.config.fleet && labels.key() == *key;
-        view.containers.iter().find(|container| Labels::of(container).is_some_and(is_it))
+    /// The container of an instance, on a host that answers. One of another version, left behind by an instance of the same name, is a stray.
+    pub(crate) fn container(self, view: &'a HostView, key: &Key, version: Version) -> Option<&'a Container> {
+        view.containers.iter().find(|container| spec::is_of(container, &self.config.fleet, key, version))
     }
 
-    /// Whether a host's engine was silent for too long.
+    /// Whether an instance's container runs, as far as its engine says anything.
+    pub(crate) fn runs(self, launched: &Launched<'_>) -> bool {
+        let key = launched.key();
+        let view = launched.instance.host.as_ref().and_then(|host| self.view(host, Some(&key)));
+        let container = view.and_then(|view| self.container(view, &key, launched.run.version));
+        container.is_some_and(|container| container.state == crate::runtime::ContainerState::Running)
+    }
+
+    /// Whether a host's engine was silent for too long: asked at both ends of its grace, so that a controller that stood still itself gives
+    /// nobody up for that.
     pub(crate) fn is_lost(self, host: &HostName) -> bool {
-        let silent = self.hosts.get(host).and_then(|view| view.silent);
-        silent.is_some_and(|silent| self.now.saturating_duration_since(silent) >= self.config.host_grace)
+        let Some((view, silent)) = self.hosts.get(host).and_then(|view| Some((view, view.silent?))) else {
+            return false;
+        };
+        let until = view.tried.unwrap_or(self.now);
+        until.saturating_duration_since(silent) >= self.config.host_grace
     }
 }
 
@@ -252,6 +266,10 @@ pub fn plan(seen: Seen<'_>) -> Plan {
     let starts = if seen.hosts.values().any(is_asked) { &[][..] } else { &decided.start };
     for start in starts {
         let Some(group) = groups.get(&start.service) else { continue };
+        // Who leaves only now has its room until it has ended.
+        if decided.leave.keys().any(|leaving| leaving.host == start.host) {
+            continue;
+        }
         place(seen, group, start, &mut edits);
     }
     rollout::leave(seen, &groups, &decided, &mut edits);

@@ -3,6 +3,7 @@
 //! In: what nodes say, since when. Out: whether it may be told to end, or what is waited for. Never here: hope: a node that does not say that it
 //! let go is waited for, and one that is lost for its grace, and then named.
 
+use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
@@ -21,41 +22,43 @@ pub(crate) enum Release {
     Done(Released),
 }
 
-/// What all nodes together say about an instance that left at `revision`.
-struct Said {
-    waiting: Vec<NodeId>,
-    lost: Vec<NodeId>,
-    in_flight: u64,
-    tunnels: u64,
-    ttl: Duration,
-    others: Others,
+/// What all nodes together say about what left at a revision.
+pub(super) struct Said {
+    pub(super) waiting: Vec<NodeId>,
+    pub(super) lost: Vec<NodeId>,
+    pub(super) in_flight: u64,
+    pub(super) tunnels: u64,
+    pub(super) ttl: Duration,
+    pub(super) others: Others,
 }
 
-fn said(nodes: &Nodes, revision: Revision, instance: &Instance) -> Said {
+/// What they say about these addresses. Where there is none nothing is in flight; who serves what is asked all the same.
+pub(super) fn said(nodes: &Nodes, revision: Revision, addresses: Vec<Address>) -> Said {
+    let nowhere = Address::Ip { ip: Ipv4Addr::UNSPECIFIED.into(), port: NonZeroU16::MIN };
+    let release = nodes.released(revision, &nowhere);
     let mut all = Said {
-        waiting: Vec::new(),
-        lost: Vec::new(),
+        waiting: release.waiting,
+        lost: release.lost,
         in_flight: 0,
         tunnels: 0,
-        ttl: Duration::ZERO,
+        ttl: release.ttl,
         others: nodes.others,
     };
-    // Where it has no port nothing is in flight; who serves what is asked all the same.
-    let ports: Vec<NonZeroU16> = match instance.ports.is_empty() {
-        true => vec![NonZeroU16::MIN],
-        false => instance.ports.values().copied().collect(),
-    };
-    let at = |ip| ports.iter().map(move |port| Address::Ip { ip, port: *port });
-    for address in instance.addresses.iter().flat_map(at) {
+    for address in addresses {
         let release = nodes.released(revision, &address);
-        (all.waiting, all.lost, all.ttl) = (release.waiting, release.lost, release.ttl);
         all.in_flight += release.in_flight;
         all.tunnels += release.tunnels;
     }
     all
 }
 
-/// Whether every node that lives serves that it leaves, and those that do not live were waited for.
+/// Where nodes reach an instance.
+fn addresses(instance: &Instance) -> Vec<Address> {
+    let at = |ip| instance.ports.values().map(move |port| Address::Ip { ip, port: *port });
+    instance.addresses.iter().flat_map(at).collect()
+}
+
+/// Whether every node that lives serves that an instance leaves, and those that do not live were waited for.
 pub(crate) fn is_served(
     nodes: &Nodes,
     revision: Revision,
@@ -63,7 +66,11 @@ pub(crate) fn is_served(
     config: &Config,
     now: Instant,
 ) -> bool {
-    let said = said(nodes, revision, instance);
+    is_let_go(nodes, &said(nodes, revision, addresses(instance)), config, now)
+}
+
+/// Whether those who say so are all that there are.
+pub(super) fn is_let_go(nodes: &Nodes, said: &Said, config: &Config, now: Instant) -> bool {
     let are_known = matches!(said.others, Others::None | Others::Heard);
     are_known && said.waiting.is_empty() && said.lost.iter().all(|node| is_over(nodes, node, config, now))
 }
@@ -77,7 +84,7 @@ fn is_over(nodes: &Nodes, node: &NodeId, config: &Config, now: Instant) -> bool 
 /// Whether an instance that drains may be told to end.
 pub(crate) fn release(seen: Seen<'_>, launched: Launched<'_>, stop: Stop, ttl: Option<Duration>) -> Release {
     let Launched { instance, stated, .. } = launched;
-    let said = said(seen.nodes, stated.revision, instance);
+    let said = said(seen.nodes, stated.revision, addresses(instance));
     let age = seen.memory.age(&stated.fact.key(), seen.now);
     let Some(served) = seen.memory.served(&launched.key()) else {
         let names = |nodes: &[NodeId]| nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

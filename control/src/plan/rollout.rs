@@ -91,7 +91,9 @@ impl<'a> Group<'a> {
             return self.old.push(launched);
         }
         let min = self.launch().map_or(std::time::Duration::ZERO, |launch| launch.rollout.min_healthy);
-        if launched.is_healthy() && seen.memory.healthy(&launched.key(), seen.now) >= min {
+        // Its fact may not say yet that it ended.
+        let is_healthy = launched.is_healthy() && seen.runs(&launched);
+        if is_healthy && seen.memory.healthy(&launched.key(), seen.now) >= min {
             self.healthy += 1;
         }
         self.current.push(launched);
@@ -148,7 +150,7 @@ impl<'a> Group<'a> {
         let mut old = self.old.clone();
         // What is not healthy keeps no capacity.
         old.sort_by_key(|launched| (launched.is_healthy(), !by_version(launched), launched.key()));
-        let pending = self.current.iter().filter(|launched| !launched.is_healthy()).count();
+        let pending = self.current.len().saturating_sub(self.healthy);
         let starts = decided.start.iter().any(|start| start.service == *service);
         let kept = match self.count() {
             Some(count) => count.saturating_sub(self.healthy),

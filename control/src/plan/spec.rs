@@ -52,6 +52,19 @@ impl Labels {
     }
 }
 
+/// Whether a container is that of an instance: as [`Labels`] say, with nothing copied.
+pub(super) fn is_of(
+    container: &Container,
+    fleet: &Label,
+    (service, instance): &Key,
+    version: Version,
+) -> bool {
+    let has = |name: &str, value: &str| container.labels.get(name).is_some_and(|label| label == value);
+    let is_its = has(INSTANCE, instance.as_str()) && has(SERVICE, service.as_str());
+    let of_version = || container.labels.get(VERSION).and_then(|label| Version::parse(label));
+    is_its && has(CONTROLLER, fleet.as_str()) && of_version() == Some(version)
+}
+
 /// The name of an instance's container: the engine takes it once.
 pub(crate) fn container_name(fleet: &Label, service: &ServiceName, instance: &InstanceName) -> String {
     format!("{fleet}-{service}-{instance}")

@@ -1,37 +1,80 @@
 //! Containers that carry our labels and that no fact states: what a lost host, or a controller before, left behind.
+//!
+//! Nothing is told to end while it serves: a fact may have gone while something was open through it, so a stray is waited for as a draining
+//! instance is, from when this controller first sees it.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
-use model::FactKey;
+use model::{Address, Fact, FactKey, HostName, InstancesAt, Revision, Snapshot};
 
-use super::{Labels, Order, Plan, Seen};
-use model::Revision;
+use super::release::{is_let_go, said};
+use super::{HostView, Key, Labels, Order, Plan, Seen};
+use crate::config::Config;
+use crate::runtime::{Container, ContainerState};
 
 /// How long a stray has to end.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long what is open through a stray has to end.
+const DRAIN: Duration = Duration::from_secs(60);
 
-/// Ends them: no set has had them since their facts went, which every node that lives has to have served.
-pub(crate) fn end(seen: Seen<'_>, plan: &mut Plan) {
-    let reach = seen.nodes.reach(seen.facts.revision(), &model::Door::ALL);
-    if !reach.laggards.is_empty() {
-        return;
-    }
+/// What is remembered of a stray.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stray {
+    /// What was stated when it was first seen: no set of that revision has it.
+    pub revision: Revision,
+    /// When that was.
+    pub since: Instant,
+    /// Since when every node has served that; `None`: not all do.
+    pub served: Option<Instant>,
+}
+
+/// The strays of a host.
+pub(super) fn of<'a>(
+    facts: &'a Snapshot,
+    config: &'a Config,
+    host: &'a HostName,
+    view: &'a HostView,
+) -> impl Iterator<Item = (Key, &'a Container)> {
+    view.containers.iter().filter_map(move |container| {
+        let labels = Labels::of(container).filter(|labels| labels.fleet == config.fleet)?;
+        let key = labels.key();
+        let stated = facts.get(&FactKey::Instance { service: key.0.clone(), name: key.1.clone() });
+        let is_stated = stated.is_some_and(|stated| match &*stated.fact {
+            Fact::Instance(instance) => {
+                let is_of_it = instance.run.as_ref().is_some_and(|run| run.version == labels.version);
+                is_of_it && instance.host.as_ref() == Some(host)
+            }
+            _ => false,
+        });
+        (!is_stated).then_some((key, container))
+    })
+}
+
+/// Remembers strays from when they are first seen; forgets those that are gone.
+pub(super) fn look(strays: &mut BTreeMap<String, Stray>, seen: Seen<'_>) {
+    let mut before = std::mem::take(strays);
     for (host, view) in seen.hosts {
-        let Some(_) = seen.view(host, None) else { continue };
-        for container in &view.containers {
-            let Some(labels) = Labels::of(container).filter(|labels| labels.fleet == seen.config.fleet)
-            else {
+        for (_, container) in of(seen.facts, seen.config, host, view) {
+            let new = Stray { revision: seen.facts.revision(), since: seen.now, served: None };
+            let stray = before.remove(&container.id).unwrap_or(new);
+            let said = said(seen.nodes, stray.revision, addresses(seen, host, container));
+            let is_served = is_let_go(seen.nodes, &said, seen.config, seen.now);
+            let served = is_served.then(|| stray.served.unwrap_or(seen.now));
+            strays.insert(container.id.clone(), Stray { served, ..stray });
+        }
+    }
+}
+
+/// Ends those that nothing goes through any more.
+pub(super) fn end(seen: Seen<'_>, plan: &mut Plan) {
+    for (host, view) in seen.hosts {
+        for (key, container) in of(seen.facts, seen.config, host, view) {
+            if seen.memory.busy.contains(&key) || seen.view(host, Some(&key)).is_none() {
                 continue;
-            };
-            let key = labels.key();
-            let stated = seen.facts.get(&FactKey::Instance { service: key.0.clone(), name: key.1.clone() });
-            let is_stated = stated.is_some_and(|stated| match &*stated.fact {
-                model::Fact::Instance(instance) => {
-                    instance.run.is_some() && instance.host.as_ref() == Some(host)
-                }
-                _ => false,
-            });
-            if is_stated || seen.memory.busy.contains(&key) || seen.view(host, Some(&key)).is_none() {
+            }
+            if container.state == ContainerState::Running && !is_free(seen, host, container) {
                 continue;
             }
             if let Some(step) = super::end(seen, container, None, GRACE) {
@@ -39,4 +82,31 @@ pub(crate) fn end(seen: Seen<'_>, plan: &mut Plan) {
             }
         }
     }
+}
+
+/// Whether nothing goes through a stray, and nothing can come, or it had its time.
+fn is_free(seen: Seen<'_>, host: &HostName, container: &Container) -> bool {
+    let Some(stray) = seen.memory.strays.get(&container.id) else { return false };
+    let Some(served) = stray.served else { return false };
+    let said = said(seen.nodes, stray.revision, addresses(seen, host, container));
+    let is_idle = said.in_flight == 0 && said.tunnels == 0;
+    let answers_hold = seen.now.saturating_duration_since(served) < said.ttl;
+    (is_idle && !answers_hold) || seen.now.saturating_duration_since(stray.since) >= DRAIN.max(said.ttl)
+}
+
+/// Where nodes may have reached it: at its host, by what is published, or at its own addresses, by whatever port.
+fn addresses(seen: Seen<'_>, host: &HostName, container: &Container) -> Vec<Address> {
+    let Some(host) = seen.host(host) else { return Vec::new() };
+    if host.instances_at == InstancesAt::Host {
+        let ports = || container.published.iter().map(|published| published.outside);
+        let at = |ip: IpAddr| ports().map(move |port| Address::Ip { ip, port });
+        return host.addresses.iter().flat_map(at).collect();
+    }
+    let reports = seen.nodes.by_name.values().filter_map(|node| node.report.proxy.as_ref());
+    let leaving = reports.flat_map(|proxy| &proxy.leaving).map(|endpoint| &endpoint.address);
+    let is_its = |address: &&Address| match address {
+        Address::Ip { ip, .. } => container.addresses.contains(ip),
+        _ => false,
+    };
+    leaving.filter(is_its).cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }

@@ -15,7 +15,9 @@ use control::runtime::fake::Fault;
 use control::runtime::{Container, ContainerState, Runtime, RuntimeError};
 use control::turn::{Controller, Inputs};
 use model::launch::Order;
-use model::{EngineUrl, Fact, InstanceState, NodeId, Nodes, Others, Service, Snapshot, Stage};
+use model::{
+    DeploymentState, EngineUrl, Fact, InstanceState, NodeId, Nodes, Others, Service, Snapshot, Stage,
+};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -254,6 +256,13 @@ impl World {
             launch.active = true;
             if fleet::BROKEN.contains(&launch.image.as_str()) {
                 launch.image = model::launch::Image::parse("app:3").unwrap();
+            }
+            // What waits for drains has time, and what failed among all that is tried again.
+            launch.rollout.deadline = PATIENCE;
+            let snapshot = self.registry.snapshot();
+            let deployment = snapshot.deployment(&service.name).map(|(deployment, _)| deployment.state);
+            if deployment == Some(DeploymentState::Failed) {
+                fleet::launch(&mut service).restarts += 1;
             }
             self.state_service(number, service);
         }
