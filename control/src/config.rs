@@ -11,6 +11,8 @@ use model::{Label, NodeId};
 pub const MAX_STEPS: usize = 16;
 /// The most edits of one turn; what is left is written by the next one.
 pub const MAX_EDITS: usize = 500;
+/// The longest reason of an instance or a deployment, in characters.
+pub const MAX_REASON: usize = 1500;
 /// How many requests to write may wait.
 pub const PUBLISH_QUEUE: usize = 16;
 /// The most lines, and octets, of a container's last words.

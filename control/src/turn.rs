@@ -20,7 +20,7 @@ use crate::health::{self, Probe};
 use crate::lease::{Leading, Lease};
 use crate::observe::{Engines, Open};
 use crate::plan::{HostView, Key, Memory, Order, Plan, Seen, Step, plan};
-use crate::publish::Publish;
+use crate::publish::{Edit, Publish, PublishError};
 use crate::runtime::{Progress, Runtime};
 use crate::schedule::Schedule;
 
@@ -132,7 +132,10 @@ impl Controller {
                 Ok(()) = self.inputs.snapshots.changed() => return,
                 Ok(()) = self.inputs.nodes.changed() => if self.memory.waits { return },
                 () = self.changed.notified() => return,
-                Some(Ok((task, done))) = self.steps.join_next_with_id() => return self.done(task, done),
+                Some(ended) = self.steps.join_next_with_id() => return match ended {
+                    Ok((task, done)) => self.done(task, done),
+                    Err(error) => self.broken(error.id()),
+                },
                 Some(said) = self.pulses.1.recv() => if self.hear(said) { return },
             }
         }
@@ -170,14 +173,35 @@ impl Controller {
             news
         });
         let wrote = !edits.is_empty();
-        if wrote && let Err(error) = self.inputs.publish.write(edits, Some(leading.token)).await {
-            tracing::debug!(%error, "a turn's facts were not written");
-            return SOON;
-        }
+        let is_written = !wrote || self.write(edits, leading).await;
+        // Steps follow from facts that were there before.
         self.step(orders);
         self.probe(probes);
+        if !is_written {
+            return SOON;
+        }
         // What was written is in the next snapshot, which has a turn of its own.
         if wrote { SOON } else { pause(&facts).min(self.config.interval) }
+    }
+
+    /// Writes what a turn says; whether all of it is written. One fact that is refused holds up no other.
+    async fn write(&self, edits: Vec<Edit>, leading: Leading) -> bool {
+        let token = Some(leading.token);
+        let error = match self.inputs.publish.write(edits.clone(), token).await {
+            Ok(_) => return true,
+            Err(error) => error,
+        };
+        tracing::debug!(%error, "a turn's facts were not written together");
+        if !matches!(error, PublishError::Refused(_)) {
+            return false;
+        }
+        for edit in edits {
+            let key = edit.key.clone();
+            if let Err(error) = self.inputs.publish.write(vec![edit], token).await {
+                tracing::warn!(%key, %error, "a fact cannot be written");
+            }
+        }
+        false
     }
 
     /// Whether this node controls. Without a host that has an engine there is nothing to control, unless something is left to end.
@@ -218,9 +242,9 @@ impl Controller {
     /// Takes in what ended meanwhile.
     fn take_in(&mut self) {
         while let Some(ended) = self.steps.try_join_next_with_id() {
-            // Who was given up says nothing.
-            if let Ok((task, done)) = ended {
-                self.done(task, done);
+            match ended {
+                Ok((task, done)) => self.done(task, done),
+                Err(error) => self.broken(error.id()),
             }
         }
         while let Ok(said) = self.pulses.1.try_recv() {
@@ -258,6 +282,18 @@ impl Controller {
         });
     }
 
+    /// A step ended without a word: it panicked, or was given up, which is known.
+    fn broken(&mut self, task: Id) {
+        let key = self.tasks.iter().find(|(_, (_, there))| there.id() == task).map(|(key, _)| key.clone());
+        if let Some(key) = key {
+            tracing::error!(service = %key.0, instance = %key.1, "a step panicked");
+            self.tasks.remove(&key);
+            self.memory.busy.remove(&key);
+            self.memory.acted.insert(key.clone(), now());
+            self.memory.later.insert(key, now() + LATER);
+        }
+    }
+
     /// A step ended.
     fn done(&mut self, task: Id, Done { order, result }: Done) {
         let Order { key, host, revision, step } = order;
@@ -267,6 +303,13 @@ impl Controller {
         self.tasks.remove(&key);
         self.memory.busy.remove(&key);
         self.memory.acted.insert(key.clone(), now());
+        if result.is_err() {
+            // A signal that was not sent is sent again; whatever it was, not at once.
+            if let Step::Signal(id, _) = &step {
+                self.memory.told.remove(id);
+            }
+            self.memory.later.insert(key.clone(), now() + LATER);
+        }
         match result {
             Ok(Outcome::Done) => {
                 if let Step::After(_) = step {
@@ -295,7 +338,8 @@ impl Controller {
     fn step(&mut self, orders: Vec<Order>) {
         let mut counts: BTreeMap<HostName, usize> = BTreeMap::new();
         for order in orders {
-            if self.memory.busy.contains(&order.key) {
+            let rests = self.memory.later.get(&order.key).is_some_and(|until| now() < *until);
+            if rests || self.memory.busy.contains(&order.key) {
                 continue;
             }
             let count = counts.entry(order.host.clone()).or_default();

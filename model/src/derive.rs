@@ -71,7 +71,8 @@ pub fn answering<'i>(
     instances: impl IntoIterator<Item = &'i Instance>,
     when_empty: WhenEmpty,
 ) -> Vec<&'i Instance> {
-    let all: Vec<&Instance> = instances.into_iter().collect();
+    // What a controller is about to end is never among them.
+    let all: Vec<&Instance> = instances.into_iter().filter(|instance| !instance.is_leaving()).collect();
     let is_healthy = |instance: &&Instance| instance.state == InstanceState::Healthy;
     let healthy: Vec<&Instance> = all.iter().copied().filter(is_healthy).collect();
     first(if healthy.is_empty() && when_empty == WhenEmpty::All { all } else { healthy })

@@ -8,7 +8,7 @@ use crate::endpoint::Weight;
 use crate::fact::FactKey;
 use crate::label::{HostName, InstanceName, PortName, ServiceName, Tag};
 use crate::metadata::Metadata;
-use crate::run::Run;
+use crate::run::{Run, Stage};
 
 /// The most addresses of an instance or a host.
 pub const MAX_ADDRESSES: usize = 16;
@@ -139,6 +139,11 @@ impl Lease {
 }
 
 impl Instance {
+    /// Whether the controller that launched it is about to end it.
+    pub fn is_leaving(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| matches!(run.stage, Stage::Draining | Stage::Stopping))
+    }
+
     /// An instance of which nothing is said but where it is.
     pub fn new(service: ServiceName, name: InstanceName, addresses: Addresses) -> Self {
         Self {

@@ -99,14 +99,23 @@ impl Tools {
         self.may()?;
         let id = match self.runtime.create(spec).await {
             Ok(id) => id,
-            // The one that is there is looked at: it is ours, from a call that nobody heard the answer of.
-            Err(RuntimeError::Taken(_)) => return Ok(Outcome::Done),
+            Err(RuntimeError::Taken(name)) => return self.taken(&name, host).await,
             Err(error) => return Err(error.into()),
         };
         self.may()?;
         self.runtime.start(&id).await?;
         tracing::info!(service = %key.0, instance = %key.1, %host, image = %spec.image, "launched");
         Ok(Outcome::Launched(self.runtime.image(&spec.image).await.ok().flatten()))
+    }
+
+    /// What has the name of a container: one of ours, from a call that nobody heard the answer of, is looked at; another one is in the way.
+    async fn taken(&self, name: &str, host: &HostName) -> Result<Outcome, Failure> {
+        let is_ours = self.runtime.list().await?.iter().any(|container| container.name == name);
+        if is_ours {
+            return Ok(Outcome::Done);
+        }
+        let remedy = "remove or rename it";
+        Err(Failure::Failed(format!("a container named {name} is on {host} that is not ours; {remedy}")))
     }
 
     /// Fetches an image that is not there.

@@ -61,34 +61,41 @@ impl Probe {
     /// The check of a container; `None`: it is healthy when it runs, or its engine checks it.
     ///
     /// A service that says nothing of it is asked whether it takes connections at its first TCP port.
+    ///
+    /// # Errors
+    /// The port that is to be asked is not there.
     pub fn of(
         launch: Option<&Launch>,
         service: Option<&Service>,
         container: &Container,
         addresses: &Addresses,
         ports: &BTreeMap<PortName, NonZeroU16>,
-    ) -> Option<Self> {
+    ) -> Result<Option<Self>, String> {
         let at = |port: &PortName| {
-            let (ip, port) = (addresses.iter().next()?, ports.get(port)?);
-            Some(SocketAddr::new(ip, port.get()))
+            let missing = || format!("its port `{port}` is not there to be checked");
+            let there = addresses.iter().next().zip(ports.get(port));
+            there.map(|(ip, port)| SocketAddr::new(ip, port.get())).ok_or_else(missing)
         };
         let heartbeat = launch.and_then(|launch| launch.heartbeat.as_ref());
         let question = match heartbeat.map(|heartbeat| &heartbeat.kind) {
-            Some(HeartbeatKind::Image) => return None,
+            Some(HeartbeatKind::Image) => return Ok(None),
             Some(HeartbeatKind::Http { port, check }) => Question::Http(at(port)?, check.clone()),
             Some(HeartbeatKind::Tcp { port }) => Question::Tcp(at(port)?),
             Some(HeartbeatKind::Command(words)) => {
                 Question::Command(words.iter().map(str::to_owned).collect())
             }
             None => {
-                let first = service?.ports.iter().find(|port| port.protocol == Protocol::Tcp)?;
-                Question::Tcp(at(&first.name)?)
+                let mut ports = service.into_iter().flat_map(|service| service.ports.iter());
+                match ports.find(|port| port.protocol == Protocol::Tcp) {
+                    Some(first) => Question::Tcp(at(&first.name)?),
+                    None => return Ok(None),
+                }
             }
         };
         let times = heartbeat.map_or_else(ProbeTimes::default, |heartbeat| heartbeat.times);
         let container = container.id.clone();
         let rise = heartbeat.map_or(1, |heartbeat| heartbeat.rise.get());
-        Some(Self { container, question, interval: times.interval(), timeout: times.timeout(), rise })
+        Ok(Some(Self { container, question, interval: times.interval(), timeout: times.timeout(), rise }))
     }
 }
 
@@ -106,7 +113,7 @@ pub fn verdict(
     let (rise, fall) = heartbeat.map_or((1, 3), |heartbeat| (heartbeat.rise.get(), heartbeat.fall.get()));
     let times = heartbeat.map_or_else(ProbeTimes::default, |heartbeat| heartbeat.times);
     let Some(pulse) = pulse else {
-        return if state == InstanceState::Healthy { Verdict::Stays } else { Verdict::Starting };
+        return if state == InstanceState::Starting { Verdict::Starting } else { Verdict::Stays };
     };
     if pulse.passed >= rise.into() {
         return Verdict::Healthy;

@@ -91,6 +91,7 @@ impl<'a> Turn<'a, '_> {
         let mut instance = self.launched.instance.clone();
         let mut run = self.launched.run.clone();
         change(&mut instance, &mut run);
+        run.reason = super::short(&run.reason).into();
         instance.run = Some(Box::new(run));
         self.edits.put(Fact::Instance(Box::new(instance)), Some(self.launched.stated));
     }
@@ -188,6 +189,10 @@ impl<'a> Turn<'a, '_> {
         let launch = self.launch();
         let probe = Probe::of(launch, self.service, container, &addresses, &ports);
         let pulse = seen.memory.pulses.get(&self.key).filter(|pulse| pulse.container == container.id);
+        let (probe, missing) = match probe {
+            Ok(probe) => (probe, None),
+            Err(missing) => (None, Some(missing)),
+        };
         let verdict = match (launch.and_then(|launch| launch.heartbeat.as_ref()), &container.health) {
             (Some(heartbeat), health) if heartbeat.kind == HeartbeatKind::Image => {
                 image_says(health.as_ref())
@@ -196,6 +201,7 @@ impl<'a> Turn<'a, '_> {
                 health::verdict(launched.instance.state, heartbeat, pulse, probe.is_some(), seen.now)
             }
         };
+        let verdict = missing.map_or(verdict, Verdict::Unhealthy);
         if let Some(probe) = probe {
             self.plan.probes.insert(self.key.clone(), probe);
         }
@@ -382,7 +388,9 @@ fn waits(seen: Seen<'_>, launch: &Launch) -> Option<String> {
     launch.depends_on.iter().find_map(|(service, readiness)| {
         let mut instances = seen.facts.instances_of(service).map(|(instance, _)| instance);
         let is_ready = |instance: &Instance| match readiness {
-            Readiness::Started => instance.run.as_ref().is_none_or(|run| run.stage == Stage::Running),
+            Readiness::Started => {
+                instance.run.as_ref().is_none_or(|run| matches!(run.stage, Stage::Running | Stage::Adopted))
+            }
             Readiness::Healthy => instance.state == InstanceState::Healthy,
         };
         if instances.any(is_ready) {

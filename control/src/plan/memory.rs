@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use model::{Fact, FactKey, HostName, Instance, Nodes, Revision, Snapshot, Stage};
+use model::{Fact, FactKey, HostName, Instance, Nodes, Revision, ServiceName, Snapshot, Stage, Version};
 
 use super::strays::{self, Stray};
 use super::{HostView, Key, Seen, release};
@@ -28,12 +28,15 @@ pub struct Memory {
     pub images: BTreeMap<Key, String>,
     /// When containers were told to end, by identifier.
     pub told: BTreeMap<String, Instant>,
+    /// Until when nothing is tried again for an instance whose last step failed.
+    pub later: BTreeMap<Key, Instant>,
     /// What hooks after the end were run for.
     pub after: BTreeSet<Key>,
     /// Whether anything waits for what nodes say.
     pub waits: bool,
     /// Containers that no fact states, by identifier.
     pub strays: BTreeMap<String, Stray>,
+    progressing: BTreeMap<ServiceName, (Version, Instant)>,
     seen: BTreeMap<FactKey, (Revision, Instant)>,
     served: BTreeMap<Key, (Revision, Instant)>,
     healthy: BTreeMap<Key, Instant>,
@@ -66,9 +69,11 @@ impl Memory {
             words: BTreeMap::new(),
             images: BTreeMap::new(),
             told: BTreeMap::new(),
+            later: BTreeMap::new(),
             after: BTreeSet::new(),
             waits: false,
             strays: BTreeMap::new(),
+            progressing: BTreeMap::new(),
             seen: BTreeMap::new(),
             served: BTreeMap::new(),
             healthy: BTreeMap::new(),
@@ -90,6 +95,15 @@ impl Memory {
         strays::look(&mut found, Seen { facts, hosts, nodes, memory: self, config, now });
         self.waits = !found.is_empty() || facts.instances().any(|(instance, _)| is_draining(instance));
         self.strays = found;
+        let mut progressing = BTreeMap::new();
+        for (deployment, _) in facts.deployments() {
+            if deployment.state == model::DeploymentState::Progressing {
+                let (service, version) = (&deployment.service, deployment.version);
+                let before = self.progressing.remove(service).filter(|(of, _)| *of == version);
+                progressing.insert(service.clone(), before.unwrap_or((version, now)));
+            }
+        }
+        self.progressing = progressing;
         let (mut seen, mut served, mut healthy) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let stated = facts.instances().map(|(_, stated)| stated);
         for stated in stated.chain(facts.deployments().map(|(_, stated)| stated)) {
@@ -115,10 +129,16 @@ impl Memory {
             |key: &Key| seen.contains_key(&FactKey::Instance { service: key.0.clone(), name: key.1.clone() });
         self.acted.retain(|key, _| is_there(key) || self.busy.contains(key));
         self.failed.retain(|key, _| is_there(key));
+        self.later.retain(|_, until| now < *until);
         self.pulses.retain(|key, _| is_there(key));
         self.images.retain(|key, _| is_there(key));
         self.after.retain(is_there);
         (self.seen, self.served, self.healthy) = (seen, served, healthy);
+    }
+
+    /// For how long the present version of a service has been on its way.
+    pub fn progressing(&self, service: &ServiceName, now: Instant) -> Duration {
+        self.progressing.get(service).map_or(Duration::ZERO, |(_, at)| now.saturating_duration_since(*at))
     }
 
     /// For how long a fact has said what it says, as far as this controller saw it.

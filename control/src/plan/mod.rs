@@ -34,7 +34,7 @@ use model::{
     ServiceName, Snapshot, Stage, Stated, Version, Weight,
 };
 
-use crate::config::{Config, MAX_EDITS};
+use crate::config::{Config, MAX_EDITS, MAX_REASON};
 use crate::health::Probe;
 use crate::publish::Edit;
 use crate::runtime::{Container, Engine};
@@ -317,12 +317,17 @@ pub(crate) fn fleet(seen: Seen<'_>, groups: &BTreeMap<ServiceName, Group<'_>>) -
             service: service.clone(),
             instance: launched.instance.name.clone(),
             host: launched.instance.host.clone().unwrap_or_else(nowhere),
-            resources: wanted.resources,
+            resources: group.resources_of(launched),
         };
         fleet.placed.extend(group.current.iter().map(placed));
         fleet.leaving.extend(group.old.iter().chain(&group.leaving).map(placed));
     }
     fleet
+}
+
+/// A reason that is no longer than it may be in a fact: what a container says can be of any length.
+pub(crate) fn short(reason: &str) -> String {
+    reason.chars().take(MAX_REASON).collect()
 }
 
 /// No host has this name: a launched instance always has one.

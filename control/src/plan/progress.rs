@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use model::{Deployment, DeploymentState, Fact, FactKey, InstanceState, Service, ServiceName, Stage};
+use model::{Deployment, DeploymentState, Fact, InstanceState, Service, ServiceName, Stage};
 
 use super::rollout::Group;
-use super::{Edits, Launched, Seen};
+use super::{Edits, Launched, Seen, short};
 use crate::schedule::{Schedule, Unplaced};
 
 /// The most hosts that a reason names.
@@ -41,7 +41,7 @@ pub(crate) fn progress(
             },
         };
         if before.is_some() {
-            judge(seen, group, wanted, decided.unplaced.get(service), &mut deployment);
+            judge(seen, group, wanted, (decided, service), &mut deployment);
         }
         edits.put(Fact::Deployment(Box::new(deployment)), group.deployment.map(|(_, stated)| stated));
     }
@@ -52,18 +52,20 @@ fn judge(
     seen: Seen<'_>,
     group: &Group<'_>,
     wanted: &Service,
-    unplaced: Option<&Unplaced>,
+    (decided, service): (&Schedule, &ServiceName),
     deployment: &mut Deployment,
 ) {
+    let unplaced = decided.unplaced.get(service);
+    let is_done = |group: &Group<'_>| is_done(group, decided, service);
     if deployment.state == DeploymentState::Failed {
         // It stays so until the service says something new; only one without anything to go back to may come round.
-        let came_round = group.version == Some(deployment.version) && is_done(group, unplaced);
+        let came_round = group.version == Some(deployment.version) && is_done(group);
         if !came_round {
             return;
         }
     }
     let of_it = || group.current.iter().filter(|launched| launched.run.version == deployment.version);
-    if is_done(group, unplaced) {
+    if is_done(group) {
         deployment.state = DeploymentState::Done;
         deployment.reason = Box::default();
         settle(wanted, deployment);
@@ -72,14 +74,19 @@ fn judge(
     let trouble = of_it().filter_map(trouble).collect::<Vec<_>>();
     let placing = unplaced.map(nowhere);
     let reason = trouble.iter().map(|(why, _)| why.clone()).chain(placing).collect::<Vec<_>>().join("; ");
+    let is_proven = deployment.stable.as_ref().is_some_and(|stable| stable.version() == wanted.version());
+    if deployment.state == DeploymentState::Done && !is_proven {
+        // It was done while nothing of it ran.
+        deployment.state = DeploymentState::Progressing;
+    }
     if deployment.state == DeploymentState::Done {
         // An instance that is not well is no new version that failed.
-        deployment.reason = reason.into();
+        deployment.reason = short(&reason).into();
         return;
     }
     let launch = group.launch();
     let deadline = launch.map(|launch| launch.rollout.deadline).unwrap_or_default();
-    let is_late = seen.memory.age(&FactKey::Deployment(deployment.service.clone()), seen.now) >= deadline;
+    let is_late = seen.memory.progressing(&deployment.service, seen.now) >= deadline;
     let crashes = trouble.iter().any(|(_, failures)| *failures >= seen.config.failures);
     if is_late || crashes {
         deployment.state = DeploymentState::Failed;
@@ -91,22 +98,21 @@ fn judge(
             None => String::new(),
         };
         let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-        deployment.reason = format!("{what}{why}{then}").into();
-    } else if !is_moment(&reason, &deployment.reason) {
-        deployment.reason = reason.into();
+        deployment.reason = short(&format!("{what}{why}{then}")).into();
+    } else {
+        deployment.reason = short(&reason).into();
     }
 }
 
-/// Whether a reason went for the moment alone: a new text for each second would be a new revision for each.
-fn is_moment(now: &str, before: &str) -> bool {
-    now.is_empty() && before.is_empty()
-}
-
 /// As many as are wanted are healthy, and nothing of another version is there but on its way out.
-fn is_done(group: &Group<'_>, unplaced: Option<&Unplaced>) -> bool {
+fn is_done(group: &Group<'_>, decided: &Schedule, service: &ServiceName) -> bool {
+    let starts = decided.start.iter().any(|start| start.service == *service);
     let enough = match group.count() {
         Some(count) => group.healthy >= count,
-        None => group.current.iter().all(Launched::is_healthy) && unplaced.is_none(),
+        None => {
+            let is_settled = !starts && group.leaving.is_empty() && !decided.unplaced.contains_key(service);
+            is_settled && group.healthy == group.current.len()
+        }
     };
     let is_displaced = |launched: &Launched<'_>| Some(launched.run.version) == group.version;
     enough && group.old.iter().all(is_displaced)

@@ -11,7 +11,7 @@ use model::{
 };
 
 use super::{Edits, Launched, Seen};
-use crate::schedule::{Copies, Count, Leaving, Schedule, Wanted, Why};
+use crate::schedule::{Copies, Count, Leaving, Resources, Schedule, Wanted, Why};
 
 /// A service with its instances.
 #[derive(Debug, Clone)]
@@ -123,6 +123,12 @@ impl<'a> Group<'a> {
 
     /// Says to the scheduler how many of the version that is wanted may be there now.
     pub(crate) fn want(&self, wanted: &mut Wanted) {
+        if let Some(launch) = self.effective.and_then(|service| service.launch.as_deref()) {
+            wanted.resources = Resources {
+                cpu: launch.resources.cpu().map_or(0, u64::from),
+                memory: launch.resources.memory().unwrap_or_default(),
+            };
+        }
         if self.wanted.is_none() {
             wanted.copies = Copies::Counted(Count::NONE);
         }
@@ -156,18 +162,59 @@ impl<'a> Group<'a> {
             Some(count) => count.saturating_sub(self.healthy),
             None => old.len(),
         };
-        let mut leave = old.len().saturating_sub(kept);
+        let leave = old.len().saturating_sub(kept);
         let is_stuck = pending == 0 && !starts && self.leaving.is_empty();
-        let stoppable = old.iter().filter(|launched| by_version(launched)).count();
-        if leave == 0 && is_stuck {
-            // Nowhere is room for one more, or none may be beside it: the old one goes first.
-            leave = self.parallel().min(stoppable);
-        }
+        let leave: Vec<Launched<'a>> = match self.count() {
+            // Its host is drained: none takes its place elsewhere, where there is one already.
+            None if !old.iter().all(by_version) => {
+                old.into_iter().filter(|launched| !by_version(launched)).collect()
+            }
+            _ if leave == 0 && is_stuck => {
+                // Nowhere is room for one more, or none may be beside it: the old one goes first, where that helps.
+                let helps = |launched: &Launched<'_>| {
+                    by_version(launched) && self.makes_room(launched, decided, service)
+                };
+                old.into_iter().filter(helps).take(self.parallel()).collect()
+            }
+            _ => old.into_iter().take(leave).collect(),
+        };
         let why = |launched: &Launched<'_>| match self.version {
             Some(version) if by_version(launched) => format!("version {version} takes its place"),
             _ => "its host is drained".to_owned(),
         };
-        old.into_iter().take(leave).map(|launched| (launched, why(&launched))).collect()
+        leave.into_iter().map(|launched| (launched, why(&launched))).collect()
+    }
+
+    /// Whether as many as are wanted are healthy without this one.
+    fn can_spare(&self, launched: &Launched<'_>) -> bool {
+        let others = self.healthy - usize::from(launched.is_healthy()).min(self.healthy);
+        self.count().is_none_or(|count| others >= count)
+    }
+
+    /// Whether one of the new version could start where this one is, if it were not there.
+    fn makes_room(&self, launched: &Launched<'_>, decided: &Schedule, service: &ServiceName) -> bool {
+        let host = launched.instance.host.as_ref();
+        let unplaced = decided.unplaced.get(service);
+        match host.and_then(|host| unplaced?.hosts.get(host)) {
+            // Not for want of a host: no more are to be there at once, or one is on each.
+            None => unplaced.is_none(),
+            Some(Why::HasOne) => true,
+            Some(Why::Cpu { free, needs }) => free + self.resources_of(launched).cpu >= *needs,
+            Some(Why::Memory { free, needs }) => free + self.resources_of(launched).memory >= *needs,
+            Some(_) => false,
+        }
+    }
+
+    /// What an instance takes, as far as anybody knows its version.
+    pub(crate) fn resources_of(&self, launched: &Launched<'_>) -> Resources {
+        let stable = self.deployment.and_then(|(deployment, _)| deployment.stable.as_deref());
+        let known = [self.effective, self.wanted.map(|(service, _)| service), stable];
+        let own = known.into_iter().flatten().find(|it| it.version() == Some(launched.run.version));
+        let resources = own.and_then(|service| Some(service.launch.as_ref()?.resources)).unwrap_or_default();
+        Resources {
+            cpu: resources.cpu().map_or(0, u64::from),
+            memory: resources.memory().unwrap_or_default(),
+        }
     }
 }
 
@@ -189,6 +236,8 @@ pub(crate) fn leave(
             let Some((_, why)) = decided.leave.iter().find(|(placed, _)| is_it(placed)) else { continue };
             match why {
                 Leaving::Gone | Leaving::Host(Why::Lost) => withdraw(seen, *launched, edits),
+                // A wish that holds no more: another one takes its place first.
+                Leaving::Host(_) if !group.can_spare(launched) => {}
                 _ => drain(group, *launched, &why.to_string(), edits),
             }
         }
@@ -206,7 +255,8 @@ pub(crate) fn drain(group: &Group<'_>, launched: Launched<'_>, why: &str, edits:
     let mut instance = launched.instance.clone();
     let mut run = launched.run.clone();
     let serves_all = group.wanted.is_some_and(|(service, _)| service.when_empty == WhenEmpty::All);
-    let was_asked = instance.state == InstanceState::Healthy || instance.state == InstanceState::Unhealthy;
+    // Whether one that runs was ever healthy the controller before may have known.
+    let was_asked = run.stage != Stage::Placed;
     run.stage = if was_asked || serves_all { Stage::Draining } else { Stage::Stopping };
     run.reason = why.into();
     instance.state = InstanceState::Draining;

@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use model::{Address, Fact, FactKey, HostName, InstancesAt, Revision, Snapshot};
+use model::{Address, Fact, FactKey, HostName, InstancesAt, Revision};
 
 use super::release::{is_let_go, said};
 use super::{HostView, Key, Labels, Order, Plan, Seen};
-use crate::config::Config;
 use crate::runtime::{Container, ContainerState};
 
 /// How long a stray has to end.
@@ -32,19 +31,24 @@ pub struct Stray {
 
 /// The strays of a host.
 pub(super) fn of<'a>(
-    facts: &'a Snapshot,
-    config: &'a Config,
+    seen: Seen<'a>,
     host: &'a HostName,
     view: &'a HostView,
 ) -> impl Iterator<Item = (Key, &'a Container)> {
     view.containers.iter().filter_map(move |container| {
-        let labels = Labels::of(container).filter(|labels| labels.fleet == config.fleet)?;
+        let labels = Labels::of(container).filter(|labels| labels.fleet == seen.config.fleet)?;
         let key = labels.key();
-        let stated = facts.get(&FactKey::Instance { service: key.0.clone(), name: key.1.clone() });
+        let stated = seen.facts.get(&FactKey::Instance { service: key.0.clone(), name: key.1.clone() });
         let is_stated = stated.is_some_and(|stated| match &*stated.fact {
             Fact::Instance(instance) => {
                 let is_of_it = instance.run.as_ref().is_some_and(|run| run.version == labels.version);
-                is_of_it && instance.host.as_ref() == Some(host)
+                // Two hosts may have one engine, under two names.
+                let is_there = |named: &HostName| {
+                    let view = seen.hosts.get(named);
+                    let mut containers = view.into_iter().flat_map(|view| &view.containers);
+                    containers.any(|there| there.id == container.id)
+                };
+                is_of_it && instance.host.as_ref().is_some_and(|named| named == host || is_there(named))
             }
             _ => false,
         });
@@ -56,7 +60,7 @@ pub(super) fn of<'a>(
 pub(super) fn look(strays: &mut BTreeMap<String, Stray>, seen: Seen<'_>) {
     let mut before = std::mem::take(strays);
     for (host, view) in seen.hosts {
-        for (_, container) in of(seen.facts, seen.config, host, view) {
+        for (_, container) in of(seen, host, view) {
             let new = Stray { revision: seen.facts.revision(), since: seen.now, served: None };
             let stray = before.remove(&container.id).unwrap_or(new);
             let said = said(seen.nodes, stray.revision, addresses(seen, host, container));
@@ -70,7 +74,7 @@ pub(super) fn look(strays: &mut BTreeMap<String, Stray>, seen: Seen<'_>) {
 /// Ends those that nothing goes through any more.
 pub(super) fn end(seen: Seen<'_>, plan: &mut Plan) {
     for (host, view) in seen.hosts {
-        for (key, container) in of(seen.facts, seen.config, host, view) {
+        for (key, container) in of(seen, host, view) {
             if seen.memory.busy.contains(&key) || seen.view(host, Some(&key)).is_none() {
                 continue;
             }

@@ -232,7 +232,7 @@ impl<'s> Of<'s> {
         let healthy = |instance: &&&Instance| instance.state == InstanceState::Healthy;
         let mut able: Vec<&Instance> = meant.iter().filter(healthy).copied().collect();
         if able.is_empty() && self.service.when_empty == WhenEmpty::All {
-            able = meant;
+            able = meant.into_iter().filter(|instance| !instance.is_leaving()).collect();
         }
         let tier = able.iter().map(|instance| instance.priority).min();
         able.retain(|instance| Some(instance.priority) == tier);
