@@ -139,7 +139,7 @@ impl Ledger {
     fn instances(&self) -> BTreeMap<String, Vec<(Instant, String, Value)>> {
         let mut told: BTreeMap<String, Vec<(Instant, String, Value)>> = BTreeMap::new();
         for (at, event) in self.lines.lock().unwrap().iter() {
-            let Some(key) = event["key"].as_str().filter(|key| key.starts_with("instance:")) else {
+            let Some(key) = event["key"].as_str().filter(|key| key.starts_with("instance:web/")) else {
                 continue;
             };
             let run = &event["fact"]["run"];

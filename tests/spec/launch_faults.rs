@@ -123,8 +123,11 @@ fn a_container_that_nobody_here_launched_joins_by_its_labels_and_leaves_with_its
          ---\nkind: frontend\nhost: joins.example.com\nservice: {name: joins}\n",
     );
     let name = fleet.container("guest");
-    let body = r#"{"Image":"joins-web:1","Labels":{"portico.service":"joins","portico.port":"8080"},
-        "ExposedPorts":{"8080/tcp":{}},"HostConfig":{"PortBindings":{"8080/tcp":[{"HostPort":""}]}}}"#;
+    let fleet_name = name.strip_suffix("-guest").unwrap();
+    let body = format!(
+        r#"{{"Image":"joins-web:1","Labels":{{"portico.service":"joins","portico.port":"8080","portico.controller":"{fleet_name}"}},
+        "ExposedPorts":{{"8080/tcp":{{}}}},"HostConfig":{{"PortBindings":{{"8080/tcp":[{{"HostPort":""}}]}}}}}}"#
+    );
 
     let path = format!("/containers/create?name={name}");
     let made = fleet.engine.ask("POST", &path, "application/json", body.as_bytes()).unwrap();

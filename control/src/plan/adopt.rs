@@ -58,6 +58,10 @@ fn instance(seen: Seen<'_>, host: &Host, container: &Container) -> Option<Instan
     if Labels::of(container).is_some() || container.state != ContainerState::Running {
         return None;
     }
+    // Where several fleets use an engine, it may say whose it is.
+    if container.labels.get(spec::CONTROLLER).is_some_and(|fleet| fleet != seen.config.fleet.as_str()) {
+        return None;
+    }
     let service = ServiceName::parse(container.labels.get(spec::SERVICE)?).ok()?;
     let is_own = host.instances_at == InstancesAt::Container;
     let addresses = if is_own {

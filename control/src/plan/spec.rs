@@ -17,7 +17,7 @@ pub(super) const SERVICE: &str = "portico.service";
 const INSTANCE: &str = "portico.instance";
 const VERSION: &str = "portico.version";
 const REVISION: &str = "portico.revision";
-const CONTROLLER: &str = "portico.controller";
+pub(super) const CONTROLLER: &str = "portico.controller";
 /// Sockets of container engines: whoever has one is root on its host.
 const ENGINE_SOCKETS: [&str; 4] = ["docker.sock", "containerd.sock", "podman.sock", "crio.sock"];
 
