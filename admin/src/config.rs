@@ -6,6 +6,9 @@ use std::time::Duration;
 /// How long a command in a container may last, or whoever sits before its terminal.
 pub(crate) const EXEC_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
+/// How long an engine may send an image.
+pub(crate) const PUSH_LIFETIME: Duration = Duration::from_secs(6 * 3600);
+
 /// Everything about the admin listener. Each limit has a name here and nowhere else.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Config {
@@ -19,7 +22,7 @@ pub struct Config {
     pub requests: usize,
     /// Waits for a revision at once, which are not counted among `requests`; more are 503.
     pub waits: usize,
-    /// Streams of events, of what containers print, and commands in containers at once; more are 503. Each ends after `connection_lifetime`.
+    /// Streams of events, of what containers print, commands in containers, and images that are sent, at once; more are 503. Each ends after `connection_lifetime`.
     pub events: usize,
     /// From the first octet of a request (or the end of the last one) to the end of its head.
     pub head_timeout: Duration,

@@ -88,9 +88,33 @@ impl Client {
     ///
     /// # Errors
     /// [`Failure`]: unreachable, not portico, or refused; or cut in the middle.
-    pub(crate) fn lines(&self, path: &str, mut take: impl FnMut(&str) -> bool) -> Result<(), Failure> {
+    pub(crate) fn lines(&self, path: &str, take: impl FnMut(&str) -> bool) -> Result<(), Failure> {
+        self.told(Method::GET, path, None, take)
+    }
+
+    /// The same, of what is told about something that is asked for.
+    ///
+    /// # Errors
+    /// [`Failure`]: unreachable, not portico, or refused; or cut in the middle.
+    pub(crate) fn post_lines(
+        &self,
+        path: &str,
+        asked: &impl Serialize,
+        take: impl FnMut(&str) -> bool,
+    ) -> Result<(), Failure> {
+        let body = serde_json::to_vec(asked).map_err(|error| Failure::Usage(error.to_string()))?;
+        self.told(Method::POST, path, Some(body), take)
+    }
+
+    fn told(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        mut take: impl FnMut(&str) -> bool,
+    ) -> Result<(), Failure> {
         let endless = Self { agent: agent(ENDLESS), server: self.server.clone(), token: self.token.clone() };
-        let mut response = endless.ask(Method::GET, path, None, &[])?;
+        let mut response = endless.ask(method, path, body, &[])?;
         if !response.status().is_success() {
             return Err(self.refusal(response));
         }

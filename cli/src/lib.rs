@@ -36,6 +36,7 @@ mod follow;
 mod frontend;
 mod history;
 mod host;
+mod image;
 mod import;
 mod json;
 mod launched;
@@ -115,6 +116,9 @@ pub enum Command {
     /// Make hosts known, close, empty and remove them: machines that instances run on
     #[command(subcommand)]
     Host(host::Command),
+    /// List images, of services or of a registry, and send them there
+    #[command(subcommand)]
+    Image(image::Command),
     /// Read and write record sets: what DNS says beside the names of services
     #[command(subcommand)]
     Record(record::Command),
@@ -175,6 +179,7 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Logs(args) => logs::run(args, &client, global.json),
         Command::Exec(args) => exec::run(args, &client, global.json),
         Command::Host(command) => host::run(command, &client),
+        Command::Image(command) => image::run(command, &client, global.json),
         Command::Record(command) => record::run(command, &client),
         Command::Apply(args) => apply::run(args, false, (&client, global.json)),
         Command::Delete(args) => apply::run(args, true, (&client, global.json)),

@@ -29,6 +29,7 @@ mod headline;
 mod hipache;
 mod launch;
 mod launch_faults;
+mod launch_images;
 mod launch_nodes;
 mod lifecycle;
 mod limits;

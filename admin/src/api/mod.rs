@@ -14,6 +14,7 @@
 //! | `/v1/services?limit=&after=`, `/v1/instances`, `/v1/hosts`, `/v1/records` | GET | the services, all instances, the hosts, the record sets, by name |
 //! | `/v1/deployments`, `/v1/deployments/{service}`, `/v1/controllers` | GET | how far services have come, and who controls |
 //! | `/v1/services/{service}`, `/v1/hosts/{host}`, `/v1/records/{name}/{type}` | GET PUT DELETE | one of them |
+//! | `/v1/hosts/{host}/images/push` | POST | its engine sends an image to its registry; how far it is, one JSON object a line (`wire::Pushing`) |
 //! | `/v1/services/{service}/rollout` | GET | how far a service has come to what is wanted of it (`wire::Rollout`) |
 //! | `/v1/services/{service}/placement` | GET | what each host is to a service, and why (`wire::Placement`) |
 //! | `/v1/services/{service}/logs?instance=&follow=true&tail=&since=5m` | GET | what the instances of a service print, one JSON object a line (`wire::LogLine`) |
@@ -54,6 +55,7 @@ mod export;
 mod extract;
 mod frontends;
 mod history;
+mod images;
 mod import;
 mod logs;
 mod named;
@@ -127,6 +129,7 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .route("/v1/services/{service}/instances/{instance}", named())
         .route("/v1/services/{service}/instances/{instance}/exec", post(exec::exec))
         .route("/v1/hosts/{host}", named())
+        .route("/v1/hosts/{host}/images/push", post(images::push))
         .route("/v1/apply", post(applying::all).layer(DefaultBodyLimit::max(config.import_bytes)))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)

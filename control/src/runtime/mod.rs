@@ -1,8 +1,8 @@
 //! The seam: what runs containers.
 //!
 //! In: what a container is to be, which one is to end and how. Out: what containers there are, and how they are; what they print.
-//! Never here: a decision; a retry; a call that may last for ever (each but [`Runtime::follow`], [`Runtime::pull`], [`Runtime::logs`] and
-//! [`Runtime::exec`] ends within the configured time).
+//! Never here: a decision; a retry; a call that may last for ever (each but [`Runtime::follow`], [`Runtime::pull`], [`Runtime::push`],
+//! [`Runtime::logs`] and [`Runtime::exec`] ends within the configured time).
 //!
 //! A runtime is one engine: one host's. The same list of promises holds for every kind of it (`control/tests/contract`).
 
@@ -41,6 +41,9 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Fetches an image; says how far it is. An image by digest that is there is not fetched.
     fn pull<'a>(&'a self, image: &'a Image, progress: &'a watch::Sender<Progress>) -> Answer<'a, ()>;
+
+    /// Sends an image that is there to the registry that its name begins with; says how far it is. Without a tag, `latest` is sent.
+    fn push<'a>(&'a self, image: &'a Image, progress: &'a watch::Sender<Progress>) -> Answer<'a, ()>;
 
     /// The digest of an image that is there (`sha256:…`, of its manifest when it came from a registry, else its identifier); `None`: it is
     /// not there.
@@ -82,7 +85,7 @@ pub struct Engine {
     pub memory: u64,
 }
 
-/// How far an image is fetched.
+/// How far an image is fetched or sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
     /// Octets that are there.

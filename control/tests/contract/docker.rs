@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -192,6 +192,42 @@ async fn an_engine_that_ends_or_hangs_is_unreachable_and_the_same_runtime_reache
     assert_eq!(runtime.list().await, Ok(vec![]));
 }
 
+/// With what `docker login` keeps for a registry.
+fn logged_in(folder: &Path, registry: &Registry) -> Settings {
+    let login = folder.join("config.json");
+    let entry = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    let kept = serde_json::json!({ "auths": { registry.name(): { "auth": entry } } });
+    std::fs::write(&login, kept.to_string()).unwrap();
+    Settings { login: Some(login), ..Settings::default() }
+}
+
+#[tokio::test]
+async fn an_image_is_sent_to_a_registry_with_the_credentials_that_are_kept_for_it() {
+    let stand = stand().await;
+    let engine = Engine::shared().unwrap();
+    let registry = Registry::start().unwrap();
+    engine.web("contract-sent:1", "of its own").unwrap();
+    let there = format!("{}/contract-sent", registry.name());
+    engine.ask("POST", &format!("/images/contract-sent:1/tag?repo={there}&tag=1"), "", b"").unwrap();
+    let image = Image::parse(&format!("{there}:1")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let knows = docker(&engine, logged_in(folder.path(), &registry));
+    let (progress, seen) = watch::channel(Progress::default());
+
+    let refused = stand.runtime.push(&image, &progress).await;
+    let sent = knows.push(&image, &progress).await;
+
+    assert!(
+        matches!(&refused, Err(RuntimeError::Refused(reason)) if reason.contains("docker login")),
+        "{refused:?}"
+    );
+    assert_eq!(sent, Ok(()));
+    let seen = *seen.borrow();
+    assert!(seen.of > 0 && seen.done == seen.of, "{seen:?}");
+    engine.ask("DELETE", &format!("/images/{image}"), "", b"").unwrap();
+    assert_eq!(knows.pull(&image, &progress).await, Ok(()));
+}
+
 #[tokio::test]
 async fn an_image_is_fetched_from_a_registry_with_the_credentials_that_are_kept_for_it() {
     let stand = stand().await;
@@ -200,11 +236,7 @@ async fn an_image_is_fetched_from_a_registry_with_the_credentials_that_are_kept_
     engine.web("contract-pushed:1", "of its own").unwrap();
     let image = Image::parse(&engine.push("contract-pushed:1", &registry).unwrap()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let login = folder.path().join("config.json");
-    let entry = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
-    let kept = serde_json::json!({ "auths": { registry.name(): { "auth": entry } } });
-    std::fs::write(&login, kept.to_string()).unwrap();
-    let knows = docker(&engine, Settings { login: Some(login), ..Settings::default() });
+    let knows = docker(&engine, logged_in(folder.path(), &registry));
     let (progress, seen) = watch::channel(Progress::default());
 
     let refused = stand.runtime.pull(&image, &progress).await;

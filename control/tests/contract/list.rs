@@ -1,8 +1,8 @@
 //! The list. A runtime joins it with a file of its own beside this one: a function that makes a [`Stand`], and `contract!(…)`.
 
-use control::runtime::{ContainerState, Exec, Exit, Health, Input, LogQuery, RuntimeError};
+use control::runtime::{ContainerState, Exec, Exit, Health, Input, LogQuery, Progress, RuntimeError};
 use model::launch::{Image, Resources, Signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::stand::{DEADLINE, GLUTTON, NOWHERE, PRINTER, SICK, Stand, WEB, WELL, command, complaint, line};
 
@@ -19,6 +19,7 @@ macro_rules! contract {
             what_takes_too_much_memory_ends_and_that_is_named,
             a_missing_image_is_named_with_the_remedy,
             an_image_that_is_there_has_a_digest,
+            an_image_that_is_not_there_is_not_sent,
             removing_runs_or_not_and_twice_is_no_error,
             what_is_not_there_is_named,
             logs_tell_output_from_errors_and_begin_at_the_tail,
@@ -125,6 +126,14 @@ pub(crate) async fn an_image_that_is_there_has_a_digest(stand: Stand) {
 
     let digest = digest.expect("it is there");
     assert!(digest.starts_with("sha256:") && digest.len() == 71, "{digest}");
+}
+
+pub(crate) async fn an_image_that_is_not_there_is_not_sent(stand: Stand) {
+    let (progress, _) = watch::channel(Progress::default());
+
+    let sent = stand.runtime.push(&Image::parse(NOWHERE).unwrap(), &progress).await;
+
+    assert!(matches!(&sent, Err(RuntimeError::NoImage { image, .. }) if image == NOWHERE), "{sent:?}");
 }
 
 pub(crate) async fn removing_runs_or_not_and_twice_is_no_error(stand: Stand) {

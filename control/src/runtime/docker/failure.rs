@@ -22,8 +22,10 @@ pub(super) enum About<'a> {
     Container(&'a str),
     /// A container to be made: its name and its image.
     New(&'a str, &'a str),
-    /// An image to be fetched or sent.
+    /// An image to be fetched.
     Image(&'a str),
+    /// An image to be sent.
+    Sent(&'a str),
 }
 
 /// The error at `engine`, an URL, while asked `about` something.
@@ -62,8 +64,19 @@ fn refused(status: u16, message: &str, about: About<'_>) -> RuntimeError {
         About::Image(image) => {
             RuntimeError::NoImage { image: image.to_owned(), reason: with_remedy(&reason, &lower) }
         }
+        About::Sent(image) => unsent(image, &reason, &lower),
         _ => RuntimeError::Refused(reason),
     }
+}
+
+/// What to do about an image that cannot be sent.
+fn unsent(image: &str, reason: &str, lower: &str) -> RuntimeError {
+    if ["does not exist locally", "no such image"].iter().any(|words| lower.contains(words)) {
+        let reason = "the engine does not have it; build it there, or tag it so".to_owned();
+        return RuntimeError::NoImage { image: image.to_owned(), reason };
+    }
+    let reason = with_remedy(reason, lower);
+    RuntimeError::Refused(format!("image {image} was not sent: {reason}"))
 }
 
 /// What to do about an image that cannot be fetched.
@@ -141,6 +154,24 @@ mod tests {
         check(
             "Get \"https://r/v2/\": dial tcp: lookup r: no such host",
             "can the engine reach its registry?",
+        );
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_sent_comes_with_a_remedy() {
+        let check = |error: &str, expected: &str| {
+            let error = Error::DockerStreamError { error: error.to_owned() };
+            assert_eq!(failure(error, "unix:///d.sock", About::Sent("r/web:2")).to_string(), expected);
+        };
+
+        check(
+            "An image does not exist locally with the tag: r/web",
+            "there is no image r/web:2: the engine does not have it; build it there, or tag it so",
+        );
+        check(
+            "no basic auth credentials",
+            "image r/web:2 was not sent: no basic auth credentials; is its name right, and did `docker login` keep \
+             credentials for its registry?",
         );
     }
 

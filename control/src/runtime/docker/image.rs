@@ -1,11 +1,11 @@
-//! Images: which is there, and how one is fetched.
+//! Images: which is there, and how one is fetched or sent.
 
 use std::collections::BTreeMap;
 
 use bollard::auth::DockerCredentials;
 use bollard::errors::Error;
-use bollard::models::{CreateImageInfo, ImageInspect};
-use bollard::query_parameters::CreateImageOptions;
+use bollard::models::{CreateImageInfo, ImageInspect, ProgressDetail, PushImageInfo};
+use bollard::query_parameters::{CreateImageOptions, PushImageOptions};
 use futures_util::StreamExt as _;
 use model::launch::Image;
 use tokio::sync::watch;
@@ -52,6 +52,34 @@ impl Docker {
         Ok(())
     }
 
+    pub(super) async fn send(
+        &self,
+        image: &Image,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<(), RuntimeError> {
+        if image.digest().is_some() {
+            let reason = "an image is sent by a tag, not by a digest; leave out the digest".to_owned();
+            return Err(RuntimeError::NoImage { image: image.to_string(), reason });
+        }
+        let about = About::Sent(image.as_str());
+        // A tag, always: without, an engine sends every tag that there is.
+        let options = PushImageOptions {
+            tag: Some(image.tag().unwrap_or("latest").to_owned()),
+            ..PushImageOptions::default()
+        };
+        let credentials = self.credentials(image).await?;
+        self.negotiated().await?;
+        let mut told = self.client.push_image(image.name(), Some(options), credentials);
+        let mut layers = Layers::default();
+        while let Some(step) = told.next().await {
+            let step = step.map_err(|error| self.failure(error, about))?;
+            progress.send_replace(layers.after(named(step)));
+        }
+        // Which layer was sent is not told: at the end, all are.
+        progress.send_modify(|progress| progress.done = progress.of);
+        Ok(())
+    }
+
     async fn credentials(&self, image: &Image) -> Result<Option<DockerCredentials>, RuntimeError> {
         let Some(path) = &self.settings.login else { return Ok(None) };
         credentials(path, image, self.settings.timeout)
@@ -69,6 +97,20 @@ fn digest(image: &Image, told: ImageInspect) -> Option<String> {
     let parts = || digests.iter().filter_map(|text| text.split_once('@'));
     let own = parts().find(|(name, _)| *name == image.name()).or_else(|| parts().next());
     own.map(|(_, digest)| digest.to_owned()).or(told.id)
+}
+
+/// A word about a layer that is sent, as if it were fetched. The client leaves out which one is meant: they are told apart by their size.
+fn named(step: PushImageInfo) -> CreateImageInfo {
+    let detail = step.progress_detail.unwrap_or_default();
+    let total = detail.total.filter(|total| *total > 0);
+    // An engine counts more than there is, for what it wraps it in.
+    let current = detail.current.map(|current| current.min(total.unwrap_or(0)));
+    CreateImageInfo {
+        id: total.map(|total| total.to_string()),
+        status: step.status.map(|status| status.replace("Pushing", "Downloading")),
+        progress_detail: Some(ProgressDetail { current, total }),
+        ..CreateImageInfo::default()
+    }
 }
 
 /// How far each layer of an image is.
@@ -116,6 +158,22 @@ mod tests {
         check(r#"{"status":"Download complete","id":"a"}"#, (11, 30));
         check(r#"{"status":"Extracting","id":"a","progressDetail":{"current":3,"total":10}}"#, (11, 30));
         check(r#"{"status":"Already exists","id":"c"}"#, (11, 30));
+    }
+
+    #[test]
+    fn layers_that_are_sent_add_up_too() {
+        let mut layers = Layers::default();
+        let mut check = |json: &str, expected: (u64, u64)| {
+            let progress = layers.after(named(serde_json::from_str(json).expect(json)));
+            assert_eq!((progress.done, progress.of), expected, "{json}");
+        };
+
+        check(r#"{"status":"Preparing","id":"a","progressDetail":{}}"#, (0, 0));
+        check(r#"{"status":"Pushing","id":"a","progressDetail":{"current":5,"total":10}}"#, (5, 10));
+        check(r#"{"status":"Pushing","id":"b","progressDetail":{"current":1,"total":20}}"#, (6, 30));
+        check(r#"{"status":"Pushing","id":"a","progressDetail":{"current":512,"total":10}}"#, (11, 30));
+        check(r#"{"status":"Layer already exists","id":"c","progressDetail":{}}"#, (11, 30));
+        check(r#"{"status":"Pushing","id":"d","progressDetail":{"current":512}}"#, (11, 30));
     }
 
     #[test]

@@ -268,6 +268,10 @@ impl Runtime for Docker {
         Box::pin(self.fetch(image, progress))
     }
 
+    fn push<'a>(&'a self, image: &'a Image, progress: &'a watch::Sender<Progress>) -> Answer<'a, ()> {
+        Box::pin(self.send(image, progress))
+    }
+
     fn image<'a>(&'a self, image: &'a Image) -> Answer<'a, Option<String>> {
         Box::pin(self.digest(image))
     }
