@@ -209,7 +209,10 @@ impl<'a> Group<'a> {
     pub(crate) fn resources_of(&self, launched: &Launched<'_>) -> Resources {
         let stable = self.deployment.and_then(|(deployment, _)| deployment.stable.as_deref());
         let known = [self.effective, self.wanted.map(|(service, _)| service), stable];
-        let own = known.into_iter().flatten().find(|it| it.version() == Some(launched.run.version));
+        let is_own = |service: &&&Service| service.version() == Some(launched.run.version);
+        let known: Vec<&Service> = known.into_iter().flatten().collect();
+        // Of a version that nothing states any more: as much as what takes its place.
+        let own = known.iter().find(is_own).or(known.first());
         let resources = own.and_then(|service| Some(service.launch.as_ref()?.resources)).unwrap_or_default();
         Resources {
             cpu: resources.cpu().map_or(0, u64::from),
