@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use world::World;
 
 /// How many seeds run when nobody says it.
-const SEEDS: u64 = 2000;
+const SEEDS: u64 = 1000;
 /// How many threads they run on.
 const THREADS: usize = 2;
 
