@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use model::{Fact, FactKey, HostName, Instance, Nodes, Revision, ServiceName, Snapshot, Stage, Version};
 
+use super::release::{self, Served};
 use super::strays::{self, Stray};
-use super::{HostView, Key, Seen, release};
+use super::{HostView, Key, Seen};
 use crate::config::Config;
 
 /// What a controller remembers. All of it may be lost: another one goes on from the facts, some clocks begin anew.
@@ -38,7 +39,7 @@ pub struct Memory {
     pub strays: BTreeMap<String, Stray>,
     progressing: BTreeMap<ServiceName, (Version, Instant)>,
     seen: BTreeMap<FactKey, (Revision, Instant)>,
-    served: BTreeMap<Key, (Revision, Instant)>,
+    served: BTreeMap<Key, (Revision, Served)>,
     healthy: BTreeMap<Key, Instant>,
 }
 
@@ -119,8 +120,9 @@ impl Memory {
             if is_draining(instance) {
                 let before = self.served.remove(&key).filter(|(revision, _)| *revision == stated.revision);
                 // A node that was lost may come back with what it served then: it is waited for again.
-                if release::is_served(nodes, stated.revision, instance, config, now) {
-                    let since = before.map_or(now, |(_, at)| at);
+                let before = before.as_ref().map(|(_, served)| served);
+                let of = (stated.revision, &**instance);
+                if let Some(since) = release::served(nodes, of, config, before, now) {
                     served.insert(key, (stated.revision, since));
                 }
             }
@@ -148,7 +150,7 @@ impl Memory {
 
     /// Since when every node has served that an instance leaves; `None`: not all do yet.
     pub fn served(&self, key: &Key) -> Option<Instant> {
-        self.served.get(key).map(|(_, at)| *at)
+        self.served.get(key).map(|(_, served)| served.since)
     }
 
     /// For how long an instance has been healthy.

@@ -58,21 +58,43 @@ fn addresses(instance: &Instance) -> Vec<Address> {
     instance.addresses.iter().flat_map(at).collect()
 }
 
-/// Whether every node that lives serves that an instance leaves, and those that do not live were waited for.
-pub(crate) fn is_served(
-    nodes: &Nodes,
-    revision: Revision,
-    instance: &Instance,
-    config: &Config,
-    now: Instant,
-) -> bool {
-    is_let_go(nodes, &said(nodes, revision, addresses(instance)), config, now)
+/// That all nodes serve without something: those that live say so, those that are lost were waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Since when.
+    pub since: Instant,
+    /// Who was lost, and said nothing.
+    lost: Vec<NodeId>,
 }
 
-/// Whether those who say so are all that there are.
-pub(super) fn is_let_go(nodes: &Nodes, said: &Said, config: &Config, now: Instant) -> bool {
+/// Whether all serve that an instance leaves; `before`: what was known of that so far.
+pub(super) fn served(
+    nodes: &Nodes,
+    (revision, instance): (Revision, &Instance),
+    config: &Config,
+    before: Option<&Served>,
+    now: Instant,
+) -> Option<Served> {
+    let_go(nodes, said(nodes, revision, addresses(instance)), config, before, now)
+}
+
+/// The same of what was said.
+pub(super) fn let_go(
+    nodes: &Nodes,
+    said: Said,
+    config: &Config,
+    before: Option<&Served>,
+    now: Instant,
+) -> Option<Served> {
     let are_known = matches!(said.others, Others::None | Others::Heard);
-    are_known && said.waiting.is_empty() && said.lost.iter().all(|node| is_over(nodes, node, config, now))
+    let is_over = |node: &NodeId| is_over(nodes, node, config, now);
+    if !are_known || !said.waiting.is_empty() || !said.lost.iter().all(is_over) {
+        return None;
+    }
+    // One that was lost, and is back, answered as it did before until now.
+    let is_back = |before: &&Served| before.lost.iter().any(|node| !said.lost.contains(node));
+    let since = before.filter(|before| !is_back(before)).map_or(now, |before| before.since);
+    Some(Served { since, lost: said.lost })
 }
 
 /// Whether a lost node's grace is over.
@@ -98,8 +120,7 @@ pub(crate) fn release(seen: Seen<'_>, launched: Launched<'_>, stop: Stop, ttl: O
     let kept = said.ttl.max(ttl.unwrap_or_default());
     let answers_hold = seen.now.saturating_duration_since(served) < kept;
     let is_idle = said.in_flight == 0 && said.tunnels == 0;
-    let drained = age >= stop.drain.max(kept);
-    if (is_idle && !answers_hold) || drained {
+    if !answers_hold && (is_idle || age >= stop.drain) {
         return Release::Done(Released {
             after_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
             unconfirmed: said.lost,
@@ -111,4 +132,36 @@ pub(crate) fn release(seen: Seen<'_>, launched: Launched<'_>, stop: Stop, ttl: O
         (true, 0, 0) => "DNS answers with it may still be kept".to_owned(),
         (_, in_flight, tunnels) => format!("{in_flight} requests and {tunnels} tunnels are in flight"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// What nodes say of which these are lost.
+    fn all_but(lost: &[&str]) -> Said {
+        let lost = lost.iter().map(|name| NodeId((*name).into())).collect();
+        let ttl = Duration::from_secs(5);
+        Said { waiting: Vec::new(), lost, in_flight: 0, tunnels: 0, ttl, others: Others::Heard }
+    }
+
+    #[test]
+    fn a_lost_node_that_is_back_has_begun_to_serve_it_only_now() {
+        let (begin, config) = (Instant::now(), Config::default());
+        let nodes = Nodes { own: NodeId("a".into()), others: Others::Heard, by_name: BTreeMap::new() };
+        let look = |lost: &[&str], before: Option<&Served>, seconds| {
+            let now = begin + Duration::from_secs(seconds);
+            let served = let_go(&nodes, all_but(lost), &config, before, now).expect("their grace is over");
+            (served.since.duration_since(begin).as_secs(), served)
+        };
+
+        let (first, without) = look(&["b", "c"], None, 1);
+        let (same, without_still) = look(&["b", "c"], Some(&without), 2);
+        let (back, with_b) = look(&["c"], Some(&without_still), 3);
+        let (more, _) = look(&["b", "c"], Some(&with_b), 4);
+
+        assert_eq!((first, same, back, more), (1, 1, 3, 3));
+    }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use model::{Address, Fact, FactKey, HostName, InstancesAt, Revision};
 
-use super::release::{is_let_go, said};
+use super::release::{Served, let_go, said};
 use super::{HostView, Key, Labels, Order, Plan, Seen};
 use crate::runtime::{Container, ContainerState};
 
@@ -19,14 +19,14 @@ const GRACE: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(60);
 
 /// What is remembered of a stray.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stray {
     /// What was stated when it was first seen: no set of that revision has it.
     pub revision: Revision,
     /// When that was.
     pub since: Instant,
     /// Since when every node has served that; `None`: not all do.
-    pub served: Option<Instant>,
+    pub served: Option<Served>,
 }
 
 /// The strays of a host.
@@ -64,8 +64,7 @@ pub(super) fn look(strays: &mut BTreeMap<String, Stray>, seen: Seen<'_>) {
             let new = Stray { revision: seen.facts.revision(), since: seen.now, served: None };
             let stray = before.remove(&container.id).unwrap_or(new);
             let said = said(seen.nodes, stray.revision, addresses(seen, host, container));
-            let is_served = is_let_go(seen.nodes, &said, seen.config, seen.now);
-            let served = is_served.then(|| stray.served.unwrap_or(seen.now));
+            let served = let_go(seen.nodes, said, seen.config, stray.served.as_ref(), seen.now);
             strays.insert(container.id.clone(), Stray { served, ..stray });
         }
     }
@@ -91,11 +90,12 @@ pub(super) fn end(seen: Seen<'_>, plan: &mut Plan) {
 /// Whether nothing goes through a stray, and nothing can come, or it had its time.
 fn is_free(seen: Seen<'_>, host: &HostName, container: &Container) -> bool {
     let Some(stray) = seen.memory.strays.get(&container.id) else { return false };
-    let Some(served) = stray.served else { return false };
+    let Some(served) = &stray.served else { return false };
     let said = said(seen.nodes, stray.revision, addresses(seen, host, container));
     let is_idle = said.in_flight == 0 && said.tunnels == 0;
-    let answers_hold = seen.now.saturating_duration_since(served) < said.ttl;
-    (is_idle && !answers_hold) || seen.now.saturating_duration_since(stray.since) >= DRAIN.max(said.ttl)
+    let answers_hold = seen.now.saturating_duration_since(served.since) < said.ttl;
+    let had_its_time = seen.now.saturating_duration_since(stray.since) >= DRAIN;
+    !answers_hold && (is_idle || had_its_time)
 }
 
 /// Where nodes may have reached it: at its host, by what is published, or at its own addresses, by whatever port.
