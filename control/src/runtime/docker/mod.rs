@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bollard::errors::Error;
+use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
     CreateContainerOptions, EventsOptions, InspectContainerOptions, KillContainerOptions,
     ListContainersOptions, RemoveContainerOptions, StartContainerOptions,
@@ -163,7 +164,7 @@ impl Docker {
             let ours = all
                 .into_iter()
                 .filter(|summary| summary.labels.iter().flatten().any(|(label, _)| label.starts_with(OURS)));
-            let inspected = ours.filter_map(|summary| summary.id).map(|id| self.inspect(id));
+            let inspected = ours.map(|summary| self.inspect(summary));
             stream::iter(inspected).buffered(AT_ONCE).try_collect::<Vec<_>>().await
         };
         let mut found: Vec<Container> =
@@ -172,11 +173,14 @@ impl Docker {
         Ok(found)
     }
 
-    /// `None`: it is gone by now.
-    async fn inspect(&self, id: String) -> Result<Option<Container>, Error> {
-        match self.client.inspect_container(&id, None::<InspectContainerOptions>).await {
-            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-            told => told.map(told::container),
+    /// `None`: it is gone by now. Of one that the engine cannot tell more of, what its list says stands: it hides no other.
+    async fn inspect(&self, summary: ContainerSummary) -> Result<Option<Container>, Error> {
+        let id = summary.id.clone().unwrap_or_default();
+        let told = self.client.inspect_container(&id, None::<InspectContainerOptions>);
+        match tokio::time::timeout(self.settings.timeout / 3, told).await {
+            Ok(Err(Error::DockerResponseServerError { status_code: 404, .. })) => Ok(None),
+            Ok(Err(Error::DockerResponseServerError { .. })) | Err(_) => Ok(told::listed(summary)),
+            Ok(told) => told.map(told::container),
         }
     }
 

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerState as State, ContainerStateStatusEnum as Status, Health as Check,
-    HealthStatusEnum, NetworkSettings, PortBinding,
+    ContainerInspectResponse, ContainerState as State, ContainerStateStatusEnum as Status, ContainerSummary,
+    ContainerSummaryStateEnum as Listed, Health as Check, HealthStatusEnum, NetworkSettings, PortBinding,
+    PortSummaryTypeEnum,
 };
 use model::Protocol;
 
@@ -30,6 +31,41 @@ pub(super) fn container(told: ContainerInspectResponse) -> Option<Container> {
         state: how(state),
         published: published(&network),
         addresses: addresses(&network),
+    })
+}
+
+/// The container as a list of them tells it, where the engine cannot tell more; `None`: it has no identifier.
+pub(super) fn listed(told: ContainerSummary) -> Option<Container> {
+    let runs = matches!(told.state, Some(Listed::RUNNING | Listed::PAUSED | Listed::RESTARTING));
+    let error = "its engine can tell no more of it; look at it with `docker inspect`".to_owned();
+    let ports = told.ports.iter().flatten().filter_map(|port| {
+        Some(Published {
+            inside: NonZeroU16::new(port.private_port)?,
+            protocol: match port.typ {
+                Some(PortSummaryTypeEnum::UDP) => Protocol::Udp,
+                _ => Protocol::Tcp,
+            },
+            outside: NonZeroU16::new(port.public_port?)?,
+        })
+    });
+    Some(Container {
+        published: ports.collect(),
+        id: told.id?,
+        name: told
+            .names
+            .and_then(|names| names.into_iter().next())
+            .unwrap_or_default()
+            .trim_start_matches('/')
+            .to_owned(),
+        labels: told.labels.unwrap_or_default().into_iter().collect(),
+        image: told.image.unwrap_or_default(),
+        health: None,
+        state: if runs {
+            ContainerState::Running
+        } else {
+            ContainerState::Exited(Exit { error, ..Exit::default() })
+        },
+        addresses: Vec::new(),
     })
 }
 
