@@ -42,7 +42,7 @@ use crate::schedule::{Capacity, Explained, Fleet, Placed, Schedule, schedule};
 
 pub use memory::{Memory, Pulse};
 pub use rollout::Group;
-pub use spec::{LABELS, Labels};
+pub use spec::{Labels, SERVICE};
 pub use strays::Stray;
 
 use crate::runtime::Spec;
@@ -319,6 +319,8 @@ pub(crate) fn fleet(seen: Seen<'_>, groups: &BTreeMap<ServiceName, Group<'_>>) -
             host: launched.instance.host.clone().unwrap_or_else(nowhere),
             resources: group.resources_of(launched),
         };
+        let ailing = group.current.iter().filter(|launched| !launched.is_healthy());
+        fleet.ailing.extend(ailing.map(Launched::key));
         fleet.placed.extend(group.current.iter().map(placed));
         fleet.leaving.extend(group.old.iter().chain(&group.leaving).map(placed));
     }

@@ -238,7 +238,7 @@ pub(crate) fn leave(
             };
             let Some((_, why)) = decided.leave.iter().find(|(placed, _)| is_it(placed)) else { continue };
             match why {
-                Leaving::Gone | Leaving::Host(Why::Lost) => withdraw(seen, *launched, edits),
+                Leaving::Gone | Leaving::Host(Why::Lost) => withdraw(*launched, edits),
                 // A wish that holds no more: another one takes its place first.
                 Leaving::Host(_) if !group.can_spare(launched) => {}
                 _ => drain(group, *launched, &why.to_string(), edits),
@@ -247,7 +247,7 @@ pub(crate) fn leave(
         for launched in group.old.iter().chain(&group.leaving) {
             let host = launched.instance.host.as_ref();
             if host.is_none_or(|host| seen.host(host).is_none() || seen.is_lost(host)) {
-                withdraw(seen, *launched, edits);
+                withdraw(*launched, edits);
             }
         }
     }
@@ -268,6 +268,6 @@ pub(crate) fn drain(group: &Group<'_>, launched: Launched<'_>, why: &str, edits:
 }
 
 /// Takes an instance back whose host cannot be reached: what runs there still is ended when it can be.
-fn withdraw(_seen: Seen<'_>, launched: Launched<'_>, edits: &mut Edits) {
+fn withdraw(launched: Launched<'_>, edits: &mut Edits) {
     edits.remove(launched.stated);
 }

@@ -10,10 +10,8 @@ use super::{HookCall, Key, Seen};
 use crate::config::Config;
 use crate::runtime::{Container, Spec};
 
-/// The labels that containers carry, beside those of their service.
-pub const LABELS: [&str; 5] = [SERVICE, INSTANCE, VERSION, REVISION, CONTROLLER];
-/// Of which service.
-pub(super) const SERVICE: &str = "portico.service";
+/// The label that says of which service a container is.
+pub const SERVICE: &str = "portico.service";
 const INSTANCE: &str = "portico.instance";
 const VERSION: &str = "portico.version";
 const REVISION: &str = "portico.revision";

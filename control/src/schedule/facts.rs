@@ -155,6 +155,24 @@ mod tests {
     }
 
     #[test]
+    fn of_too_many_those_go_first_that_are_not_well() {
+        let facts = snapshot([host("a", |_| {}), host("b", |_| {}), service("web", |_| {})]);
+        let (first, second) = (
+            placed("web", "a"),
+            Placed { instance: InstanceName::parse("two").expect("a name"), ..placed("web", "b") },
+        );
+        let check = |ailing: &Placed, stays: &Placed| {
+            let running = BTreeSet::from([first.clone(), second.clone()]);
+            let mut fleet = Fleet::of(&facts, &BTreeMap::new(), &BTreeSet::new(), running);
+            fleet.ailing.insert((ailing.service.clone(), ailing.instance.clone()));
+            assert_eq!(schedule(&fleet).stay, [stays.clone()].into());
+        };
+
+        check(&first, &second);
+        check(&second, &first);
+    }
+
+    #[test]
     fn what_is_said_of_a_host_goes_before_what_its_engine_tells() {
         let said = model::launch::Resources::new(Some(500), None).expect("resources");
         let facts = snapshot([host("a", |host| host.capacity = said), host("b", |_| {})]);

@@ -17,6 +17,8 @@ pub struct Fleet {
     pub placed: BTreeSet<Placed>,
     /// What is on its way out: it has its room still, and its name, and is counted as nothing that is wanted.
     pub leaving: BTreeSet<Placed>,
+    /// Who of those that run is not well: where there are too many, these go first.
+    pub ailing: BTreeSet<(ServiceName, InstanceName)>,
 }
 
 /// A host.

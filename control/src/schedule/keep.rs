@@ -26,6 +26,7 @@ pub(super) struct Kept<'a> {
     /// How many stay of each, and then how many start.
     pub(super) counts: BTreeMap<&'a ServiceName, u32>,
     places: BTreeMap<&'a HostName, usize>,
+    ailing: &'a BTreeSet<(ServiceName, InstanceName)>,
 }
 
 /// Decides who stays, service after service: each looks at those that stay already, so none leaves for one that leaves too. Whom one must
@@ -39,6 +40,7 @@ pub(super) fn keep(fleet: &Fleet) -> Kept<'_> {
         gone: BTreeMap::new(),
         counts: BTreeMap::new(),
         places: fleet.machines.keys().enumerate().map(|(at, name)| (name, at)).collect(),
+        ailing: &fleet.ailing,
     };
     for leaving in &fleet.leaving {
         kept.gone.entry(&leaving.service).or_default().insert(&leaving.instance);
@@ -101,13 +103,26 @@ impl<'a> Kept<'a> {
         }
     }
 
-    /// Takes away what is more than wanted: of cordoned hosts first, then of the last tiers, then where it disturbs the filling most.
+    /// Takes away what is more than wanted: who is not well first, then of cordoned hosts, then of the last tiers, then where it disturbs the filling most.
     fn cut(&mut self, judge: &Judge<'a>, fit: &mut BTreeMap<usize, Vec<&'a Placed>>) {
         let most = match judge.wanted.copies {
             Copies::Counted(count) | Copies::OnePerHost(count) => count.most() as usize,
             Copies::EveryHost => return,
         };
-        let there: usize = fit.values().map(Vec::len).sum();
+        let mut there: usize = fit.values().map(Vec::len).sum();
+        let is_ailing = |placed: &&Placed| {
+            !self.ailing.is_empty()
+                && self.ailing.contains(&(placed.service.clone(), placed.instance.clone()))
+        };
+        for on in fit.values_mut() {
+            while there > most
+                && let Some(at) = on.iter().position(&is_ailing)
+            {
+                self.leave.insert(on.remove(at), Leaving::Surplus);
+                there -= 1;
+            }
+        }
+        fit.retain(|_, on| !on.is_empty());
         let hosts = &self.hosts;
         let dispensable = |at: usize, count: usize| {
             let machine = hosts.get(at)?.machine;
