@@ -116,6 +116,9 @@ fn a_cordoned_host_keeps_what_it_has_and_a_drained_one_is_left_without_a_failed_
     fleet.host("two", &second);
     fleet.portico.does(&["scale", "web", "3"]);
     fleet.settles("web", 3);
+    let refused = fleet.portico.cli(&["host", "rm", "one"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("portico host drain one"), "{}", refused.stderr);
     let (kept, new) = (fleet.containers(&fleet.engine), fleet.containers(&second));
     fleet.portico.does(&["host", "drain", "one"]);
     eventually("nothing is left on it", || fleet.containers(&fleet.engine).is_empty());
