@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use control::Control;
-use control::plan::{LABELS, Labels};
+use control::plan::{Labels, SERVICE};
 use control::runtime::{Container, Runtime, RuntimeError};
 use model::{Instance, InstanceName, Snapshot, Stage};
 
@@ -71,7 +71,7 @@ pub(crate) async fn find(
 
 /// Whether a container that joined by its labels is this instance.
 fn is_adopted(container: &Container, instance: &Instance) -> bool {
-    let service = container.labels.get(LABELS[0]).map(String::as_str);
+    let service = container.labels.get(SERVICE).map(String::as_str);
     let name = InstanceName::parse(&container.name.replace(['_', '.'], "-"));
     Labels::of(container).is_none()
         && service == Some(instance.service.as_str())

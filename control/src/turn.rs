@@ -22,7 +22,6 @@ use crate::observe::{Engines, Open};
 use crate::plan::{HostView, Key, Memory, Order, Plan, Seen, Step, plan};
 use crate::publish::{Edit, Publish, PublishError};
 use crate::runtime::{Progress, Runtime};
-use crate::schedule::Schedule;
 
 /// The pause after facts that were written, or were not: somebody else changed them.
 const SOON: Duration = Duration::from_millis(100);
@@ -52,8 +51,8 @@ pub struct Outlook {
     pub leads: bool,
     /// What engines said last.
     pub hosts: BTreeMap<HostName, HostView>,
-    /// What was decided about places.
-    pub schedule: Schedule,
+    /// How far the images of instances are fetched that wait for them.
+    pub pulls: BTreeMap<Key, Progress>,
 }
 
 /// A controller.
@@ -72,7 +71,7 @@ pub struct Controller {
     probing: JoinSet<()>,
     pulses: (mpsc::Sender<Said>, mpsc::Receiver<Said>),
     outlook: watch::Sender<Arc<Outlook>>,
-    pulls: watch::Sender<Progress>,
+    pulls: BTreeMap<Key, watch::Receiver<Progress>>,
 }
 
 /// What a check of a container said.
@@ -93,7 +92,7 @@ impl Controller {
             probing: JoinSet::new(),
             pulses: mpsc::channel(PULSE_QUEUE),
             outlook: watch::channel(Arc::default()).0,
-            pulls: watch::channel(Progress::default()).0,
+            pulls: BTreeMap::new(),
             config,
             inputs,
             changed,
@@ -163,8 +162,11 @@ impl Controller {
             config: &self.config,
             now,
         };
-        let Plan { edits, orders, probes, schedule } = plan(seen);
-        let outlook = Outlook { leads: true, hosts, schedule };
+        let Plan { edits, orders, probes, .. } = plan(seen);
+        self.pulls.retain(|key, _| self.tasks.contains_key(key));
+        let pulls = self.pulls.iter().map(|(key, far)| (key.clone(), *far.borrow()));
+        let pulls = pulls.filter(|(_, far)| far.of > 0).collect();
+        let outlook = Outlook { leads: true, hosts, pulls };
         self.outlook.send_if_modified(|told| {
             let news = **told != outlook;
             if news {
@@ -235,7 +237,7 @@ impl Controller {
     /// Another node controls, or nothing is there to be controlled.
     fn idle(&mut self) {
         self.probe(BTreeMap::new());
-        let outlook = Outlook { leads: false, hosts: self.engines.views(), schedule: Schedule::default() };
+        let outlook = Outlook { hosts: self.engines.views(), ..Outlook::default() };
         self.outlook.send_replace(Arc::new(outlook));
     }
 
@@ -356,12 +358,12 @@ impl Controller {
                 self.memory.words.remove(id);
             }
             self.memory.busy.insert(order.key.clone());
-            let tools = Tools {
-                runtime,
-                lease: Arc::clone(&self.lease),
-                config: Arc::clone(&self.config),
-                pulls: self.pulls.clone(),
-            };
+            let (pulls, far) = watch::channel(Progress::default());
+            if let Step::Launch(..) = &order.step {
+                self.pulls.insert(order.key.clone(), far);
+            }
+            let tools =
+                Tools { runtime, lease: Arc::clone(&self.lease), config: Arc::clone(&self.config), pulls };
             let (key, launch) = (order.key.clone(), matches!(order.step, Step::Launch(..)));
             let launch = launch.then(|| order.host.clone());
             let task = self.steps.spawn(act(tools, order));

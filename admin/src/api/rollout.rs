@@ -12,14 +12,30 @@ use super::{json, writing};
 use crate::doors::App;
 use crate::problem::Problem;
 use crate::rollout;
+use crate::wire::Rollout;
 
 /// `GET /v1/services/{service}/rollout`
 pub(crate) async fn rollout(State(app): State<Arc<App>>, Subject(key): Subject) -> Result<Response, Problem> {
     let snapshot = writing::snapshot(&app)?;
     let service = service(&snapshot, &key)?;
     match rollout::of(&snapshot, service) {
-        Some(rollout) => Ok(json(StatusCode::OK, &rollout)),
+        Some(mut rollout) => {
+            fetched(&app, service, &mut rollout);
+            Ok(json(StatusCode::OK, &rollout))
+        }
         None => Err(not_launched(service)),
+    }
+}
+
+/// Says of instances that wait for their image how far it is, as far as this node's controller knows.
+fn fetched(app: &App, service: &Service, rollout: &mut Rollout) {
+    let Some(control) = &app.doors.control else { return };
+    let outlook = control.outlook();
+    for ((_, name), far) in outlook.pulls.iter().filter(|((of, _), _)| *of == service.name) {
+        let instance = rollout.instances.iter_mut().find(|instance| instance.name == name.as_str());
+        if let Some(instance) = instance.filter(|instance| instance.reason.is_empty()) {
+            instance.reason = format!("fetching its image, {} of {} MiB", far.done >> 20, far.of >> 20);
+        }
     }
 }
 
