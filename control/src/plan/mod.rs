@@ -324,6 +324,13 @@ pub(crate) fn fleet(seen: Seen<'_>, groups: &BTreeMap<ServiceName, Group<'_>>) -
         fleet.placed.extend(group.current.iter().map(placed));
         fleet.leaving.extend(group.old.iter().chain(&group.leaving).map(placed));
     }
+    // What was left behind has its room, and its name, until it has ended: one that was told to end is nobody's container any more.
+    for (host, view) in seen.hosts {
+        for ((service, instance), _) in strays::of(seen, host, view) {
+            let resources = fleet.wanted.get(&service).map(|wanted| wanted.resources).unwrap_or_default();
+            fleet.leaving.insert(Placed { service, instance, host: host.clone(), resources });
+        }
+    }
     fleet
 }
 

@@ -288,3 +288,19 @@ fn who_depends_on_another_waits_for_it_and_says_so() {
 
     stand.check("Starting placed it waits for store, and there is no such service");
 }
+
+#[test]
+fn what_was_left_behind_keeps_its_name_until_it_has_ended() {
+    let mut stand = Stand::new();
+    stand.state(Fact::Service(Box::new(web("web:1"))));
+    stand.container("web:1", ContainerState::Running);
+    stand.view.listed = Some(stand.now);
+    let hosts = BTreeMap::from([(host(), stand.view.clone())]);
+    let (facts, nodes, memory, config, now) =
+        (&stand.facts, &stand.nodes, &stand.memory, &stand.config, stand.now);
+
+    let edits = plan(Seen { facts, hosts: &hosts, nodes, memory, config, now }).edits;
+
+    let names: Vec<String> = edits.iter().map(|edit| edit.key.to_string()).collect();
+    assert_eq!(names, ["instance:web/2", "deployment:web"]);
+}
