@@ -39,7 +39,7 @@ impl Ask for Pages {
 }
 
 /// A client that asks DNS before each connection, and goes there itself.
-struct Direct {
+pub(crate) struct Direct {
     ended: Arc<AtomicBool>,
     requests: Arc<AtomicUsize>,
     failures: Arc<Mutex<Vec<String>>>,
@@ -47,7 +47,7 @@ struct Direct {
 }
 
 impl Direct {
-    fn start(dns: SocketAddr) -> Self {
+    pub(crate) fn start(dns: SocketAddr) -> Self {
         let (ended, requests, failures) = (
             Arc::<AtomicBool>::default(),
             Arc::<AtomicUsize>::default(),
@@ -66,7 +66,8 @@ impl Direct {
         Self { ended, requests, failures, thread: Some(thread) }
     }
 
-    fn end(mut self) -> (usize, Vec<String>) {
+    /// How many requests there were, and what failed.
+    pub(crate) fn end(mut self) -> (usize, Vec<String>) {
         self.ended.store(true, Ordering::SeqCst);
         self.thread.take().unwrap().join().unwrap();
         (self.requests.load(Ordering::SeqCst), self.failures.lock().unwrap().clone())
