@@ -34,20 +34,21 @@ enum Order {
 pub(super) struct Queue {
     orders: SyncSender<Order>,
     waiting: Arc<AtomicUsize>,
+    dropped: &'static AtomicU64,
 }
 
 impl Queue {
     /// Starts the thread that writes; it ends with the last clone.
     pub(super) fn start() -> io::Result<Self> {
-        Self::onto(io::stderr())
+        Self::onto(io::stderr(), &DROPPED)
     }
 
-    fn onto(sink: impl Write + Send + 'static) -> io::Result<Self> {
+    fn onto(sink: impl Write + Send + 'static, dropped: &'static AtomicU64) -> io::Result<Self> {
         let (orders, received) = sync_channel(MESSAGES);
         let waiting = Arc::<AtomicUsize>::default();
         let written = Arc::clone(&waiting);
-        std::thread::Builder::new().name("log".into()).spawn(move || write(&received, &written, sink))?;
-        Ok(Self { orders, waiting })
+        std::thread::Builder::new().name("log".into()).spawn(move || write(&received, &written, dropped, sink))?;
+        Ok(Self { orders, waiting, dropped })
     }
 
     /// Waits until everything is written, unless that takes too long.
@@ -64,7 +65,7 @@ impl Queue {
         let fits = before + message.len() <= OCTETS;
         if !fits || self.orders.try_send(Order::Message(message.to_vec())).is_err() {
             self.waiting.fetch_sub(message.len(), Ordering::Relaxed);
-            DROPPED.fetch_add(1, Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -89,22 +90,21 @@ impl<'a> MakeWriter<'a> for Queue {
     }
 }
 
-fn write(orders: &Receiver<Order>, waiting: &AtomicUsize, mut sink: impl Write) {
+fn write(orders: &Receiver<Order>, waiting: &AtomicUsize, lost: &AtomicU64, mut sink: impl Write) {
     let mut told = 0;
     while let Ok(order) = orders.recv() {
         match order {
             Order::Message(message) => {
                 if sink.write_all(&message).is_err() {
                     // There is nobody to tell.
-                    DROPPED.fetch_add(1, Ordering::Relaxed);
-                    told = dropped();
+                    told = lost.fetch_add(1, Ordering::Relaxed) + 1;
                 }
                 waiting.fetch_sub(message.len(), Ordering::Relaxed);
             }
             Order::Finish(done) => drop(done.try_send(())),
         }
         // Said once there is room again; the words come back here through the queue.
-        let dropped = dropped();
+        let dropped = lost.load(Ordering::Relaxed);
         if dropped > told && waiting.load(Ordering::Relaxed) == 0 {
             told = dropped;
             tracing::warn!(dropped, "messages of this log were dropped: standard error was not read in time");
@@ -135,20 +135,25 @@ mod tests {
         }
     }
 
+    /// A count of one test: tests run beside each other in one process.
+    fn count() -> &'static AtomicU64 {
+        Box::leak(Box::default())
+    }
+
     #[test]
     fn who_says_something_never_waits_and_what_does_not_fit_is_counted() {
         let (sink, written) = sync_channel(2 * MESSAGES);
         let gate = Arc::<Mutex<()>>::default();
-        let queue = Queue::onto(Slow(sink, Arc::clone(&gate))).expect("a thread");
+        let queue = Queue::onto(Slow(sink, Arc::clone(&gate)), count()).expect("a thread");
         let closed = gate.lock().expect("the gate");
-        let (before, begun) = (dropped(), Instant::now());
+        let begun = Instant::now();
 
         for i in 0..2 * MESSAGES {
             queue.offer(format!("{i}\n").as_bytes());
         }
 
         assert!(begun.elapsed() < Duration::from_secs(10));
-        let lost = dropped() - before;
+        let lost = queue.dropped.load(Ordering::Relaxed);
         assert!((1000..=1024).contains(&lost), "{lost}");
         drop(closed);
         let all: Vec<Vec<u8>> =
@@ -162,7 +167,7 @@ mod tests {
     fn huge_messages_do_not_wait_in_any_number() {
         let (sink, _written) = sync_channel(2 * MESSAGES);
         let gate = Arc::<Mutex<()>>::default();
-        let queue = Queue::onto(Slow(sink, Arc::clone(&gate))).expect("a thread");
+        let queue = Queue::onto(Slow(sink, Arc::clone(&gate)), count()).expect("a thread");
         let _closed = gate.lock().expect("the gate");
 
         for _ in 0..10 {
