@@ -5,7 +5,7 @@
 use model::launch::{Launch, PerHost};
 use model::{Deployment, DeploymentState, Instance, InstanceState, Run, Service, Snapshot, Stage, Version};
 
-use crate::wire::{DeploymentStateDoc, InstanceStateDoc, Rollout, RolloutInstance, StageDoc};
+use crate::wire::{DeploymentStateDoc, InstanceStateDoc, Rollout, RolloutCanary, RolloutInstance, StageDoc};
 
 /// How far a service has come; `None`: it is never launched.
 pub(crate) fn of(facts: &Snapshot, service: &Service) -> Option<Rollout> {
@@ -13,11 +13,15 @@ pub(crate) fn of(facts: &Snapshot, service: &Service) -> Option<Rollout> {
     let said = facts.deployment(&service.name).map(|(deployment, _)| deployment);
     let said = said.filter(|deployment| deployment.version == version);
     let launched: Vec<_> = facts.instances_of(&service.name).filter_map(|(one, _)| launched(one)).collect();
-    let counted = Counted::of(&launched, version);
+    let tried = service.canary().and_then(|tried| tried.version());
+    let canary = tried.and_then(|tried| canary(facts, launch, tried, (service, &launched)));
+    // One that failed is on its way out, like any other that nothing wants.
+    let tried = tried.filter(|_| canary.as_ref().is_some_and(|canary| !canary.has_failed()));
+    let counted = Counted::of(&launched, version, tried);
     let wanted = Wanted::of(launch);
     let state = said.map(|deployment| deployment.state);
     let failed = state == Some(DeploymentState::Failed) && !wanted.is_none();
-    let missing = missing(said, &counted, wanted);
+    let missing = missing(said, &counted, wanted, canary.as_ref());
     let controller = facts.controller().map(|(controller, _)| controller.node.to_string());
     let settled = !failed && missing.is_empty();
     let missing = match &controller {
@@ -37,8 +41,9 @@ pub(crate) fn of(facts: &Snapshot, service: &Service) -> Option<Rollout> {
         settled,
         failed,
         missing,
+        canary,
         controller,
-        instances: launched.into_iter().map(|(one, run)| told(one, run, version)).collect(),
+        instances: launched.into_iter().map(|(one, run)| told(one, run, (version, tried))).collect(),
     })
 }
 
@@ -90,11 +95,12 @@ struct Counted {
 }
 
 impl Counted {
-    fn of(launched: &[(&Instance, &Run)], version: Version) -> Self {
+    fn of(launched: &[(&Instance, &Run)], version: Version, tried: Option<Version>) -> Self {
         let mut counted = Self::default();
         for (instance, run) in launched {
             let place = match run.version == version {
                 _ if is_leaving(run) => &mut counted.leaving,
+                _ if Some(run.version) == tried => continue,
                 true => &mut counted.current,
                 false => &mut counted.old,
             };
@@ -107,7 +113,12 @@ impl Counted {
 }
 
 /// What is missing until all that is wanted is so; empty: nothing.
-fn missing(said: Option<&Deployment>, counted: &Counted, wanted: Wanted) -> String {
+fn missing(
+    said: Option<&Deployment>,
+    counted: &Counted,
+    wanted: Wanted,
+    canary: Option<&RolloutCanary>,
+) -> String {
     let Counted { current, healthy, old, leaving } = *counted;
     if wanted.is_none() {
         let rest = current + old + leaving;
@@ -125,6 +136,17 @@ fn missing(said: Option<&Deployment>, counted: &Counted, wanted: Wanted) -> Stri
     if old > 0 {
         missing.push(format!("{} of another version", instances(old)));
     }
+    if let Some(canary) = canary.filter(|canary| !canary.has_failed()) {
+        let RolloutCanary { healthy, wanted, state, .. } = canary;
+        match state {
+            None => missing.push("no controller took the canary up yet".to_owned()),
+            Some(_) if *healthy < u32::from(*wanted) => {
+                missing.push(format!("{healthy} of {wanted} healthy of the canary"));
+            }
+            Some(DeploymentStateDoc::Done) => {}
+            Some(_) => missing.push("the controller says progressing of the canary".to_owned()),
+        }
+    }
     if missing.is_empty() && deployment.state != DeploymentState::Done {
         missing.push(format!("the controller says {}", deployment.state.name()));
     }
@@ -135,11 +157,34 @@ fn instances(count: u32) -> String {
     if count == 1 { "1 instance".to_owned() } else { format!("{count} instances") }
 }
 
-fn told(instance: &Instance, run: &Run, version: Version) -> RolloutInstance {
+/// How far what is tried of a service has come.
+fn canary(
+    facts: &Snapshot,
+    launch: &Launch,
+    version: Version,
+    (service, launched): (&Service, &[(&Instance, &Run)]),
+) -> Option<RolloutCanary> {
+    let canary = launch.canary.as_ref()?;
+    let said = facts.deployment(&service.name).and_then(|(deployment, _)| deployment.canary.as_ref());
+    let said = said.filter(|said| said.version == version);
+    let usual = if launch.active { launch.instances.least() } else { 0 };
+    Some(RolloutCanary {
+        version: version.to_string(),
+        image: canary.image.to_string(),
+        percent: canary.percent.get(),
+        wanted: canary.percent.instances(usual),
+        healthy: Counted::of(launched, version, None).healthy,
+        state: said.map(|said| said.state.into()),
+        reason: said.map(|said| said.reason.to_string()).unwrap_or_default(),
+    })
+}
+
+fn told(instance: &Instance, run: &Run, (version, tried): (Version, Option<Version>)) -> RolloutInstance {
     RolloutInstance {
         name: instance.name.to_string(),
         host: instance.host.as_ref().map(ToString::to_string).unwrap_or_default(),
         current: run.version == version,
+        canary: Some(run.version) == tried,
         state: InstanceStateDoc::from(instance.state),
         stage: StageDoc::from(run.stage),
         failures: run.failures,

@@ -24,14 +24,19 @@ pub(crate) fn says(doc: &FactDoc) -> String {
 /// What is launched, and its ports.
 fn service(doc: &ServiceDoc) -> String {
     let ports = doc.ports.iter().map(port);
-    let said: Vec<String> = doc.image.iter().cloned().chain(ports).collect();
+    let canary = doc.canary.iter().map(|canary| format!("canary {} {} %", canary.image, canary.percent));
+    let said: Vec<String> = doc.image.iter().cloned().chain(canary).chain(ports).collect();
     if said.is_empty() { "no ports".to_owned() } else { said.join(", ") }
 }
 
 /// How far a version has come, and why no further.
 fn deployment(doc: &DeploymentDoc) -> String {
     let why = if doc.reason.is_empty() { String::new() } else { format!(": {}", doc.reason) };
-    format!("{} {}{why}", doc.version, word(&doc.deployment))
+    let canary = doc.canary.as_ref().map(|canary| {
+        let why = if canary.reason.is_empty() { String::new() } else { format!(": {}", canary.reason) };
+        format!("; canary {} {}{why}", canary.version, word(&canary.state))
+    });
+    format!("{} {}{why}{}", doc.version, word(&doc.deployment), canary.unwrap_or_default())
 }
 
 /// The first records, and the number of the others.

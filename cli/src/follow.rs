@@ -8,7 +8,7 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use admin::wire::{InstanceStateDoc, Rollout, RolloutInstance, StageDoc};
+use admin::wire::{DeploymentStateDoc, InstanceStateDoc, Rollout, RolloutCanary, RolloutInstance, StageDoc};
 use clap::Args;
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ use crate::client::Client;
 use crate::fact::word;
 use crate::failure::Failure;
 use crate::frontend::{line, parse_time};
-use crate::name::encode;
+use crate::name::{encode, quoted};
 use crate::status::duration;
 use crate::terminal;
 use crate::wait::WaitArgs;
@@ -37,6 +37,9 @@ pub(crate) struct FollowArgs {
     /// For how long that is waited
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "wait")]
     timeout: Option<u64>,
+    /// Whether a canary that fails is what fails.
+    #[arg(skip)]
+    canary: bool,
 }
 
 /// What was done, and what came of it.
@@ -63,7 +66,12 @@ impl FollowArgs {
     /// The same as what other commands take.
     pub(crate) fn of(args: &WaitArgs) -> Self {
         let timeout = args.timeout_ms(USUAL);
-        Self { wait: timeout.map(Some), timeout }
+        Self { wait: timeout.map(Some), timeout, canary: false }
+    }
+
+    /// The same, where what is followed is a canary.
+    pub(crate) fn of_canary(&self) -> Self {
+        Self { canary: true, ..self.clone() }
     }
 
     /// The answer to what was written at `revision`; with `--wait` it comes once all that is wanted of the services is so.
@@ -92,7 +100,7 @@ impl FollowArgs {
                     view.show(&rollouts);
                     let fresh = rollouts.iter().all(|rollout| rollout.revision >= revision);
                     let settled = rollouts.iter().all(|rollout| rollout.settled);
-                    let failed = rollouts.iter().any(|rollout| rollout.failed);
+                    let failed = rollouts.iter().any(|rollout| self.fails(rollout));
                     if is_over || (fresh && (settled || failed)) {
                         break rollouts;
                     }
@@ -104,11 +112,42 @@ impl FollowArgs {
         };
         let waited = begin.elapsed();
         let settled = rollouts.iter().all(|rollout| rollout.settled && rollout.revision >= revision);
+        let settled = settled && !rollouts.iter().any(|rollout| self.fails(rollout));
         let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-        let text = rollouts.iter().map(|rollout| end(rollout, revision, waited_ms)).collect();
+        let text = rollouts.iter().map(|rollout| self.end(rollout, revision, waited_ms)).collect();
         let mut answer = Answer::new(&Followed { said, waited_ms, settled, rollouts: &rollouts }, text)?;
         answer.code = u8::from(!settled);
         Ok(answer)
+    }
+
+    /// Whether what is followed has failed.
+    fn fails(&self, rollout: &Rollout) -> bool {
+        rollout.failed || (self.canary && rollout.canary.as_ref().is_some_and(RolloutCanary::has_failed))
+    }
+
+    /// How it ended, on one line, and a line for a canary.
+    fn end(&self, rollout: &Rollout, revision: u64, waited_ms: u64) -> String {
+        let canary = rollout.canary.as_ref().filter(|_| rollout.revision >= revision);
+        let canary = canary.map(|canary| ended(rollout, canary)).unwrap_or_default();
+        match self.canary && self.fails(rollout) && !rollout.failed {
+            true => canary,
+            false => end(rollout, revision, waited_ms) + &canary,
+        }
+    }
+}
+
+/// What came of a canary, and what may be done with it.
+fn ended(rollout: &Rollout, canary: &RolloutCanary) -> String {
+    let (service, name) = (&rollout.service, quoted(&rollout.service));
+    let RolloutCanary { image, percent, reason, .. } = canary;
+    match canary.state {
+        Some(DeploymentStateDoc::Failed) => line(&format!(
+            "{service}: canary {image} failed, and takes no requests: {reason} (portico abort {name})"
+        )),
+        Some(DeploymentStateDoc::Done) => line(&format!(
+            "{service}: canary {image} takes {percent} % of the requests (portico promote {name}, or portico abort {name})"
+        )),
+        _ => String::new(),
     }
 }
 
@@ -192,19 +231,25 @@ fn block(rollout: &Rollout) -> Vec<String> {
         format!("{} {}  {state}  {}/{wanted} healthy", rollout.service, rollout.image, rollout.healthy);
     let name = rollout.instances.iter().map(|one| one.name.chars().count()).max().unwrap_or(0);
     let host = rollout.instances.iter().map(|one| one.host.chars().count()).max().unwrap_or(0);
+    let canary = rollout.canary.as_ref().map(|canary| {
+        let RolloutCanary { image, percent, healthy, wanted, state, .. } = canary;
+        let state = state.map_or_else(|| "waiting".to_owned(), |state| word(&state));
+        format!("  canary {image}  {percent} %  {state}  {healthy}/{wanted} healthy")
+    });
     let instances = rollout.instances.iter().map(|one| {
         let row = format!("  {:name$} on {:host$}  {}", one.name, one.host, how(one));
         row.trim_end().to_owned()
     });
     let waits = Some(waits(rollout, false)).filter(|waits| !waits.is_empty());
-    [head].into_iter().chain(instances).chain(waits.map(|waits| format!("  {waits}"))).collect()
+    [head].into_iter().chain(canary).chain(instances).chain(waits.map(|waits| format!("  {waits}"))).collect()
 }
 
 /// What is missing; and why, unless instances say so themselves.
 fn waits(rollout: &Rollout, whole: bool) -> String {
     let is_said = !whole && rollout.instances.iter().any(|one| !one.reason.is_empty());
     let why = Some(&rollout.reason).filter(|_| !is_said && !rollout.settled);
-    let all = [Some(&rollout.missing), why].into_iter().flatten().filter(|text| !text.is_empty());
+    let tried = rollout.canary.as_ref().map(|canary| &canary.reason).filter(|_| !is_said && !rollout.settled);
+    let all = [Some(&rollout.missing), why, tried].into_iter().flatten().filter(|text| !text.is_empty());
     all.map(String::as_str).collect::<Vec<_>>().join("; ")
 }
 
@@ -215,7 +260,11 @@ fn how(one: &RolloutInstance) -> String {
         (StageDoc::Placed, InstanceStateDoc::Starting) => "starting".to_owned(),
         (stage, _) => word(&stage),
     };
-    let old = if one.current { "" } else { " (old)" };
+    let old = match one {
+        RolloutInstance { canary: true, .. } => " (canary)",
+        RolloutInstance { current: true, .. } => "",
+        _ => " (old)",
+    };
     let failures = match one.failures {
         0 => String::new(),
         1 => ", failed once".to_owned(),
@@ -290,10 +339,37 @@ mod tests {
     }
 
     #[test]
+    fn a_canary_is_told_of_beside_and_fails_what_follows_it_alone() {
+        let check = |state: &str, fails: (bool, bool), expected: &str| {
+            let fields = format!(
+                r#""healthy":2,"reason":"","settled":true,"failed":false,"missing":"","instances":[],"canary":
+                {{"version":"238b84c8bfa9a537","image":"web:3","percent":10,"wanted":1,"healthy":0,"state":"{state}","reason":"exit code 1"}}"#
+            );
+            let (plain, rollout) =
+                (FollowArgs { wait: None, timeout: None, canary: false }, rollout(&fields));
+            let tried = plain.of_canary();
+            assert_eq!((plain.fails(&rollout), tried.fails(&rollout)), fails, "{state}");
+            assert_eq!(tried.end(&rollout, 42, 12_000), expected);
+        };
+        check("progressing", (false, false), "web: 2 of 2 healthy (after 12 s)\n");
+        check(
+            "done",
+            (false, false),
+            "web: 2 of 2 healthy (after 12 s)\nweb: canary web:3 takes 10 % of the requests (portico promote web, or portico abort web)\n",
+        );
+        check(
+            "failed",
+            (false, true),
+            "web: canary web:3 failed, and takes no requests: exit code 1 (portico abort web)\n",
+        );
+    }
+
+    #[test]
     fn the_end_is_one_line() {
         let check = |fields: &str, revision, expected: &str| {
             let fields = format!(r#"{fields},"instances":[]"#);
-            assert_eq!(end(&rollout(&fields), revision, 12_000), expected);
+            let follow = FollowArgs { wait: None, timeout: None, canary: false };
+            assert_eq!(follow.end(&rollout(&fields), revision, 12_000), expected);
         };
         let done = r#""healthy":2,"reason":"","settled":true,"failed":false,"missing":"""#;
         check(done, 42, "web: 2 of 2 healthy (after 12 s)\n");

@@ -5,6 +5,7 @@ use admin::wire::{Named, PerHostDoc, ServiceDoc};
 use clap::Args;
 
 use crate::answer::Answer;
+use crate::canary::{none_is_tried, parse_share, tried};
 use crate::client::Client;
 use crate::edit::{Edited, edit};
 use crate::failure::Failure;
@@ -45,7 +46,9 @@ pub struct ServiceArgs {
 /// Launch a service of another image
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  portico deploy web --image registry.example.com/shop/web:2.1\n  portico deploy web --image web@sha256:DIGEST\n  portico deploy web --image web:2 --wait --timeout 2m"
+    after_help = "Examples:\n  portico deploy web --image registry.example.com/shop/web:2.1\n  portico deploy web --image web@sha256:DIGEST\n  portico deploy web --image web:2 --wait --timeout 2m\n  portico deploy web --image web:2 --canary 10% --wait\n\n\
+        A canary takes its share of the requests beside what runs, with instances of its own, until `portico promote` or\n\
+        `portico abort`; one that fails is taken away by itself."
 )]
 pub struct DeployArgs {
     /// The service
@@ -54,6 +57,9 @@ pub struct DeployArgs {
     /// Of what: [registry/]name[:tag][@sha256:digest]
     #[arg(long, value_name = "IMAGE")]
     image: String,
+    /// Try it: it takes so much of the requests, 1% to 99%, beside what runs
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    canary: Option<u64>,
     #[command(flatten)]
     follow: FollowArgs,
 }
@@ -84,12 +90,15 @@ pub(crate) fn restart(args: &ServiceArgs, to: To<'_>) -> Result<Answer, Failure>
 
 /// Runs `deploy`.
 pub(crate) fn deploy(args: &DeployArgs, to: To<'_>) -> Result<Answer, Failure> {
-    let change = |doc: &mut ServiceDoc| Ok(deployed(doc, &args.image));
-    followed(&args.service, &args.follow, to, change)
+    let Some(share) = args.canary else {
+        let change = |doc: &mut ServiceDoc| none_is_tried(doc).map(|()| deployed(doc, &args.image));
+        return followed(&args.service, &args.follow, to, change);
+    };
+    followed(&args.service, &args.follow.of_canary(), to, |doc| tried(doc, &args.image, share))
 }
 
 /// Changes a service that is launched, and follows what comes of it where that is asked for.
-fn followed(
+pub(crate) fn followed(
     name: &str,
     follow: &FollowArgs,
     to: To<'_>,

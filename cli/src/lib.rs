@@ -16,6 +16,7 @@ mod answer;
 mod apply;
 mod back;
 mod backup;
+mod canary;
 mod changes;
 mod client;
 mod compose;
@@ -109,6 +110,10 @@ pub enum Command {
     Restart(launched::ServiceArgs),
     /// Launch a service of another image
     Deploy(launched::DeployArgs),
+    /// Have a canary take the place of what runs
+    Promote(canary::PromoteArgs),
+    /// End a canary: what runs beside it takes all requests again
+    Abort(canary::AbortArgs),
     /// What the instances of a service print
     Logs(logs::LogsArgs),
     /// Run a command in a container of a service; its exit code is the command's
@@ -176,6 +181,8 @@ fn ask(command: &Command, global: &GlobalArgs) -> Result<Answer, Failure> {
         Command::Start(args) => launched::start(args, (&client, global.json)),
         Command::Restart(args) => launched::restart(args, (&client, global.json)),
         Command::Deploy(args) => launched::deploy(args, (&client, global.json)),
+        Command::Promote(args) => canary::promote(args, (&client, global.json)),
+        Command::Abort(args) => canary::abort(args, (&client, global.json)),
         Command::Logs(args) => logs::run(args, &client, global.json),
         Command::Exec(args) => exec::run(args, &client, global.json),
         Command::Host(command) => host::run(command, &client),

@@ -148,6 +148,7 @@ impl States {
             None => self.0.values().sum::<usize>().to_string(),
             Some(_) if doc.active == Some(false) => "0 (stopped)".to_owned(),
             Some(_) if every => return format!("{healthy} (every host)"),
+            Some(_) if doc.canary.is_some() => format!("{} + canary", range(doc)),
             Some(_) => range(doc),
         };
         format!("{healthy}/{wanted}")
@@ -171,6 +172,7 @@ mod tests {
     fn services() -> FactList {
         let json = r#"{"revision":9,"services":[
             {"service":{"name":"api"},"revision":1},
+            {"service":{"name":"bold","image":"bold:1","canary":{"image":"bold:2","percent":10}},"revision":1},
             {"service":{"name":"log","image":"log:1","placement":{"per_host":"every"}},"revision":2},
             {"service":{"name":"mail","external":"mail.example.net."},"revision":3},
             {"service":{"name":"off","image":"off:1","active":false},"revision":4},
@@ -195,6 +197,7 @@ mod tests {
         insta::assert_snapshot!(answer.text, @r"
         SERVICE  IMAGE       INSTANCES       PORTS                  REVISION
         api      -           1/2             -                      1
+        bold     bold:1      0/1 + canary    -                      1
         log      log:1       0 (every host)  -                      2
         mail     -           elsewhere       -                      3
         off      off:1       0/0 (stopped)   -                      4

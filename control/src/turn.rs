@@ -422,8 +422,10 @@ fn pause(facts: &Snapshot) -> Duration {
         Stage::Placed | Stage::Draining | Stage::Stopping | Stage::Backoff => LATER,
         Stage::Running | Stage::Adopted => Duration::MAX,
     };
-    let progresses =
-        facts.deployments().any(|(deployment, _)| deployment.state == model::DeploymentState::Progressing);
+    let states = facts.deployments().flat_map(|(deployment, _)| {
+        [Some(deployment.state), deployment.canary.as_ref().map(|canary| canary.state)]
+    });
+    let progresses = states.flatten().any(|state| state == model::DeploymentState::Progressing);
     let while_progressing = if progresses { LATER } else { Duration::MAX };
     stages.map(of_stage).chain([while_progressing]).min().unwrap_or(Duration::MAX)
 }

@@ -24,10 +24,23 @@ pub struct Deployment {
     pub state: DeploymentState,
     /// Why it is not done, or has failed; with the remedy, where there is one. Empty: there is nothing to say.
     pub reason: Box<str>,
+    /// How far the version that is tried beside it has come; `None`: none is.
+    pub canary: Option<CanaryDeployment>,
     /// The service as it was when a version of it was healthy last: what runs when this one fails.
     pub stable: Option<Box<Service>>,
     /// The stable one before that, to which an operator goes back.
     pub previous: Option<Box<Service>>,
+}
+
+/// How far a canary has come.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CanaryDeployment {
+    /// The version that is tried.
+    pub version: Version,
+    /// How far it has come: a failed one runs no more.
+    pub state: DeploymentState,
+    /// Why it is not done, or has failed. Empty: there is nothing to say.
+    pub reason: Box<str>,
 }
 
 /// How far a version has come.
@@ -82,7 +95,7 @@ impl fmt::Display for Version {
 
 impl Service {
     /// The version of it: of all that makes a container another one. What is decided without a container (how many, where, how they are
-    /// checked and ended, how they are replaced) is no part of it. `None`: it is never launched.
+    /// checked and ended, how they are replaced, what is tried beside them) is no part of it. `None`: it is never launched.
     ///
     /// It is the same in every release, since labels of containers carry it.
     pub fn version(&self) -> Option<Version> {

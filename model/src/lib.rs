@@ -47,7 +47,7 @@ pub use backend::{Backend, BackendName, BackendNameError};
 pub use change::{Change, ChangeRecord};
 pub use check::{Check, CheckError, CheckKind, ExpectedStatus, HttpCheck};
 pub use controller::Controller;
-pub use deployment::{Deployment, DeploymentState, Version};
+pub use deployment::{CanaryDeployment, Deployment, DeploymentState, Version};
 pub use derive::answering;
 pub use dns_sd::{DnsSd, MAX_SUBTYPES, ServiceType, ServiceTypeError, SpelledName, SpelledNameError};
 pub use domain_name::{DomainName, DomainNameError, MAX_LABEL, MAX_NAME};

@@ -47,7 +47,9 @@ impl Queue {
         let (orders, received) = sync_channel(MESSAGES);
         let waiting = Arc::<AtomicUsize>::default();
         let written = Arc::clone(&waiting);
-        std::thread::Builder::new().name("log".into()).spawn(move || write(&received, &written, dropped, sink))?;
+        std::thread::Builder::new()
+            .name("log".into())
+            .spawn(move || write(&received, &written, dropped, sink))?;
         Ok(Self { orders, waiting, dropped })
     }
 

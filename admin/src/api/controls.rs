@@ -117,15 +117,21 @@ fn instance(placed: &Placed, why: String) -> ForeseenInstance {
 
 /// The instances whose place others take: they leave once those are healthy, or before, as the service says.
 fn replaced(then: &Snapshot, name: &ServiceName) -> Vec<ForeseenInstance> {
-    let version: Option<Version> = then.service(name).and_then(|(service, _)| service.version());
+    let service = then.service(name).map(|(service, _)| service);
+    let version: Option<Version> = service.and_then(model::Service::version);
+    let tried = service.and_then(model::Service::canary).and_then(|tried| tried.version());
+    let said = then.deployment(name).and_then(|(deployment, _)| deployment.canary.as_ref());
+    let is_aborted = |version| said.is_some_and(|said| said.version == version);
     let of_it = then.instances_of(name).filter_map(|(instance, _)| {
         let run = instance.run.as_deref()?;
         let is_leaving = matches!(run.stage, Stage::Draining | Stage::Stopping | Stage::Adopted);
-        (!is_leaving && Some(run.version) != version).then(|| ForeseenInstance {
+        let is_wanted = [version, tried].contains(&Some(run.version));
+        (!is_leaving && !is_wanted).then(|| ForeseenInstance {
             service: name.to_string(),
             instance: instance.name.to_string(),
             host: instance.host.as_ref().map(ToString::to_string).unwrap_or_default(),
             why: match version {
+                Some(_) if is_aborted(run.version) => "the canary is aborted".to_owned(),
                 Some(_) => "another version takes its place".to_owned(),
                 None => "the service is not launched any more".to_owned(),
             },

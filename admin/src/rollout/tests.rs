@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use model::launch::{Image, Instances};
+use model::launch::{Canary, Image, Instances, Percent};
 use model::{
-    Addresses, Change, Controller, Fact, HostName, InstanceName, Lease, NodeId, Origin, Revision,
-    ServiceName, Stated,
+    Addresses, CanaryDeployment, Change, Controller, Fact, HostName, InstanceName, Lease, NodeId, Origin,
+    Revision, ServiceName, Stated,
 };
 
 use super::*;
@@ -26,6 +26,7 @@ fn deployment(of: &Service, state: DeploymentState, reason: &str) -> Fact {
         state,
         reason: reason.into(),
         stable: None,
+        canary: None,
         previous: None,
     }))
 }
@@ -114,6 +115,51 @@ fn a_count_is_settled_when_so_many_are_healthy() {
     let mut stopped = service("web:1", 2);
     stopped.launch.as_mut().unwrap().active = false;
     check(&stopped, two(&stopped), "2 instances still there");
+}
+
+/// `web:1`, of which `web:2` is tried.
+fn with_canary(least: u64) -> Service {
+    let mut service = service("web:1", least);
+    let canary = Canary { image: Image::parse("web:2").unwrap(), percent: Percent::new(10).unwrap() };
+    service.launch.as_mut().unwrap().canary = Some(canary);
+    service
+}
+
+/// The deployment of that, whose canary has come so far.
+fn with_canary_at(wanted: &Service, state: DeploymentState, reason: &str) -> Fact {
+    let Fact::Deployment(mut said) = deployment(wanted, DeploymentState::Done, "") else { unreachable!() };
+    let version = service("web:2", 1).version().unwrap();
+    said.canary = Some(CanaryDeployment { version, state, reason: reason.into() });
+    Fact::Deployment(said)
+}
+
+#[test]
+fn a_canary_is_settled_when_it_is_healthy_and_when_it_has_failed_and_is_gone() {
+    use DeploymentState::{Done, Failed, Progressing};
+    let (web, tried) = (with_canary(2), service("web:2", 1));
+    let with = |more: Vec<Fact>| {
+        let usual = ["1", "2"].map(|name| instance(&web, &format!("{name} healthy running")));
+        [controller()].into_iter().chain(usual).chain(more).collect::<Vec<_>>()
+    };
+    check(&web, with(vec![deployment(&web, Done, "")]), "no controller took the canary up yet");
+    check(
+        &web,
+        with(vec![with_canary_at(&web, Progressing, ""), instance(&tried, "3 starting placed")]),
+        "0 of 1 healthy of the canary",
+    );
+    let healthy = || instance(&tried, "3 healthy running");
+    check(
+        &web,
+        with(vec![with_canary_at(&web, Progressing, ""), healthy()]),
+        "the controller says progressing of the canary",
+    );
+    check(&web, with(vec![with_canary_at(&web, Done, ""), healthy()]), "settled");
+    check(
+        &web,
+        with(vec![with_canary_at(&web, Failed, "exit code 1"), healthy()]),
+        "1 instance of another version",
+    );
+    check(&web, with(vec![with_canary_at(&web, Failed, "exit code 1")]), "settled");
 }
 
 #[test]

@@ -34,13 +34,14 @@ pub use output::{LogLine, Stream};
 pub use placement::{Placement, PlacementHost};
 pub use problem::Problem;
 pub use registry::format::native::{
-    BalanceDoc, CheckDoc, CheckKindDoc, ControllerDoc, DeploymentDoc, DeploymentStateDoc, DnsSdDoc,
-    EndpointDoc, Entries, FactDoc, FrontendDoc, HashDoc, HeartbeatDoc, HeartbeatKindDoc, HostDoc,
-    InstanceDoc, InstanceStateDoc, InstancesAtDoc, OrderDoc, PerHostDoc, PlacementDoc, PortDoc, ProtocolDoc,
-    ReadinessDoc, RecordDoc, ReleasedDoc, ResourcesDoc, RestartDoc, RolloutDoc, RunDoc, ServiceDoc,
-    ServiceRefDoc, StageDoc, StatusDoc, StopDoc, TimeoutsDoc, VolumeDoc, WhenEmptyDoc,
+    BalanceDoc, CanaryDeploymentDoc, CanaryDoc, CheckDoc, CheckKindDoc, ControllerDoc, DeploymentDoc,
+    DeploymentStateDoc, DnsSdDoc, EndpointDoc, Entries, FactDoc, FrontendDoc, HashDoc, HeartbeatDoc,
+    HeartbeatKindDoc, HostDoc, InstanceDoc, InstanceStateDoc, InstancesAtDoc, OrderDoc, PerHostDoc,
+    PlacementDoc, PortDoc, ProtocolDoc, ReadinessDoc, RecordDoc, ReleasedDoc, ResourcesDoc, RestartDoc,
+    RolloutDoc, RunDoc, ServiceDoc, ServiceRefDoc, StageDoc, StatusDoc, StopDoc, TimeoutsDoc, VolumeDoc,
+    WhenEmptyDoc,
 };
-pub use rollout::{Rollout, RolloutInstance};
+pub use rollout::{Rollout, RolloutCanary, RolloutInstance};
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};
 pub use verify::{Finding, FindingKind, Verification};
 pub use wait::{Laggard, LeavingStatus, LostNode, NodeStatus, Others, Reached};

@@ -29,10 +29,39 @@ pub struct Rollout {
     pub failed: bool,
     /// What is missing until it is settled, in words, without the reason; empty: nothing.
     pub missing: String,
+    /// What is tried beside it; `null`: nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<RolloutCanary>,
     /// The node that controls; `null`: none does.
     pub controller: Option<String>,
     /// The instances that a controller launched, by name.
     pub instances: Vec<RolloutInstance>,
+}
+
+/// Another version that is tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutCanary {
+    /// Which: 16 hexadecimal digits.
+    pub version: String,
+    /// Of which image.
+    pub image: String,
+    /// Its share of the requests, of a hundred.
+    pub percent: u8,
+    /// How many instances of it are wanted.
+    pub wanted: u16,
+    /// How many of them are healthy.
+    pub healthy: u32,
+    /// How far the controller says that it has come; `null`: it says nothing of it yet. A failed one runs no more.
+    pub state: Option<DeploymentStateDoc>,
+    /// Why no further; empty: there is nothing to say.
+    pub reason: String,
+}
+
+impl RolloutCanary {
+    /// Whether it failed, and was taken away.
+    pub fn has_failed(&self) -> bool {
+        self.state == Some(DeploymentStateDoc::Failed)
+    }
 }
 
 /// An instance that a controller launched.
@@ -44,6 +73,9 @@ pub struct RolloutInstance {
     pub host: String,
     /// Whether it is of the version that is wanted.
     pub current: bool,
+    /// Whether it is of the version that is tried beside.
+    #[serde(default)]
+    pub canary: bool,
     /// How it is.
     pub state: InstanceStateDoc,
     /// Where in its life it is.

@@ -110,6 +110,15 @@ fn named_by_version<'a>(
     deployments: &'a FactList,
 ) -> impl Fn(&str, &str) -> Option<String> + 'a {
     let newest: BTreeMap<&str, &ServiceDoc> = services.facts.views().iter().filter_map(service).collect();
+    let tried: BTreeMap<&str, &str> = deployments
+        .facts
+        .views()
+        .iter()
+        .filter_map(|view| match &view.fact {
+            Named::Deployment(doc) => Some((&*doc.name, &*doc.canary.as_ref()?.version)),
+            _ => None,
+        })
+        .collect();
     let before: BTreeMap<&str, (&str, Option<&ServiceDoc>)> = deployments
         .facts
         .views()
@@ -120,6 +129,9 @@ fn named_by_version<'a>(
         })
         .collect();
     move |service, version| {
+        if tried.get(service).is_some_and(|tried| *tried == version) {
+            return Some(newest.get(service)?.canary.as_ref()?.image.clone());
+        }
         let doc = match before.get(service) {
             Some((newest, stable)) if *newest != version => *stable,
             _ => newest.get(service).copied(),

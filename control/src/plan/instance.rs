@@ -19,6 +19,7 @@ use std::time::Duration;
 use model::launch::{HeartbeatKind, Launch, Readiness, Restart, Stop};
 use model::{
     Addresses, Fact, FactKey, Instance, InstanceState, InstancesAt, PortName, Protocol, Run, Service, Stage,
+    Weight,
 };
 
 use super::release::{Release, release};
@@ -34,25 +35,33 @@ struct Turn<'a, 'p> {
     launched: Launched<'a>,
     key: Key,
     /// The service that it is of, as far as anybody knows.
-    service: Option<&'a Service>,
+    service: Option<&'p Service>,
     edits: &'p mut Edits,
     plan: &'p mut Plan,
 }
 
 /// What follows for one instance.
-pub(crate) fn next<'a>(
+pub(crate) fn next<'a, 'p>(
     seen: Seen<'a>,
-    group: Option<&Group<'a>>,
+    group: Option<&'p Group<'a>>,
     launched: Launched<'a>,
-    edits: &mut Edits,
-    plan: &mut Plan,
+    edits: &'p mut Edits,
+    plan: &'p mut Plan,
 ) {
     let key = launched.key();
     let service = group.and_then(|group| {
         let stable = group.deployment.and_then(|(deployment, _)| deployment.stable.as_deref());
         let own = |service: &&Service| service.version() == Some(launched.run.version);
         let wanted = group.wanted.map(|(service, _)| service);
-        group.effective.filter(own).or(wanted.filter(own)).or(stable.filter(own)).or(wanted).or(stable)
+        let tried = group.canary.as_ref().map(|canary| &canary.service);
+        group
+            .effective
+            .filter(own)
+            .or(tried.filter(own))
+            .or(wanted.filter(own))
+            .or(stable.filter(own))
+            .or(wanted)
+            .or(stable)
     });
     let busy = seen.memory.busy.contains(&key);
     let turn = Turn { seen, group, launched, key, service, edits, plan };
@@ -77,8 +86,8 @@ pub(crate) fn next<'a>(
     }
 }
 
-impl<'a> Turn<'a, '_> {
-    fn launch(&self) -> Option<&'a Launch> {
+impl<'a, 'p> Turn<'a, 'p> {
+    fn launch(&self) -> Option<&'p Launch> {
         self.service?.launch.as_deref()
     }
 
@@ -218,10 +227,12 @@ impl<'a> Turn<'a, '_> {
         // Who came back from an end is not ready because it was before.
         let is_new = launched.run.stage != Stage::Running;
         let state = if is_new && state == InstanceState::Unhealthy { InstanceState::Starting } else { state };
+        let weight = self.group.map_or(Weight::ONE, |group| group.weight_of(launched.run.version));
         let image = seen.memory.images.get(&self.key).cloned();
         let forgets = seen.memory.healthy(&self.key, seen.now) >= seen.config.forget;
         self.say(|instance, run| {
             (instance.addresses, instance.ports, instance.state) = (addresses, ports, state);
+            instance.weight = weight;
             run.stage = Stage::Running;
             run.reason = reason.into();
             run.failures = if forgets { 0 } else { run.failures };

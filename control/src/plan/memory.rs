@@ -37,7 +37,7 @@ pub struct Memory {
     pub waits: bool,
     /// Containers that no fact states, by identifier.
     pub strays: BTreeMap<String, Stray>,
-    progressing: BTreeMap<ServiceName, (Version, Instant)>,
+    progressing: BTreeMap<(ServiceName, Version), Instant>,
     seen: BTreeMap<FactKey, (Revision, Instant)>,
     served: BTreeMap<Key, (Revision, Served)>,
     healthy: BTreeMap<Key, Instant>,
@@ -98,10 +98,13 @@ impl Memory {
         self.strays = found;
         let mut progressing = BTreeMap::new();
         for (deployment, _) in facts.deployments() {
-            if deployment.state == model::DeploymentState::Progressing {
-                let (service, version) = (&deployment.service, deployment.version);
-                let before = self.progressing.remove(service).filter(|(of, _)| *of == version);
-                progressing.insert(service.clone(), before.unwrap_or((version, now)));
+            let tried = deployment.canary.as_ref().map(|canary| (canary.version, canary.state));
+            for (version, state) in [(deployment.version, deployment.state)].into_iter().chain(tried) {
+                if state == model::DeploymentState::Progressing {
+                    let key = (deployment.service.clone(), version);
+                    let since = self.progressing.get(&key).copied().unwrap_or(now);
+                    progressing.insert(key, since);
+                }
             }
         }
         self.progressing = progressing;
@@ -138,9 +141,10 @@ impl Memory {
         (self.seen, self.served, self.healthy) = (seen, served, healthy);
     }
 
-    /// For how long the present version of a service has been on its way.
-    pub fn progressing(&self, service: &ServiceName, now: Instant) -> Duration {
-        self.progressing.get(service).map_or(Duration::ZERO, |(_, at)| now.saturating_duration_since(*at))
+    /// For how long a version of a service has been on its way.
+    pub fn progressing(&self, service: &ServiceName, version: Version, now: Instant) -> Duration {
+        let since = self.progressing.get(&(service.clone(), version));
+        since.map_or(Duration::ZERO, |since| now.saturating_duration_since(*since))
     }
 
     /// For how long a fact has said what it says, as far as this controller saw it.

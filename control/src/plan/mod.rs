@@ -16,6 +16,7 @@
 //! and a step that was taken twice is the same step.
 
 mod adopt;
+mod canary;
 mod instance;
 mod memory;
 mod progress;
@@ -31,7 +32,7 @@ use std::time::Instant;
 
 use model::{
     EngineUrl, Fact, FactKey, Host, HostName, Instance, InstanceName, InstanceState, Nodes, Revision, Run,
-    ServiceName, Snapshot, Stage, Stated, Version, Weight,
+    ServiceName, Snapshot, Stage, Stated, Version,
 };
 
 use crate::config::{Config, MAX_EDITS, MAX_REASON};
@@ -258,21 +259,28 @@ pub(crate) fn end(
 pub fn plan(seen: Seen<'_>) -> Plan {
     let mut edits = Edits::default();
     let groups = rollout::groups(seen);
-    let decided = schedule(&fleet(seen, &groups));
+    let fleet = fleet(seen, &groups);
+    let mut decided = schedule(&fleet);
+    let canaries = canary::places(&fleet, &groups, &decided);
     // A host that is asked for the first time may be the better one: its answer, or its silence, is waited for.
     let is_asked = |view: &HostView| {
         view.silent.is_none() && view.listed.is_none_or(|listed| listed < seen.memory.since)
     };
-    let starts = if seen.hosts.values().any(is_asked) { &[][..] } else { &decided.start };
-    for start in starts {
-        let Some(group) = groups.get(&start.service) else { continue };
+    let usual =
+        decided.start.iter().map(|start| (start, groups.get(&start.service).and_then(|group| group.version)));
+    let tried = |start: &Placed| Some(groups.get(&start.service)?.canary.as_ref()?.version);
+    let starts = usual.chain(canaries.start.iter().map(|start| (start, tried(start))));
+    let starts = starts.filter(|_| !seen.hosts.values().any(is_asked));
+    for (start, version) in starts {
+        let (Some(group), Some(version)) = (groups.get(&start.service), version) else { continue };
         // Who leaves only now has its room until it has ended.
         if decided.leave.keys().any(|leaving| leaving.host == start.host) {
             continue;
         }
-        place(seen, group, start, &mut edits);
+        place(seen, (group, version), start, &mut edits);
     }
     rollout::leave(seen, &groups, &decided, &mut edits);
+    canary::leave(&groups, &canaries, &mut edits);
     let mut plan = Plan::default();
     for launched in seen.launched() {
         if !edits.has(&launched.stated.fact.key()) {
@@ -281,8 +289,9 @@ pub fn plan(seen: Seen<'_>) -> Plan {
     }
     strays::end(seen, &mut plan);
     adopt::adopt(seen, &mut edits);
-    progress::progress(seen, &groups, &decided, &mut edits);
+    progress::progress(seen, &groups, (&decided, &canaries), &mut edits);
     plan.edits = edits.0.into_values().take(MAX_EDITS).collect();
+    decided.start.extend(canaries.start);
     plan.schedule = decided;
     plan
 }
@@ -313,16 +322,15 @@ pub(crate) fn fleet(seen: Seen<'_>, groups: &BTreeMap<ServiceName, Group<'_>>) -
     for (service, group) in groups {
         let wanted = fleet.wanted.entry(service.clone()).or_default();
         group.want(wanted);
-        let placed = |launched: &Launched<'_>| Placed {
-            service: service.clone(),
-            instance: launched.instance.name.clone(),
-            host: launched.instance.host.clone().unwrap_or_else(nowhere),
-            resources: group.resources_of(launched),
-        };
-        let ailing = group.current.iter().filter(|launched| !launched.is_healthy());
+        let placed = |launched: &Launched<'_>| group.placed(launched);
+        let canaries = group.canary.iter().flat_map(|canary| &canary.current);
+        let dropped = group.dropped.iter().map(|(launched, _)| launched);
+        let ailing = group.current.iter().chain(canaries.clone()).filter(|launched| !launched.is_healthy());
         fleet.ailing.extend(ailing.map(Launched::key));
         fleet.placed.extend(group.current.iter().map(placed));
-        fleet.leaving.extend(group.old.iter().chain(&group.leaving).map(placed));
+        fleet
+            .leaving
+            .extend(group.old.iter().chain(&group.leaving).chain(canaries).chain(dropped).map(placed));
     }
     // What was left behind has its room, and its name, until it has ended: one that was told to end is nobody's container any more.
     for (host, view) in seen.hosts {
@@ -346,12 +354,12 @@ fn nowhere() -> HostName {
 }
 
 /// States that an instance is to be there; its container follows.
-fn place(seen: Seen<'_>, group: &Group<'_>, start: &Placed, edits: &mut Edits) {
-    let (Some(host), Some(version)) = (seen.host(&start.host), group.version) else { return };
+fn place(seen: Seen<'_>, (group, version): (&Group<'_>, Version), start: &Placed, edits: &mut Edits) {
+    let Some(host) = seen.host(&start.host) else { return };
     let mut instance = Instance::new(start.service.clone(), start.instance.clone(), host.addresses.clone());
     instance.state = InstanceState::Starting;
     instance.host = Some(start.host.clone());
-    instance.weight = Weight::ONE;
+    instance.weight = group.weight_of(version);
     instance.run = Some(Box::new(Run {
         version,
         stage: Stage::Placed,

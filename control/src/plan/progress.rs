@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{Deployment, DeploymentState, Fact, InstanceState, Service, ServiceName, Stage};
 
 use super::rollout::Group;
-use super::{Edits, Launched, Seen, short};
+use super::{Edits, Launched, Seen, canary, short};
 use crate::schedule::{Schedule, Unplaced};
 
 /// The most hosts that a reason names.
@@ -15,7 +15,7 @@ const NAMED: usize = 5;
 pub(crate) fn progress(
     seen: Seen<'_>,
     groups: &BTreeMap<ServiceName, Group<'_>>,
-    decided: &Schedule,
+    (decided, canaries): (&Schedule, &Schedule),
     edits: &mut Edits,
 ) {
     for (service, group) in groups {
@@ -36,6 +36,7 @@ pub(crate) fn progress(
                 revision: stated.revision,
                 state: DeploymentState::Progressing,
                 reason: Box::default(),
+                canary: None,
                 stable: other.and_then(|(deployment, _)| deployment.stable.clone()),
                 previous: other.and_then(|(deployment, _)| deployment.previous.clone()),
             },
@@ -43,6 +44,8 @@ pub(crate) fn progress(
         if before.is_some() {
             judge(seen, group, wanted, (decided, service), &mut deployment);
         }
+        let canary = group.deployment.and_then(|(deployment, _)| deployment.canary.as_ref());
+        deployment.canary = canary::judge(seen, (service, group), canaries, canary);
         edits.put(Fact::Deployment(Box::new(deployment)), group.deployment.map(|(_, stated)| stated));
     }
 }
@@ -86,7 +89,7 @@ fn judge(
     }
     let launch = group.launch();
     let deadline = launch.map(|launch| launch.rollout.deadline).unwrap_or_default();
-    let is_late = seen.memory.progressing(&deployment.service, seen.now) >= deadline;
+    let is_late = seen.memory.progressing(&deployment.service, deployment.version, seen.now) >= deadline;
     let crashes = trouble.iter().any(|(_, failures)| *failures >= seen.config.failures);
     if is_late || crashes {
         deployment.state = DeploymentState::Failed;
@@ -120,22 +123,21 @@ fn is_done(group: &Group<'_>, decided: &Schedule, service: &ServiceName) -> bool
 
 /// Remembers a version that is healthy, and the one before it.
 fn settle(wanted: &Service, deployment: &mut Deployment) {
+    let wanted = wanted.without_canary();
     let is_active = wanted.launch.as_ref().is_some_and(|launch| launch.active && launch.instances.most() > 0);
     let is_known = deployment.stable.as_deref().is_some_and(|stable| stable.version() == wanted.version());
     match (is_active, is_known) {
         (true, false) => {
             deployment.previous = deployment.stable.take();
-            deployment.stable = Some(Box::new(wanted.clone()));
+            deployment.stable = Some(Box::new(wanted));
         }
-        (true, true) if deployment.stable.as_deref() != Some(wanted) => {
-            deployment.stable = Some(Box::new(wanted.clone()));
-        }
+        (true, true) => deployment.stable = Some(Box::new(wanted)),
         _ => {}
     }
 }
 
 /// What is wrong with an instance, and how often it was.
-fn trouble(launched: &Launched<'_>) -> Option<(String, u16)> {
+pub(super) fn trouble(launched: &Launched<'_>) -> Option<(String, u16)> {
     let is_well = launched.is_healthy() || launched.run.reason.is_empty();
     let is_new = launched.run.stage == Stage::Placed && launched.instance.state == InstanceState::Starting;
     let failures = launched.run.failures;
@@ -148,7 +150,7 @@ fn trouble(launched: &Launched<'_>) -> Option<(String, u16)> {
 }
 
 /// What fits nowhere, and why.
-fn nowhere(unplaced: &Unplaced) -> String {
+pub(super) fn nowhere(unplaced: &Unplaced) -> String {
     let hosts: Vec<String> =
         unplaced.hosts.iter().take(NAMED).map(|(host, why)| format!("{host}: {why}")).collect();
     let hosts =

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::launch::{Launch, Order};
 use model::{
-    Deployment, DeploymentState, Fact, InstanceState, Service, ServiceName, Stage, Stated, Version, WhenEmpty,
+    Deployment, DeploymentState, Fact, InstanceState, Service, ServiceName, Stage, Stated, Version, Weight,
+    WhenEmpty,
 };
 
+use super::canary::Canary;
 use super::{Edits, Launched, Seen};
-use crate::schedule::{Copies, Count, Leaving, Resources, Schedule, Wanted, Why};
+use crate::schedule::{Copies, Count, Leaving, Placed, Resources, Schedule, Wanted, Why};
 
 /// A service with its instances.
 #[derive(Debug, Clone)]
@@ -29,8 +31,12 @@ pub struct Group<'a> {
     pub(crate) old: Vec<Launched<'a>>,
     /// Instances on their way out.
     pub(crate) leaving: Vec<Launched<'a>>,
+    /// Instances that leave now, whatever else is there, and why: what is tried no more.
+    pub(crate) dropped: Vec<(Launched<'a>, String)>,
     /// How many of the current ones are healthy, for long enough.
     pub(crate) healthy: usize,
+    /// What is tried beside.
+    pub(crate) canary: Option<Canary<'a>>,
 }
 
 /// All services that are launched, or have instances that were.
@@ -46,6 +52,7 @@ pub(crate) fn groups(seen: Seen<'_>) -> BTreeMap<ServiceName, Group<'_>> {
             group.take(seen, launched);
         }
     }
+    groups.values_mut().for_each(Group::drop_surplus);
     groups
 }
 
@@ -68,6 +75,10 @@ impl<'a> Group<'a> {
         };
         let version = effective.and_then(Service::version);
         let empty = Vec::new;
+        let said = deployment.map(|(deployment, _)| deployment);
+        let canary = wanted.and_then(|(service, _)| Canary::of(service, said));
+        // Where the version that was wanted failed, what is tried may be what runs.
+        let canary = canary.filter(|canary| Some(canary.version) != version);
         Self {
             wanted,
             effective,
@@ -76,7 +87,9 @@ impl<'a> Group<'a> {
             current: empty(),
             old: empty(),
             leaving: empty(),
+            dropped: Vec::new(),
             healthy: 0,
+            canary,
         }
     }
 
@@ -86,17 +99,73 @@ impl<'a> Group<'a> {
         }
         let host = launched.instance.host.as_ref().and_then(|host| seen.host(host));
         let is_displaced = host.is_some_and(|host| host.draining);
+        let is_current = Some(launched.run.version) == self.version;
+        if self.effective.is_some() && !is_current && self.was_tried(&launched) {
+            return self.tries(seen, launched, is_displaced);
+        }
         // What nobody wants any more is no old version of anything: the scheduler lets it go.
-        if self.effective.is_some() && (Some(launched.run.version) != self.version || is_displaced) {
+        if self.effective.is_some() && (!is_current || is_displaced) {
             return self.old.push(launched);
         }
+        self.healthy += usize::from(self.is_settled(seen, &launched));
+        self.current.push(launched);
+    }
+
+    /// Whether an instance is healthy, for long enough.
+    fn is_settled(&self, seen: Seen<'_>, launched: &Launched<'_>) -> bool {
         let min = self.launch().map_or(std::time::Duration::ZERO, |launch| launch.rollout.min_healthy);
         // Its fact may not say yet that it ended.
-        let is_healthy = launched.is_healthy() && seen.runs(&launched);
-        if is_healthy && seen.memory.healthy(&launched.key(), seen.now) >= min {
-            self.healthy += 1;
+        let is_healthy = launched.is_healthy() && seen.runs(launched);
+        is_healthy && seen.memory.healthy(&launched.key(), seen.now) >= min
+    }
+
+    /// Whether an instance is of a version that is tried, or was until now.
+    fn was_tried(&self, launched: &Launched<'_>) -> bool {
+        let said = self.deployment.and_then(|(deployment, _)| deployment.canary.as_ref());
+        let tried = self.canary.as_ref().map(|canary| canary.version);
+        [tried, said.map(|said| said.version)].contains(&Some(launched.run.version))
+    }
+
+    /// Takes an instance in that is one of those.
+    fn tries(&mut self, seen: Seen<'a>, launched: Launched<'a>, is_displaced: bool) {
+        let is_settled = self.is_settled(seen, &launched);
+        match self.canary.as_mut().filter(|canary| canary.version == launched.run.version) {
+            None => self.dropped.push((launched, "the canary was aborted".to_owned())),
+            Some(_) if is_displaced => self.dropped.push((launched, "its host is drained".to_owned())),
+            Some(canary) => {
+                canary.healthy += usize::from(is_settled);
+                canary.current.push(launched);
+            }
         }
-        self.current.push(launched);
+    }
+
+    /// Lets go of those of a canary that are more than there are to be.
+    fn drop_surplus(&mut self) {
+        let Some(canary) = &mut self.canary else { return };
+        let why = match canary.shares() {
+            Some(_) => "fewer of the canary are wanted",
+            None => "the canary failed, or its service is stopped",
+        };
+        self.dropped.extend(canary.surplus().into_iter().map(|launched| (launched, why.to_owned())));
+    }
+
+    /// The share of an instance among its siblings.
+    pub(crate) fn weight_of(&self, version: Version) -> Weight {
+        match self.canary.as_ref().and_then(|canary| Some((canary.version, canary.shares()?))) {
+            Some((tried, shares)) if tried == version => shares.canary,
+            Some((_, shares)) => shares.usual,
+            None => Weight::ONE,
+        }
+    }
+
+    /// An instance as the scheduler knows it.
+    pub(crate) fn placed(&self, launched: &Launched<'_>) -> Placed {
+        Placed {
+            service: launched.instance.service.clone(),
+            instance: launched.instance.name.clone(),
+            host: launched.instance.host.clone().unwrap_or_else(super::nowhere),
+            resources: self.resources_of(launched),
+        }
     }
 
     /// How it is launched. How many there are to be, and how they are replaced, is as the facts want it now, whatever version runs.
@@ -229,8 +298,9 @@ pub(crate) fn leave(
     edits: &mut Edits,
 ) {
     for (service, group) in groups {
-        for (launched, why) in group.replaced(decided, service) {
-            drain(group, launched, &why, edits);
+        let replaced = group.replaced(decided, service);
+        for (launched, why) in replaced.iter().chain(&group.dropped) {
+            drain(group, *launched, why, edits);
         }
         for launched in &group.current {
             let is_it = |placed: &crate::schedule::Placed| {
@@ -268,6 +338,6 @@ pub(crate) fn drain(group: &Group<'_>, launched: Launched<'_>, why: &str, edits:
 }
 
 /// Takes an instance back whose host cannot be reached: what runs there still is ended when it can be.
-fn withdraw(launched: Launched<'_>, edits: &mut Edits) {
+pub(super) fn withdraw(launched: Launched<'_>, edits: &mut Edits) {
     edits.remove(launched.stated);
 }

@@ -1,5 +1,6 @@
 //! How instances of a service are launched: what a controller makes true on hosts. A service without it is never launched.
 
+mod canary;
 mod circle;
 mod environment;
 mod heartbeat;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::label::{Label, ServiceName};
 
+pub use canary::{Canary, Percent, PercentError, Shares};
 pub use circle::circle;
 pub use environment::{Environment, EnvironmentError, MAX_ENVIRONMENT, MAX_ENVIRONMENT_BYTES};
 pub use heartbeat::{Heartbeat, HeartbeatKind, MAX_PROBE_TIME, ProbeTimes, ProbeTimesError};
@@ -38,6 +40,8 @@ pub const MAX_COMMAND: usize = 32 << 10;
 pub struct Launch {
     /// Of what.
     pub image: Image,
+    /// What is tried beside it.
+    pub canary: Option<Canary>,
     /// What is run instead of the image's own command.
     pub command: Option<Words>,
     /// What runs it instead of the image's own entry point.
@@ -205,6 +209,7 @@ impl Launch {
     pub fn new(image: Image) -> Self {
         Self {
             image,
+            canary: None,
             command: None,
             entrypoint: None,
             environment: Environment::default(),

@@ -36,6 +36,7 @@ fn fact(key: &str) -> Fact {
             state: crate::DeploymentState::Done,
             reason: "".into(),
             stable: None,
+            canary: None,
             previous: None,
         })),
         FactKey::Controller => Fact::Controller(Box::new(Controller {

@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::FormatError;
 
+mod canary;
 mod check;
 mod deployment;
 mod entries;
@@ -30,6 +31,7 @@ mod run;
 mod service;
 mod service_ref;
 
+pub use canary::{CanaryDeploymentDoc, CanaryDoc};
 pub use check::{CheckDoc, CheckKindDoc, StatusDoc};
 pub use deployment::{ControllerDoc, DeploymentDoc, DeploymentStateDoc};
 pub use entries::Entries;

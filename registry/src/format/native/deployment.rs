@@ -3,6 +3,7 @@
 use model::{Controller, Deployment, DeploymentState, Lease, NodeId, Revision, ServiceName};
 use serde::{Deserialize, Serialize};
 
+use super::canary::CanaryDeploymentDoc;
 use super::run::{REMEDY, reason, version};
 use super::service::NAME_REMEDY;
 use super::{FormatError, ServiceDoc};
@@ -25,6 +26,9 @@ pub struct DeploymentDoc {
     /// Why it is not done, or has failed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// How far the version that is tried beside it has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryDeploymentDoc>,
     /// The service as it was when a version of it was healthy last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stable: Option<Box<ServiceDoc>>,
@@ -71,6 +75,7 @@ impl TryFrom<DeploymentDoc> for Deployment {
             revision: Revision::new(doc.revision),
             state: doc.deployment.into(),
             reason: reason(&doc.reason),
+            canary: doc.canary.map(TryInto::try_into).transpose()?,
             stable: service("stable", doc.stable)?,
             previous: service("previous", doc.previous)?,
         })
@@ -88,6 +93,7 @@ impl From<&Deployment> for DeploymentDoc {
             revision: deployment.revision.number(),
             deployment: deployment.state.into(),
             reason: reason(&deployment.reason).into(),
+            canary: deployment.canary.as_ref().map(CanaryDeploymentDoc::from),
             stable: service(&deployment.stable),
             previous: service(&deployment.previous),
         }

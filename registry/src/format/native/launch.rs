@@ -13,6 +13,7 @@ use model::launch::{
 use model::{Label, ServiceName};
 use serde::{Deserialize, Serialize};
 
+use super::canary::CanaryDoc;
 use super::heartbeat::HeartbeatDoc;
 use super::service::{NAME_REMEDY, ServiceDoc, entries, metadata};
 use super::{Entries, FormatError};
@@ -227,11 +228,14 @@ pub(super) fn read(doc: &mut ServiceDoc) -> Result<Option<Box<Launch>>, FormatEr
         ));
     }
     let image = Image::parse(&image).map_err(|e| FormatError::at("image", e, "correct it"))?;
+    let placement = placement(doc.placement.take().unwrap_or_default())?;
+    let canary = doc.canary.take().map(|canary| canary.read(&image, placement.per_host)).transpose()?;
     let environment = std::mem::take(&mut doc.environment).0;
     let least = doc.instances.unwrap_or(1);
     let instances = Instances::new(least, doc.max_instances.take().unwrap_or(least));
     doc.instances = None;
     Ok(Some(Box::new(Launch {
+        canary,
         command: words("command", doc.command.take())?,
         entrypoint: words("entrypoint", doc.entrypoint.take())?,
         environment: Environment::new(environment)
@@ -247,7 +251,7 @@ pub(super) fn read(doc: &mut ServiceDoc) -> Result<Option<Box<Launch>>, FormatEr
             .map_err(|e| FormatError::at("instances", e, "correct `instances` or `max_instances`"))?,
         resources: doc.resources.take().unwrap_or_default().read("resources")?,
         heartbeat: doc.heartbeat.take().map(|heartbeat| heartbeat.read(&doc.ports)).transpose()?,
-        placement: placement(doc.placement.take().unwrap_or_default())?,
+        placement,
         rollout: rollout(doc.rollout.take().unwrap_or_default())?,
         stop: stop(doc.stop.take().unwrap_or_default())?,
         depends_on: dependencies(std::mem::take(&mut doc.depends_on))?,
@@ -259,6 +263,7 @@ pub(super) fn read(doc: &mut ServiceDoc) -> Result<Option<Box<Launch>>, FormatEr
 /// A field that says how instances are launched.
 fn without_image(doc: &ServiceDoc) -> Option<&'static str> {
     let said = [
+        ("canary", doc.canary.is_some()),
         ("command", doc.command.is_some()),
         ("entrypoint", doc.entrypoint.is_some()),
         ("environment", !doc.environment.is_empty()),
@@ -430,6 +435,7 @@ pub(super) fn write(launch: &Launch, doc: &mut ServiceDoc) {
     let labels = |texts: &BTreeSet<Label>| texts.iter().map(ToString::to_string).collect();
     let (least, most) = (launch.instances.least(), launch.instances.most());
     doc.image = Some(launch.image.to_string());
+    doc.canary = launch.canary.as_ref().map(CanaryDoc::from);
     doc.command = list(&launch.command);
     doc.entrypoint = list(&launch.entrypoint);
     doc.environment = Entries(launch.environment.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect());

@@ -9,6 +9,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::canary::CanaryDoc;
 use super::heartbeat::HeartbeatDoc;
 use super::launch::{
     self, HooksDoc, PlacementDoc, ReadinessDoc, ResourcesDoc, RestartDoc, RolloutDoc, StopDoc, VolumeDoc,
@@ -73,6 +74,9 @@ pub struct ServiceDoc {
     /// Whether any runs at all; default: yes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
+    /// Another image that is tried beside it; default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryDoc>,
     /// How often it was restarted by hand: another number restarts it; default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restarts: Option<u32>,

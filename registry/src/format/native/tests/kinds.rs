@@ -172,7 +172,7 @@ fn how_a_service_is_launched_is_written_without_defaults() {
         r#","volumes":[{"source":"data","target":"/data"},{"source":"/srv","target":"/srv","read_only":true}]"#,
     );
     kept(r#","user":"1000:1000","working_dir":"/srv","restart":"on_failure","active":false,"restarts":3"#);
-    kept(r#","instances":0"#);
+    kept(r#","canary":{"image":"web:2","percent":10},"instances":0"#);
     kept(r#","instances":2,"max_instances":5,"resources":{"cpu_millis":500,"memory_mib":64}"#);
     kept(
         r#","heartbeat":{"kind":"http","port":"http","path":"/health","status":204,"interval_ms":500,"rise":2}"#,
@@ -206,6 +206,16 @@ fn what_cannot_be_launched_is_refused_with_the_field_and_the_remedy() {
     };
     service(r#"{"name":"a","image":"A B"}"#, Err(("image", "its name is not one of lower-case")));
     service(r#"{"name":"a","restarts":1}"#, Err(("restarts", "write `image`")));
+    service(r#"{"name":"a","canary":{"image":"web:2","percent":10}}"#, Err(("canary", "write `image`")));
+    refused(r#""canary":{"image":"A B","percent":10}"#, "canary.image", "its name is not one of");
+    refused(r#""canary":{"image":"web","percent":10}"#, "canary.image", "`web` is what runs already");
+    refused(r#""canary":{"image":"web:2","percent":0}"#, "canary.percent", "write 1 to 99");
+    refused(r#""canary":{"image":"web:2","percent":100}"#, "canary.percent", "write 1 to 99");
+    refused(
+        r#""canary":{"image":"web:2","percent":1},"placement":{"per_host":"every"}"#,
+        "canary",
+        "leaves no host for another version",
+    );
     service(r#"{"name":"a","instances":2}"#, Err(("instances", "write `image`")));
     service(r#"{"name":"a","depends_on":{"db":"healthy"}}"#, Err(("depends_on", "write `image`")));
     refused(r#""external":"a.example.""#, "external", "what runs elsewhere is not launched");
@@ -260,7 +270,7 @@ fn the_documented_examples_are_read_and_show_every_field() {
 
 #[test]
 fn what_a_controller_says_is_read_back() {
-    let deployment = r#"{"name":"web","version":"692fb9002abb256b","revision":41,"deployment":"failed","reason":"exit code 1","stable":{"name":"web","image":"web:1"}}"#;
+    let deployment = r#"{"name":"web","version":"692fb9002abb256b","revision":41,"deployment":"failed","reason":"exit code 1","canary":{"version":"238b84c8bfa9a537","state":"progressing","reason":"0 of 1 healthy"},"stable":{"name":"web","image":"web:1"}}"#;
     let controller = r#"{"controls":"node-1:80","term":7,"ttl":15}"#;
     let instance = r#"{"service":"web","name":"2","addresses":["10.0.0.7"],"state":"draining","run":{"version":"692fb9002abb256b","stage":"stopping","image":"sha256:0","failures":1,"reason":"replaced","release":{"after_ms":5100,"unconfirmed":["b"],"cut":1,"tunnels":2}}}"#;
     for (kind, json) in [
