@@ -8,7 +8,9 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use admin::wire::{DeploymentStateDoc, InstanceStateDoc, Rollout, RolloutCanary, RolloutInstance, StageDoc};
+use admin::wire::{
+    DeploymentStateDoc, InstanceStateDoc, Reached, Rollout, RolloutCanary, RolloutInstance, StageDoc,
+};
 use clap::Args;
 use serde::Serialize;
 
@@ -20,7 +22,7 @@ use crate::frontend::{line, parse_time};
 use crate::name::{encode, quoted};
 use crate::status::duration;
 use crate::terminal;
-use crate::wait::WaitArgs;
+use crate::wait::{self, WaitArgs};
 
 /// How long after an answer it is asked again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -31,7 +33,7 @@ const USUAL: u64 = 300_000;
 /// What commands that launch take.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FollowArgs {
-    /// Then wait until all that is wanted is so, for 5m or TIME; exit code 1 when it fails, or is not so in time
+    /// Then wait until all that is wanted is so, and served by every node, for 5m or TIME; exit code 1 when it fails, or is not so in time
     #[arg(long, value_name = "TIME", value_parser = parse_time, num_args = 0..=1, require_equals = true)]
     wait: Option<Option<u64>>,
     /// For how long that is waited
@@ -50,6 +52,9 @@ struct Followed<'a, T> {
     waited_ms: u64,
     settled: bool,
     rollouts: &'a [Rollout],
+    /// How far that came; only of what is settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait: Option<&'a Reached>,
 }
 
 /// Whether progress is shown, and how.
@@ -114,9 +119,16 @@ impl FollowArgs {
         let settled = rollouts.iter().all(|rollout| rollout.settled && rollout.revision >= revision);
         let settled = settled && !rollouts.iter().any(|rollout| self.fails(rollout));
         let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-        let text = rollouts.iter().map(|rollout| self.end(rollout, revision, waited_ms)).collect();
-        let mut answer = Answer::new(&Followed { said, waited_ms, settled, rollouts: &rollouts }, text)?;
-        answer.code = u8::from(!settled);
+        let mut text: String =
+            rollouts.iter().map(|rollout| self.end(rollout, revision, waited_ms)).collect();
+        let reached = settled.then(|| live(&rollouts, client)).transpose()?.flatten();
+        if let Some(reached) = &reached {
+            text += &line(&wait::text(reached));
+        }
+        let wait = reached.as_ref();
+        let followed = Followed { said, waited_ms, settled, rollouts: &rollouts, wait };
+        let mut answer = Answer::new(&followed, text)?;
+        answer.code = u8::from(!settled || wait.is_some_and(|reached| !reached.served));
         Ok(answer)
     }
 
@@ -153,6 +165,14 @@ fn ended(rollout: &Rollout, canary: &RolloutCanary) -> String {
 
 fn ask(services: &[String], client: &Client) -> Result<Vec<Rollout>, Failure> {
     services.iter().map(|name| client.get(&format!("/v1/services/{}/rollout", encode(name)))).collect()
+}
+
+/// Waits until every node serves what is settled; `None`: no node has a door.
+fn live(rollouts: &[Rollout], client: &Client) -> Result<Option<Reached>, Failure> {
+    let Some(revision) = rollouts.iter().map(|rollout| rollout.revision).max() else { return Ok(None) };
+    let reached = wait::reach(client, Some(revision), "", wait::USUAL)?;
+    let has_doors = reached.doors > 0 || !reached.laggards.is_empty();
+    Ok(Some(reached).filter(|_| has_doors))
 }
 
 /// Whether it may be over soon: who restarts answers again.

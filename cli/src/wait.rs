@@ -63,7 +63,7 @@ pub(crate) struct WaitArgs {
 }
 
 /// How long it is waited for every node, where nothing is said, in milliseconds.
-const USUAL: u64 = 5_000;
+pub(crate) const USUAL: u64 = 5_000;
 
 impl WaitArgs {
     /// For how long it is to be waited, `usual` where nothing is said of that; `None`: not at all.
@@ -122,7 +122,7 @@ pub(crate) fn served(
 }
 
 /// Asks again where the server waits for less time than was asked for.
-fn reach(
+pub(crate) fn reach(
     client: &Client,
     mut revision: Option<u64>,
     doors: &str,
@@ -151,7 +151,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// One line: whether, and who not.
-fn text(reached: &Reached) -> String {
+pub(crate) fn text(reached: &Reached) -> String {
     let Reached { revision, doors, .. } = reached;
     let head = match (reached.served, doors) {
         (true, 1) => format!("revision {revision} is served at the one door there is"),

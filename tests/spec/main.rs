@@ -4,6 +4,7 @@
 //! when, then. No sleeps: a condition is waited for, with a deadline.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
+mod canary;
 mod checks;
 mod clocks;
 mod command_line;

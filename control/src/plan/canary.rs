@@ -137,3 +137,6 @@ pub(super) fn judge(
     };
     Some(CanaryDeployment { version, state, reason: short(&reason).into() })
 }
+
+#[cfg(test)]
+mod tests;
