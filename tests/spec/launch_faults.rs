@@ -23,7 +23,7 @@ fn web(name: &str, image: &str, rest: &str) -> String {
 }
 
 #[test]
-fn a_killed_container_and_a_lost_engine_fail_no_request_through_the_proxy_but_answers_that_had_begun() {
+fn a_killed_container_and_a_lost_engine_fail_no_request_through_the_proxy() {
     let variables = [("PORTICO_CONTROL__HOST_GRACE", "2s"), ("PORTICO_DNS__LISTEN", "127.0.0.1:0")];
     let fleet = Fleet::with(Engine::shared().unwrap(), &variables);
     let second = Engine::start().unwrap();
@@ -56,12 +56,7 @@ fn a_killed_container_and_a_lost_engine_fail_no_request_through_the_proxy_but_an
         load.failures().len(),
         of_direct.len()
     );
-    // Whose answer had begun when its origin was killed cannot be asked elsewhere: it is cut. At each of the two deaths that may be one a client.
-    let failures = load.failures();
-    assert!(
-        failures.len() <= 4 && failures.iter().all(|failure| failure.ends_with(": None")),
-        "{failures:?}"
-    );
+    assert!(load.failures().is_empty(), "{:?}", load.failures());
     assert!(load.requests() > 1000, "{}", load.requests());
     fleet.settles("web", 4);
 }

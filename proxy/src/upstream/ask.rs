@@ -7,12 +7,17 @@ use super::connect::Connection;
 use super::pump::{Awaited, Pump, PumpError};
 use crate::accept::buffer::Buffer;
 use crate::accept::client::Client;
-use crate::http::{HeadScan, Parsed, ResponseError, ResponseHead};
+use crate::http::{Framing, HeadScan, Parsed, ResponseError, ResponseHead};
 use crate::metrics::Limit;
 use crate::worker::{RESPONSE_BUFFER, Worker};
 
 /// Room before an answer's head, so that a rewritten one that is longer still fits in front of the body.
 pub(crate) const HEADROOM: usize = 1 << 10;
+
+/// The largest body that is waited for with its head: what fits into few segments comes as one, or is never whole.
+const SMALL: u64 = 16 << 10;
+/// How long such a body may lag behind its head, in milliseconds.
+const LAG: u64 = 10;
 
 /// Why an endpoint's answer did not come.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ pub(crate) enum Fault {
         /// Nothing at all was answered.
         silent: bool,
     },
+    /// The connection ended or broke in a small answer, of which the client has nothing yet.
+    Cut,
     /// No head within the response timeout.
     TimedOut,
     /// Not an answer that can be passed on.
@@ -71,6 +78,9 @@ impl Patience {
 
 /// Sends what `pump` holds over `connection`, and reads the head of an answer (an interim one included) into `head`, its
 /// octets and what follows into `answer`.
+///
+/// A small answer to a request that may be sent twice is waited for a moment until it is whole: an endpoint that dies between head and
+/// body (HTTP servers often write them apart) has not answered yet, and another one can.
 pub(crate) async fn ask(
     worker: &Worker,
     client: &mut Client,
@@ -82,18 +92,20 @@ pub(crate) async fn ask(
     let settings = worker.settings();
     let (limits, most) = (&settings.response_limits, settings.config.upstream.replay_bytes);
     let (asked, is_last) = (client.head.asked(), !client.head.keep_alive());
+    let may_repeat = client.head.method().is_idempotent();
     let Client { transport, deadline, buffer, .. } = client;
     let Some(buffer) = buffer else { return Err(Fault::ClientLeft) };
     let mut scan = HeadScan::new(limits.head, limits.head);
-    let mut parse = |answer: &Buffer| match scan.is_worth_parsing(answer.filled()) {
+    let mut parse = |head: &mut ResponseHead, answer: &Buffer| match scan.is_worth_parsing(answer.filled()) {
         true => head.parse(answer.filled(), asked, limits).map_err(Fault::Malformed),
         false => Ok(Parsed::Partial),
     };
-    if !answer.is_empty() && parse(answer)? == Parsed::Complete {
+    if !answer.is_empty() && parse(head, answer)? == Parsed::Complete {
         return Ok(());
     }
     let mut endpoint_takes = true;
     let mut armed_for = None;
+    let mut lags = false;
     poll_fn(|cx| {
         if endpoint_takes && !pump.is_done() {
             match pump.poll(cx, transport, buffer, &mut connection.transport, most) {
@@ -116,10 +128,17 @@ pub(crate) async fn ask(
             }
             match connection.transport.poll_fill(cx, answer) {
                 Poll::Ready(Ok(n)) if n > 0 => {
-                    if parse(answer)? == Parsed::Complete {
-                        return Poll::Ready(Ok(()));
+                    if lags || parse(head, answer)? == Parsed::Complete {
+                        if !may_repeat || !lacks_little(head, answer) || !pump.is_done() {
+                            return Poll::Ready(Ok(()));
+                        }
+                        if !lags {
+                            deadline.arm(worker.after(LAG));
+                        }
+                        lags = true;
                     }
                 }
+                Poll::Ready(Ok(_) | Err(_)) if lags => return Poll::Ready(Err(Fault::Cut)),
                 Poll::Ready(Ok(_) | Err(_)) => {
                     return Poll::Ready(Err(Fault::Closed { silent: answer.is_empty() }));
                 }
@@ -137,6 +156,9 @@ pub(crate) async fn ask(
             deadline.pace((endpoint_takes && awaited == Awaited::Client).then(|| pump.received()));
             return Poll::Pending;
         }
+        if lags {
+            return Poll::Ready(Ok(()));
+        }
         let stalled = endpoint_takes && awaited == Awaited::Client;
         if stalled {
             worker.waited_out(deadline, Limit::ClientIdleTimeout);
@@ -144,4 +166,10 @@ pub(crate) async fn ask(
         Poll::Ready(Err(if stalled { Fault::ClientStalled } else { Fault::TimedOut }))
     })
     .await
+}
+
+/// Whether a small answer is not whole yet.
+fn lacks_little(head: &ResponseHead, answer: &Buffer) -> bool {
+    let Framing::Length(length) = head.framing() else { return false };
+    length <= SMALL && ((answer.len() - head.len()) as u64) < length
 }

@@ -354,6 +354,8 @@ impl Failed {
                 let dead = (pump.awaited() != Awaited::Client).then_some(DeadReason::Reset);
                 (LocalReply::RetriesUsed, UpstreamFailure::Reset, dead)
             }
+            // It may be the answer that is wrong, and not who gave it.
+            Fault::Cut => (LocalReply::RetriesUsed, UpstreamFailure::Truncated, None),
             Fault::TimedOut => (
                 LocalReply::GatewayTimeout,
                 UpstreamFailure::ResponseTimeout,

@@ -72,6 +72,55 @@ fn a_get_is_sent_again_after_a_reset() {
 }
 
 #[test]
+fn a_get_whose_small_answer_is_cut_before_it_is_whole_is_sent_again() {
+    let (first, second) = (OriginServer::start(), OriginServer::start());
+    let stage = Stage::with(&[first.address, second.address], |_| {});
+    let mut client = stage.client();
+    client.say(GET);
+
+    let mut call = first_call(&first, &second);
+    call.head();
+    call.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe");
+    drop(call);
+    let mut call = first_call(&first, &second);
+    call.head();
+    call.say(OK);
+
+    client.expect("\r\n\r\nok");
+    assert_eq!(stage.proxy.totals().retries, 1);
+}
+
+#[test]
+fn a_small_answer_that_comes_slowly_begins_all_the_same() {
+    let (origin, stage) = Stage::before_origin(|_| {});
+    let mut client = stage.client();
+    let mut call = origin.asked(&mut client, GET);
+
+    call.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe");
+    client.expect("\r\n\r\nhe");
+    call.say("llo");
+
+    client.expect("llo");
+}
+
+#[test]
+fn a_post_whose_answer_is_cut_is_not_sent_again() {
+    let (first, second) = (OriginServer::start(), OriginServer::start());
+    let stage = Stage::with(&[first.address, second.address], |_| {});
+    let mut client = stage.client();
+    client.say("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi");
+
+    let mut call = first_call(&first, &second);
+    call.head();
+    call.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe");
+    client.expect("\r\n\r\nhe");
+    drop(call);
+
+    client.rest();
+    assert!(first.is_left_alone() && second.is_left_alone());
+}
+
+#[test]
 fn an_http_1_0_client_sees_a_truncated_answer_too() {
     let (origin, stage) = Stage::before_origin(|_| {});
     let mut client = stage.client();

@@ -30,7 +30,7 @@ fn lengths() -> Vec<Behaviour> {
         with("a length with a space in it", "Content-Length: 6 6"),
         with("a length beyond 64 bits", "Content-Length: 18446744073709551622"),
         with("a length that is no number", "Content-Length: six"),
-        closing("a body that is too short", "6"),
+        closing("a body that is too short", "6").seen(Seen::Refused),
         closing("the largest length there is", "9223372036854775807"),
     ]
 }
