@@ -108,13 +108,7 @@ pub(crate) async fn ask(
     let mut lags = false;
     poll_fn(|cx| {
         if endpoint_takes && !pump.is_done() {
-            match pump.poll(cx, transport, buffer, &mut connection.transport, most) {
-                // It may have answered before it closed its ears: read on.
-                Poll::Ready(Err(PumpError::EndpointGone)) => endpoint_takes = false,
-                Poll::Ready(Err(PumpError::ClientGone)) => return Poll::Ready(Err(Fault::ClientLeft)),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(Fault::Request(error))),
-                Poll::Ready(Ok(())) | Poll::Pending => {}
-            }
+            endpoint_takes = takes(pump.poll(cx, transport, buffer, &mut connection.transport, most))?;
         }
         let awaited = pump.awaited();
         if armed_for != Some((awaited, pump.progress())) {
@@ -132,10 +126,9 @@ pub(crate) async fn ask(
                         if !may_repeat || !lacks_little(head, answer) || !pump.is_done() {
                             return Poll::Ready(Ok(()));
                         }
-                        if !lags {
+                        if !std::mem::replace(&mut lags, true) {
                             deadline.arm(worker.after(LAG));
                         }
-                        lags = true;
                     }
                 }
                 Poll::Ready(Ok(_) | Err(_)) if lags => return Poll::Ready(Err(Fault::Cut)),
@@ -166,6 +159,17 @@ pub(crate) async fn ask(
         Poll::Ready(Err(if stalled { Fault::ClientStalled } else { Fault::TimedOut }))
     })
     .await
+}
+
+/// Whether an endpoint takes more of a request, of which so much could be sent.
+fn takes(sent: Poll<Result<(), PumpError>>) -> Result<bool, Fault> {
+    match sent {
+        // It may have answered before it closed its ears: read on.
+        Poll::Ready(Err(PumpError::EndpointGone)) => Ok(false),
+        Poll::Ready(Err(PumpError::ClientGone)) => Err(Fault::ClientLeft),
+        Poll::Ready(Err(error)) => Err(Fault::Request(error)),
+        Poll::Ready(Ok(())) | Poll::Pending => Ok(true),
+    }
 }
 
 /// Whether a small answer is not whole yet.
