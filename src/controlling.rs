@@ -32,7 +32,13 @@ pub(crate) fn start(
         }
         _ => None,
     };
-    let settings = Settings { timeout: config.call_timeout, tls, login: settings.login.clone() };
+    let settings = Settings {
+        timeout: config.call_timeout,
+        tls,
+        plain: settings.plain_engines.clone(),
+        ssh_config: settings.ssh_config.clone(),
+        login: settings.login.clone(),
+    };
     let open: Open = Arc::new(move |url: &EngineUrl| -> Result<Arc<dyn Runtime>, RuntimeError> {
         Ok(Arc::new(Docker::open(url, settings.clone())?))
     });

@@ -15,7 +15,7 @@ const TLS_PORT: NonZeroU16 = NonZeroU16::new(2376).unwrap();
 pub enum EngineUrl {
     /// A socket of this machine.
     Unix(SocketPath),
-    /// Over TCP, with TLS wherever the controller's configuration has certificates for it.
+    /// Over TCP, with TLS unless the controller's configuration names it as one without.
     Tcp {
         /// A name or an address, without brackets.
         host: Box<str>,

@@ -32,6 +32,7 @@ of_text! {
     Secondary, Secondary::parse, "10.0.0.2 key:NAME";
     MayUpdate, MayUpdate::parse, "example.com=key:NAME";
     control::config::Hook, control::config::Hook::parse, "warm=/usr/local/bin/warm";
+    model::EngineUrl, model::EngineUrl::parse, "tcp://127.0.0.1:2375";
     model::Label, model::Label::parse, "portico";
 }
 

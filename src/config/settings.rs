@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use model::EngineUrl;
+
 use super::value::{Form, Size, Value};
 
 /// Everything portico is started with.
@@ -41,6 +43,10 @@ pub(crate) struct Control {
     pub tls_ca: Option<PathBuf>,
     pub tls_cert: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
+    /// Engines at `tcp://` that are spoken to without TLS.
+    pub plain_engines: Vec<EngineUrl>,
+    /// The file of settings for `ssh`; `None`: its own.
+    pub ssh_config: Option<PathBuf>,
     /// Where credentials for images are; `None`: images are fetched without.
     pub login: Option<PathBuf>,
     /// The rest.
@@ -102,6 +108,8 @@ impl Default for Settings {
                 tls_ca: None,
                 tls_cert: None,
                 tls_key: None,
+                plain_engines: Vec::new(),
+                ssh_config: None,
                 login: None,
                 config: control::config::Config::default(),
             },
@@ -399,6 +407,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting!("control.tls_ca", control.tls_ca),
     setting!("control.tls_cert", control.tls_cert),
     setting!("control.tls_key", control.tls_key),
+    setting!("control.plain_engines", control.plain_engines),
+    setting!("control.ssh_config", control.ssh_config),
     setting!("control.login", control.login),
     setting!("admin.listen", admin.listen),
     setting!("admin.token", admin.token, secret),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Component, Path};
 use std::time::Duration;
 
+use model::EngineUrl;
 use proxy::config::Listener;
 use registry::RegistryUrl;
 
@@ -56,6 +57,9 @@ pub(super) fn validate(loaded: &Loaded, problems: &mut Vec<Problem>) {
             "control.tls_ca",
             "goes with control.tls_cert and control.tls_key; write all three, or none".into(),
         );
+    }
+    if let Some(url) = control.plain_engines.iter().find(|url| !matches!(url, EngineUrl::Tcp { .. })) {
+        wrong("control.plain_engines", format!("names {url}, but only engines at tcp:// need it"));
     }
     let lease = control.config.lease;
     if lease < Duration::from_secs(1) || lease > Duration::from_secs(model::MAX_LEASE.into()) {

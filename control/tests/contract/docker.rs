@@ -22,7 +22,7 @@ fn docker(engine: &Engine, settings: Settings) -> Docker {
 }
 
 /// The images of the contract.
-fn fill(engine: &Engine) {
+pub(crate) fn fill(engine: &Engine) {
     engine.web(WEB, "one").unwrap();
     let print = r#"CMD ["sh", "-c", "echo one; echo two; echo three; echo oops >&2; exit 3"]"#;
     engine.image(PRINTER, &[], print).unwrap();
@@ -35,7 +35,8 @@ fn fill(engine: &Engine) {
     engine.image(WELL, &[], &check("true")).unwrap();
 }
 
-async fn stand() -> Stand {
+/// The engine that tests share, with the images of the contract.
+pub(crate) async fn filled() -> Arc<Engine> {
     // Starting it takes a while, in which nothing else on this thread would go on.
     let engine = tokio::task::spawn_blocking(|| {
         let engine = Engine::shared().unwrap();
@@ -47,7 +48,11 @@ async fn stand() -> Stand {
         }
         engine
     });
-    let engine = engine.await.unwrap();
+    engine.await.unwrap()
+}
+
+async fn stand() -> Stand {
+    let engine = filled().await;
     Stand::new(Arc::new(docker(&engine, Settings::default())), engine)
 }
 

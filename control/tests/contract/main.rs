@@ -4,4 +4,6 @@
 mod docker;
 mod fake;
 mod list;
+mod ssh;
 mod stand;
+mod tls;

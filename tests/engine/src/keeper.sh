@@ -1,5 +1,6 @@
 # Keeps one dockerd: does what it is told line by line, and when its input ends, takes everything away.
 #   keeper.sh FOLDER NAME SUBNET...   NAME: of the bridge; SUBNET: the first free one of these is taken (10.210.7)
+# DOCKERD_ARGUMENTS, a variable: more for dockerd.
 # In: `start`, `stop` (the engine ends its containers), `kill` (it cannot), `freeze`, `thaw`. Out: `done`, or a line that says why not.
 set -u
 trap '' INT HUP TERM
@@ -25,7 +26,7 @@ try() {
     rm -f "$socket" "$folder/pid"
     dockerd --host "unix://$socket" --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/pid" \
         --containerd-namespace "$bridge" --containerd-plugins-namespace "$bridge-plugins" --storage-driver "$1" \
-        --bridge "$bridge" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false --shutdown-timeout 2 \
+        --bridge "$bridge" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false --shutdown-timeout 2 ${DOCKERD_ARGUMENTS-} \
         </dev/null >>"$log" 2>&1 &
     pid=$!
     for _ in $(seq 600); do

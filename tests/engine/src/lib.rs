@@ -12,10 +12,13 @@
 //! Ports that containers publish are reachable at 127.0.0.1, which needs no firewall rules: Docker's own proxy passes them on.
 
 mod ask;
+mod certificates;
 mod image;
 mod registry;
+mod sshd;
 
 use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -23,7 +26,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 pub use ask::Answer;
+pub use certificates::{Authority, Certificate};
 pub use registry::{PASSWORD, Registry, USER};
+pub use sshd::Sshd;
 
 const KEEPER: &str = include_str!("keeper.sh");
 /// How many engines this process has started.
@@ -52,6 +57,25 @@ impl Engine {
     /// # Errors
     /// What is missing, or the last lines of the engine's own log.
     pub fn start() -> io::Result<Self> {
+        Self::start_with("")
+    }
+
+    /// The same, which speaks TLS on a free port of 127.0.0.1, too, to who has a certificate of this authority; with its port.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn start_tls(authority: &Authority, own: &Certificate) -> io::Result<(Self, u16)> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let (ca, cert, key) = (authority.file(), own.certificate.display(), own.key.display());
+        let ca = ca.display();
+        let arguments = format!(
+            "--host tcp://127.0.0.1:{port} --tlsverify --tlscacert {ca} --tlscert {cert} --tlskey {key}"
+        );
+        Ok((Self::start_with(&arguments)?, port))
+    }
+
+    /// `arguments`: dockerd's, between spaces.
+    fn start_with(arguments: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("engine.").tempdir()?;
         image::lay_base(folder.path())?;
         // The keeper takes it away.
@@ -67,6 +91,7 @@ impl Engine {
             .arg(&folder)
             .arg(format!("pt{process}n{nth}"))
             .args(subnets)
+            .env("DOCKERD_ARGUMENTS", arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0)

@@ -6,6 +6,8 @@ use super::RuntimeError;
 
 /// The longest reason that is passed on, in characters.
 const LONGEST: usize = 500;
+/// What servers made with Go say in plain to who does not speak TLS.
+const WANTS_TLS: &str = "HTTP request to an HTTPS server";
 /// After these, what a runtime under the engine says begins.
 const BEFORE_THE_REASON: [&str; 3] = [
     "starting container process caused: ",
@@ -31,6 +33,12 @@ pub(super) enum About<'a> {
 /// The error at `engine`, an URL, while asked `about` something.
 pub(super) fn failure(error: Error, engine: &str, about: About<'_>) -> RuntimeError {
     match error {
+        Error::DockerResponseServerError { message, .. } if message.contains(WANTS_TLS) => {
+            RuntimeError::Unreachable(format!(
+                "{engine}: it wants TLS; set control.tls_ca, tls_cert and tls_key, and do not name it in \
+                 control.plain_engines"
+            ))
+        }
         Error::DockerResponseServerError { status_code, message } => refused(status_code, &message, about),
         Error::DockerStreamError { error } => refused(500, &error, about),
         Error::RequestTimeoutError => RuntimeError::Unreachable(format!("{engine}: no answer in time")),

@@ -34,6 +34,8 @@ mod dial;
 mod failure;
 mod image;
 mod output;
+mod ssh;
+mod tls;
 mod told;
 mod transport;
 
@@ -57,8 +59,12 @@ const NEVER: u64 = 365 * 24 * 3600;
 pub struct Settings {
     /// How long a call may take.
     pub timeout: Duration,
-    /// The certificates for engines at `tcp://`; `None`: they are spoken to in plain.
+    /// The certificates for engines at `tcp://`; `None`: only those of `plain` are spoken to.
     pub tls: Option<Tls>,
+    /// Engines at `tcp://` that are spoken to without TLS.
+    pub plain: Vec<EngineUrl>,
+    /// The file of settings for `ssh` (`ssh -F`); `None`: its own.
+    pub ssh_config: Option<PathBuf>,
     /// Where `docker login` keeps credentials: `~/.docker/config.json`; `None`: images are fetched without.
     pub login: Option<PathBuf>,
 }
@@ -66,7 +72,8 @@ pub struct Settings {
 impl Default for Settings {
     /// 15 seconds; no certificates, no credentials.
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(15), tls: None, login: None }
+        let timeout = Duration::from_secs(15);
+        Self { timeout, tls: None, plain: Vec::new(), ssh_config: None, login: None }
     }
 }
 
@@ -93,9 +100,9 @@ impl Docker {
     /// The engine at a URL, which is not asked for anything yet.
     ///
     /// # Errors
-    /// [`RuntimeError::Refused`] when the certificates cannot be read.
+    /// [`RuntimeError::Refused`] when it is at `tcp://`, and there are no certificates for it.
     pub fn open(url: &EngineUrl, settings: Settings) -> Result<Self, RuntimeError> {
-        let (dial, version) = (Dial::new(url, settings.tls.as_ref())?, Version::default());
+        let (dial, version) = (Dial::new(url, &settings)?, Version::default());
         let (timeout, spoken) = (settings.timeout, version.clone());
         let send = move |request| transport::send(dial.clone(), spoken.clone(), timeout, request);
         let newest = bollard::API_DEFAULT_VERSION;

@@ -36,13 +36,22 @@ pub(super) async fn send(
     let (mut sender, connection) =
         tokio::time::timeout(timeout, connect).await.map_err(|_| Error::RequestTimeoutError)??;
     // It ends with the response's last octet, or with whoever reads it.
-    tokio::spawn(async move {
-        if let Err(error) = connection.with_upgrades().await {
+    let connection = tokio::spawn(async move {
+        let ended = connection.with_upgrades().await;
+        if let Err(error) = &ended {
             tracing::debug!(%error, "a connection to a container engine ended");
         }
+        ended
     });
     address(&mut request, version.load(Ordering::Relaxed))?;
-    Ok(sender.send_request(request).await?)
+    match sender.send_request(request).await {
+        // It ended before the request was taken: why is the connection's to say.
+        Err(error) if error.is_canceled() => match connection.await {
+            Ok(Err(why)) => Err(why.into()),
+            _ => Err(error.into()),
+        },
+        answered => Ok(answered?),
+    }
 }
 
 /// Writes what an engine reads and the client leaves out: the API's version, a host, credentials in the alphabet for URLs.
