@@ -1,7 +1,7 @@
 //! Images are sent to a registry, fetched from it, and told.
 
 use base64::Engine as _;
-use engine::{Engine, PASSWORD, Registry, USER};
+use engine::{Authority, Engine, PASSWORD, Registry, USER};
 
 use crate::world::{Fleet, World, get, portico};
 
@@ -92,4 +92,59 @@ fn a_registry_tells_its_images_to_a_user_and_an_image_that_cannot_be_sent_is_nam
     ] {
         assert!(refused.code == Some(1) && refused.stderr.contains(reason), "{refused:?}");
     }
+}
+
+/// What `docker` keeps of an authority, beside what it keeps of who logged in.
+fn trusts(login: &World, registry: &Registry, authority: &Authority) {
+    let folder = login.path(&format!("certs.d/{}", registry.name()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(authority.file(), folder.join("ca.crt")).unwrap();
+}
+
+#[test]
+fn an_image_is_sent_to_a_registry_with_tls_fetched_from_there_and_listed_with_its_authority() {
+    let authority = Authority::new().unwrap();
+    let own = authority.sign("registry", "IP:127.0.0.1").unwrap();
+    let registry = Registry::start_tls("127.0.0.1", &own).unwrap();
+    let (login, stranger) = (logged_in(&registry), logged_in(&registry));
+    trusts(&login, &registry, &authority);
+    trusts(&stranger, &registry, &Authority::new().unwrap());
+    let path = login.path("config.json").display().to_string();
+    let fleet = Fleet::with(Engine::shared().unwrap(), &[("PORTICO_CONTROL__LOGIN", &path)]);
+    let image = tagged(&fleet.engine, "secure-web", &registry);
+    let list = |folder: &World| {
+        let folder = folder.folder().display().to_string();
+        portico(&["image", "ls", "--registry", &registry.name()]).env("DOCKER_CONFIG", &folder).finish()
+    };
+
+    fleet.portico.does(&["image", "push", &image, "--host", "one"]);
+    forget(&fleet.engine, &image);
+    fleet.apply(&web(&image));
+    fleet.settles("web", 1);
+    let (listed, refused, plain) = (list(&login), list(&stranger), list(&logged_in(&registry)));
+
+    let row = format!("{}/secure-web  1\n", registry.name());
+    assert!(listed.stdout.ends_with(&row), "{listed:?}");
+    let remedy = format!("certs.d/{}/ca.crt", registry.name());
+    for refused in [refused, plain] {
+        assert!(refused.code == Some(1) && refused.stderr.contains(&remedy), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_registry_whose_authority_the_engine_does_not_have_is_named_with_the_remedy() {
+    let fleet = Fleet::new();
+    let told = fleet.engine.ask("GET", "/networks/bridge", "", b"").unwrap();
+    let told: serde_json::Value = serde_json::from_str(&told.text).unwrap();
+    // Of an address that is not the loopback's an engine wants to know whose it is.
+    let address = told["IPAM"]["Config"][0]["Gateway"].as_str().unwrap();
+    let authority = Authority::new().unwrap();
+    let own = authority.sign("registry", &format!("IP:{address}")).unwrap();
+    let registry = Registry::start_tls(address, &own).unwrap();
+    let image = tagged(&fleet.engine, "unknown-web", &registry);
+
+    let refused = fleet.portico.cli(&["image", "push", &image, "--host", "one"]);
+
+    assert!(refused.code == Some(1) && refused.stderr.contains("x509: "), "{refused:?}");
+    assert!(refused.stderr.contains("/etc/docker/certs.d/REGISTRY/ca.crt"), "{refused:?}");
 }

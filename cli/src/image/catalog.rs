@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 
 use crate::answer::Answer;
 use crate::client::plain;
@@ -20,6 +20,8 @@ use crate::table::Table;
 
 /// How long one answer may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// Where the authorities of registries are that this machine's engine trusts.
+const SYSTEM: &str = "/etc/docker/certs.d";
 /// The largest answer, in octets.
 const ANSWER_BYTES: u64 = 16 << 20;
 /// How many names are asked for at once; a registry may answer fewer.
@@ -99,8 +101,9 @@ struct Registry<'a> {
 
 impl<'a> Registry<'a> {
     fn new(name: &'a str) -> Result<Self, Failure> {
-        let is_near = is_loopback(name);
-        let scheme = if is_near { "http" } else { "https" };
+        let authorities = authorities(name)?;
+        let is_plain = is_loopback(name) && authorities.is_empty();
+        let scheme = if is_plain { "http" } else { "https" };
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -108,8 +111,8 @@ impl<'a> Registry<'a> {
             .max_redirects_will_error(false)
             .timeout_global(Some(TIMEOUT))
             .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")));
-        if !is_near {
-            config = config.tls_config(tls());
+        if !is_plain {
+            config = config.tls_config(tls(authorities));
         }
         let agent = config.build().into();
         Ok(Self { name, url: format!("{scheme}://{name}/v2"), agent, authorization: authorization(name)? })
@@ -147,9 +150,13 @@ impl<'a> Registry<'a> {
                 ureq::Error::Io(error) => plain(error),
                 other => other.to_string(),
             };
-            let remedy =
-                "is its name right, and does it run? Over TLS, does this machine trust its certificate?";
-            Failure::refused(format!("registry {} cannot be asked: {reason}", self.name), remedy)
+            let name = self.name;
+            let remedy = if reason.contains("certificate") {
+                format!("put the certificate of its authority at {SYSTEM}/{name}/ca.crt, as for `docker`")
+            } else {
+                "is its name right, and does it run? Does it speak TLS?".to_owned()
+            };
+            Failure::refused(format!("registry {name} cannot be asked: {reason}"), remedy)
         };
         let mut response = asked.call().map_err(unreachable)?;
         let (status, has_more) = (response.status().as_u16(), response.headers().contains_key("link"));
@@ -178,6 +185,12 @@ impl<'a> Registry<'a> {
                 format!("registry {name} has no image {}", path.split("/tags/list").next().unwrap_or(path)),
                 format!("list all with `portico image ls --registry {name}`"),
             ),
+            400 if self.url.starts_with("http:") => Failure::refused(
+                format!("registry {name} answered with status 400"),
+                format!(
+                    "if it wants TLS, put the certificate of its authority at {SYSTEM}/{name}/ca.crt, as for `docker`"
+                ),
+            ),
             _ => Failure::refused(
                 format!("registry {name} answered with status {status}"),
                 "is it a registry of images, and does it list them? Some do not",
@@ -186,15 +199,47 @@ impl<'a> Registry<'a> {
     }
 }
 
-/// What this machine trusts.
-fn tls() -> TlsConfig {
+/// What this machine trusts, and these authorities.
+fn tls(authorities: Vec<Certificate<'static>>) -> TlsConfig {
     let trusted = rustls_native_certs::load_native_certs().certs;
-    let trusted: Vec<Certificate<'static>> =
+    let mut trusted: Vec<Certificate<'static>> =
         trusted.iter().map(|trusted| Certificate::from_der(trusted).to_owned()).collect();
+    trusted.extend(authorities);
     TlsConfig::builder()
         .root_certs(RootCerts::new_with_certs(&trusted))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build()
+}
+
+/// The authorities of one registry, from where `docker` has them: `certs.d/HOST[:PORT]/*.crt` of its folders.
+fn authorities(registry: &str) -> Result<Vec<Certificate<'static>>, Failure> {
+    let own = folder().map(|folder| folder.join("certs.d"));
+    let mut found = Vec::new();
+    for folder in own.into_iter().chain([PathBuf::from(SYSTEM)]) {
+        // No folder: none of its own.
+        let Ok(entries) = std::fs::read_dir(folder.join(registry)) else { continue };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.extension().is_none_or(|extension| extension != "crt") {
+                continue;
+            }
+            let wrong = |reason: String| Failure::File { path: path.clone(), reason };
+            let text = std::fs::read(&path).map_err(|error| file::failed(&path, &error))?;
+            let items = ureq::tls::parse_pem(&text).collect::<Result<Vec<_>, _>>();
+            let items =
+                items.map_err(|error| wrong(format!("{error}; it has to be a certificate in PEM")))?;
+            found.extend(items.into_iter().filter_map(|item| match item {
+                PemItem::Certificate(certificate) => Some(certificate),
+                _ => None,
+            }));
+        }
+    }
+    Ok(found)
+}
+
+/// Where `docker` keeps what is the user's.
+fn folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("DOCKER_CONFIG").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    folder.or_else(|| std::env::home_dir().map(|home| home.join(".docker")))
 }
 
 /// Whether a registry is on this machine, where engines need no TLS.
@@ -223,15 +268,19 @@ struct Entry {
 
 /// What a registry is shown of who asks, as `docker login` kept it.
 fn authorization(registry: &str) -> Result<Option<String>, Failure> {
-    let folder = std::env::var_os("DOCKER_CONFIG").filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let folder = folder.or_else(|| std::env::home_dir().map(|home| home.join(".docker")));
-    let Some(path) = folder.map(|folder| folder.join("config.json")) else { return Ok(None) };
+    let Some(path) = folder().map(|folder| folder.join("config.json")) else { return Ok(None) };
     let text = match std::fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         read => read.map_err(|error| file::failed(&path, &error))?,
     };
     let kept: Kept = serde_json::from_slice(&text)
-        .map_err(|error| Failure::File { path, reason: format!("{error}; `docker login` writes it anew") })?;
+        // Nothing of what is there is said: it may be a secret.
+        .map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let reason =
+                format!("line {line}, column {column} is not understood; `docker login` writes it anew");
+            Failure::File { path, reason }
+        })?;
     let bare = |name: &str| {
         name.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/').to_owned()
     };

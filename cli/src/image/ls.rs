@@ -21,8 +21,9 @@ Examples:
   portico image ls --registry registry.example.com
   portico image ls --registry 127.0.0.1:5000/shop/web
 
-A registry is asked by this command itself, over TLS unless it is at a loopback address, with what `docker login` wrote into
-config.json of DOCKER_CONFIG [default: ~/.docker].";
+A registry is asked by this command itself, with what `docker login` wrote into config.json of DOCKER_CONFIG [default: ~/.docker].
+Over TLS this machine's authorities are trusted, and those in certs.d/HOST:PORT/*.crt there or in /etc/docker. A registry at a loopback
+address that has none there is asked without TLS.";
 
 /// List the images that instances run of, or those of a registry
 #[derive(Debug, Args)]

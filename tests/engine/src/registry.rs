@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::Certificate;
 
 /// Its one user.
 pub const USER: &str = "jo";
@@ -24,7 +26,7 @@ const KEEPER: &str = r#"trap '' INT HUP TERM; docker-registry serve "$1" </dev/n
 #[derive(Debug)]
 pub struct Registry {
     keeper: Child,
-    port: u16,
+    name: String,
     _folder: TempDir,
 }
 
@@ -34,13 +36,26 @@ impl Registry {
     /// # Errors
     /// There is no `docker-registry` (`tests/install`), or it does not listen in time.
     pub fn start() -> io::Result<Self> {
+        Self::start_at("127.0.0.1", "")
+    }
+
+    /// The same, which speaks TLS alone, with this certificate, at an address of this machine.
+    ///
+    /// # Errors
+    /// As [`Registry::start`].
+    pub fn start_tls(address: &str, own: &Certificate) -> io::Result<Self> {
+        let (certificate, key) = (own.certificate.display(), own.key.display());
+        Self::start_at(address, &format!(", tls: {{certificate: {certificate}, key: {key}}}"))
+    }
+
+    fn start_at(address: &str, tls: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("registry.").tempdir()?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let name = TcpListener::bind((address, 0))?.local_addr()?.to_string();
         let (settings, users) = (folder.path().join("settings"), folder.path().join("users"));
         fs::write(&users, KEPT)?;
         let data = folder.path().join("data");
         let text = format!(
-            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n\
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '{name}'{tls}}}\n\
              auth: {{htpasswd: {{realm: test, path: {}}}}}\n",
             data.display(),
             users.display()
@@ -52,9 +67,9 @@ impl Registry {
             .stdin(Stdio::piped())
             .process_group(0)
             .spawn()?;
-        let registry = Self { keeper, port, _folder: folder };
+        let registry = Self { keeper, name, _folder: folder };
         let begun = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        while TcpStream::connect(&registry.name).is_err() {
             if begun.elapsed() > PATIENCE {
                 let said = fs::read_to_string(settings.with_extension("log")).unwrap_or_default();
                 return Err(io::Error::other(format!("docker-registry does not listen: {said}")));
@@ -67,7 +82,7 @@ impl Registry {
     /// What an engine calls it: `127.0.0.1:40123`.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.name.clone()
     }
 }
 

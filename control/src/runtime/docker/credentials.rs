@@ -11,16 +11,22 @@ use base64::engine::general_purpose::STANDARD;
 use bollard::auth::DockerCredentials;
 use model::launch::Image;
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
 /// What Docker's own registry is called there.
 const HUB: &str = "https://index.docker.io/v1/";
+/// What it is called in the names of images, where it is called at all.
+const HUB_NAMES: [&str; 2] = ["docker.io", "index.docker.io"];
+/// The longest answer of a helper, in octets.
+const MOST_HELP: u64 = 64 << 10;
+/// What helpers say of what they do not have.
+const HAS_NONE: &str = "credentials not found";
 /// The user name of those who have a token.
 const TOKEN: &str = "<token>";
 
 /// `~/.docker/config.json`, what of it matters here.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Kept {
     auths: HashMap<String, Entry>,
@@ -30,7 +36,7 @@ struct Kept {
     helpers: HashMap<String, String>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Entry {
     /// `user:password` in base64.
@@ -39,7 +45,7 @@ struct Entry {
 }
 
 /// What `docker-credential-… get` answers.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Helped {
     username: String,
@@ -61,22 +67,39 @@ pub(super) async fn credentials(
         read => read.map_err(|error| format!("{}: {error}", path.display()))?,
     };
     let kept: Kept = serde_json::from_slice(&text)
-        .map_err(|error| format!("{}: {error}; `docker login` writes it anew", path.display()))?;
+        .map_err(|error| format!("{}: {}; `docker login` writes it anew", path.display(), place(&error)))?;
     let registry = registry(image);
-    if let Some(helper) = kept.helpers.get(registry).or(kept.store.as_ref()) {
+    let is_meant = |name: &str| bare(name) == bare(registry);
+    let helper = kept.helpers.iter().find(|(name, _)| is_meant(name)).map(|(_, helper)| helper);
+    if let Some(helper) = helper.or(kept.store.as_ref()).filter(|helper| !helper.is_empty()) {
         let asked = tokio::time::timeout(timeout, ask(helper, registry)).await;
-        return asked.unwrap_or_else(|_| Err(format!("docker-credential-{helper} does not answer")));
+        let late = |_| Err(format!("docker-credential-{helper} gave no answer in {timeout:?}"));
+        return asked.unwrap_or_else(late).map_err(|reason| {
+            format!(
+                "{reason}; {} names this helper: does it work as the user of this process?",
+                path.display()
+            )
+        });
     }
-    let bare = |name: &str| {
-        name.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/').to_owned()
-    };
-    let entry = kept.auths.iter().find(|(name, _)| bare(name) == bare(registry)).map(|(_, entry)| entry);
+    let entry = kept.auths.iter().find(|(name, _)| is_meant(name)).map(|(_, entry)| entry);
     Ok(entry.and_then(|entry| read(entry, registry)))
+}
+
+/// A registry by what leads to it alone: entries may be URLs.
+fn bare(name: &str) -> &str {
+    let name = name.trim_start_matches("https://").trim_start_matches("http://");
+    name.split('/').next().unwrap_or(name)
+}
+
+/// Where it is wrong, and nothing of what is there: that may be a secret.
+fn place(error: &serde_json::Error) -> String {
+    format!("it is not understood (line {}, column {})", error.line(), error.column())
 }
 
 /// What an image's registry is called where credentials are kept.
 fn registry(image: &Image) -> &str {
     match image.name().split_once('/') {
+        Some((first, _)) if HUB_NAMES.contains(&first) => HUB,
         Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => first,
         _ => HUB,
     }
@@ -113,17 +136,23 @@ async fn ask(helper: &str, registry: &str) -> Result<Option<DockerCredentials>, 
             .kill_on_drop(true)
             .spawn()?;
         if let Some(mut input) = child.stdin.take() {
-            input.write_all(registry.as_bytes()).await?;
+            // One that fails may not have read it.
+            let _ = input.write_all(registry.as_bytes()).await;
         }
-        child.wait_with_output().await
+        let mut said = Vec::new();
+        if let Some(output) = child.stdout.take() {
+            output.take(MOST_HELP).read_to_end(&mut said).await?;
+        }
+        Ok::<_, io::Error>((child.wait().await?, said))
     };
-    let output = run.await.map_err(|error| format!("{name}: {error}"))?;
-    // It fails where it has none.
-    if !output.status.success() {
-        return Ok(None);
+    let (status, said) = run.await.map_err(|error| format!("{name}: {error}"))?;
+    if !status.success() {
+        // What it says may have a secret in it.
+        let has_none = String::from_utf8_lossy(&said).to_lowercase().contains(HAS_NONE);
+        return if has_none { Ok(None) } else { Err(format!("{name} failed ({status})")) };
     }
     let helped: Helped =
-        serde_json::from_slice(&output.stdout).map_err(|error| format!("{name}: {error}"))?;
+        serde_json::from_slice(&said).map_err(|error| format!("{name}: its answer: {}", place(&error)))?;
     let mut found =
         DockerCredentials { serveraddress: Some(registry.to_owned()), ..DockerCredentials::default() };
     if helped.username == TOKEN {
@@ -146,9 +175,34 @@ mod tests {
 
         check("web", HUB);
         check("shop/web:2", HUB);
+        check("docker.io/shop/web", HUB);
         check("localhost/web", "localhost");
         check("registry.example.com/shop/web", "registry.example.com");
         check("node:5000/web", "node:5000");
+    }
+
+    #[test]
+    fn an_entry_may_be_named_by_a_url() {
+        let check = |name: &str, expected| assert_eq!(bare(name), expected, "{name}");
+
+        check(HUB, "index.docker.io");
+        check("https://registry.example.com/v1/", "registry.example.com");
+        check("http://127.0.0.1:5000/", "127.0.0.1:5000");
+        check("registry.example.com", "registry.example.com");
+    }
+
+    #[tokio::test]
+    async fn nothing_of_a_file_that_is_not_understood_is_told() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), r#"{"auths": {"r": {"auth": ["c2VjcmV0"]}}}"#).unwrap();
+
+        let said = credentials(file.path(), &Image::parse("r/web").unwrap(), Duration::ZERO).await;
+
+        let Err(said) = said else { panic!("it is understood") };
+        assert!(
+            said.contains("line 1") && said.contains("`docker login`") && !said.contains("c2Vj"),
+            "{said}"
+        );
     }
 
     #[test]

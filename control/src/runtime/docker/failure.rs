@@ -92,6 +92,10 @@ fn with_remedy(reason: &str, lower: &str) -> String {
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let remedy = if has(&["unauthorized", "denied", "authentication required", "no basic auth"]) {
         "; is its name right, and did `docker login` keep credentials for its registry?"
+    } else if has(&["x509:", "certificate"]) {
+        "; give the engine its registry's authority (on its host: /etc/docker/certs.d/REGISTRY/ca.crt)"
+    } else if has(&["http response to https client"]) {
+        "; the registry does not speak TLS: let it, or start the engine with --insecure-registry"
     } else if has(&["not found", "manifest unknown", "does not exist", "name unknown"]) {
         "; push it, or correct its name"
     } else {
@@ -159,6 +163,11 @@ mod tests {
 
         check("manifest for r/web:2 not found: manifest unknown", "; push it, or correct its name");
         check("pull access denied for web", "`docker login`");
+        check(
+            "Get \"https://r/v2/\": x509: certificate signed by unknown authority",
+            "certs.d/REGISTRY/ca.crt",
+        );
+        check("http: server gave HTTP response to HTTPS client", "--insecure-registry");
         check(
             "Get \"https://r/v2/\": dial tcp: lookup r: no such host",
             "can the engine reach its registry?",

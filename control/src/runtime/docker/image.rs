@@ -82,9 +82,9 @@ impl Docker {
 
     async fn credentials(&self, image: &Image) -> Result<Option<DockerCredentials>, RuntimeError> {
         let Some(path) = &self.settings.login else { return Ok(None) };
-        credentials(path, image, self.settings.timeout)
-            .await
-            .map_err(|reason| RuntimeError::NoImage { image: image.to_string(), reason })
+        credentials(path, image, self.settings.timeout).await.map_err(|reason| {
+            RuntimeError::Refused(format!("there are no credentials for image {image}: {reason}"))
+        })
     }
 }
 
