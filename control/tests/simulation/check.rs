@@ -1,6 +1,6 @@
 //! What never happens, looked at after every step.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use control::plan::Labels;
@@ -8,13 +8,15 @@ use control::runtime::ContainerState;
 use control::runtime::fake::{Asked, Call};
 use model::launch::Order;
 use model::{
-    Address, Fact, FactKey, Instance, InstanceState, NodeId, Released, ServiceName, Snapshot, Stage,
+    Address, Controller, Fact, FactKey, HostName, Instance, InstanceState, NodeId, Released, ServiceName,
+    Snapshot, Stage,
 };
 use tokio::time::{Duration, Instant};
 
 use crate::fleet::{MEMORY, Machine};
 use crate::nodes::{Flight, Kind, Node};
 use crate::registry::Written;
+use crate::wire::Notes;
 
 /// How many snapshots are remembered.
 const HISTORY: usize = 500;
@@ -29,14 +31,21 @@ pub(crate) struct Check {
     ended: BTreeMap<Address, Ended>,
     /// Containers that ended by themselves, or by somebody else's hand.
     pub(crate) died: Vec<String>,
-    /// When an operator, or a fault, last changed what capacity there is to be.
+    /// When an operator, or a fault, last changed what room there is.
     pub(crate) news: Option<Instant>,
+    /// When time last jumped, and how far: what was new before that may not have been seen.
+    pub(crate) jump: Option<(Instant, Duration)>,
+    /// Since when instances are not healthy.
+    unwell: BTreeMap<FactKey, Instant>,
+    /// How many facts controllers wrote, and calls they made.
+    pub(crate) steps: usize,
     /// When a controller last took a step.
     last: Option<Instant>,
 }
 
 struct Seen {
     labels: Labels,
+    host: HostName,
     addresses: Vec<Address>,
     runs: bool,
 }
@@ -81,15 +90,19 @@ impl Check {
         written: Vec<Written>,
         machines: &[Machine],
         nodes: &[Node],
+        notes: &Notes,
         trace: &mut Vec<String>,
     ) -> Result<(), String> {
+        self.learn(machines);
         for written in written {
-            if written.by_controller {
-                self.last = Some(written.at);
-            }
             trace.extend(told(&written));
             if written.by_controller {
+                self.last = Some(written.at);
+                self.steps += 1;
+                is_guarded(&written)?;
                 self.keeps_capacity(&written, machines)?;
+                self.is_needed(&written, machines)?;
+                self.has_passed(&written, notes)?;
             }
             self.history.push_back((written.at, written.after));
         }
@@ -102,6 +115,7 @@ impl Check {
                     continue;
                 }
                 self.last = Some(at);
+                self.steps += 1;
                 trace.push(format!("  {}: {asked:?}", machine.host.name));
                 if let Asked::Signal(id) | Asked::Remove(id) = asked {
                     self.ends(&id, at, machine, nodes)?;
@@ -153,29 +167,98 @@ impl Check {
         Ok(())
     }
 
-    /// A rollout, or a drained host, takes no more than was there beyond what is wanted.
+    /// What a controller may have planned by that wrote something: what was stated then, and what it may not have seen was followed.
+    pub(crate) fn planned_by<'a>(&'a self, written: &'a Written) -> Vec<&'a Snapshot> {
+        let jump = self.jump.filter(|(at, _)| written.at.saturating_duration_since(*at) <= NEWS);
+        let news = NEWS + jump.map_or(Duration::ZERO, |(_, far)| far);
+        let mut planned_by = vec![&*written.before];
+        for (since, snapshot) in self.history.iter().rev() {
+            planned_by.push(snapshot);
+            if written.at.saturating_duration_since(*since) > news {
+                break;
+            }
+        }
+        planned_by
+    }
+
+    /// A rollout, or a drained host, takes no more than was there beyond what is wanted, where there is room for one more.
     fn keeps_capacity(&self, written: &Written, machines: &[Machine]) -> Result<(), String> {
         let is_calm = self.news.is_none_or(|news| written.at.saturating_duration_since(news) > NEWS);
-        let has_room = machines.iter().all(|it| it.fault.is_none() && !it.host.cordoned && !it.host.draining);
-        if !is_calm || !has_room {
+        let is_well =
+            |it: &Machine| it.fault.is_none() && !it.was_lost && !it.host.cordoned && !it.host.draining;
+        let has_room = |it: &Machine| {
+            let on_it = |instance: &Instance| instance.host.as_ref() == Some(&it.host.name);
+            let all = [&written.before, &written.after].map(|facts| facts.instances());
+            let all: BTreeSet<FactKey> =
+                all.into_iter().flatten().filter(|(it, _)| on_it(it)).map(|(it, _)| it.key()).collect();
+            let strays = it.fake.containers().into_iter().filter_map(|container| Labels::of(&container));
+            let strays =
+                strays.map(|labels| FactKey::Instance { service: labels.service, name: labels.instance });
+            all.into_iter().chain(strays).collect::<BTreeSet<_>>().len() < usize::try_from(it.room).unwrap()
+        };
+        if !is_calm || !machines.iter().all(is_well) || !machines.iter().any(has_room) {
             return Ok(());
         }
+        let planned_by = self.planned_by(written);
         for (service, _) in written.after.services() {
-            let Some(launch) = &service.launch else { continue };
             let (before, after) =
                 (healthy(&written.before, &service.name), healthy(&written.after, &service.name));
-            let wanted = if launch.active { usize::from(launch.instances.least()) } else { 0 };
+            let wanted = planned_by.iter().map(|facts| wanted(facts, &service.name)).min().unwrap_or(0);
+            let is_start_first = planned_by.iter().all(|facts| {
+                let launch = facts.service(&service.name).and_then(|(service, _)| service.launch.as_ref());
+                launch.is_none_or(|launch| launch.rollout.order == Order::StartFirst)
+            });
             let drains = written.after.instances_of(&service.name).any(|(instance, stated)| {
                 stated.revision == written.after.revision()
                     && instance.state == InstanceState::Draining
                     && self::instance(&written.before, &instance.key())
                         .is_some_and(|before| before.state == InstanceState::Healthy)
             });
-            if drains && launch.rollout.order == Order::StartFirst && after < wanted.min(before) {
+            if drains && is_start_first && after < wanted.min(before) {
                 return Err(format!("{} has {after} healthy of {before}, {wanted} are wanted", service.name));
             }
         }
         Ok(())
+    }
+
+    /// Who is healthy now, and was not before, passed a check in between.
+    fn has_passed(&mut self, written: &Written, notes: &Notes) -> Result<(), String> {
+        for difference in written.after.diff(&written.before) {
+            let key = difference.key.clone();
+            let Some(now) = instance(&written.after, &key) else {
+                self.unwell.remove(&key);
+                continue;
+            };
+            if now.state != InstanceState::Healthy {
+                self.unwell.entry(key).or_insert(written.at);
+                continue;
+            }
+            let Some(since) = self.unwell.remove(&key) else { continue };
+            let version = now.run.as_ref().map(|run| run.version);
+            let is_its = |seen: &Seen| {
+                seen.labels.key() == (now.service.clone(), now.name.clone())
+                    && Some(seen.labels.version) == version
+                    && now.host.as_ref() == Some(&seen.host)
+            };
+            let its = self.containers.iter().filter(|(_, seen)| is_its(seen)).map(|(id, _)| id);
+            let passed = its.filter_map(|id| notes.passed(id)).max();
+            if passed.is_none_or(|passed| passed < since) {
+                return Err(format!("{key} is healthy, and no check of it passed"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers containers when they are first seen.
+    fn learn(&mut self, machines: &[Machine]) {
+        for machine in machines {
+            for container in machine.fake.containers() {
+                let Some(labels) = Labels::of(&container) else { continue };
+                let host = machine.host.name.clone();
+                let new = || Seen { labels, host, addresses: Vec::new(), runs: false };
+                self.containers.entry(container.id).or_insert_with(new);
+            }
+        }
     }
 
     /// What runs: each instance once, and no more on a host than it has room for.
@@ -198,7 +281,8 @@ impl Check {
                     }
                     self.died.retain(|died| *died != container.id);
                 }
-                self.containers.insert(container.id, Seen { labels, addresses, runs });
+                let host = machine.host.name.clone();
+                self.containers.insert(container.id, Seen { labels, host, addresses, runs });
             }
             let room = machine.room;
             if count > room && !machine.was_lost {
@@ -210,6 +294,25 @@ impl Check {
         }
         Ok(())
     }
+}
+
+/// What a controller writes is guarded by the lease that is held then, but for the lease.
+fn is_guarded(written: &Written) -> Result<(), String> {
+    let token = written.before.get(&Controller::key()).map(|stated| stated.revision);
+    let mut others = written.after.diff(&written.before).filter(|it| it.key != Controller::key());
+    match (others.next(), written.token) {
+        (Some(other), None) => Err(format!("{} is written without a token", other.key)),
+        (Some(other), guard) if guard != token => {
+            Err(format!("{} is written by {guard:?}, {token:?} controls", other.key))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How many instances are wanted.
+pub(crate) fn wanted(facts: &Snapshot, service: &ServiceName) -> usize {
+    let launch = facts.service(service).and_then(|(service, _)| service.launch.as_ref());
+    launch.filter(|launch| launch.active).map_or(0, |launch| usize::from(launch.instances.least()))
 }
 
 fn healthy(snapshot: &Snapshot, service: &ServiceName) -> usize {

@@ -46,7 +46,7 @@ impl Machine {
     }
 }
 
-/// `app:1` to `app:99` are well, though not all start at once or hear of their end; the others are [`BROKEN`].
+/// `app:1` to `app:99` are well, though not all start or are ready at once, or hear of their end; the others are [`BROKEN`].
 fn images(fake: &Fake) {
     for number in 1..100_u64 {
         let hears = match number % 5 {
@@ -54,8 +54,9 @@ fn images(fake: &Fake) {
             slow => Some(Duration::from_millis(slow * 300)),
         };
         let pull = Pull::Takes(Duration::from_millis(number * 37 % 900));
-        let is_there = number % 3 == 0;
-        fake.set_image(&format!("app:{number}"), Behaviour { is_there, pull, hears, ..Behaviour::default() });
+        let (is_there, ready) = (number % 3 == 0, Duration::from_millis(number * 53 % 1700));
+        let behaviour = Behaviour { is_there, pull, hears, ready, ..Behaviour::default() };
+        fake.set_image(&format!("app:{number}"), behaviour);
     }
     let ends = |code, out_of_memory| {
         Some((Duration::from_millis(700), Exit { code, out_of_memory, ..Exit::default() }))

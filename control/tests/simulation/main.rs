@@ -5,9 +5,11 @@
 
 mod check;
 mod fleet;
+mod needless;
 mod nodes;
 mod registry;
 mod script;
+mod wire;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,6 +67,15 @@ async fn live(world: &mut World) -> Result<(), String> {
             world.tick().await?;
         }
         world.happen().await;
+    }
+    world.heal();
+    world.settle().await?;
+    // And without a fault rollouts, good ones and bad ones, cost nothing.
+    for _ in 0..world.chance.usize(0..3) {
+        world.roll_out();
+        for _ in 0..world.chance.usize(1..150) {
+            world.tick().await?;
+        }
     }
     world.heal();
     world.settle().await

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use control::publish::{Edit, PublishError, Request};
-use model::{Change, Controller, Fact, FactKey, Origin, Revision, Snapshot, Stated};
+use model::{Change, Controller, Fact, FactKey, NodeId, Origin, Revision, Snapshot, Stated};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -36,6 +36,8 @@ pub(crate) struct Written {
     pub(crate) before: Arc<Snapshot>,
     pub(crate) after: Arc<Snapshot>,
     pub(crate) by_controller: bool,
+    /// What guarded it.
+    pub(crate) token: Option<Revision>,
 }
 
 impl Registry {
@@ -67,7 +69,7 @@ impl Registry {
 
     /// An operator states something, or takes it back.
     pub(crate) fn state(&self, key: FactKey, fact: Option<Fact>) {
-        self.lock().set(&[Edit { key, fact, expected: None }], false);
+        self.lock().set(&[Edit { key, fact, expected: None }], false, None);
     }
 
     /// Ends the lease when its time has come; not while nobody reaches the registry.
@@ -75,7 +77,7 @@ impl Registry {
         let mut inner = self.lock();
         let is_over = inner.lease.is_some_and(|until| until <= Instant::now());
         if is_over && inner.trouble != Trouble::Away {
-            inner.set(&[Edit { key: FactKey::Controller, fact: None, expected: None }], false);
+            inner.set(&[Edit { key: FactKey::Controller, fact: None, expected: None }], false, None);
         }
     }
 
@@ -114,7 +116,23 @@ impl Registry {
         if let Some(edit) = edits.iter().find(|edit| at(&edit.key) != edit.expected) {
             return Err(PublishError::Conflict(edit.key.to_string()));
         }
-        Ok(inner.set(edits, true))
+        Ok(inner.set(edits, true, token))
+    }
+
+    /// Whether a controller holds the lease.
+    ///
+    /// # Errors
+    /// Whose it is.
+    pub(crate) fn leads(&self, node: &NodeId, term: u32) -> Result<(), String> {
+        let inner = self.lock();
+        match (inner.snapshot.controller(), inner.lease) {
+            (None, _) => Err("nobody's".to_owned()),
+            (Some((it, _)), _) if (&it.node, it.term) != (node, term) => {
+                Err(format!("{}'s of term {}", it.node, it.term))
+            }
+            (_, Some(until)) if Instant::now() < until => Ok(()),
+            _ => Err("over".to_owned()),
+        }
     }
 
     fn renew(&self, token: Revision) -> bool {
@@ -130,7 +148,7 @@ impl Registry {
 }
 
 impl Inner {
-    fn set(&mut self, edits: &[Edit], by_controller: bool) -> Revision {
+    fn set(&mut self, edits: &[Edit], by_controller: bool, token: Option<Revision>) -> Revision {
         let revision = self.snapshot.revision().next();
         let change = |edit: &Edit| match &edit.fact {
             Some(fact) => {
@@ -144,7 +162,7 @@ impl Inner {
             let lasts = |controller: &Controller| Duration::from_secs(controller.lease.seconds().into());
             self.lease = after.controller().map(|(controller, _)| Instant::now() + lasts(controller));
         }
-        self.written.push(Written { at: Instant::now(), before, after, by_controller });
+        self.written.push(Written { at: Instant::now(), before, after, by_controller, token });
         revision
     }
 }

@@ -1,6 +1,7 @@
 //! What happens to a fleet: operators, engines, nodes, controllers, clocks.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use control::runtime::fake::Fault;
@@ -26,6 +27,7 @@ impl World {
                 let seconds = self.chance.u64(1..200);
                 self.say(format!("{seconds} s pass at once"));
                 advance(Duration::from_secs(seconds)).await;
+                self.check.jump = Some((Instant::now(), Duration::from_secs(seconds)));
             }
         }
     }
@@ -36,7 +38,6 @@ impl World {
         let Some(number) = self.chance.choice(numbers).filter(|_| self.chance.u8(0..12) > 0) else {
             let number = self.chance.u8(0..3);
             if let Some(service) = self.services.remove(&number) {
-                self.check.news = Some(Instant::now());
                 return self.registry.state(service.key(), None);
             }
             let service = fleet::service(number, "app:3", self.chance.u64(1..4), Order::StartFirst);
@@ -56,6 +57,23 @@ impl World {
             7 => launch.active = !launch.active,
             _ => launch.restarts += 1,
         }
+        self.state_service(number, service);
+    }
+
+    /// A version follows another, be it a good one.
+    pub(crate) fn roll_out(&mut self) {
+        let Some(number) = self.chance.choice(self.services.keys().copied().collect::<Vec<_>>()) else {
+            return;
+        };
+        let mut service = self.services[&number].clone();
+        let launch = fleet::launch(&mut service);
+        let image = match self.chance.u8(0..3) {
+            0 => self.chance.choice(BROKEN).unwrap().to_owned(),
+            _ => format!("app:{}", self.chance.u8(1..100)),
+        };
+        launch.image = Image::parse(&image).unwrap();
+        launch.rollout.deadline = Duration::from_secs(20);
+        launch.rollout.parallel = NonZeroU16::new(self.chance.u16(1..3)).unwrap();
         self.state_service(number, service);
     }
 

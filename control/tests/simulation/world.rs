@@ -26,6 +26,7 @@ use crate::check::Check;
 use crate::fleet::{self, CALL, Machine};
 use crate::nodes::{self, Node};
 use crate::registry::{Registry, Trouble};
+use crate::wire::{Notes, Wire};
 
 /// How long a host is believed to come back.
 const HOST_GRACE: Duration = Duration::from_secs(20);
@@ -33,6 +34,8 @@ const HOST_GRACE: Duration = Duration::from_secs(20);
 const MAYBE_LOST: Duration = Duration::from_secs(10);
 /// How long without a fault it takes at most until all is as it is wanted.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// How many steps that takes at most: facts written, calls of engines.
+const STEPS: usize = 2000;
 /// How long nothing happens then.
 const QUIET: Duration = Duration::from_secs(30);
 
@@ -45,6 +48,7 @@ pub(crate) struct World {
     pub(crate) services: BTreeMap<u8, Service>,
     pub(crate) check: Check,
     pub(crate) trace: Vec<String>,
+    notes: Arc<Notes>,
     begun: Instant,
     told: Instant,
     terms: u32,
@@ -61,7 +65,7 @@ pub(crate) struct Seat {
 
 /// What a controller stands still behind.
 #[derive(Default)]
-pub(crate) struct Gate(Mutex<(bool, Option<Waker>)>);
+pub(crate) struct Gate(Mutex<(bool, Vec<Waker>)>);
 
 impl Gate {
     pub(crate) fn close(&self) {
@@ -71,22 +75,29 @@ impl Gate {
     pub(crate) fn open(&self) {
         let mut gate = self.0.lock().unwrap();
         gate.0 = false;
-        if let Some(waker) = gate.1.take() {
-            waker.wake();
+        gate.1.drain(..).for_each(Waker::wake);
+    }
+
+    /// Whether it is open; if not, who asks is woken then.
+    fn is_open(&self, waker: &Waker) -> bool {
+        let mut gate = self.0.lock().unwrap();
+        if gate.0 {
+            gate.1.push(waker.clone());
         }
+        !gate.0
+    }
+
+    /// Once it is open.
+    pub(crate) async fn opened(&self) {
+        let open = |is_open| if is_open { Poll::Ready(()) } else { Poll::Pending };
+        poll_fn(|context| open(self.is_open(context.waker()))).await;
     }
 
     async fn pass(self: Arc<Self>, work: impl Future<Output = ()>) {
         let mut work = pin!(work);
-        poll_fn(|context| {
-            {
-                let mut gate = self.0.lock().unwrap();
-                if gate.0 {
-                    gate.1 = Some(context.waker().clone());
-                    return Poll::Pending;
-                }
-            }
-            work.as_mut().poll(context)
+        poll_fn(|context| match self.is_open(context.waker()) {
+            true => work.as_mut().poll(context),
+            false => Poll::Pending,
         })
         .await;
     }
@@ -114,6 +125,7 @@ impl World {
             services: BTreeMap::new(),
             check: Check::default(),
             trace: Vec::new(),
+            notes: Arc::default(),
             begun: Instant::now(),
             told: Instant::now(),
             terms: 0,
@@ -145,7 +157,6 @@ impl World {
     }
 
     pub(crate) fn state_service(&mut self, number: u8, service: Service) {
-        self.check.news = Some(Instant::now());
         self.registry.state(service.key(), Some(Fact::Service(Box::new(service.clone()))));
         self.services.insert(number, service);
     }
@@ -163,11 +174,14 @@ impl World {
             forget: Duration::from_secs(10),
             ..Config::default()
         };
-        let engines: BTreeMap<EngineUrl, Arc<dyn Runtime>> = self
-            .machines
-            .iter()
-            .map(|it| (it.host.engine.clone().unwrap(), Arc::clone(&it.fake) as Arc<dyn Runtime>))
-            .collect();
+        let gate: Arc<Gate> = Arc::default();
+        let wire = |machine: &Machine| {
+            let (fake, gate, notes) = (Arc::clone(&machine.fake), Arc::clone(&gate), Arc::clone(&self.notes));
+            let (registry, node) = (self.registry.clone(), config.node.clone());
+            Arc::new(Wire { fake, gate, registry, node, term: config.term, notes }) as Arc<dyn Runtime>
+        };
+        let engines: BTreeMap<EngineUrl, Arc<dyn Runtime>> =
+            self.machines.iter().map(|it| (it.host.engine.clone().unwrap(), wire(it))).collect();
         let open: Open = Arc::new(move |url: &EngineUrl| {
             let unknown = || RuntimeError::Unreachable(format!("there is no engine at {url}"));
             engines.get(url).cloned().ok_or_else(unknown)
@@ -175,7 +189,7 @@ impl World {
         let (publish, requests) = Publish::channel();
         tokio::spawn(self.registry.clone().answer(requests));
         let seat = &mut self.seats[seat];
-        seat.gate = Arc::default();
+        seat.gate = gate;
         let (snapshots, nodes) = (seat.snapshots.subscribe(), seat.nodes.subscribe());
         let controller = Controller::new(config, Inputs { snapshots, nodes, publish, open });
         let (stop, stopped) = watch::channel(false);
@@ -196,11 +210,14 @@ impl World {
             machine.was_lost |= machine.fault.is_some_and(|(_, since)| since.elapsed() >= MAYBE_LOST);
         }
         let (written, mut trace) = (self.registry.take_written(), Vec::new());
-        let fine = self.check.step(written, &self.machines, &self.nodes, &mut trace);
+        let fine = self.check.step(written, &self.machines, &self.nodes, &self.notes, &mut trace);
         for line in trace {
             self.say(line);
         }
         fine?;
+        if let Some(wrong) = self.notes.take_wrong() {
+            return Err(wrong);
+        }
         let latest = self.registry.snapshot();
         for node in &mut self.nodes {
             node.tick(&latest, &mut self.chance);
@@ -271,8 +288,12 @@ impl World {
     /// All becomes as it is wanted, and then nothing happens any more.
     pub(crate) async fn settle(&mut self) -> Result<(), String> {
         let begun = Instant::now();
+        self.check.steps = 0;
         loop {
             self.tick().await?;
+            if self.check.steps > STEPS {
+                return Err(format!("more than {STEPS} steps: {:?}", self.wrong()));
+            }
             match self.wrong() {
                 None if begun.elapsed() >= QUIET && self.check.idle() >= QUIET => return Ok(()),
                 None if begun.elapsed() >= PATIENCE => return Err("it never rests".to_owned()),

@@ -28,6 +28,8 @@ pub struct Behaviour {
     pub commands: BTreeMap<Vec<String>, (Vec<LogLine>, i64)>,
     /// What all other commands exit with; `cat` prints what it reads.
     pub code: i64,
+    /// How long after a start those exit with 1: it is not ready yet.
+    pub ready: Duration,
 }
 
 /// How an image is fetched.
@@ -54,6 +56,7 @@ impl Default for Behaviour {
             check: None,
             commands: BTreeMap::new(),
             code: 0,
+            ready: Duration::ZERO,
         }
     }
 }

@@ -235,7 +235,10 @@ impl State {
         let known = made.behaviour.commands.get(words).cloned();
         Ok(match known {
             None if words == ["cat"] => None,
-            known => Some(known.unwrap_or_else(|| (Vec::new(), made.behaviour.code))),
+            known => {
+                let is_ready = made.since.elapsed() >= made.behaviour.ready;
+                Some(known.unwrap_or_else(|| (Vec::new(), if is_ready { made.behaviour.code } else { 1 })))
+            }
         })
     }
 }

@@ -1,0 +1,67 @@
+//! What runs as it is wanted is left alone: whoever leaves has a reason that anybody can see.
+
+use model::{
+    DeploymentState, Fact, FactKey, HostName, Instance, Service, ServiceName, Snapshot, Stage, Version,
+};
+
+use crate::check::{Check, instance, wanted};
+use crate::fleet::Machine;
+use crate::registry::Written;
+
+impl Check {
+    /// Whoever leaves is of an old version, of a host that is drained or was lost, or one too many.
+    pub(crate) fn is_needed(&self, written: &Written, machines: &[Machine]) -> Result<(), String> {
+        let planned_by = self.planned_by(written);
+        for difference in written.after.diff(&written.before) {
+            let Some((before, version)) = stays(&written.before, &difference.key) else { continue };
+            if stays(&written.after, &difference.key).is_some() {
+                continue;
+            }
+            let host = before.host.as_ref();
+            if machines.iter().any(|machine| Some(&machine.host.name) == host && machine.was_lost) {
+                continue;
+            }
+            if instance(&written.after, &difference.key).is_none() {
+                return Err(format!("{} is forgotten while {host:?} is there", difference.key));
+            }
+            let service = &before.service;
+            let of_it = written.before.instances_of(service).filter(|(other, _)| {
+                stays(&written.before, &other.key()).is_some_and(|(_, other)| other == version)
+            });
+            let there = of_it.count();
+            let is_needed = |facts: &&Snapshot| {
+                effective(facts, service) != Some(version)
+                    || there > wanted(facts, service)
+                    || host.is_none_or(|host| is_draining(facts, host))
+            };
+            if !planned_by.iter().any(is_needed) {
+                let reason = instance(&written.after, &difference.key).and_then(|it| it.run.as_deref());
+                return Err(format!("{} leaves needlessly: {reason:?}", difference.key));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An instance that is not on its way out, and its version.
+fn stays<'a>(facts: &'a Snapshot, key: &FactKey) -> Option<(&'a Instance, Version)> {
+    let instance = instance(facts, key)?;
+    let run = instance.run.as_ref()?;
+    (!matches!(run.stage, Stage::Draining | Stage::Stopping)).then_some((instance, run.version))
+}
+
+/// The version that is to run: the one before, where the one that is wanted has failed.
+fn effective(facts: &Snapshot, name: &ServiceName) -> Option<Version> {
+    let (service, _) = facts.service(name)?;
+    let failed = facts.deployment(name).map(|(deployment, _)| deployment);
+    let failed =
+        failed.filter(|it| it.state == DeploymentState::Failed && Some(it.version) == service.version());
+    failed.and_then(|it| it.stable.as_deref()).map_or(service.version(), Service::version)
+}
+
+fn is_draining(facts: &Snapshot, host: &HostName) -> bool {
+    match facts.get(&FactKey::Host(host.clone())).map(|stated| &*stated.fact) {
+        Some(Fact::Host(host)) => host.draining,
+        _ => true,
+    }
+}
