@@ -260,7 +260,7 @@ pub fn plan(seen: Seen<'_>) -> Plan {
     let mut edits = Edits::default();
     let groups = rollout::groups(seen);
     let fleet = fleet(seen, &groups);
-    let mut decided = schedule(&fleet);
+    let mut decided = decide(&fleet);
     let canaries = canary::places(&fleet, &groups, &decided);
     // A host that is asked for the first time may be the better one: its answer, or its silence, is waited for.
     let is_asked = |view: &HostView| {
@@ -273,10 +273,6 @@ pub fn plan(seen: Seen<'_>) -> Plan {
     let starts = starts.filter(|_| !seen.hosts.values().any(is_asked));
     for (start, version) in starts {
         let (Some(group), Some(version)) = (groups.get(&start.service), version) else { continue };
-        // Who leaves only now has its room until it has ended.
-        if decided.leave.keys().any(|leaving| leaving.host == start.host) {
-            continue;
-        }
         place(seen, (group, version), start, &mut edits);
     }
     rollout::leave(seen, &groups, &decided, &mut edits);
@@ -294,6 +290,18 @@ pub fn plan(seen: Seen<'_>) -> Plan {
     decided.start.extend(canaries.start);
     plan.schedule = decided;
     plan
+}
+
+/// Decides places. Who is to leave has its room until it has ended, which may be long: what starts now has room beside it, here or elsewhere.
+fn decide(fleet: &Fleet) -> Schedule {
+    let Schedule { leave, .. } = match schedule(fleet) {
+        decided if decided.leave.is_empty() => return decided,
+        decided => decided,
+    };
+    let mut fleet = fleet.clone();
+    fleet.placed.retain(|placed| !leave.contains_key(placed));
+    fleet.leaving.extend(leave.keys().cloned());
+    Schedule { leave, ..schedule(&fleet) }
 }
 
 /// What each host is to a service, and why; `None`: nothing is wanted of it.

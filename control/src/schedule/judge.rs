@@ -21,7 +21,9 @@ impl Judge<'_> {
     /// Why an instance that runs there cannot stay.
     pub(super) fn stays(&self, host: &Tally<'_>) -> Result<(), Why> {
         match host.machine.state {
-            State::Available | State::Cordoned | State::Silent => self.wishes(host),
+            State::Available | State::Cordoned | State::Silent => {
+                self.wishes(host, |service| host.count(service))
+            }
             State::Lost => Err(Why::Lost),
         }
     }
@@ -34,7 +36,7 @@ impl Judge<'_> {
             State::Lost => return Err(Why::Lost),
             State::Silent => return Err(Why::Silent),
         }
-        self.wishes(host)?;
+        self.wishes(host, |service| host.count(service) + host.count_leaving(service))?;
         let needs = self.wanted.resources;
         match (host.free_cpu(), host.free_memory()) {
             (Some(free), _) if free < needs.cpu => Err(Why::Cpu { free, needs: needs.cpu }),
@@ -43,7 +45,9 @@ impl Judge<'_> {
         }
     }
 
-    fn wishes(&self, host: &Tally<'_>) -> Result<(), Why> {
+    /// `count`: how many of a service are in the way of what must be apart from it. Whoever leaves is in the way of what starts, and of
+    /// nothing that stays.
+    fn wishes(&self, host: &Tally<'_>, count: impl Fn(&ServiceName) -> u32) -> Result<(), Why> {
         let wishes = &self.wanted.wishes;
         for (key, value) in wishes.required.iter() {
             let has = host.label(key);
@@ -54,14 +58,14 @@ impl Judge<'_> {
         if let Some(other) = self.beside.iter().find(|other| host.count(other) == 0) {
             return Err(Why::Without((*other).clone()));
         }
-        let is_there = |other: &&ServiceName| *other != self.service && host.count(other) > 0;
+        let is_there = |other: &&ServiceName| *other != self.service && count(other) > 0;
         if let Some(other) = wishes.not_beside.iter().find(is_there) {
             return Err(Why::Beside(other.clone()));
         }
         if let Some(other) = self.shunned_by.iter().copied().find(is_there) {
             return Err(Why::Shunned(other.clone()));
         }
-        if self.one_per_host() && host.count(self.service) > 0 {
+        if self.one_per_host() && count(self.service) > 0 {
             return Err(Why::HasOne);
         }
         Ok(())

@@ -45,7 +45,7 @@ pub(super) fn keep(fleet: &Fleet) -> Kept<'_> {
     for leaving in &fleet.leaving {
         kept.gone.entry(&leaving.service).or_default().insert(&leaving.instance);
         if let Some(host) = kept.places.get(&leaving.host).and_then(|at| kept.hosts.get_mut(*at)) {
-            host.add(&leaving.service, leaving.resources);
+            host.add_leaving(&leaving.service, leaving.resources);
         }
     }
     for placed in &fleet.placed {

@@ -29,8 +29,9 @@ enum Filling {
 pub(super) fn rank(judge: &Judge<'_>, host: &Tally<'_>, at: usize) -> Rank {
     let wishes = &judge.wanted.wishes;
     let kept = wishes.preferred.iter().filter(|wish| host.label(&wish.key) == Some(wish.value.as_str()));
+    let of_it = host.count(judge.service) + host.count_leaving(judge.service);
     let filling = match wishes.fill {
-        Fill::Spread => Filling::Spread(host.count(judge.service), host.fullness(), host.instances()),
+        Fill::Spread => Filling::Spread(of_it, host.fullness(), host.instances()),
         Fill::Pack => Filling::Pack(Reverse(host.fullness()), Reverse(host.instances())),
     };
     let tier = match judge.wanted.copies {

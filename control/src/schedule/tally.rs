@@ -13,23 +13,41 @@ pub(super) struct Tally<'a> {
     used: Resources,
     instances: u32,
     services: BTreeMap<&'a ServiceName, u32>,
+    /// The same of those on their way out.
+    leaving: BTreeMap<&'a ServiceName, u32>,
 }
 
 impl<'a> Tally<'a> {
     pub(super) fn new(name: &'a HostName, machine: &'a Machine) -> Self {
-        Self { name, machine, used: Resources::default(), instances: 0, services: BTreeMap::new() }
+        let (services, leaving) = (BTreeMap::new(), BTreeMap::new());
+        Self { name, machine, used: Resources::default(), instances: 0, services, leaving }
     }
 
     pub(super) fn add(&mut self, service: &'a ServiceName, resources: Resources) {
-        self.used.cpu = self.used.cpu.saturating_add(resources.cpu);
-        self.used.memory = self.used.memory.saturating_add(resources.memory);
-        self.instances += 1;
+        self.takes(resources);
         *self.services.entry(service).or_default() += 1;
     }
 
-    /// How many of a service.
+    /// One is there still that is on its way out.
+    pub(super) fn add_leaving(&mut self, service: &'a ServiceName, resources: Resources) {
+        self.takes(resources);
+        *self.leaving.entry(service).or_default() += 1;
+    }
+
+    fn takes(&mut self, resources: Resources) {
+        self.used.cpu = self.used.cpu.saturating_add(resources.cpu);
+        self.used.memory = self.used.memory.saturating_add(resources.memory);
+        self.instances += 1;
+    }
+
+    /// How many of a service, without those on their way out.
     pub(super) fn count(&self, service: &ServiceName) -> u32 {
         self.services.get(service).copied().unwrap_or(0)
+    }
+
+    /// How many of a service are on their way out.
+    pub(super) fn count_leaving(&self, service: &ServiceName) -> u32 {
+        self.leaving.get(service).copied().unwrap_or(0)
     }
 
     /// How many of all services.
