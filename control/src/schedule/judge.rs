@@ -55,7 +55,8 @@ impl Judge<'_> {
                 return Err(Why::Lacks { key: key.into(), value: value.into(), has: has.map(Into::into) });
             }
         }
-        if let Some(other) = self.beside.iter().find(|other| host.count(other) == 0) {
+        let is_nowhere = |other: &&&ServiceName| host.count(other) + host.count_leaving(other) == 0;
+        if let Some(other) = self.beside.iter().find(is_nowhere) {
             return Err(Why::Without((*other).clone()));
         }
         let is_there = |other: &&ServiceName| *other != self.service && count(other) > 0;

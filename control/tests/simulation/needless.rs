@@ -13,7 +13,10 @@ impl Check {
     pub(crate) fn is_needed(&self, written: &Written, machines: &[Machine]) -> Result<(), String> {
         let planned_by = self.planned_by(written);
         for difference in written.after.diff(&written.before) {
-            let Some((before, version)) = stays(&written.before, &difference.key) else { continue };
+            let Some((before, version)) = stays(&written.before, &difference.key) else {
+                self.is_missing(written, &planned_by, &difference.key, machines)?;
+                continue;
+            };
             if stays(&written.after, &difference.key).is_some() {
                 continue;
             }
@@ -38,6 +41,31 @@ impl Check {
                 let reason = instance(&written.after, &difference.key).and_then(|it| it.run.as_deref());
                 return Err(format!("{} leaves needlessly: {reason:?}", difference.key));
             }
+        }
+        Ok(())
+    }
+
+    /// Whoever is placed is one that was missing: fewer were there than are wanted, on hosts that keep what they have.
+    fn is_missing(
+        &self,
+        written: &Written,
+        planned_by: &[&Snapshot],
+        key: &FactKey,
+        machines: &[Machine],
+    ) -> Result<(), String> {
+        let Some((placed, version)) = stays(&written.after, key) else { return Ok(()) };
+        let is_kept = |host: &HostName| {
+            let is_lost = machines.iter().any(|machine| machine.host.name == *host && machine.was_lost);
+            !is_lost && !planned_by.iter().any(|facts| is_draining(facts, host))
+        };
+        let of_it = written.before.instances_of(&placed.service).filter(|(other, _)| {
+            stays(&written.before, &other.key()).is_some_and(|(_, other)| other == version)
+                && other.host.as_ref().is_some_and(is_kept)
+        });
+        let (there, most) =
+            (of_it.count(), planned_by.iter().map(|facts| wanted(facts, &placed.service)).max());
+        if there >= most.unwrap_or(0) {
+            return Err(format!("{key} is placed needlessly: {there} of it are there, {most:?} are wanted"));
         }
         Ok(())
     }

@@ -1,8 +1,7 @@
-//! What follows from facts, from what engines and nodes say, and from what is remembered.
+//! One host and one instance: each step of its life, and what it waits for.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,8 @@ use model::{
     Report, Revision, Run, Service, ServiceName, Snapshot, Stage, Stated, Version,
 };
 
-use super::{HostView, Key, Memory, Plan, Seen, Step, plan, spec};
+use super::super::{HostView, Key, Memory, Plan, Seen, Step, plan, spec};
+use super::port;
 use crate::config::Config;
 use crate::runtime::{Container, ContainerState, Exit, Published};
 
@@ -27,10 +27,6 @@ struct Stand {
     memory: Memory,
     config: Config,
     now: Instant,
-}
-
-fn port(number: u16) -> NonZeroU16 {
-    NonZeroU16::new(number).unwrap()
 }
 
 fn host() -> HostName {
@@ -157,7 +153,7 @@ impl Stand {
             });
         }
         self.apply(|revision| {
-            let change = |edit: super::Edit| match edit.fact {
+            let change = |edit: super::super::Edit| match edit.fact {
                 Some(fact) => Change::Put(Stated { fact: Arc::new(fact), revision, origin: Origin::Native }),
                 None => Change::Remove(edit.key),
             };

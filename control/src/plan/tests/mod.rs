@@ -1,0 +1,14 @@
+//! What follows from facts, from what engines and nodes say, and from what is remembered.
+
+mod fleet;
+mod hosts;
+mod one;
+mod properties;
+mod rollouts;
+mod starts;
+
+use std::num::NonZeroU16;
+
+fn port(number: u16) -> NonZeroU16 {
+    NonZeroU16::new(number).unwrap()
+}
