@@ -294,14 +294,14 @@ pub fn plan(seen: Seen<'_>) -> Plan {
 
 /// Decides places. Who is to leave has its room until it has ended, which may be long: what starts now has room beside it, here or elsewhere.
 fn decide(fleet: &Fleet) -> Schedule {
-    let Schedule { leave, .. } = match schedule(fleet) {
-        decided if decided.leave.is_empty() => return decided,
-        decided => decided,
-    };
+    let first = schedule(fleet);
+    if first.leave.is_empty() {
+        return first;
+    }
     let mut fleet = fleet.clone();
-    fleet.placed.retain(|placed| !leave.contains_key(placed));
-    fleet.leaving.extend(leave.keys().cloned());
-    Schedule { leave, ..schedule(&fleet) }
+    fleet.placed.retain(|placed| !first.leave.contains_key(placed));
+    fleet.leaving.extend(first.leave.keys().cloned());
+    Schedule { leave: first.leave, ..schedule(&fleet) }
 }
 
 /// What each host is to a service, and why; `None`: nothing is wanted of it.

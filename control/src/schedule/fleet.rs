@@ -15,7 +15,8 @@ pub struct Fleet {
     pub wanted: BTreeMap<ServiceName, Wanted>,
     /// What runs. Of a service that is not among the wanted it stays, and takes the room it has.
     pub placed: BTreeSet<Placed>,
-    /// What is on its way out: it has its room still, and its name, and is counted as nothing that is wanted.
+    /// What is on its way out: it has its room still, and its name, and is counted as nothing that is wanted. It is in the way of what must
+    /// be apart from it and starts, not of what stays.
     pub leaving: BTreeSet<Placed>,
     /// Who of those that run is not well: where there are too many, these go first.
     pub ailing: BTreeSet<(ServiceName, InstanceName)>,

@@ -138,7 +138,7 @@ fn who_may_not_stay_and_fits_nowhere_has_its_room_still() {
     fleet.check(
         30,
         "
-        0: db/1@b placed; db progressing of db:1; web done of web:1: 1 instance fits nowhere (a: lacks label zone=eu, b: lacks label zone=eu)
+        0: db/1@b placed; db progressing of db:1
         1: db progressing of db:1: 1 instance fits nowhere (a: has 0 B of memory free, needs 1 GiB, b: has 0 B of memory free, needs 1 GiB); launch db/1@b
         2: db/1@b runs
         3: db/1@b healthy
@@ -149,7 +149,7 @@ fn who_may_not_stay_and_fits_nowhere_has_its_room_still() {
     fleet.check(
         30,
         "
-        0: web/2@c placed; web done of web:1
+        0: web/2@c placed
         1: launch web/2@c
         2: web/2@c runs
         3: web/2@c healthy
