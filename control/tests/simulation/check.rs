@@ -9,13 +9,14 @@ use control::runtime::fake::{Asked, Call};
 use model::launch::Order;
 use model::{
     Address, Controller, Fact, FactKey, HostName, Instance, InstanceState, NodeId, Released, ServiceName,
-    Snapshot, Stage,
+    Snapshot, Stage, Version,
 };
 use tokio::time::{Duration, Instant};
 
 use crate::fleet::{MEMORY, Machine};
 use crate::nodes::{Flight, Kind, Node};
 use crate::registry::Written;
+use crate::tried::spare;
 use crate::wire::Notes;
 
 /// How many snapshots are remembered.
@@ -201,8 +202,10 @@ impl Check {
         }
         let planned_by = self.planned_by(written);
         for (service, _) in written.after.services() {
-            let (before, after) =
-                (healthy(&written.before, &service.name), healthy(&written.after, &service.name));
+            let spare: BTreeSet<Version> =
+                planned_by.iter().flat_map(|facts| spare(facts, &service.name)).collect();
+            let healthy = |facts: &Snapshot| healthy(facts, &service.name, &spare);
+            let (before, after) = (healthy(&written.before), healthy(&written.after));
             let wanted = planned_by.iter().map(|facts| wanted(facts, &service.name)).min().unwrap_or(0);
             let is_start_first = planned_by.iter().all(|facts| {
                 let launch = facts.service(&service.name).and_then(|(service, _)| service.launch.as_ref());
@@ -210,6 +213,7 @@ impl Check {
             });
             let drains = written.after.instances_of(&service.name).any(|(instance, stated)| {
                 stated.revision == written.after.revision()
+                    && !is_of(instance, &spare)
                     && instance.state == InstanceState::Draining
                     && self::instance(&written.before, &instance.key())
                         .is_some_and(|before| before.state == InstanceState::Healthy)
@@ -315,9 +319,13 @@ pub(crate) fn wanted(facts: &Snapshot, service: &ServiceName) -> usize {
     launch.filter(|launch| launch.active).map_or(0, |launch| usize::from(launch.instances.least()))
 }
 
-fn healthy(snapshot: &Snapshot, service: &ServiceName) -> usize {
-    let all = snapshot.instances_of(service);
-    all.filter(|(instance, _)| instance.state == InstanceState::Healthy).count()
+fn healthy(snapshot: &Snapshot, service: &ServiceName, spare: &BTreeSet<Version>) -> usize {
+    let all = snapshot.instances_of(service).map(|(instance, _)| instance);
+    all.filter(|instance| instance.state == InstanceState::Healthy && !is_of(instance, spare)).count()
+}
+
+fn is_of(instance: &Instance, versions: &BTreeSet<Version>) -> bool {
+    instance.run.as_ref().is_some_and(|run| versions.contains(&run.version))
 }
 
 pub(crate) fn instance<'a>(snapshot: &'a Snapshot, key: &FactKey) -> Option<&'a Instance> {
@@ -342,12 +350,17 @@ fn told(written: &Written) -> Vec<String> {
                 format!("{:?} {stage} on {on} of {version}: {reason}", instance.state)
             }
             Some(Fact::Deployment(deployment)) => {
-                format!("{:?} {}: {}", deployment.state, deployment.version, deployment.reason)
+                let canary = deployment.canary.as_ref();
+                let canary =
+                    canary.map(|it| format!("; canary {:?} {}: {}", it.state, it.version, it.reason));
+                let canary = canary.unwrap_or_default();
+                format!("{:?} {}: {}{canary}", deployment.state, deployment.version, deployment.reason)
             }
             Some(Fact::Service(service)) => {
                 let launch = service.launch.as_ref().unwrap();
                 let (image, count, active) = (&launch.image, launch.instances.least(), launch.active);
-                format!("{count} of {image}, active {active}, {:?}", launch.rollout.order)
+                let canary = launch.canary.as_ref().map(|canary| (canary.image.as_str(), canary.percent));
+                format!("{count} of {image}, active {active}, {:?}, {canary:?}", launch.rollout.order)
             }
             Some(Fact::Host(host)) => format!("cordoned {} draining {}", host.cordoned, host.draining),
             Some(other) => format!("{other:?}"),

@@ -9,6 +9,7 @@ mod needless;
 mod nodes;
 mod registry;
 mod script;
+mod tried;
 mod wire;
 mod world;
 

@@ -1,12 +1,11 @@
 //! What runs as it is wanted is left alone: whoever leaves has a reason that anybody can see.
 
-use model::{
-    DeploymentState, Fact, FactKey, HostName, Instance, Service, ServiceName, Snapshot, Stage, Version,
-};
+use model::{Fact, FactKey, HostName, Instance, Snapshot, Stage, Version};
 
-use crate::check::{Check, instance, wanted};
+use crate::check::{Check, instance};
 use crate::fleet::Machine;
 use crate::registry::Written;
+use crate::tried::wanted_of;
 
 impl Check {
     /// Whoever leaves is of an old version, of a host that is drained or was lost, or one too many.
@@ -33,8 +32,7 @@ impl Check {
             });
             let there = of_it.count();
             let is_needed = |facts: &&Snapshot| {
-                effective(facts, service) != Some(version)
-                    || there > wanted(facts, service)
+                wanted_of(facts, service, version).is_none_or(|wanted| there > wanted)
                     || host.is_none_or(|host| is_draining(facts, host))
             };
             if !planned_by.iter().any(is_needed) {
@@ -62,8 +60,10 @@ impl Check {
             stays(&written.before, &other.key()).is_some_and(|(_, other)| other == version)
                 && other.host.as_ref().is_some_and(is_kept)
         });
-        let (there, most) =
-            (of_it.count(), planned_by.iter().map(|facts| wanted(facts, &placed.service)).max());
+        let (there, most) = (
+            of_it.count(),
+            planned_by.iter().filter_map(|facts| wanted_of(facts, &placed.service, version)).max(),
+        );
         if there >= most.unwrap_or(0) {
             return Err(format!("{key} is placed needlessly: {there} of it are there, {most:?} are wanted"));
         }
@@ -76,15 +76,6 @@ fn stays<'a>(facts: &'a Snapshot, key: &FactKey) -> Option<(&'a Instance, Versio
     let instance = instance(facts, key)?;
     let run = instance.run.as_ref()?;
     (!matches!(run.stage, Stage::Draining | Stage::Stopping)).then_some((instance, run.version))
-}
-
-/// The version that is to run: the one before, where the one that is wanted has failed.
-fn effective(facts: &Snapshot, name: &ServiceName) -> Option<Version> {
-    let (service, _) = facts.service(name)?;
-    let failed = facts.deployment(name).map(|(deployment, _)| deployment);
-    let failed =
-        failed.filter(|it| it.state == DeploymentState::Failed && Some(it.version) == service.version());
-    failed.and_then(|it| it.stable.as_deref()).map_or(service.version(), Service::version)
 }
 
 fn is_draining(facts: &Snapshot, host: &HostName) -> bool {

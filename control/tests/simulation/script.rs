@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use control::runtime::fake::Fault;
 use control::runtime::{ContainerState, Exit, Spec};
-use model::launch::{Image, Instances, Order, Resources};
+use model::launch::{Canary, Image, Instances, Launch, Order, Percent, Resources};
 use tokio::time::{Instant, advance};
 
 use crate::fleet::{self, BROKEN};
@@ -45,6 +45,11 @@ impl World {
         };
         let mut service = self.services[&number].clone();
         let launch = fleet::launch(&mut service);
+        // A full fleet may have no room for what is tried.
+        if self.machines[0].room > 6 && self.chance.u8(0..4) == 0 {
+            self.chance_of_canary(launch);
+            return self.state_service(number, service);
+        }
         match self.chance.u8(0..9) {
             0..3 => {
                 launch.image = Image::parse(&format!("app:{}", self.chance.u8(1..100))).unwrap();
@@ -58,6 +63,24 @@ impl World {
             _ => launch.restarts += 1,
         }
         self.state_service(number, service);
+    }
+
+    /// A version is tried, be it a good one; or what is tried is promoted, or aborted.
+    fn chance_of_canary(&mut self, launch: &mut Launch) {
+        let canary = launch.canary.take();
+        match (canary, self.chance.u8(0..3)) {
+            (Some(canary), 0) => launch.image = canary.image,
+            (Some(_), 1) => {}
+            _ => {
+                let broken = self.chance.choice(BROKEN).unwrap().to_owned();
+                let image = match self.chance.u8(0..3) {
+                    0 => broken,
+                    _ => format!("app:{}", self.chance.u8(1..100)),
+                };
+                let percent = Percent::new(self.chance.u64(1..60)).unwrap();
+                launch.canary = Some(Canary { image: Image::parse(&image).unwrap(), percent });
+            }
+        }
     }
 
     /// A version follows another, be it a good one.

@@ -26,6 +26,7 @@ use crate::check::Check;
 use crate::fleet::{self, CALL, Machine};
 use crate::nodes::{self, Node};
 use crate::registry::{Registry, Trouble};
+use crate::tried;
 use crate::wire::{Notes, Wire};
 
 /// How long a host is believed to come back.
@@ -274,11 +275,13 @@ impl World {
             if fleet::BROKEN.contains(&launch.image.as_str()) {
                 launch.image = model::launch::Image::parse("app:3").unwrap();
             }
+            launch.canary = launch.canary.take().filter(|it| !fleet::BROKEN.contains(&it.image.as_str()));
             // What waits for drains has time, and what failed among all that is tried again.
             launch.rollout.deadline = PATIENCE;
             let snapshot = self.registry.snapshot();
-            let deployment = snapshot.deployment(&service.name).map(|(deployment, _)| deployment.state);
-            if deployment == Some(DeploymentState::Failed) {
+            let deployment = snapshot.deployment(&service.name).map(|(deployment, _)| deployment);
+            let tried = deployment.and_then(|it| Some(it.canary.as_ref()?.state));
+            if [deployment.map(|it| it.state), tried].contains(&Some(DeploymentState::Failed)) {
                 fleet::launch(&mut service).restarts += 1;
             }
             self.state_service(number, service);
@@ -318,7 +321,8 @@ impl World {
         for service in self.services.values() {
             let launch = service.launch.as_ref()?;
             let count = snapshot.instances_of(&service.name).count();
-            if count != usize::from(launch.instances.least()) {
+            let tried = if tried::of(service) == service.version() { 0 } else { tried::count(service) };
+            if count != usize::from(launch.instances.least()) + tried {
                 return Some(format!("{} has {count} instances", service.name));
             }
         }
@@ -328,7 +332,8 @@ impl World {
                 return Some(format!("nobody launched {key:?}"));
             };
             let service = snapshot.service(&instance.service).map(|(service, _)| service);
-            if service.and_then(Service::version) != Some(run.version) {
+            let versions = [service.and_then(Service::version), service.and_then(tried::of)];
+            if !versions.contains(&Some(run.version)) {
                 return Some(format!("{key:?} is of another version"));
             }
             if instance.state != InstanceState::Healthy || run.stage != Stage::Running {
