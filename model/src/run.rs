@@ -1,6 +1,7 @@
 //! What a controller says of an instance that it launched.
 
 use crate::deployment::Version;
+use crate::launch::Resources;
 use crate::report::NodeId;
 
 /// What a controller says of an instance that it launched: enough for another controller to go on where this one was.
@@ -10,6 +11,8 @@ pub struct Run {
     pub version: Version,
     /// Where in its life it is.
     pub stage: Stage,
+    /// What it may take: a version that nothing states any more has its room still.
+    pub resources: Resources,
     /// The digest of its image: `sha256:…`; empty: not known yet.
     pub image: Box<str>,
     /// How often in a row it ended by itself, or could not be started.

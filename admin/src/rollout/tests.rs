@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use model::launch::{Canary, Image, Instances, Percent};
+use model::launch::{Canary, Image, Instances, Percent, Resources};
 use model::{
     Addresses, CanaryDeployment, Change, Controller, Fact, HostName, InstanceName, Lease, NodeId, Origin,
     Revision, ServiceName, Stated,
@@ -50,6 +50,7 @@ fn instance(of: &Service, said: &str) -> Fact {
         image: "".into(),
         failures: 0,
         reason: "".into(),
+        resources: Resources::default(),
         release: None,
     }));
     Fact::Instance(Box::new(instance))

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
+use model::launch::Resources;
 use model::{
     Addresses, Fact, FactKey, Host, Instance, InstanceName, InstanceState, InstancesAt, PortName, Run,
     ServiceName, Stage, Version,
@@ -100,6 +101,7 @@ fn instance(seen: Seen<'_>, host: &Host, container: &Container) -> Option<Instan
         image: container.image.as_str().into(),
         failures: 0,
         reason: reason.into(),
+        resources: Resources::default(),
         release: None,
     }));
     Some(instance)

@@ -3,7 +3,7 @@
 //! In: groups, and what was decided about all else. Out: the places of canaries, and how far each has come. Never here: anything that takes
 //! room, a name or a host from an instance of the version that runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::launch::Shares;
 use model::{CanaryDeployment, Deployment, DeploymentState, Service, ServiceName, Version};
@@ -11,7 +11,7 @@ use model::{CanaryDeployment, Deployment, DeploymentState, Service, ServiceName,
 use super::progress::{nowhere, trouble};
 use super::rollout::{self, Group};
 use super::{Edits, Launched, Seen, short};
-use crate::schedule::{Copies, Count, Fleet, Leaving, MAX_COUNT, Schedule, Why, schedule};
+use crate::schedule::{Copies, Count, Fleet, Leaving, MAX_COUNT, Placed, Schedule, Why, schedule};
 
 /// What is tried of a service.
 #[derive(Debug, Clone)]
@@ -73,8 +73,11 @@ pub(super) fn places(
     for wanted in fleet.wanted.values_mut() {
         wanted.copies = Copies::Counted(Count::NONE);
     }
-    let there = std::mem::take(&mut fleet.placed);
-    fleet.leaving.extend(there.into_iter().chain(decided.start.iter().cloned()));
+    let (leaves, stays) =
+        std::mem::take(&mut fleet.placed).into_iter().partition(|placed| decided.leave.contains_key(placed));
+    fleet.leaving.extend::<BTreeSet<Placed>>(leaves);
+    fleet.settled = stays;
+    fleet.settled.extend(decided.start.iter().cloned());
     for (name, group, canary) in tried() {
         let count = u32::try_from(canary.count).unwrap_or(MAX_COUNT);
         let (Some(wanted), Ok(count)) = (fleet.wanted.get_mut(name), Count::new(count, count)) else {

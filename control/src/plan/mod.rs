@@ -371,6 +371,7 @@ fn place(seen: Seen<'_>, (group, version): (&Group<'_>, Version), start: &Placed
     instance.run = Some(Box::new(Run {
         version,
         stage: Stage::Placed,
+        resources: group.resources(version),
         image: Box::default(),
         failures: 0,
         reason: Box::default(),

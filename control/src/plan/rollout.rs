@@ -274,6 +274,14 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// What an instance may take that starts now, of what runs or of what is tried.
+    pub(crate) fn resources(&self, version: Version) -> model::launch::Resources {
+        let tried = self.canary.as_ref().filter(|canary| canary.version == version);
+        let service = tried.map(|canary| &canary.service).or(self.effective);
+        let launch = service.and_then(|service| service.launch.as_deref());
+        launch.map(|launch| launch.resources).unwrap_or_default()
+    }
+
     /// What an instance takes, as far as anybody knows its version.
     pub(crate) fn resources_of(&self, launched: &Launched<'_>) -> Resources {
         let stable = self.deployment.and_then(|(deployment, _)| deployment.stable.as_deref());
@@ -282,7 +290,9 @@ impl<'a> Group<'a> {
         let known: Vec<&Service> = known.into_iter().flatten().collect();
         // Of a version that nothing states any more: as much as what takes its place.
         let own = known.iter().find(is_own).or(known.first());
-        let resources = own.and_then(|service| Some(service.launch.as_ref()?.resources)).unwrap_or_default();
+        let said = Some(launched.run.resources).filter(|said| *said != model::launch::Resources::default());
+        let stated = || own.and_then(|service| Some(service.launch.as_ref()?.resources));
+        let resources = said.or_else(stated).unwrap_or_default();
         Resources {
             cpu: resources.cpu().map_or(0, u64::from),
             memory: resources.memory().unwrap_or_default(),

@@ -18,6 +18,8 @@ pub struct Fleet {
     /// What is on its way out: it has its room still, and its name, and is counted as nothing that is wanted. It is in the way of what must
     /// be apart from it and starts, not of what stays.
     pub leaving: BTreeSet<Placed>,
+    /// What stays whatever is decided: it has its room and its name, is company, and is counted as nothing that is wanted.
+    pub settled: BTreeSet<Placed>,
     /// Who of those that run is not well: where there are too many, these go first.
     pub ailing: BTreeSet<(ServiceName, InstanceName)>,
 }

@@ -22,7 +22,8 @@ impl Judge<'_> {
     pub(super) fn stays(&self, host: &Tally<'_>) -> Result<(), Why> {
         match host.machine.state {
             State::Available | State::Cordoned | State::Silent => {
-                self.wishes(host, |service| host.count(service))
+                let there = |service: &ServiceName| host.count(service) + host.count_leaving(service);
+                self.wishes(host, |service| host.count(service), there)
             }
             State::Lost => Err(Why::Lost),
         }
@@ -36,7 +37,8 @@ impl Judge<'_> {
             State::Lost => return Err(Why::Lost),
             State::Silent => return Err(Why::Silent),
         }
-        self.wishes(host, |service| host.count(service) + host.count_leaving(service))?;
+        let in_the_way = |service: &ServiceName| host.count(service) + host.count_leaving(service);
+        self.wishes(host, in_the_way, |service| host.count(service))?;
         let needs = self.wanted.resources;
         match (host.free_cpu(), host.free_memory()) {
             (Some(free), _) if free < needs.cpu => Err(Why::Cpu { free, needs: needs.cpu }),
@@ -45,9 +47,14 @@ impl Judge<'_> {
         }
     }
 
-    /// `count`: how many of a service are in the way of what must be apart from it. Whoever leaves is in the way of what starts, and of
-    /// nothing that stays.
-    fn wishes(&self, host: &Tally<'_>, count: impl Fn(&ServiceName) -> u32) -> Result<(), Why> {
+    /// `in_the_way`: how many of a service are so for what must be apart from it; `company`: how many are with what must be beside it.
+    /// Whoever leaves is in the way of what starts and no company for it; it is company still for what stays, and not in its way.
+    fn wishes(
+        &self,
+        host: &Tally<'_>,
+        in_the_way: impl Fn(&ServiceName) -> u32,
+        company: impl Fn(&ServiceName) -> u32,
+    ) -> Result<(), Why> {
         let wishes = &self.wanted.wishes;
         for (key, value) in wishes.required.iter() {
             let has = host.label(key);
@@ -55,18 +62,18 @@ impl Judge<'_> {
                 return Err(Why::Lacks { key: key.into(), value: value.into(), has: has.map(Into::into) });
             }
         }
-        let is_nowhere = |other: &&&ServiceName| host.count(other) + host.count_leaving(other) == 0;
+        let is_nowhere = |other: &&&ServiceName| company(other) == 0;
         if let Some(other) = self.beside.iter().find(is_nowhere) {
             return Err(Why::Without((*other).clone()));
         }
-        let is_there = |other: &&ServiceName| *other != self.service && count(other) > 0;
+        let is_there = |other: &&ServiceName| *other != self.service && in_the_way(other) > 0;
         if let Some(other) = wishes.not_beside.iter().find(is_there) {
             return Err(Why::Beside(other.clone()));
         }
         if let Some(other) = self.shunned_by.iter().copied().find(is_there) {
             return Err(Why::Shunned(other.clone()));
         }
-        if self.one_per_host() && count(self.service) > 0 {
+        if self.one_per_host() && in_the_way(self.service) > 0 {
             return Err(Why::HasOne);
         }
         Ok(())

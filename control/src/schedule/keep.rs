@@ -21,7 +21,7 @@ pub(super) struct Kept<'a> {
     pub(super) leave: BTreeMap<&'a Placed, Leaving>,
     /// What runs of each service, wherever: names that are taken.
     pub(super) runs: BTreeMap<&'a ServiceName, Vec<&'a Placed>>,
-    /// The names of what is on its way out.
+    /// The names of what is on its way out, or settled.
     pub(super) gone: BTreeMap<&'a ServiceName, BTreeSet<&'a InstanceName>>,
     /// How many stay of each, and then how many start.
     pub(super) counts: BTreeMap<&'a ServiceName, u32>,
@@ -46,6 +46,12 @@ pub(super) fn keep(fleet: &Fleet) -> Kept<'_> {
         kept.gone.entry(&leaving.service).or_default().insert(&leaving.instance);
         if let Some(host) = kept.places.get(&leaving.host).and_then(|at| kept.hosts.get_mut(*at)) {
             host.add_leaving(&leaving.service, leaving.resources);
+        }
+    }
+    for settled in &fleet.settled {
+        kept.gone.entry(&settled.service).or_default().insert(&settled.instance);
+        if let Some(host) = kept.places.get(&settled.host).and_then(|at| kept.hosts.get_mut(*at)) {
+            host.add(&settled.service, settled.resources);
         }
     }
     for placed in &fleet.placed {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::launch::{Canary, Image, Instances, Launch, PerHost, Percent};
+use model::launch::{Canary, Image, Instances, Launch, PerHost, Percent, Resources};
 use model::{
     Addresses, CanaryDeployment, Change, Deployment, DeploymentState, EngineUrl, Fact, Host, HostName,
     Instance, InstanceName, InstanceState, NodeId, Nodes, Origin, Others, Revision, Run, Service,
@@ -59,8 +59,15 @@ fn instance(text: &str, host: &HostName) -> Instance {
     instance.host = Some(host.clone());
     let (stage, image) = (if is_healthy { Stage::Running } else { Stage::Backoff }, Box::default());
     let reason = if is_healthy { "" } else { "exit code 1" }.into();
-    instance.run =
-        Some(Box::new(Run { version: version(words[1]), stage, image, failures, reason, release: None }));
+    instance.run = Some(Box::new(Run {
+        version: version(words[1]),
+        stage,
+        resources: Resources::default(),
+        image,
+        failures,
+        reason,
+        release: None,
+    }));
     instance
 }
 

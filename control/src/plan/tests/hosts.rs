@@ -144,25 +144,20 @@ fn who_may_not_stay_and_fits_nowhere_has_its_room_still() {
         3: db/1@b healthy
         ",
     );
-    fleet.host("c mem=1 zone=eu");
+    fleet.host("c mem=2 zone=eu");
 
     fleet.check(
         30,
         "
-        0: web/2@c placed
-        1: launch web/2@c
-        2: web/2@c runs
-        3: web/2@c healthy
-        4: web/1@a draining: its host: lacks label zone=eu
+        0: db/2@c placed; web/2@c placed; db progressing of db:1
+        1: launch db/2@c; launch web/2@c
+        2: db/2@c runs; web/2@c runs
+        3: db/2@c healthy; web/2@c healthy
+        4: web/1@a draining: its host: lacks label zone=eu; db done of db:1
         5: web/1@a stopping: its host: lacks label zone=eu
         6: end web/1@a
         7: take web/1@a away
         8: web/1@a is gone
-        9: db/2@a placed; db progressing of db:1
-        10: launch db/2@a
-        11: db/2@a runs
-        12: db/2@a healthy
-        13: db done of db:1
         ",
     );
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::launch::{Image, Launch, Readiness};
+use model::launch::{Image, Launch, Readiness, Resources};
 use model::{
     Address, Addresses, Change, EngineUrl, Fact, Host, HostName, Instance, InstanceName, InstanceState,
     LeavingEndpoint, Node, NodeId, Nodes, Origin, Others, Port, PortName, Ports, Protocol, ProxyReport,
@@ -80,7 +80,15 @@ impl Stand {
         instance.ports.insert(PortName::parse("http").unwrap(), port(32_768));
         let version = web(image).version().unwrap();
         let (image, reason) = (Box::default(), Box::default());
-        instance.run = Some(Box::new(Run { version, stage, image, failures: 0, reason, release: None }));
+        instance.run = Some(Box::new(Run {
+            version,
+            stage,
+            resources: Resources::default(),
+            image,
+            failures: 0,
+            reason,
+            release: None,
+        }));
         self.state(Fact::Instance(Box::new(instance)));
     }
 

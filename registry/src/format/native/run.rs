@@ -4,6 +4,7 @@ use model::{NodeId, Released, Run, Stage, Version};
 use serde::{Deserialize, Serialize};
 
 use super::FormatError;
+use super::launch::ResourcesDoc;
 
 /// The longest reason that is kept, in characters.
 pub(super) const MAX_REASON: usize = 2000;
@@ -18,6 +19,9 @@ pub struct RunDoc {
     pub version: String,
     /// Where in its life it is: `placed`, `running`, `backoff`, `draining`, `stopping` or `adopted`.
     pub stage: StageDoc,
+    /// What it may take; default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourcesDoc>,
     /// The digest of its image.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub image: String,
@@ -94,6 +98,7 @@ impl RunDoc {
         Ok(Run {
             version: version("run.version", &self.version)?,
             stage: self.stage.into(),
+            resources: self.resources.unwrap_or_default().read("run.resources")?,
             image: self.image.chars().take(model::launch::MAX_IMAGE).collect::<String>().into(),
             failures: self.failures,
             reason: reason(&self.reason),
@@ -107,6 +112,7 @@ impl From<&Run> for RunDoc {
         Self {
             version: run.version.to_string(),
             stage: run.stage.into(),
+            resources: ResourcesDoc::said(run.resources),
             image: run.image.to_string(),
             failures: run.failures,
             reason: reason(&run.reason).into(),
