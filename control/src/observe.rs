@@ -122,10 +122,15 @@ async fn watch_one(
     let mut engine = None;
     loop {
         let asked = Instant::now().into_std();
-        if engine.is_none() {
-            engine = runtime.about().await.ok();
-        }
-        let listed = runtime.list().await;
+        let known = match engine {
+            Some(_) => Ok(()),
+            None => runtime.about().await.map(|told| engine = Some(told)),
+        };
+        let listed = match known {
+            // Whoever did not answer the first question is not asked a second one.
+            Err(error @ RuntimeError::Unreachable(_)) => Err(error),
+            _ => runtime.list().await,
+        };
         tell.send_modify(|view| match listed {
             Ok(containers) => {
                 if view.silent.is_some() {

@@ -3,6 +3,7 @@
 
 mod docker;
 mod fake;
+mod hung;
 mod list;
 mod ssh;
 mod stand;

@@ -6,7 +6,6 @@ use bollard::auth::DockerCredentials;
 use bollard::errors::Error;
 use bollard::models::{CreateImageInfo, ImageInspect, ProgressDetail, PushImageInfo};
 use bollard::query_parameters::{CreateImageOptions, PushImageOptions};
-use futures_util::StreamExt as _;
 use model::launch::Image;
 use tokio::sync::watch;
 
@@ -45,8 +44,7 @@ impl Docker {
         self.negotiated().await?;
         let mut told = self.client.create_image(Some(options), None, credentials);
         let mut layers = Layers::default();
-        while let Some(step) = told.next().await {
-            let step = step.map_err(|error| self.failure(error, about))?;
+        while let Some(step) = self.word(&mut told, image, about).await? {
             progress.send_replace(layers.after(step));
         }
         Ok(())
@@ -71,8 +69,7 @@ impl Docker {
         self.negotiated().await?;
         let mut told = self.client.push_image(image.name(), Some(options), credentials);
         let mut layers = Layers::default();
-        while let Some(step) = told.next().await {
-            let step = step.map_err(|error| self.failure(error, about))?;
+        while let Some(step) = self.word(&mut told, image, about).await? {
             progress.send_replace(layers.after(named(step)));
         }
         // Which layer was sent is not told: at the end, all are.

@@ -18,7 +18,7 @@ use bollard::query_parameters::{
     CreateContainerOptions, EventsOptions, InspectContainerOptions, KillContainerOptions,
     ListContainersOptions, RemoveContainerOptions, StartContainerOptions,
 };
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use model::EngineUrl;
 use model::launch::{Image, Signal};
 use tokio::sync::{Notify, mpsc, watch};
@@ -51,6 +51,8 @@ const OURS: &str = "portico.";
 const AT_ONCE: usize = 8;
 /// After so long without an event an engine is asked whether it is still there.
 const QUIET: Duration = Duration::from_secs(30);
+/// How long an engine that is there may say nothing of an image that it fetches or sends.
+const SPEECHLESS: Duration = Duration::from_secs(300);
 /// The client's own limit, which is never reached: calls have ours.
 const NEVER: u64 = 365 * 24 * 3600;
 
@@ -104,7 +106,15 @@ impl Docker {
     pub fn open(url: &EngineUrl, settings: Settings) -> Result<Self, RuntimeError> {
         let (dial, version) = (Dial::new(url, &settings)?, Version::default());
         let (timeout, spoken) = (settings.timeout, version.clone());
-        let send = move |request| transport::send(dial.clone(), spoken.clone(), timeout, request);
+        let send = move |request: bollard::BollardRequest| {
+            // An engine says nothing of an image until it has heard of it from a registry.
+            let limit = if is_of_an_image(request.uri().path()) { SPEECHLESS } else { timeout };
+            let sent = transport::send(dial.clone(), spoken.clone(), timeout, request);
+            async move {
+                let head = tokio::time::timeout(limit, sent).await;
+                head.unwrap_or(Err(Error::RequestTimeoutError))
+            }
+        };
         let newest = bollard::API_DEFAULT_VERSION;
         let client =
             bollard::Docker::connect_with_custom_transport(send, Some("http://docker"), NEVER, newest)
@@ -203,24 +213,49 @@ impl Docker {
         }));
         changed.notify_one();
         loop {
-            match tokio::time::timeout(QUIET, events.next()).await {
-                Ok(Some(Ok(event))) => {
+            match self.heard(&mut events, About::Engine).await {
+                Ok(Some(event)) => {
                     if event.action.as_deref().is_some_and(matters) {
                         changed.notify_one();
                     }
                 }
-                Ok(Some(Err(error))) => return self.failure(error, About::Engine),
+                Err(error) => return error,
                 Ok(None) => {
                     self.version.store(0, Ordering::Relaxed);
                     return RuntimeError::Unreachable(format!("{}: it ended the stream of events", self.url));
                 }
-                Err(_) => {
-                    if let Err(error) = self.within(About::Engine, self.client.ping()).await {
-                        return error;
-                    }
-                }
             }
         }
+    }
+
+    /// What comes next of an answer in pieces, which may be silent for as long as the engine is there: it is asked.
+    async fn heard<T>(
+        &self,
+        pieces: &mut (impl Stream<Item = Result<T, Error>> + Unpin),
+        about: About<'_>,
+    ) -> Result<Option<T>, RuntimeError> {
+        loop {
+            match tokio::time::timeout(QUIET, pieces.next()).await {
+                Ok(piece) => return piece.transpose().map_err(|error| self.failure(error, about)),
+                Err(_) => _ = self.within(About::Engine, self.client.ping()).await?,
+            }
+        }
+    }
+
+    /// The next word about an image, which an engine that is there may not owe for ever.
+    async fn word<T>(
+        &self,
+        words: &mut (impl Stream<Item = Result<T, Error>> + Unpin),
+        image: &Image,
+        about: About<'_>,
+    ) -> Result<Option<T>, RuntimeError> {
+        let word = tokio::time::timeout(SPEECHLESS, self.heard(words, about)).await;
+        word.unwrap_or_else(|_| {
+            let minutes = SPEECHLESS.as_secs() / 60;
+            let reason =
+                format!("the engine said nothing of it for {minutes} minutes; can it reach its registry?");
+            Err(RuntimeError::NoImage { image: image.to_string(), reason })
+        })
     }
 
     async fn send_signal(&self, id: &str, signal: Option<Signal>) -> Result<(), RuntimeError> {
@@ -253,6 +288,11 @@ impl Docker {
         };
         self.within(About::Container(id), remove).await
     }
+}
+
+/// Whether a request has an image fetched or sent.
+fn is_of_an_image(path: &str) -> bool {
+    path.ends_with("/images/create") || (path.contains("/images/") && path.ends_with("/push"))
 }
 
 /// Whether an event says that a container may be another one: checks and commands that run in it do not.

@@ -9,7 +9,7 @@ use bollard::errors::Error;
 use bollard::exec::{CreateExecOptions, ResizeExecOptions, StartExecOptions, StartExecResults};
 use bollard::query_parameters::LogsOptions;
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::Stream;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
@@ -44,7 +44,7 @@ impl Docker {
             ..LogsOptions::default()
         };
         let printed = self.client.logs(id, Some(options));
-        pass(printed, &lines).await.map_err(|error| self.failure(error, About::Container(id)))
+        self.pass(printed, &lines, About::Container(id)).await
     }
 
     pub(super) async fn run(
@@ -71,11 +71,10 @@ impl Docker {
         let (started, exec) = self.within(about, start).await?;
         if let StartExecResults::Attached { output: printed, input: writer } = started {
             // Nothing more is read once nothing more is printed.
-            let ended = tokio::select! {
-                ended = pass(printed, &output) => ended,
+            tokio::select! {
+                ended = self.pass(printed, &output, about) => ended?,
                 never = self.feed(&exec, (command.input, command.terminal), input, writer) => match never {},
-            };
-            ended.map_err(|error| self.failure(error, about))?;
+            }
         }
         let code = async {
             loop {
@@ -129,23 +128,25 @@ impl Docker {
         }
         std::future::pending().await
     }
-}
 
-/// Passes on what is printed, until that ends or nobody listens.
-async fn pass(
-    mut printed: impl Stream<Item = Result<LogOutput, Error>> + Unpin,
-    lines: &mpsc::Sender<LogLine>,
-) -> Result<(), Error> {
-    loop {
-        let piece = tokio::select! {
-            piece = printed.next() => piece,
-            () = lines.closed() => return Ok(()),
-        };
-        let Some(piece) = piece.transpose()? else { return Ok(()) };
-        let is_error = matches!(piece, LogOutput::StdErr { .. });
-        for text in pieces(piece.into_bytes()) {
-            if lines.send(LogLine { is_error, text }).await.is_err() {
-                return Ok(());
+    /// Passes on what is printed, until that ends or nobody listens.
+    async fn pass(
+        &self,
+        mut printed: impl Stream<Item = Result<LogOutput, Error>> + Unpin,
+        lines: &mpsc::Sender<LogLine>,
+        about: About<'_>,
+    ) -> Result<(), RuntimeError> {
+        loop {
+            let piece = tokio::select! {
+                piece = self.heard(&mut printed, about) => piece?,
+                () = lines.closed() => return Ok(()),
+            };
+            let Some(piece) = piece else { return Ok(()) };
+            let is_error = matches!(piece, LogOutput::StdErr { .. });
+            for text in pieces(piece.into_bytes()) {
+                if lines.send(LogLine { is_error, text }).await.is_err() {
+                    return Ok(());
+                }
             }
         }
     }
