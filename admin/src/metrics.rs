@@ -1,5 +1,6 @@
 //! `/metrics`: this node's numbers in Prometheus' text format. Numbers of this process only; sums over nodes are the reader's.
 
+mod control;
 mod dns;
 mod exposition;
 
@@ -73,6 +74,9 @@ fn expose(app: &App) -> prometheus::Result<String> {
     }
     if let Some(dns) = &doors.dns {
         dns::expose(&mut out, dns);
+    }
+    if let Some(control) = &doors.control {
+        control::expose(&mut out, control, &doors.registry.snapshots().borrow().clone(), Instant::now());
     }
     out.text()
 }

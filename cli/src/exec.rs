@@ -28,6 +28,8 @@ one that is healthy.";
 
 /// How often a terminal is asked for its size.
 const LOOK: Duration = Duration::from_millis(500);
+/// The exit code once nobody reads any more what is printed: 128 and the number of SIGPIPE.
+const UNREAD: i64 = 141;
 /// How much output is kept with --json, in octets.
 const KEPT: usize = 16 << 20;
 
@@ -45,7 +47,7 @@ pub struct ExecArgs {
     #[arg(short, long)]
     input: bool,
     /// The command
-    #[arg(last = true, required = true, value_name = "WORD")]
+    #[arg(trailing_var_arg = true, required = true, value_name = "WORD")]
     words: Vec<String>,
 }
 
@@ -176,8 +178,7 @@ fn follow(mut stream: TcpStream, client: &Client, mut said: Option<&mut Said>) -
             Frame::Error(octets) => (octets, true),
             _ => continue,
         };
-        // Who reads no more is told no more; the command goes on.
-        let _ = match (&mut said, is_error) {
+        let written = match (&mut said, is_error) {
             (Some(said), is_error) => {
                 let kept = if is_error { &mut said.stderr } else { &mut said.stdout };
                 if kept.len() < KEPT {
@@ -188,6 +189,10 @@ fn follow(mut stream: TcpStream, client: &Client, mut said: Option<&mut Said>) -
             (None, false) => write(&mut std::io::stdout().lock(), &octets),
             (None, true) => write(&mut std::io::stderr().lock(), &octets),
         };
+        // As any program that writes to who reads no more. The connection's end is told to the command's engine.
+        if written.is_err() {
+            return Ok(UNREAD);
+        }
     }
 }
 

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::observe::Open;
-use crate::plan::{Memory, Plan, Seen, plan};
+use crate::metrics::{Metrics, Totals};
+use crate::observe::{Open, counted};
+use crate::plan::{HostView, Memory, Plan, Seen, plan};
 use crate::runtime::{Runtime, RuntimeError};
 use crate::schedule::Explained;
 use crate::turn::{Controller, Inputs, Outlook};
@@ -21,6 +22,7 @@ use crate::turn::{Controller, Inputs, Outlook};
 pub struct Control {
     outlook: watch::Receiver<Arc<Outlook>>,
     open: Open,
+    metrics: Arc<Metrics>,
     config: Config,
 }
 
@@ -34,12 +36,12 @@ impl Control {
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let open = Arc::clone(&inputs.open);
         let controller = Controller::new(config.clone(), inputs);
-        let outlook = controller.outlook();
+        let (outlook, metrics) = (controller.outlook(), controller.metrics());
         let run = async move {
             let _part = part;
             controller.run(stop).await;
         };
-        (Self { outlook, open, config }, tokio::spawn(run))
+        (Self { outlook, open, metrics, config }, tokio::spawn(run))
     }
 
     /// What it knows now.
@@ -58,7 +60,19 @@ impl Control {
             _ => None,
         });
         let none = || RuntimeError::Unreachable(format!("there is no host {host} with an engine"));
-        (self.open)(url.ok_or_else(none)?)
+        counted(&self.open, &self.metrics, host, url.ok_or_else(none)?)
+    }
+
+    /// What was counted since this process began.
+    pub fn totals(&self) -> Totals {
+        self.metrics.totals()
+    }
+
+    /// Whether an engine was silent for longer than its grace, so that its instances leave every set.
+    pub fn is_lost(&self, view: &HostView) -> bool {
+        let tried = view.tried.unwrap_or_else(|| Instant::now().into_std());
+        let silent = view.silent.map(|since| tried.saturating_duration_since(since));
+        silent.is_some_and(|silent| silent >= self.config.host_grace)
     }
 
     /// What each host is to a service, and why; `None`: nothing is wanted of it.

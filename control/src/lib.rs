@@ -9,6 +9,7 @@ pub mod config;
 mod door;
 pub mod health;
 pub mod lease;
+pub mod metrics;
 pub mod observe;
 pub mod plan;
 pub mod publish;

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::metrics::{Counted, Metrics};
 use crate::plan::HostView;
 use crate::runtime::{Runtime, RuntimeError};
 
@@ -28,6 +29,7 @@ pub type Open = Arc<dyn Fn(&EngineUrl) -> Result<Arc<dyn Runtime>, RuntimeError>
 pub struct Engines {
     open: Open,
     interval: Duration,
+    metrics: Arc<Metrics>,
     /// Notified whenever one of them said something new.
     changed: Arc<Notify>,
     hosts: BTreeMap<HostName, Engine>,
@@ -44,8 +46,8 @@ struct Engine {
 
 impl Engines {
     /// None yet; each is looked at at least once in `interval`.
-    pub fn new(open: Open, interval: Duration, changed: Arc<Notify>) -> Self {
-        Self { open, interval, changed, hosts: BTreeMap::new() }
+    pub fn new(open: Open, interval: Duration, changed: Arc<Notify>, metrics: Arc<Metrics>) -> Self {
+        Self { open, interval, metrics, changed, hosts: BTreeMap::new() }
     }
 
     /// Follows the hosts that these facts name, and no others.
@@ -55,13 +57,14 @@ impl Engines {
         self.hosts.retain(|name, engine| named.get(name).is_some_and(|url| **url == engine.url));
         for (name, url) in named {
             if !self.hosts.contains_key(name) {
-                self.hosts.insert(name.clone(), self.engine(url));
+                self.hosts.insert(name.clone(), self.engine(name, url));
             }
         }
+        self.metrics.keep(&self.hosts.keys().collect());
     }
 
-    fn engine(&self, url: &EngineUrl) -> Engine {
-        let runtime = (self.open)(url);
+    fn engine(&self, name: &HostName, url: &EngineUrl) -> Engine {
+        let runtime = counted(&self.open, &self.metrics, name, url);
         let first = HostView { url: Some(url.clone()), ..HostView::default() };
         let (tell, view) = watch::channel(first);
         let (look, mut tasks) = (Arc::new(Notify::new()), JoinSet::new());
@@ -109,6 +112,16 @@ impl Engines {
             engine.look.notify_one();
         }
     }
+}
+
+/// The engine of a host, whose calls are counted.
+pub(crate) fn counted(
+    open: &Open,
+    metrics: &Arc<Metrics>,
+    host: &HostName,
+    url: &EngineUrl,
+) -> Result<Arc<dyn Runtime>, RuntimeError> {
+    Ok(Arc::new(Counted::new(host.clone(), open(url)?, Arc::clone(metrics))))
 }
 
 /// Keeps a view up to date.

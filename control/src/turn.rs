@@ -18,6 +18,7 @@ use crate::act::{Done, Failure, Outcome, Tools, act};
 use crate::config::{Config, MAX_STEPS};
 use crate::health::{self, Probe};
 use crate::lease::{Leading, Lease};
+use crate::metrics::{Ages, Metrics};
 use crate::observe::{Engines, Open};
 use crate::plan::{HostView, Key, Memory, Order, Plan, Seen, Step, plan};
 use crate::publish::{Edit, Publish, PublishError};
@@ -63,6 +64,8 @@ pub struct Controller {
     engines: Engines,
     changed: Arc<Notify>,
     memory: Memory,
+    metrics: Arc<Metrics>,
+    ages: Ages,
     leading: Option<Leading>,
     steps: JoinSet<Done>,
     /// The task of each step that is under way; what it is for says whether it is a launch.
@@ -81,8 +84,16 @@ impl Controller {
     /// A controller that has not begun.
     pub fn new(config: Config, inputs: Inputs) -> Self {
         let (config, changed) = (Arc::new(config), Arc::new(Notify::new()));
+        let metrics = Arc::<Metrics>::default();
         Self {
-            engines: Engines::new(Arc::clone(&inputs.open), config.interval, Arc::clone(&changed)),
+            engines: Engines::new(
+                Arc::clone(&inputs.open),
+                config.interval,
+                Arc::clone(&changed),
+                Arc::clone(&metrics),
+            ),
+            metrics,
+            ages: Ages::default(),
             memory: Memory::new(Instant::now().into_std()),
             lease: Arc::default(),
             leading: None,
@@ -104,10 +115,19 @@ impl Controller {
         self.outlook.subscribe()
     }
 
+    /// Where it counts what it does.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
     /// Takes turns until `stop` is true; then lets go of its lease. What runs runs on.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
+            let begun = Instant::now();
             let pause = self.turn().await;
+            if self.leading.is_some() {
+                self.metrics.turned(begun.elapsed());
+            }
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
@@ -152,6 +172,7 @@ impl Controller {
             return self.config.interval;
         };
         let now = now();
+        self.ages.look(&facts, &self.metrics, now);
         let hosts = self.engines.views();
         self.memory.look(&facts, &hosts, &nodes, &self.config, now);
         let seen = Seen {
@@ -220,6 +241,7 @@ impl Controller {
         if leading.map(|leading| leading.token) != self.leading.map(|leading| leading.token) {
             // What was seen, and what was begun, by who controlled before is nothing to go by.
             self.memory = Memory::new(now());
+            self.ages = Ages::default();
             self.steps.abort_all();
             self.tasks.clear();
             self.engines_look();
@@ -362,8 +384,8 @@ impl Controller {
             if let Step::Launch(..) = &order.step {
                 self.pulls.insert(order.key.clone(), far);
             }
-            let tools =
-                Tools { runtime, lease: Arc::clone(&self.lease), config: Arc::clone(&self.config), pulls };
+            let (lease, metrics) = (Arc::clone(&self.lease), Arc::clone(&self.metrics));
+            let tools = Tools { runtime, lease, config: Arc::clone(&self.config), metrics, pulls };
             let (key, launch) = (order.key.clone(), matches!(order.step, Step::Launch(..)));
             let launch = launch.then(|| order.host.clone());
             let task = self.steps.spawn(act(tools, order));

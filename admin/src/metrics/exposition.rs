@@ -50,16 +50,40 @@ impl Exposition {
         self.family(name, help, MetricType::COUNTER, metrics.collect());
     }
 
+    /// Numbers that only grow, by the values of `labels`.
+    pub(super) fn counters_by<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        values: impl IntoIterator<Item = (Vec<&'a str>, u64)>,
+    ) {
+        let metrics = values.into_iter().map(|(of, value)| counted(pairs(labels, &of), value));
+        self.family(name, help, MetricType::COUNTER, metrics.collect());
+    }
+
     /// How many took how long.
     pub(super) fn histogram(&mut self, name: &str, help: &str, histogram: &proxy::metrics::Histogram) {
-        let mut inner = Histogram::default();
-        inner.set_sample_count(histogram.count());
-        inner.set_sample_sum(histogram.sum_us as f64 / 1e6);
         // The encoder adds the bucket without a bound itself.
-        let bounded = histogram.cumulative().filter_map(|(bound, count)| Some((bound?, count)));
-        let buckets = bounded.map(|(bound_us, count)| {
+        let bounded = histogram.cumulative().filter_map(|(bound, count)| Some((bound? as f64 / 1e6, count)));
+        self.buckets(name, help, bounded, histogram.count(), histogram.sum_us as f64 / 1e6);
+    }
+
+    /// How many took at most so many seconds; how many there were, and how many seconds all of them took.
+    pub(super) fn buckets(
+        &mut self,
+        name: &str,
+        help: &str,
+        buckets: impl Iterator<Item = (f64, u64)>,
+        count: u64,
+        sum: f64,
+    ) {
+        let mut inner = Histogram::default();
+        inner.set_sample_count(count);
+        inner.set_sample_sum(sum);
+        let buckets = buckets.map(|(bound, count)| {
             let mut bucket = Bucket::default();
-            bucket.set_upper_bound(bound_us as f64 / 1e6);
+            bucket.set_upper_bound(bound);
             bucket.set_cumulative_count(count);
             bucket
         });

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::config::{Config, LAST_LINES, LAST_OCTETS};
 use crate::lease::Lease;
+use crate::metrics::Metrics;
 use crate::plan::{HookCall, Key, Order, Step};
 use crate::runtime::{LogLine, LogQuery, Progress, Runtime, RuntimeError, Spec};
 
@@ -23,6 +24,7 @@ pub(crate) struct Tools {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) lease: Arc<Lease>,
     pub(crate) config: Arc<Config>,
+    pub(crate) metrics: Arc<Metrics>,
     /// How far images are fetched, for whoever watches.
     pub(crate) pulls: watch::Sender<Progress>,
 }
@@ -155,7 +157,9 @@ impl Tools {
                     "hooks: `{name}` is not defined; define it in `control.hooks` of the controller's configuration"
                 )));
             };
-            hook::run(hook, call, self.config.hook_timeout).await.map_err(Failure::Failed)?;
+            let ended = hook::run(hook, call, self.config.hook_timeout).await;
+            self.metrics.hooked(&call.name, ended.is_err());
+            ended.map_err(Failure::Failed)?;
         }
         Ok(())
     }

@@ -105,7 +105,7 @@ fn with_remedy(reason: &str, lower: &str) -> String {
 }
 
 /// One line of what is said, as short as it can be without losing the reason.
-fn readable(message: &str) -> String {
+pub(super) fn readable(message: &str) -> String {
     let line = message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it does not say why");
     let start = BEFORE_THE_REASON.iter().filter_map(|before| Some(line.rfind(before)? + before.len())).max();
     let reason = line.get(start.unwrap_or(0)..).unwrap_or(line);

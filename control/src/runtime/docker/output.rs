@@ -9,11 +9,11 @@ use bollard::errors::Error;
 use bollard::exec::{CreateExecOptions, ResizeExecOptions, StartExecOptions, StartExecResults};
 use bollard::query_parameters::LogsOptions;
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, TryStreamExt as _};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
-use super::failure::About;
+use super::failure::{self, About};
 use super::{Docker, Exec, Input, LogLine, LogQuery, RuntimeError};
 
 /// The longest piece, in octets.
@@ -22,6 +22,11 @@ const LONGEST: usize = 64 << 10;
 const AGAIN: Duration = Duration::from_millis(20);
 /// What a terminal reads as the end of its input (POSIX.1-2024, 11.1.9).
 const END_OF_INPUT: &[u8] = b"\x04";
+/// How an engine begins to say that a command cannot be run.
+const REFUSED: &str = "OCI runtime exec failed: ";
+/// The exit code of what is there and cannot be run, and of what is not there (POSIX.1-2024, 2.8.2).
+const CANNOT: i64 = 126;
+const NOT_FOUND: i64 = 127;
 
 impl Docker {
     pub(super) async fn read_logs(
@@ -69,7 +74,16 @@ impl Docker {
             Ok((self.client.start_exec(&exec, Some(options)).await?, exec))
         };
         let (started, exec) = self.within(about, start).await?;
+        let mut lacks = false;
         if let StartExecResults::Attached { output: printed, input: writer } = started {
+            // What an engine cannot run it says as if that had been printed.
+            let printed = printed.map_ok(|piece| match refusal(piece.as_ref()) {
+                Some(why) => {
+                    lacks |= is_missing(&why);
+                    LogOutput::StdErr { message: why.into() }
+                }
+                None => piece,
+            });
             // Nothing more is read once nothing more is printed.
             tokio::select! {
                 ended = self.pass(printed, &output, about) => ended?,
@@ -85,7 +99,9 @@ impl Docker {
                 }
             }
         };
-        self.within(about, code).await
+        let code = self.within(about, code).await?;
+        // As a shell says it, and newer engines.
+        Ok(if lacks && code == CANNOT { NOT_FOUND } else { code })
     }
 
     /// Passes on what a command reads, and the sizes of its terminal.
@@ -152,6 +168,17 @@ impl Docker {
     }
 }
 
+/// Why a command cannot be run, as one line; `None`: that is something that was printed.
+fn refusal(octets: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(octets).ok()?;
+    text.starts_with(REFUSED).then(|| format!("{}\n", failure::readable(text)))
+}
+
+/// Whether that is because there is no such command.
+fn is_missing(why: &str) -> bool {
+    ["executable file not found", "no such file or directory"].iter().any(|words| why.contains(words))
+}
+
 /// Lines, each with its line feed, and what is left; none longer than [`LONGEST`].
 fn pieces(mut octets: Bytes) -> impl Iterator<Item = Bytes> {
     std::iter::from_fn(move || {
@@ -164,6 +191,18 @@ fn pieces(mut octets: Bytes) -> impl Iterator<Item = Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_run_is_told_from_what_is_printed() {
+        let told = "OCI runtime exec failed: exec failed: unable to start container process: exec: \"nosuch\": \
+                    executable file not found in $PATH: unknown\r\n";
+
+        let why = refusal(told.as_bytes()).unwrap();
+
+        assert_eq!(why, "exec: \"nosuch\": executable file not found in $PATH\n");
+        assert!(is_missing(&why) && !is_missing("exec: \"/etc\": permission denied"));
+        assert_eq!(refusal(b"out\n"), None);
+    }
 
     #[test]
     fn what_is_printed_comes_in_lines_and_in_pieces_of_those_that_are_too_long() {
