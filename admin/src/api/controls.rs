@@ -1,11 +1,11 @@
 //! What `/v1/status` says of what is launched, and what an apply that is tried would have a controller do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use control::Control;
 use control::plan::HostView;
-use control::schedule::Placed;
+use control::schedule::{Leaving, Placed};
 use model::{Change, Fact, FactKey, HostName, Origin, ServiceName, Snapshot, Stage, Stated, Version};
 
 use super::apply::Wanted;
@@ -77,8 +77,19 @@ pub(super) fn foresee(app: &App, facts: &Snapshot, wanted: &Wanted) -> Option<Fo
     };
     let then = facts.apply(revision, changes);
     let decided = control.foresee(&then).schedule;
-    let start = decided.start.iter().map(|placed| instance(placed, String::new())).collect();
-    let leaving = decided.leave.iter().map(|(placed, why)| instance(placed, why.to_string()));
+    let moved: BTreeMap<_, _> = decided
+        .leave
+        .iter()
+        .filter(|(_, why)| moves(why))
+        .map(|(placed, _)| (&placed.service, placed))
+        .collect();
+    let start = decided.start.iter().map(|placed| {
+        let moved =
+            moved.get(&placed.service).map(|moved| format!("takes the place of one on {}", moved.host));
+        instance(placed, moved.unwrap_or_else(|| starts(&then, &placed.service)))
+    });
+    let start = start.collect();
+    let leaving = decided.leave.iter().map(|(placed, why)| instance(placed, leaves(&then, placed, why)));
     let mut leave: Vec<ForeseenInstance> = leaving.collect();
     let known: BTreeSet<_> = leave.iter().map(|one| (one.service.clone(), one.instance.clone())).collect();
     leave.extend(
@@ -112,6 +123,41 @@ fn instance(placed: &Placed, why: String) -> ForeseenInstance {
         instance: placed.instance.to_string(),
         host: placed.host.to_string(),
         why,
+    }
+}
+
+/// Whether one that leaves for this reason is wanted elsewhere.
+fn moves(why: &Leaving) -> bool {
+    matches!(why, Leaving::Gone | Leaving::Host(_))
+}
+
+/// Why an instance starts.
+fn starts(then: &Snapshot, name: &ServiceName) -> String {
+    let service = then.service(name).map(|(service, _)| service);
+    let runs = |instance: &&model::Instance| {
+        let run = instance.run.as_deref();
+        run.is_some_and(|run| !matches!(run.stage, Stage::Draining | Stage::Stopping | Stage::Adopted))
+    };
+    let present: Vec<_> = then.instances_of(name).map(|(instance, _)| instance).filter(runs).collect();
+    let version = service.and_then(model::Service::version);
+    let is_other =
+        |instance: &&model::Instance| instance.run.as_deref().is_some_and(|run| Some(run.version) != version);
+    let wanted = service.and_then(|service| service.launch.as_deref()).map(|launch| launch.instances.least());
+    match (present.len(), wanted) {
+        (0, _) => "none of it runs".to_owned(),
+        _ if present.iter().any(is_other) => "another version is wanted".to_owned(),
+        (run, Some(wanted)) => format!("{run} of {wanted} run"),
+        (_, None) => String::new(),
+    }
+}
+
+/// Why an instance leaves: where none is wanted any more, because of what was said of its service.
+fn leaves(then: &Snapshot, placed: &Placed, why: &Leaving) -> String {
+    let service = then.service(&placed.service).map(|(service, _)| service);
+    match (why, service, service.and_then(|service| service.launch.as_deref())) {
+        (Leaving::Surplus, None, _) => "its service is removed".to_owned(),
+        (Leaving::Surplus, Some(_), Some(launch)) if !launch.active => "its service is stopped".to_owned(),
+        _ => why.to_string(),
     }
 }
 

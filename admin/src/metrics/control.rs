@@ -35,8 +35,7 @@ fn of_work(out: &mut Exposition, totals: &Totals) {
     let help = "Calls to engines that ended, by host, by what was asked, and by how they ended: done, refused by the engine, unreachable \
                 (no answer in time), given_up (nobody waited any more).";
     let calls = totals.calls.iter();
-    let calls =
-        calls.map(|((host, call, ended), count)| (vec![host.as_str(), *call, ended.name()], *count));
+    let calls = calls.map(|((host, call, ended), count)| (vec![host.as_str(), *call, ended.name()], *count));
     out.counters_by("portico_control_engine_calls_total", help, &["host", "call", "outcome"], calls);
     let help = "How long images were fetched, whatever came of it.";
     histogram(out, "portico_control_pull_duration_seconds", help, &totals.pulls);

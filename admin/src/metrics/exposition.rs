@@ -99,6 +99,10 @@ impl Exposition {
     }
 
     fn family(&mut self, name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) {
+        // The encoder refuses all of it for the sake of one that has no numbers yet.
+        if metrics.is_empty() {
+            return;
+        }
         let mut family = MetricFamily::default();
         family.set_name(name.to_owned());
         family.set_help(help.to_owned());

@@ -2,7 +2,7 @@
 //!
 //! In: what a container is to be, which one is to end and how. Out: what containers there are, and how they are; what they print.
 //! Never here: a decision; a retry; a call that may last for ever (each but [`Runtime::follow`], [`Runtime::pull`], [`Runtime::push`],
-//! [`Runtime::logs`] and [`Runtime::exec`] ends within the configured time).
+//! [`Runtime::logs`] and [`Runtime::exec`] ends within the configured time; those end when the engine is not there any more).
 //!
 //! A runtime is one engine: one host's. The same list of promises holds for every kind of it (`control/tests/contract`).
 
