@@ -157,5 +157,6 @@ fn a_terminal_is_one_and_what_cannot_be_run_is_said_as_a_shell_says_it() {
     assert_eq!(stopped.code, Some(1), "{stopped:?}");
     assert!(stopped.stderr.contains("no instance of service talk runs"), "{stopped:?}");
     assert!(stopped.stderr.contains("portico instance ls talk"), "{stopped:?}");
-    assert_eq!((silent.code, &*silent.stdout), (Some(0), ""), "{silent:?}");
+    assert_eq!((silent.code, &*silent.stdout), (Some(1), ""), "{silent:?}");
+    assert!(silent.stderr.contains("no instance of service talk runs"), "{silent:?}");
 }

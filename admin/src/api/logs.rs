@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use control::Control;
 use control::runtime::{self, LogQuery};
@@ -58,6 +59,11 @@ pub(crate) async fn logs(
         let detail = format!("service {} has more than {INSTANCES} instances", service.name);
         return Err(Problem::invalid("instance", detail, "name one of them"));
     }
+    let is_asked = |instance: &Instance| only.as_ref().is_none_or(|only| *only == instance.name);
+    let mut launched = snapshot.instances_of(&service.name).filter(is_launched);
+    if !query.follow && !launched.any(|(instance, _)| is_asked(instance)) {
+        return Err(none(&service.name));
+    }
     let place = events::place(&app)?;
     let asked = LogQuery { follow: query.follow, tail: query.tail, since, timestamps: true };
     let (sender, lines) = mpsc::channel(LINES);
@@ -75,6 +81,15 @@ fn instance(snapshot: &Snapshot, service: &ServiceName, name: &str) -> Result<In
         InstanceName::parse(name).map_err(|error| Problem::invalid("instance", error.to_string(), remedy))?;
     let key = FactKey::Instance { service: service.clone(), name: name.clone() };
     snapshot.get(&key).map(|_| name).ok_or_else(|| writing::not_found(&key))
+}
+
+/// There is nothing that could have printed anything.
+fn none(service: &ServiceName) -> Problem {
+    let detail = format!("no instance of service {service} runs in a container that portico knows");
+    let remedy = format!(
+        "look at them with `portico instance ls {service}`, or wait for those that come with --follow"
+    );
+    Problem::new(StatusCode::CONFLICT, "no-container", detail, remedy)
 }
 
 fn is_launched((instance, _): &(&Instance, &model::Stated)) -> bool {
@@ -104,6 +119,9 @@ impl Reader {
                     reading.spawn(self.one(instance.name.clone(), snapshots.clone(), begin).read());
                 }
             }
+            if reading.is_empty() && !self.asked.follow {
+                return;
+            }
             tokio::select! {
                 ended = reading.join_next(), if !reading.is_empty() => drop(ended),
                 changed = snapshots.changed(), if self.asked.follow => if changed.is_err() { return },
@@ -115,9 +133,6 @@ impl Reader {
             known.retain(|name: &InstanceName| {
                 !self.asked.follow || fact(&now, &self.service, name).is_some()
             });
-            if reading.is_empty() && !self.asked.follow {
-                return;
-            }
         }
     }
 
