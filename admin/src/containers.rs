@@ -62,8 +62,12 @@ pub(crate) async fn find(
     let all = runtime.list().await?;
     let is_it = |container: &&Container| match run.stage {
         Stage::Adopted => is_adopted(container, instance),
-        _ => Labels::of(container)
-            .is_some_and(|labels| labels.service == instance.service && labels.instance == instance.name),
+        // Another fleet on the same engine may have one of the same name.
+        _ => Labels::of(container).is_some_and(|labels| {
+            labels.fleet == *control.fleet()
+                && labels.service == instance.service
+                && labels.instance == instance.name
+        }),
     };
     let container = all.iter().find(is_it).ok_or(NoContainer::None(run.stage.name()))?;
     Ok(Found { id: container.id.clone(), runtime })

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::{Fact, FactKey, HostName, Nodes, ServiceName, Snapshot, Watched};
+use model::{Fact, FactKey, HostName, Label, Nodes, ServiceName, Snapshot, Watched};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -61,6 +61,11 @@ impl Control {
         });
         let none = || RuntimeError::Unreachable(format!("there is no host {host} with an engine"));
         counted(&self.open, &self.metrics, host, url.ok_or_else(none)?)
+    }
+
+    /// The fleet whose containers are its own: another one may use the same engines.
+    pub fn fleet(&self) -> &Label {
+        &self.config.fleet
     }
 
     /// What was counted since this process began.
