@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use model::{FactKey, FactKind, HostPattern, NodeId, Origin, PathPrefix, Quarantined, canonical_host};
 
+/// The letters that the names of kinds end with, and `check` and `dead`.
+const LAST: &str = "degkrt";
+
 /// How much of a key is shown, in characters.
 const SHOWN: usize = 512;
 
@@ -156,7 +159,7 @@ impl Names {
     /// A glob (for `SCAN MATCH`) that all keys which may be facts, checks or dead marks match, and few others: their kinds end with
     /// one of these letters.
     pub(super) fn glob(&self) -> String {
-        format!("{}*[dekt]:*", escape_glob(&self.prefix))
+        format!("{}*[{LAST}]:*", escape_glob(&self.prefix))
     }
 
     /// What the keys of facts, checks and dead marks begin with; none of it begins another.
@@ -341,6 +344,13 @@ mod tests {
 
     #[test]
     fn globs_take_the_prefix_literally() {
-        assert_eq!(Names::new("a*[b]").glob(), "a\\*\\[b\\]*[dekt]:*");
+        assert_eq!(Names::new("a*[b]").glob(), "a\\*\\[b\\]*[degkrt]:*");
+    }
+
+    #[test]
+    fn keys_of_every_kind_are_listed() {
+        let kinds = FactKind::ALL.map(FactKind::name).into_iter().chain(["check", "dead"]);
+        let missed: Vec<&str> = kinds.filter(|kind| !kind.ends_with(|last| LAST.contains(last))).collect();
+        assert_eq!(missed, Vec::<&str>::new());
     }
 }
