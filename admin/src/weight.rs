@@ -14,7 +14,12 @@ pub(crate) fn weight(fact: &Fact) -> usize {
             let octets: usize = record.data().iter().map(|data| data.octets().len()).sum();
             record.data().len() + octets / OCTETS
         }
-        Fact::Service(_) | Fact::Instance(_) | Fact::Host(_) | Fact::Deployment(_) | Fact::Controller(_) => 1,
+        Fact::Service(_)
+        | Fact::Instance(_)
+        | Fact::Host(_)
+        | Fact::Deployment(_)
+        | Fact::Standing(_)
+        | Fact::Controller(_) => 1,
     }
 }
 

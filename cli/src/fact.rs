@@ -1,8 +1,8 @@
 //! What a fact says, in a few words.
 
 use admin::wire::{
-    DeploymentDoc, FactDoc, HostDoc, InstanceDoc, InstanceStateDoc, PortDoc, ProtocolDoc, RecordDoc,
-    ReleasedDoc, ServiceDoc,
+    DeploymentDoc, FactDoc, HostDoc, InstanceDoc, InstanceStateDoc, PortDoc, PowerDoc, ProtocolDoc,
+    RecordDoc, ReleasedDoc, ServiceDoc, StandingDoc,
 };
 use serde_json::Value;
 
@@ -17,6 +17,7 @@ pub(crate) fn says(doc: &FactDoc) -> String {
         FactDoc::Host(HostDoc { addresses, .. }) => addresses.join(", "),
         FactDoc::Record(doc) => data(doc),
         FactDoc::Deployment(doc) => deployment(doc),
+        FactDoc::Standing(doc) => standing(doc),
         FactDoc::Controller(doc) => doc.controls.clone(),
     }
 }
@@ -37,6 +38,25 @@ fn deployment(doc: &DeploymentDoc) -> String {
         format!("; canary {} {}{why}", canary.version, word(&canary.state))
     });
     format!("{} {}{why}{}", doc.version, word(&doc.deployment), canary.unwrap_or_default())
+}
+
+/// Where a host was found, whether it runs, and why not: `running, 10.0.0.7`.
+fn standing(doc: &StandingDoc) -> String {
+    let power = doc.power.as_ref().map(power);
+    let lost = (!doc.lost.is_empty()).then(|| format!("no address: {}", doc.lost));
+    let said = power.into_iter().chain(doc.found.iter().cloned()).chain(lost);
+    said.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a host runs, and why not: `stopped after 2 failures: action `wake` took longer than 2s`.
+pub(crate) fn power(doc: &PowerDoc) -> String {
+    let failures = match doc.failures {
+        0 => String::new(),
+        1 => " after a failure".to_owned(),
+        failures => format!(" after {failures} failures"),
+    };
+    let why = if doc.reason.is_empty() { String::new() } else { format!(": {}", doc.reason) };
+    format!("{}{failures}{why}", word(&doc.state))
 }
 
 /// The first records, and the number of the others.

@@ -25,7 +25,9 @@ const ADD_EXAMPLES: &str = "\
 Examples:
   portico host add node-1 --engine ssh://ops@10.0.0.1 --address 10.0.0.1 --label zone=a --label disk=ssd
   portico host add node-2 --engine tcp://10.0.0.2:2376 --address 10.0.0.2 --address fd00::2 --cpu 4 --memory 8GiB
-  portico host add here --engine unix:///run/docker.sock --address 192.0.2.1 --priority 1";
+  portico host add here --engine unix:///run/docker.sock --address auto
+  portico host add spare --engine tcp://spare.example.com --address auto --priority 1 --cpu 4 --memory 8GiB \
+    --start start-vm --stop stop-vm --cloud project=web --cloud machine-type=small";
 
 /// Make hosts known, close and open them, remove them.
 #[derive(Debug, Subcommand)]
@@ -62,7 +64,7 @@ pub struct AddArgs {
     /// Its container engine: unix:///run/docker.sock, tcp://HOST[:PORT], ssh://USER@HOST [default: nothing is launched on it]
     #[arg(long, value_name = "URL")]
     engine: Option<String>,
-    /// Where it is; may be repeated
+    /// Where it is; may be repeated; `auto`: where the controller finds it, by its engine
     #[arg(long = "address", value_name = "IP", required = true)]
     addresses: Vec<String>,
     /// What it is told apart by; may be repeated
@@ -80,6 +82,15 @@ pub struct AddArgs {
     /// Instances on it are reached at the addresses of their containers [default: at the host's own, by published ports]
     #[arg(long)]
     at_containers: bool,
+    /// The action that starts it when something fits nowhere else, as `control.actions` calls it; needs --cpu and --memory [default: nobody starts it]
+    #[arg(long, value_name = "ACTION", requires_all = ["cpu", "memory"])]
+    start: Option<String>,
+    /// The action that stops it when it had nothing to do for `control.host_idle` [default: nobody stops it]
+    #[arg(long, value_name = "ACTION", requires = "start")]
+    stop: Option<String>,
+    /// What these actions are told, as PORTICO_CLOUD_KEY; may be repeated
+    #[arg(long = "cloud", value_name = "KEY=VALUE", value_parser = parse_label)]
+    cloud: Vec<(String, String)>,
     #[command(flatten)]
     wait: WaitArgs,
 }
@@ -132,6 +143,9 @@ fn wanted(args: &AddArgs) -> HostDoc {
         instances_at: args.at_containers.then_some(InstancesAtDoc::Container),
         priority: args.priority,
         capacity: (capacity != ResourcesDoc::default()).then_some(capacity),
+        start: args.start.clone(),
+        stop: args.stop.clone(),
+        cloud: Entries(args.cloud.clone()),
         cordoned: None,
         draining: None,
     }

@@ -256,6 +256,7 @@ fn name_of(fact: &Named) -> String {
         Named::Host(doc) => doc.name.clone(),
         Named::Record(doc) => format!("{}/{}", doc.name, doc.record_type),
         Named::Deployment(doc) => doc.name.clone(),
+        Named::Standing(doc) => doc.name.clone(),
         Named::Controller(doc) => doc.controls.clone(),
     }
 }

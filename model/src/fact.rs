@@ -15,6 +15,7 @@ use crate::path_prefix::{PathPrefix, PathPrefixError};
 use crate::record::{RecordFact, RecordType, RecordTypeError};
 use crate::revision::Revision;
 use crate::service::Service;
+use crate::standing::Standing;
 
 /// Something stated in the registry. There may be a million frontends: of the others, each stands behind a pointer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub enum Fact {
     Record(Box<RecordFact>),
     /// How far the present version of a service has come.
     Deployment(Box<Deployment>),
+    /// How a host stands.
+    Standing(Box<Standing>),
     /// Who controls.
     Controller(Box<Controller>),
 }
@@ -50,6 +53,8 @@ pub enum FactKind {
     Record,
     /// A deployment.
     Deployment,
+    /// How a host stands.
+    Standing,
     /// The controller.
     Controller,
 }
@@ -84,6 +89,8 @@ pub enum FactKey {
     },
     /// How far the present version of a service has come, by its name.
     Deployment(ServiceName),
+    /// How a host stands, by its name.
+    Standing(HostName),
     /// Who controls: there is one.
     Controller,
 }
@@ -100,6 +107,7 @@ pub(crate) enum KeyRef<'a> {
     Host(&'a str),
     Record { name: &'a DomainName, record_type: RecordType },
     Deployment(&'a str),
+    Standing(&'a str),
     Controller,
 }
 
@@ -113,6 +121,7 @@ impl Fact {
             Self::Host(host) => host.key(),
             Self::Record(record) => record.key(),
             Self::Deployment(deployment) => deployment.key(),
+            Self::Standing(standing) => standing.key(),
             Self::Controller(_) => Controller::key(),
         }
     }
@@ -126,6 +135,7 @@ impl Fact {
             Self::Host(_) => FactKind::Host,
             Self::Record(_) => FactKind::Record,
             Self::Deployment(_) => FactKind::Deployment,
+            Self::Standing(_) => FactKind::Standing,
             Self::Controller(_) => FactKind::Controller,
         }
     }
@@ -135,7 +145,7 @@ impl Fact {
     pub fn is_desired(&self) -> bool {
         match self {
             Self::Instance(instance) => instance.lease.is_none() && instance.run.is_none(),
-            Self::Deployment(_) | Self::Controller(_) => false,
+            Self::Deployment(_) | Self::Standing(_) | Self::Controller(_) => false,
             Self::Frontend(_) | Self::Service(_) | Self::Host(_) | Self::Record(_) => true,
         }
     }
@@ -167,6 +177,7 @@ impl Fact {
             Self::Host(host) => KeyRef::Host(host.name.as_str()),
             Self::Record(record) => KeyRef::Record { name: record.name(), record_type: record.record_type() },
             Self::Deployment(deployment) => KeyRef::Deployment(deployment.service.as_str()),
+            Self::Standing(standing) => KeyRef::Standing(standing.host.as_str()),
             Self::Controller(_) => KeyRef::Controller,
         }
     }
@@ -180,13 +191,14 @@ impl From<Frontend> for Fact {
 
 impl FactKind {
     /// All kinds, in the order of their facts.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Frontend,
         Self::Service,
         Self::Instance,
         Self::Host,
         Self::Record,
         Self::Deployment,
+        Self::Standing,
         Self::Controller,
     ];
 
@@ -202,6 +214,7 @@ impl FactKind {
             Self::Host => "host",
             Self::Record => "record",
             Self::Deployment => "deployment",
+            Self::Standing => "standing",
             Self::Controller => "controller",
         }
     }
@@ -215,6 +228,7 @@ impl FactKind {
             Self::Host => "hosts",
             Self::Record => "records",
             Self::Deployment => "deployments",
+            Self::Standing => "standings",
             Self::Controller => "controllers",
         }
     }
@@ -228,6 +242,7 @@ impl FactKind {
             Self::Host => "a host",
             Self::Record => "a record set",
             Self::Deployment => "a deployment",
+            Self::Standing => "how a host stands",
             Self::Controller => "the controller",
         }
     }
@@ -285,6 +300,7 @@ impl FactKey {
             Self::Host(name) => KeyRef::Host(name.as_str()),
             Self::Record { name, record_type } => KeyRef::Record { name, record_type: *record_type },
             Self::Deployment(name) => KeyRef::Deployment(name.as_str()),
+            Self::Standing(host) => KeyRef::Standing(host.as_str()),
             Self::Controller => KeyRef::Controller,
         }
     }
@@ -298,6 +314,7 @@ impl FactKey {
             Self::Host(_) => FactKind::Host,
             Self::Record { .. } => FactKind::Record,
             Self::Deployment(_) => FactKind::Deployment,
+            Self::Standing(_) => FactKind::Standing,
             Self::Controller => FactKind::Controller,
         }
     }
@@ -327,6 +344,7 @@ impl FactKey {
                 Ok(Self::Record { name, record_type: RecordType::parse(record_type)? })
             }
             "deployment" => Ok(Self::Deployment(ServiceName::parse(rest)?)),
+            "standing" => Ok(Self::Standing(HostName::parse(rest)?)),
             "controller" if rest == CONTROLLER => Ok(Self::Controller),
             _ => Err(FactKeyError::Kind),
         }
@@ -335,7 +353,7 @@ impl FactKey {
 
 impl fmt::Display for FactKey {
     /// `frontend:www.example.com/api`, where a root path is left out; `service:web`, `instance:web/web-1`, `host:node-1`,
-    /// `record:www.example.com./A`, `deployment:web`, `controller:one`.
+    /// `record:www.example.com./A`, `deployment:web`, `standing:node-1`, `controller:one`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Frontend { host, path } if path.is_root() => write!(f, "frontend:{host}"),
@@ -345,6 +363,7 @@ impl fmt::Display for FactKey {
             Self::Host(name) => write!(f, "host:{name}"),
             Self::Record { name, record_type } => write!(f, "record:{}/{record_type}", name.folded()),
             Self::Deployment(service) => write!(f, "deployment:{service}"),
+            Self::Standing(host) => write!(f, "standing:{host}"),
             Self::Controller => write!(f, "controller:{CONTROLLER}"),
         }
     }
@@ -408,6 +427,7 @@ mod tests {
             "record:a\\.b\\032c./TYPE65534",
             "record:./SOA",
             "deployment:web",
+            "standing:node-1",
             "controller:one",
         ] {
             assert_eq!(FactKey::parse(text).map(|key| key.to_string()), Ok(text.to_owned()));

@@ -41,6 +41,7 @@ mod run;
 mod service;
 mod snapshot;
 mod socket_path;
+mod standing;
 
 pub use alarm::{Alarm, Watched};
 pub use backend::{Backend, BackendName, BackendNameError};
@@ -75,3 +76,4 @@ pub use run::{Released, Run, Stage};
 pub use service::{MAX_PORTS, MAX_TTL, Port, Ports, PortsError, Protocol, Service, Ttl, TtlError, WhenEmpty};
 pub use snapshot::{Difference, Snapshot};
 pub use socket_path::{MAX_SOCKET_PATH, SocketPath, SocketPathError};
+pub use standing::{Power, PowerState, Standing};

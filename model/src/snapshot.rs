@@ -12,11 +12,12 @@ use crate::fact::{Fact, FactKey, FactKind, KeyRef, Quarantined, Stated};
 use crate::facts::Facts;
 use crate::frontend::Frontend;
 use crate::host::Host;
-use crate::instance::Instance;
-use crate::label::ServiceName;
+use crate::instance::{Addresses, Instance};
+use crate::label::{HostName, ServiceName};
 use crate::record::{RecordFact, RecordType};
 use crate::revision::Revision;
 use crate::service::Service;
+use crate::standing::Standing;
 
 /// All facts at one [`Revision`]. Immutable: [`Snapshot::apply`] makes the next one, sharing what did not change.
 ///
@@ -169,6 +170,21 @@ impl Snapshot {
         self.of_kind(FactKind::Deployment, None).filter_map(deployment)
     }
 
+    /// How a host stands.
+    pub fn standing(&self, host: &HostName) -> Option<(&Standing, &Stated)> {
+        standing(self.facts.get(&FactKey::Standing(host.clone()))?)
+    }
+
+    /// How hosts stand, of which the controller says it.
+    pub fn standings(&self) -> impl Iterator<Item = (&Standing, &Stated)> {
+        self.of_kind(FactKind::Standing, None).filter_map(standing)
+    }
+
+    /// Where a host is: as it says, or as it was found; `None`: nobody knows yet.
+    pub fn addresses_of<'a>(&'a self, host: &'a Host) -> Option<&'a Addresses> {
+        host.addresses.as_ref().or_else(|| self.standing(&host.name)?.0.addresses.as_ref())
+    }
+
     /// Who controls.
     pub fn controller(&self) -> Option<(&Controller, &Stated)> {
         let stated = self.facts.get(&FactKey::Controller)?;
@@ -188,6 +204,7 @@ impl Snapshot {
             FactKind::Host => Some(KeyRef::Host("")),
             FactKind::Record => Some(KeyRef::Record { name: &root, record_type: RecordType(0) }),
             FactKind::Deployment => Some(KeyRef::Deployment("")),
+            FactKind::Standing => Some(KeyRef::Standing("")),
             FactKind::Controller => Some(KeyRef::Controller),
         };
         let from = first.filter(|_| after.is_none()).map(|first| self.facts.from(first));
@@ -281,6 +298,13 @@ fn host(stated: &Stated) -> Option<(&Host, &Stated)> {
 fn record(stated: &Stated) -> Option<(&RecordFact, &Stated)> {
     match &*stated.fact {
         Fact::Record(record) => Some((record, stated)),
+        _ => None,
+    }
+}
+
+fn standing(stated: &Stated) -> Option<(&Standing, &Stated)> {
+    match &*stated.fact {
+        Fact::Standing(standing) => Some((standing, stated)),
         _ => None,
     }
 }

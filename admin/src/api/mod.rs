@@ -13,6 +13,7 @@
 //! | `/v1/frontends/{host}/endpoints?path=/api` | POST | endpoints that shall be there too |
 //! | `/v1/services?limit=&after=`, `/v1/instances`, `/v1/hosts`, `/v1/records` | GET | the services, all instances, the hosts, the record sets, by name |
 //! | `/v1/deployments`, `/v1/deployments/{service}`, `/v1/controllers` | GET | how far services have come, and who controls |
+//! | `/v1/standings`, `/v1/standings/{host}` | GET | how hosts stand: where they were found, whether they run |
 //! | `/v1/services/{service}`, `/v1/hosts/{host}`, `/v1/records/{name}/{type}` | GET PUT DELETE | one of them |
 //! | `/v1/hosts/{host}/images/push` | POST | its engine sends an image to its registry; how far it is, one JSON object a line (`wire::Pushing`) |
 //! | `/v1/services/{service}/rollout` | GET | how far a service has come to what is wanted of it (`wire::Rollout`) |
@@ -119,6 +120,8 @@ pub(crate) fn router(doors: Doors, config: &Config) -> Router {
         .route("/v1/records", get(named::list))
         .route("/v1/deployments", get(named::list))
         .route("/v1/deployments/{deployment}", get(named::show))
+        .route("/v1/standings", get(named::list))
+        .route("/v1/standings/{standing}", get(named::show))
         .route("/v1/controllers", get(named::list))
         .route("/v1/records/{record}/{type}", named())
         .route("/v1/services/{service}", named())
@@ -159,7 +162,7 @@ async fn unknown(uri: Uri) -> Problem {
         let remedy = format!("a path prefix goes into the query: /v1/frontends/{host}?path=/{path}");
         return Problem::new(StatusCode::NOT_FOUND, "not-found", detail, &remedy);
     }
-    let remedy = "the API is /v1/frontends, /v1/services, /v1/instances, /v1/hosts, /v1/records, /v1/deployments, /v1/controllers, /v1/apply, /v1/status, /v1/verify, /v1/wait, /v1/events, /v1/explain, /v1/dns/explain, /v1/dns/zones, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
+    let remedy = "the API is /v1/frontends, /v1/services, /v1/instances, /v1/hosts, /v1/records, /v1/deployments, /v1/standings, /v1/controllers, /v1/apply, /v1/status, /v1/verify, /v1/wait, /v1/events, /v1/explain, /v1/dns/explain, /v1/dns/zones, /v1/history, /v1/registry/accept, /v1/diff, /v1/rollback, /v1/export, /v1/import, /v1/backup, /metrics, /healthz, /readyz";
     Problem::new(StatusCode::NOT_FOUND, "not-found", detail, remedy)
 }
 

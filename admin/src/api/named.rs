@@ -37,6 +37,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Subject {
         if let Some(service) = &names.deployment {
             return Ok(Self(FactKey::Deployment(name_of("service", service, ServiceName::parse)?)));
         }
+        if let Some(host) = &names.standing {
+            return Ok(Self(FactKey::Standing(name_of("host", host, HostName::parse)?)));
+        }
         Ok(Self(match (&names.service, &names.instance, &names.host) {
             (Some(service), Some(name), _) => FactKey::Instance {
                 service: name_of("service", service, ServiceName::parse)?,
@@ -59,6 +62,7 @@ struct Names {
     record: Option<String>,
     record_type: Option<String>,
     deployment: Option<String>,
+    standing: Option<String>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Names {
@@ -75,6 +79,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Names {
                 "instance" => &mut names.instance,
                 "record" => &mut names.record,
                 "deployment" => &mut names.deployment,
+                "standing" => &mut names.standing,
                 "type" => &mut names.record_type,
                 _ => &mut names.host,
             };
@@ -99,7 +104,7 @@ fn name_of<T>(field: &str, text: &str, parse: impl Fn(&str) -> Result<T, LabelEr
     parse(text).map_err(|error| Problem::invalid(field, error.to_string(), remedy))
 }
 
-/// `GET /v1/services`, `/v1/instances`, `/v1/hosts`, `/v1/records`, `/v1/deployments`, `/v1/controllers`, `?limit=&after=`
+/// `GET /v1/services`, `/v1/instances`, `/v1/hosts`, `/v1/records`, `/v1/deployments`, `/v1/standings`, `/v1/controllers`, `?limit=&after=`
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     uri: Uri,
@@ -155,6 +160,7 @@ fn page<'s>(
         FactKind::Host => Listed::Hosts(views),
         FactKind::Record => Listed::Records(views),
         FactKind::Deployment => Listed::Deployments(views),
+        FactKind::Standing => Listed::Standings(views),
         FactKind::Controller => Listed::Controllers(views),
     };
     json(StatusCode::OK, &FactList { revision: snapshot.revision().number(), facts, next })
@@ -172,6 +178,7 @@ fn named(fact: &Fact) -> Named {
         Fact::Host(host) => Named::Host((&**host).into()),
         Fact::Record(record) => Named::Record((&**record).into()),
         Fact::Deployment(deployment) => Named::Deployment(Box::new((&**deployment).into())),
+        Fact::Standing(standing) => Named::Standing(Box::new((&**standing).into())),
         Fact::Controller(controller) => Named::Controller((&**controller).into()),
     }
 }
@@ -289,7 +296,7 @@ fn read(key: &FactKey, body: &[u8]) -> Result<Fact, Problem> {
             name.to_string()
         }
         FactKey::Service(name) | FactKey::Deployment(name) => name.to_string(),
-        FactKey::Host(name) => name.to_string(),
+        FactKey::Host(name) | FactKey::Standing(name) => name.to_string(),
         FactKey::Record { name, record_type } => {
             object.entry("type").or_insert_with(|| record_type.to_string().into());
             name.to_string()

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ControllerDoc, DeploymentDoc, FrontendDoc, HostDoc, InstanceDoc, RecordDoc, ServiceDoc};
+use super::{
+    ControllerDoc, DeploymentDoc, FrontendDoc, HostDoc, InstanceDoc, RecordDoc, ServiceDoc, StandingDoc,
+};
 
 /// A fact under the name of its kind: `{"service": {…}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,8 @@ pub enum Named {
     Record(RecordDoc),
     /// How far a service has come.
     Deployment(Box<DeploymentDoc>),
+    /// How a host stands.
+    Standing(Box<StandingDoc>),
     /// Who controls.
     Controller(ControllerDoc),
 }
@@ -63,6 +67,8 @@ pub enum Listed {
     Records(Vec<FactView>),
     /// How far services have come.
     Deployments(Vec<FactView>),
+    /// How hosts stand.
+    Standings(Vec<FactView>),
     /// Who controls.
     Controllers(Vec<FactView>),
 }
@@ -73,7 +79,7 @@ impl Listed {
         match self {
             Self::Frontends(views) | Self::Services(views) | Self::Instances(views) => views,
             Self::Hosts(views) | Self::Records(views) => views,
-            Self::Deployments(views) | Self::Controllers(views) => views,
+            Self::Deployments(views) | Self::Standings(views) | Self::Controllers(views) => views,
         }
     }
 
@@ -82,12 +88,12 @@ impl Listed {
         let more = match next {
             Self::Frontends(more) | Self::Services(more) | Self::Instances(more) => more,
             Self::Hosts(more) | Self::Records(more) => more,
-            Self::Deployments(more) | Self::Controllers(more) => more,
+            Self::Deployments(more) | Self::Standings(more) | Self::Controllers(more) => more,
         };
         let views = match self {
             Self::Frontends(views) | Self::Services(views) | Self::Instances(views) => views,
             Self::Hosts(views) | Self::Records(views) => views,
-            Self::Deployments(views) | Self::Controllers(views) => views,
+            Self::Deployments(views) | Self::Standings(views) | Self::Controllers(views) => views,
         };
         views.extend(more);
     }

@@ -37,9 +37,9 @@ pub use registry::format::native::{
     BalanceDoc, CanaryDeploymentDoc, CanaryDoc, CheckDoc, CheckKindDoc, ControllerDoc, DeploymentDoc,
     DeploymentStateDoc, DnsSdDoc, EndpointDoc, Entries, FactDoc, FrontendDoc, HashDoc, HeartbeatDoc,
     HeartbeatKindDoc, HostDoc, InstanceDoc, InstanceStateDoc, InstancesAtDoc, OrderDoc, PerHostDoc,
-    PlacementDoc, PortDoc, ProtocolDoc, ReadinessDoc, RecordDoc, ReleasedDoc, ResourcesDoc, RestartDoc,
-    RolloutDoc, RunDoc, ServiceDoc, ServiceRefDoc, StageDoc, StatusDoc, StopDoc, TimeoutsDoc, VolumeDoc,
-    WhenEmptyDoc,
+    PlacementDoc, PortDoc, PowerDoc, PowerStateDoc, ProtocolDoc, ReadinessDoc, RecordDoc, ReleasedDoc,
+    ResourcesDoc, RestartDoc, RolloutDoc, RunDoc, ServiceDoc, ServiceRefDoc, StageDoc, StandingDoc,
+    StatusDoc, StopDoc, TimeoutsDoc, VolumeDoc, WhenEmptyDoc,
 };
 pub use rollout::{Rollout, RolloutCanary, RolloutInstance};
 pub use status::{Accepted, HeldView, Listener, ProxyStatus, Readiness, RegistryStatus, Status};

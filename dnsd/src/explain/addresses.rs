@@ -30,7 +30,9 @@ pub(super) fn tell(
 ) {
     let Some(address) = address_of(owner) else { return };
     let told = served.iter().flat_map(RecordSet::data).find_map(RecordData::target);
-    let hosts = from.snapshot.hosts().filter(|(host, _)| host.addresses.iter().any(|one| one == address));
+    let hosts = from.snapshot.hosts().filter(|(host, _)| {
+        from.snapshot.addresses_of(host).is_some_and(|all| all.iter().any(|one| one == address))
+    });
     let hosts = hosts.map(|(host, stated)| (host.key(), zone.name_of_host(&host.name), stated));
     let instances =
         from.snapshot.instances().filter(|(one, _)| one.addresses.iter().any(|one| one == address));

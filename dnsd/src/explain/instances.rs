@@ -58,7 +58,10 @@ fn of_host(from: From<'_>, name: &str, wanted: RecordType, into: &mut Explanatio
     let key = FactKey::Host(name);
     let Some(stated) = from.snapshot.get(&key) else { return };
     let Fact::Host(host) = &*stated.fact else { return };
-    match lacks_family(host.addresses.iter(), wanted) {
+    let Some(addresses) = from.snapshot.addresses_of(host) else {
+        return into.left_out.push((key, "its address is not known yet".to_owned()));
+    };
+    match lacks_family(addresses.iter(), wanted) {
         Some(reason) => into.left_out.push((key, reason)),
         None => into.made_of.push((key, stated.revision)),
     }

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use model::{
-    DomainName, Instance, InstanceState, Metadata, Protocol, RecordData, RecordType, Service, ServiceName,
-    Snapshot, WhenEmpty,
+    DomainName, Host, Instance, InstanceState, Metadata, Protocol, RecordData, RecordType, Service,
+    ServiceName, Snapshot, WhenEmpty,
 };
 
 use super::sets::Sets;
@@ -20,7 +20,7 @@ pub(super) fn of_registry(zone: &Derivation, snapshot: &Snapshot) -> Sets {
     own(zone, &mut sets);
     for (host, _) in snapshot.hosts() {
         let Some(name) = below(&zone.apex, &["node", host.name.as_str()]) else { continue };
-        addresses(&mut sets, &name, zone.ttl_host, host.addresses.iter().map(|address| (address, 1)));
+        addresses(&mut sets, &name, zone.ttl_host, reached(host, snapshot).map(|address| (address, 1)));
         texts(&mut sets, &name, zone.ttl_host, &host.labels);
     }
     let mut running: BTreeMap<&ServiceName, Vec<&Instance>> = BTreeMap::new();
@@ -45,6 +45,13 @@ pub(super) fn of_registry(zone: &Derivation, snapshot: &Snapshot) -> Sets {
     }
     typed.put(zone, &mut sets);
     sets
+}
+
+/// Where a host says that it is; where it leaves that open, where it was found.
+fn reached<'a>(host: &'a Host, snapshot: &'a Snapshot) -> impl Iterator<Item = IpAddr> + 'a {
+    let found = snapshot.standing(&host.name).and_then(|(standing, _)| standing.addresses.as_ref());
+    let at = if host.addresses.is_some() { host.addresses.as_ref() } else { found };
+    at.into_iter().flat_map(|addresses| addresses.iter())
 }
 
 /// The name of a type of services; `_dns-sd._udp` is the zone's own.
@@ -80,7 +87,7 @@ pub(super) fn of_range(zone: &Derivation, apex: &DomainName, net: &IpNet, snapsh
     };
     for (host, _) in snapshot.hosts() {
         if let Some(whose) = below(&zone.apex, &["node", host.name.as_str()]) {
-            host.addresses.iter().for_each(|address| put(address, zone.ttl_host, &whose));
+            reached(host, snapshot).for_each(|address| put(address, zone.ttl_host, &whose));
         }
     }
     for (instance, _) in snapshot.instances() {

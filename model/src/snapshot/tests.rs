@@ -39,6 +39,7 @@ fn fact(key: &str) -> Fact {
             canary: None,
             previous: None,
         })),
+        FactKey::Standing(host) => Fact::Standing(Box::new(Standing::new(host))),
         FactKey::Controller => Fact::Controller(Box::new(Controller {
             node: crate::NodeId("node".into()),
             term: 1,
@@ -59,7 +60,7 @@ fn keys<'a>(all: impl Iterator<Item = &'a Stated>) -> Vec<String> {
     all.map(|stated| stated.fact.key().to_string()).collect()
 }
 
-const MIXED: [&str; 15] = [
+const MIXED: [&str; 16] = [
     "frontend:a.example",
     "frontend:b.example/api",
     "service:api",
@@ -74,6 +75,7 @@ const MIXED: [&str; 15] = [
     "record:a.b.example./A",
     "deployment:api",
     "deployment:web",
+    "standing:node-1",
     "controller:one",
 ];
 
@@ -88,9 +90,10 @@ fn each_kind_is_found_by_itself_in_its_order() {
     assert_eq!(keys(snapshot.hosts().map(|(_, stated)| stated)), MIXED[8..9]);
     assert_eq!(keys(snapshot.records().map(|(_, stated)| stated)), MIXED[9..12]);
     assert_eq!(keys(snapshot.deployments().map(|(_, stated)| stated)), MIXED[12..14]);
+    assert_eq!(keys(snapshot.standings().map(|(_, stated)| stated)), MIXED[14..15]);
     assert_eq!(snapshot.controller().map(|(controller, _)| &*controller.node.0), Some("node"));
     let counts = FactKind::ALL.map(|kind| snapshot.count(kind));
-    assert_eq!((counts, snapshot.len()), ([2, 2, 4, 1, 3, 2, 1], 15));
+    assert_eq!((counts, snapshot.len()), ([2, 2, 4, 1, 3, 2, 1, 1], 16));
 }
 
 #[test]

@@ -84,7 +84,11 @@ impl RouteTable {
                 FactKey::Service(service) | FactKey::Instance { service, .. } => {
                     services.insert(service.clone());
                 }
-                FactKey::Host(_) | FactKey::Record { .. } | FactKey::Deployment(_) | FactKey::Controller => {}
+                FactKey::Host(_)
+                | FactKey::Record { .. }
+                | FactKey::Deployment(_)
+                | FactKey::Standing(_)
+                | FactKey::Controller => {}
             }
         }
         table.follow_services(self, services, &mut changed, states);

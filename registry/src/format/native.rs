@@ -30,6 +30,7 @@ mod record;
 mod run;
 mod service;
 mod service_ref;
+mod standing;
 
 pub use canary::{CanaryDeploymentDoc, CanaryDoc};
 pub use check::{CheckDoc, CheckKindDoc, StatusDoc};
@@ -47,6 +48,7 @@ pub use record::RecordDoc;
 pub use run::{ReleasedDoc, RunDoc, StageDoc};
 pub use service::{DnsSdDoc, PortDoc, ProtocolDoc, ServiceDoc, WhenEmptyDoc};
 pub use service_ref::ServiceRefDoc;
+pub use standing::{PowerDoc, PowerStateDoc, StandingDoc};
 
 /// The longest time of a route's own, in milliseconds: a day.
 const MAX_TIMEOUT_MS: u64 = 24 * 3600 * 1000;

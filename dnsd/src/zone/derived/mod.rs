@@ -70,6 +70,7 @@ impl Touched {
                     Fact::Service(service) => drop(touched.services.insert(service.name.clone())),
                     Fact::Instance(instance) => drop(touched.services.insert(instance.service.clone())),
                     Fact::Host(host) => drop(touched.hosts.insert(host.name.clone())),
+                    Fact::Standing(standing) => drop(touched.hosts.insert(standing.host.clone())),
                     Fact::Frontend(_) | Fact::Record(_) | Fact::Deployment(_) | Fact::Controller(_) => {}
                 }
             }
@@ -122,7 +123,7 @@ impl Derivation {
             service::add(self, snapshot, service, &mut names);
         }
         for (host, _) in snapshot.hosts() {
-            host::add(self, host, &mut names);
+            host::add(self, snapshot, host, &mut names);
         }
         dns_sd::add(self, snapshot, &Found::of(self, snapshot), &mut names);
         Zone::of(self.apex.clone(), names)
@@ -141,7 +142,7 @@ impl Derivation {
             service::add(self, new, service, &mut names);
         }
         for (snapshot, into) in [(old, &mut gone), (new, &mut names)] {
-            touched.hosts_in(snapshot).for_each(|host| host::add(self, host, into));
+            touched.hosts_in(snapshot).for_each(|host| host::add(self, snapshot, host, into));
         }
         apex::add(self, old.revision(), &mut gone);
         apex::add(self, new.revision(), &mut names);

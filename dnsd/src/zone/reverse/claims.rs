@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::ops::Bound;
 
 use imbl::OrdMap;
-use model::{DomainName, HostName, InstanceName, ServiceName, Snapshot};
+use model::{Addresses, DomainName, HostName, InstanceName, ServiceName, Snapshot};
 
 use super::range::{Range, find};
 use crate::zone::derived::{Derivation, Touched};
@@ -114,7 +114,7 @@ fn made<'s>(
     let hosts = touched.hosts_in(snapshot).filter(|host| derivation.name_of_host(&host.name).is_some());
     let of_hosts = hosts.flat_map(move |host| {
         let claim = move |address| (address, Claim::Host(host.name.clone()), derivation.ttl_host);
-        host.addresses.iter().map(claim)
+        snapshot.addresses_of(host).into_iter().flat_map(Addresses::iter).map(claim)
     });
     let of_instances = touched.services.iter().flat_map(move |service| {
         let (ttl, instances) = derivation.named_instances(snapshot, service);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     ControllerDoc, DeploymentDoc, FormatError, FrontendDoc, HostDoc, InstanceDoc, RecordDoc, ServiceDoc,
-    read_document,
+    StandingDoc, read_document,
 };
 
 /// A fact as JSON; what kind it is of stands beside it, in a key or a path. None of the documents reads as one of another kind.
@@ -23,6 +23,8 @@ pub enum FactDoc {
     Record(RecordDoc),
     /// How far a service has come.
     Deployment(Box<DeploymentDoc>),
+    /// How a host stands.
+    Standing(Box<StandingDoc>),
     /// Who controls.
     Controller(ControllerDoc),
     /// A service; there may be much to say of one.
@@ -41,6 +43,7 @@ pub fn read_fact(kind: FactKind, json: &[u8]) -> Result<Fact, FormatError> {
         FactKind::Host => FactDoc::Host(read_document(kind, json)?),
         FactKind::Record => FactDoc::Record(read_document(kind, json)?),
         FactKind::Deployment => FactDoc::Deployment(read_document(kind, json)?),
+        FactKind::Standing => FactDoc::Standing(read_document(kind, json)?),
         FactKind::Controller => FactDoc::Controller(read_document(kind, json)?),
     })
 }
@@ -57,6 +60,7 @@ pub fn fact_of(kind: FactKind, value: Value) -> Result<Fact, FormatError> {
         FactKind::Host => FactDoc::Host(of_value(kind, value)?),
         FactKind::Record => FactDoc::Record(of_value(kind, value)?),
         FactKind::Deployment => FactDoc::Deployment(of_value(kind, value)?),
+        FactKind::Standing => FactDoc::Standing(of_value(kind, value)?),
         FactKind::Controller => FactDoc::Controller(of_value(kind, value)?),
     })
 }
@@ -86,6 +90,7 @@ impl TryFrom<FactDoc> for Fact {
             FactDoc::Host(doc) => Self::Host(Box::new(doc.try_into()?)),
             FactDoc::Record(doc) => Self::Record(Box::new(doc.try_into()?)),
             FactDoc::Deployment(doc) => Self::Deployment(Box::new((*doc).try_into()?)),
+            FactDoc::Standing(doc) => Self::Standing(Box::new((*doc).try_into()?)),
             FactDoc::Controller(doc) => Self::Controller(Box::new(doc.try_into()?)),
         })
     }
@@ -100,6 +105,7 @@ impl From<&Fact> for FactDoc {
             Fact::Host(host) => Self::Host((&**host).into()),
             Fact::Record(record) => Self::Record((&**record).into()),
             Fact::Deployment(deployment) => Self::Deployment(Box::new((&**deployment).into())),
+            Fact::Standing(standing) => Self::Standing(Box::new((&**standing).into())),
             Fact::Controller(controller) => Self::Controller((&**controller).into()),
         }
     }
@@ -121,7 +127,7 @@ pub fn key_of(kind: FactKind, value: &Value) -> Result<FactKey, FormatError> {
             ("host", format!("{kind}:{}{path}", text("host")?))
         }
         FactKind::Controller => return Ok(FactKey::Controller),
-        FactKind::Service | FactKind::Host | FactKind::Deployment => {
+        FactKind::Service | FactKind::Host | FactKind::Deployment | FactKind::Standing => {
             ("name", format!("{kind}:{}", text("name")?))
         }
         FactKind::Record => ("name", format!("{kind}:{}/{}", text("name")?, text("type")?)),

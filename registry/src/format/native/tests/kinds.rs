@@ -115,11 +115,26 @@ fn a_host_is_written_without_defaults_and_its_errors_name_the_field() {
         r#"{"name":"n","addresses":["10.0.0.1"],"engine":"tcp://a","instances_at":"host","priority":0,"capacity":{},"cordoned":false,"draining":false}"#,
         Ok(r#"{"name":"n","addresses":["10.0.0.1"],"engine":"tcp://a:2376"}"#),
     );
+    let found = r#"{"name":"n","addresses":["auto"],"engine":"tcp://a:2376","start":"wake","stop":"sleep","cloud":{"machine-type":"small"}}"#;
+    host(found, Ok(found));
     let refused = |field: &str, place: &str, part: &str| {
         host(&format!(r#"{{"name":"n","addresses":["10.0.0.1"],{field}}}"#), Err((place, part)));
     };
     refused(r#""engine":"http://a""#, "engine", "write `unix:///run/docker.sock`");
     refused(r#""engine":"ssh://ops:secret@a""#, "engine", "a password has no place in a fact");
+    refused(r#""engine":"tcp://a","stop":"sleep""#, "stop", "never started again");
+    refused(r#""start":"wake""#, "engine", "without an engine nobody can find it");
+    refused(r#""engine":"tcp://a","start":"/bin/sh""#, "start", "other than letters");
+    refused(
+        r#""cloud":{"a-b":"1","a_b":"2"}"#,
+        "cloud",
+        "not the only one that PORTICO_CLOUD_A_B is made of",
+    );
+    host(r#"{"name":"n","addresses":["auto"]}"#, Err(("engine", "without an engine nobody can find it")));
+    host(
+        r#"{"name":"n","addresses":["auto","10.0.0.1"],"engine":"tcp://a"}"#,
+        Err(("addresses[0]", "is not an IP address")),
+    );
     refused(r#""priority":65536"#, "priority", "expected u16");
     refused(r#""capacity":{"cpu_millis":0}"#, "capacity", "outside 1 to");
     refused(r#""instances_at":"both""#, "instances_at", "expected `host` or `container`");
@@ -263,7 +278,7 @@ fn the_documented_examples_are_read_and_show_every_field() {
     };
     assert_eq!(
         [&service, &launched, &instance, &host, &record].map(fields),
-        [7, 22, 11, 9, 4],
+        [7, 22, 11, 12, 4],
         "what is left out is a default"
     );
 }
@@ -273,7 +288,10 @@ fn what_a_controller_says_is_read_back() {
     let deployment = r#"{"name":"web","version":"692fb9002abb256b","revision":41,"deployment":"failed","reason":"exit code 1","canary":{"version":"238b84c8bfa9a537","state":"progressing","reason":"0 of 1 healthy"},"stable":{"name":"web","image":"web:1"}}"#;
     let controller = r#"{"controls":"node-1:80","term":7,"ttl":15}"#;
     let instance = r#"{"service":"web","name":"2","addresses":["10.0.0.7"],"state":"draining","run":{"version":"692fb9002abb256b","stage":"stopping","resources":{"memory_mib":64},"image":"sha256:0","failures":1,"reason":"replaced","release":{"after_ms":5100,"unconfirmed":["b"],"cut":1,"tunnels":2}}}"#;
+    let standing = r#"{"name":"n","found":["10.0.0.7"],"power":{"state":"stopping","done":true,"failures":2,"reason":"it hangs"}}"#;
     for (kind, json) in [
+        (FactKind::Standing, standing),
+        (FactKind::Standing, r#"{"name":"n","found":[],"lost":"no such name"}"#),
         (FactKind::Deployment, deployment),
         (FactKind::Controller, controller),
         (FactKind::Instance, instance),
