@@ -42,8 +42,9 @@ pub(crate) fn start(
     let open: Open = Arc::new(move |url: &EngineUrl| -> Result<Arc<dyn Runtime>, RuntimeError> {
         Ok(Arc::new(Docker::open(url, settings.clone())?))
     });
-    let inputs =
-        control::turn::Inputs { snapshots: registry.snapshots(), nodes: registry.nodes(), publish, open };
+    let (find, call) = (control::observe::finder(config.addresses.clone()), control::act::caller(&config));
+    let (snapshots, nodes) = (registry.snapshots(), registry.nodes());
+    let inputs = control::turn::Inputs { snapshots, nodes, publish, open, find, call };
     control::Control::start(config, inputs, stop, alarm.watch("the controller"))
 }
 

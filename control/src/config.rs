@@ -61,6 +61,16 @@ pub struct Config {
     pub hooks: Vec<Hook>,
     /// How long a hook may take before it is killed, which is a failure.
     pub hook_timeout: Duration,
+    /// What starts and stops hosts, by names that facts give: commands that run on this machine.
+    pub actions: Vec<Hook>,
+    /// How long an action may take before it is killed: what it did is not known then.
+    pub action_timeout: Duration,
+    /// How long the engine of a host that was started may take to answer, and that of one that was stopped to fall silent.
+    pub host_wait: Duration,
+    /// How long a host that is stopped has to have nothing to do before.
+    pub host_idle: Duration,
+    /// Where this machine is, for hosts that leave that open and have their engine here; empty: where it would reach others from.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// A command that runs on the controller's machine.
@@ -116,6 +126,11 @@ impl Default for Config {
             search: Vec::new(),
             hooks: Vec::new(),
             hook_timeout: Duration::from_secs(30),
+            actions: Vec::new(),
+            action_timeout: Duration::from_secs(120),
+            host_wait: Duration::from_secs(300),
+            host_idle: Duration::from_secs(600),
+            addresses: Vec::new(),
         }
     }
 }

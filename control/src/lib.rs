@@ -4,7 +4,7 @@
 //! Never here: a word to proxy or DNS (what they share with this crate is a fact or a report); a decision that depends on the order in
 //! which engines answer.
 
-mod act;
+pub mod act;
 pub mod config;
 mod door;
 pub mod health;

@@ -4,6 +4,8 @@
 //!
 //! A listing follows every event of an engine, every step that was taken there, and a pause; what is in between is never guessed.
 
+mod address;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +19,15 @@ use crate::metrics::{Counted, Metrics};
 use crate::plan::HostView;
 use crate::runtime::{Runtime, RuntimeError};
 
+pub use address::{Find, finder};
+
 /// How long an engine that is not heard is left alone before it is listened to again.
 const RETRY: Duration = Duration::from_secs(1);
 /// How soon after another one a listing is asked for at the earliest: bursts of events are one look.
 const REST: Duration = Duration::from_millis(20);
+
+/// How often a host is looked for that does not say where it is.
+const SEEK: Duration = Duration::from_secs(10);
 
 /// Opens the engine at a URL; that takes no connection.
 pub type Open = Arc<dyn Fn(&EngineUrl) -> Result<Arc<dyn Runtime>, RuntimeError> + Send + Sync>;
@@ -28,6 +35,7 @@ pub type Open = Arc<dyn Fn(&EngineUrl) -> Result<Arc<dyn Runtime>, RuntimeError>
 /// All engines that facts name.
 pub struct Engines {
     open: Open,
+    find: Find,
     interval: Duration,
     metrics: Arc<Metrics>,
     /// Notified whenever one of them said something new.
@@ -37,6 +45,8 @@ pub struct Engines {
 
 struct Engine {
     url: EngineUrl,
+    /// Whether it is looked for where its host is.
+    is_sought: bool,
     runtime: Result<Arc<dyn Runtime>, RuntimeError>,
     view: watch::Receiver<HostView>,
     look: Arc<Notify>,
@@ -46,28 +56,46 @@ struct Engine {
 
 impl Engines {
     /// None yet; each is looked at at least once in `interval`.
-    pub fn new(open: Open, interval: Duration, changed: Arc<Notify>, metrics: Arc<Metrics>) -> Self {
-        Self { open, interval, metrics, changed, hosts: BTreeMap::new() }
+    pub fn new(
+        open: Open,
+        find: Find,
+        interval: Duration,
+        changed: Arc<Notify>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { open, find, interval, metrics, changed, hosts: BTreeMap::new() }
     }
 
     /// Follows the hosts that these facts name, and no others.
     pub fn follow(&mut self, facts: &Snapshot) {
-        let named: BTreeMap<&HostName, &EngineUrl> =
-            facts.hosts().filter_map(|(host, _)| Some((&host.name, host.engine.as_ref()?))).collect();
-        self.hosts.retain(|name, engine| named.get(name).is_some_and(|url| **url == engine.url));
-        for (name, url) in named {
+        let named = facts.hosts().filter_map(|(host, _)| {
+            let engine = host.engine.as_ref()?;
+            Some((&host.name, (engine, host.addresses.is_none())))
+        });
+        let named: BTreeMap<&HostName, (&EngineUrl, bool)> = named.collect();
+        self.hosts.retain(|name, engine| named.get(name) == Some(&(&engine.url, engine.is_sought)));
+        for (name, (url, is_sought)) in named {
             if !self.hosts.contains_key(name) {
-                self.hosts.insert(name.clone(), self.engine(name, url));
+                self.hosts.insert(name.clone(), self.engine(name, url, is_sought));
             }
         }
         self.metrics.keep(&self.hosts.keys().collect());
     }
 
-    fn engine(&self, name: &HostName, url: &EngineUrl) -> Engine {
+    fn engine(&self, name: &HostName, url: &EngineUrl, is_sought: bool) -> Engine {
         let runtime = counted(&self.open, &self.metrics, name, url);
         let first = HostView { url: Some(url.clone()), ..HostView::default() };
         let (tell, view) = watch::channel(first);
+        let tell = Arc::new(tell);
         let (look, mut tasks) = (Arc::new(Notify::new()), JoinSet::new());
+        if is_sought {
+            tasks.spawn(seek(
+                Arc::clone(&self.find),
+                url.clone(),
+                Arc::clone(&tell),
+                Arc::clone(&self.changed),
+            ));
+        }
         match &runtime {
             Ok(runtime) => {
                 let (heard, events) = (Arc::clone(&look), Arc::clone(runtime));
@@ -89,7 +117,7 @@ impl Engines {
                 tell.send_modify(|view| (view.error, view.silent) = (error, silent));
             }
         }
-        Engine { url: url.clone(), runtime, view, look, _tasks: tasks }
+        Engine { url: url.clone(), is_sought, runtime, view, look, _tasks: tasks }
     }
 
     /// What each said last.
@@ -124,10 +152,26 @@ pub(crate) fn counted(
     Ok(Arc::new(Counted::new(host.clone(), open(url)?, Arc::clone(metrics))))
 }
 
+/// Looks for a host again and again.
+async fn seek(find: Find, url: EngineUrl, tell: Arc<watch::Sender<HostView>>, changed: Arc<Notify>) {
+    loop {
+        let found = Some(find(&url).await);
+        let is_new = tell.send_if_modified(|view| {
+            let is_new = view.found != found;
+            view.found = found;
+            is_new
+        });
+        if is_new {
+            changed.notify_one();
+        }
+        tokio::time::sleep(SEEK).await;
+    }
+}
+
 /// Keeps a view up to date.
 async fn watch_one(
     runtime: Arc<dyn Runtime>,
-    tell: watch::Sender<HostView>,
+    tell: Arc<watch::Sender<HostView>>,
     look: Arc<Notify>,
     changed: Arc<Notify>,
     interval: Duration,

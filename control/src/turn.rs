@@ -9,17 +9,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{HostName, Nodes, Snapshot, Stage};
+use model::{HostName, Nodes, PowerState, Snapshot, Stage};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::Instant;
 
-use crate::act::{Done, Failure, Outcome, Tools, act};
+use crate::act::{Actions, Call, Done, Failure, Outcome, Tools, act};
 use crate::config::{Config, MAX_STEPS};
 use crate::health::{self, Probe};
 use crate::lease::{Leading, Lease};
 use crate::metrics::{Ages, Metrics};
-use crate::observe::{Engines, Open};
+use crate::observe::{Engines, Find, Open};
 use crate::plan::{HostView, Key, Memory, Order, Plan, Seen, Step, plan};
 use crate::publish::{Edit, Publish, PublishError};
 use crate::runtime::{Progress, Runtime};
@@ -43,6 +43,10 @@ pub struct Inputs {
     pub publish: Publish,
     /// Opens engines.
     pub open: Open,
+    /// Finds hosts.
+    pub find: Find,
+    /// Starts and stops hosts.
+    pub call: Call,
 }
 
 /// What a controller knows, for whoever asks.
@@ -68,6 +72,7 @@ pub struct Controller {
     ages: Ages,
     leading: Option<Leading>,
     steps: JoinSet<Done>,
+    actions: Actions,
     /// The task of each step that is under way; what it is for says whether it is a launch.
     tasks: BTreeMap<Key, (Option<HostName>, AbortHandle)>,
     probes: BTreeMap<Key, (Probe, AbortHandle)>,
@@ -88,12 +93,14 @@ impl Controller {
         Self {
             engines: Engines::new(
                 Arc::clone(&inputs.open),
+                Arc::clone(&inputs.find),
                 config.interval,
                 Arc::clone(&changed),
                 Arc::clone(&metrics),
             ),
             metrics,
             ages: Ages::default(),
+            actions: Actions::new(Arc::clone(&inputs.call)),
             memory: Memory::new(Instant::now().into_std()),
             lease: Arc::default(),
             leading: None,
@@ -136,6 +143,7 @@ impl Controller {
             tokio::time::sleep(REST).await;
         }
         self.steps.shutdown().await;
+        self.actions.shutdown().await;
         self.lease.leave(&self.inputs.publish, now()).await;
     }
 
@@ -155,6 +163,13 @@ impl Controller {
                     Ok((task, done)) => self.done(task, done),
                     Err(error) => self.broken(error.id()),
                 },
+                (host, revision, ended) = self.actions.next() => {
+                    self.memory.acting.remove(&host);
+                    if let Some(ended) = ended {
+                        self.memory.ended.insert(host.clone(), (revision, ended));
+                    }
+                    return self.engines.look(&host);
+                }
                 Some(said) = self.pulses.1.recv() => if self.hear(said) { return },
             }
         }
@@ -183,7 +198,7 @@ impl Controller {
             config: &self.config,
             now,
         };
-        let Plan { edits, orders, probes, .. } = plan(seen);
+        let Plan { edits, orders, actions, probes, .. } = plan(seen);
         self.pulls.retain(|key, _| self.tasks.contains_key(key));
         let pulls = self.pulls.iter().map(|(key, far)| (key.clone(), *far.borrow()));
         let pulls = pulls.filter(|(_, far)| far.of > 0).collect();
@@ -199,6 +214,12 @@ impl Controller {
         let is_written = !wrote || self.write(edits, leading).await;
         // Steps follow from facts that were there before.
         self.step(orders);
+        for action in actions {
+            let host = action.host.clone();
+            if self.actions.begin(action, Arc::clone(&self.lease), &self.config) {
+                self.memory.acting.insert(host);
+            }
+        }
         self.probe(probes);
         if !is_written {
             return SOON;
@@ -208,10 +229,13 @@ impl Controller {
     }
 
     /// Writes what a turn says; whether all of it is written. One fact that is refused holds up no other.
-    async fn write(&self, edits: Vec<Edit>, leading: Leading) -> bool {
+    async fn write(&mut self, edits: Vec<Edit>, leading: Leading) -> bool {
         let token = Some(leading.token);
         let error = match self.inputs.publish.write(edits.clone(), token).await {
-            Ok(_) => return true,
+            Ok(revision) => {
+                self.memory.wrote = self.memory.wrote.max(revision);
+                return true;
+            }
             Err(error) => error,
         };
         tracing::debug!(%error, "a turn's facts were not written together");
@@ -220,8 +244,9 @@ impl Controller {
         }
         for edit in edits {
             let key = edit.key.clone();
-            if let Err(error) = self.inputs.publish.write(vec![edit], token).await {
-                tracing::warn!(%key, %error, "a fact cannot be written");
+            match self.inputs.publish.write(vec![edit], token).await {
+                Ok(revision) => self.memory.wrote = self.memory.wrote.max(revision),
+                Err(error) => tracing::warn!(%key, %error, "a fact cannot be written"),
             }
         }
         false
@@ -243,6 +268,7 @@ impl Controller {
             self.memory = Memory::new(now());
             self.ages = Ages::default();
             self.steps.abort_all();
+            self.actions.abort();
             self.tasks.clear();
             self.engines_look();
         }
@@ -449,5 +475,9 @@ fn pause(facts: &Snapshot) -> Duration {
     });
     let progresses = states.flatten().any(|state| state == model::DeploymentState::Progressing);
     let while_progressing = if progresses { LATER } else { Duration::MAX };
-    stages.map(of_stage).chain([while_progressing]).min().unwrap_or(Duration::MAX)
+    let is_on_its_way =
+        |power: &model::Power| matches!(power.state, PowerState::Starting | PowerState::Stopping);
+    let mut standings = facts.standings().filter_map(|(standing, _)| standing.power.as_ref());
+    let while_moving = if standings.any(is_on_its_way) { LATER } else { Duration::MAX };
+    stages.map(of_stage).chain([while_progressing, while_moving]).min().unwrap_or(Duration::MAX)
 }

@@ -1,39 +1,85 @@
 //! A command of the local configuration, run.
 
-use std::process::Stdio;
+use std::io;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::process::Command;
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, ChildStderr, Command};
 
 use crate::config::{Hook, LAST_OCTETS};
 use crate::plan::HookCall;
 
+/// How long what a command said last is waited for when it has ended.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Where a hook finds what it calls.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Runs a hook, with what it is told as its whole environment.
+/// Why a command did not do what it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// In words, with what it said.
+    pub why: String,
+    /// Whether it was killed because its time was up: what it did is not known.
+    pub hung: bool,
+}
+
+/// Runs a command, with what it is told as its whole environment; `what` it is called in words.
 ///
 /// # Errors
-/// How it failed, and what it said last.
-pub(super) async fn run(hook: &Hook, call: &HookCall, timeout: Duration) -> Result<(), String> {
+/// [`Failed`] says how, and what it said first.
+pub(super) async fn run(what: &str, hook: &Hook, call: &HookCall, timeout: Duration) -> Result<(), Failed> {
     let name = &call.name;
+    let failed = |why: String| Failed { why: format!("{what} `{name}`{why}"), hung: false };
     let Some((program, words)) = hook.command.split_first() else {
-        return Err(format!("hook `{name}` has no command"));
+        return Err(failed(" has no command".to_owned()));
     };
     let mut command = Command::new(program);
     command.args(words).env_clear().env("PATH", PATH).envs(call.environment.iter().cloned());
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    let ended = tokio::time::timeout(timeout, command.output()).await;
-    let output = match ended {
-        Err(_) => return Err(format!("hook `{name}` took longer than {timeout:?}")),
-        Ok(Err(error)) => return Err(format!("hook `{name}`: {program}: {error}")),
-        Ok(Ok(output)) => output,
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let run = async {
+        let mut child = command.spawn()?;
+        let stderr = child.stderr.take();
+        ended(&mut child, stderr).await
     };
-    if output.status.success() {
-        return Ok(());
+    match tokio::time::timeout(timeout, run).await {
+        Err(_) => Err(Failed { hung: true, ..failed(format!(" took longer than {timeout:?}")) }),
+        Ok(Err(error)) => Err(failed(format!(": {program}: {error}"))),
+        Ok(Ok((status, _))) if status.success() => Ok(()),
+        Ok(Ok((status, said))) => {
+            let said: String = String::from_utf8_lossy(&said).trim().chars().take(LAST_OCTETS).collect();
+            Err(failed(format!(" failed ({status}): {said}")))
+        }
     }
-    let said: String = String::from_utf8_lossy(&output.stderr).trim().chars().take(LAST_OCTETS).collect();
-    Err(format!("hook `{name}` failed ({}): {said}", output.status))
+}
+
+/// How a command ended, and what it said first. What it left running may hold its output open: that is not waited for.
+async fn ended(child: &mut Child, mut said: Option<ChildStderr>) -> io::Result<(ExitStatus, Vec<u8>)> {
+    let (mut kept, mut buffer) = (Vec::new(), [0; 1024]);
+    let mut status = None;
+    while let Some(from) = &mut said {
+        let read = async {
+            match status {
+                None => from.read(&mut buffer).await,
+                Some(_) => tokio::time::timeout(LAST_WORDS, from.read(&mut buffer)).await.unwrap_or(Ok(0)),
+            }
+        };
+        tokio::select! {
+            biased;
+            read = read => match read.unwrap_or(0) {
+                0 => said = None,
+                read => {
+                    let new = buffer.iter().take(read).take(LAST_OCTETS.saturating_sub(kept.len()));
+                    kept.extend(new);
+                }
+            },
+            ended = child.wait(), if status.is_none() => status = Some(ended?),
+        }
+    }
+    match status {
+        Some(status) => Ok((status, kept)),
+        None => Ok((child.wait().await?, kept)),
+    }
 }
 
 #[cfg(test)]
@@ -45,7 +91,7 @@ mod tests {
         let hook = Hook { name: model::Label::parse("warm").unwrap(), command };
         let environment = vec![("PORTICO_SERVICE".to_owned(), "web".to_owned())];
         let call = HookCall { name: "warm".to_owned(), environment };
-        let said = run(&hook, &call, Duration::from_secs(2)).await;
+        let said = run("hook", &hook, &call, Duration::from_secs(2)).await.map_err(|failed| failed.why);
         match (said, expected) {
             (Ok(()), Ok(())) => {}
             (Err(said), Err(expected)) => assert!(said.contains(expected), "{script}: {said}"),
@@ -58,5 +104,13 @@ mod tests {
         check("test $PORTICO_SERVICE = web && test -z \"$HOME\"", Ok(())).await;
         check("echo no room >&2; exit 3", Err("hook `warm` failed (exit status: 3): no room")).await;
         check("exec sleep 60", Err("hook `warm` took longer than 2s")).await;
+        check("exec 1>&-; echo gone >&2; exec 2>&-; exec sleep 60", Err("hook `warm` took longer than 2s"))
+            .await;
+    }
+
+    #[tokio::test]
+    async fn what_a_command_leaves_running_is_not_waited_for() {
+        check("sleep 60 & echo $! >&2; exit 0", Ok(())).await;
+        check("sleep 1 & echo left >&2; exit 4", Err("hook `warm` failed (exit status: 4): left")).await;
     }
 }

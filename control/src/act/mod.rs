@@ -4,6 +4,7 @@
 //! another.
 
 mod hook;
+mod host;
 
 use std::sync::Arc;
 
@@ -17,6 +18,10 @@ use crate::lease::Lease;
 use crate::metrics::Metrics;
 use crate::plan::{HookCall, Key, Order, Step};
 use crate::runtime::{LogLine, LogQuery, Progress, Runtime, RuntimeError, Spec};
+
+pub use hook::Failed;
+pub(crate) use host::Actions;
+pub use host::{Call, caller};
 
 /// What a step needs.
 #[derive(Clone)]
@@ -157,9 +162,9 @@ impl Tools {
                     "hooks: `{name}` is not defined; define it in `control.hooks` of the controller's configuration"
                 )));
             };
-            let ended = hook::run(hook, call, self.config.hook_timeout).await;
+            let ended = hook::run("hook", hook, call, self.config.hook_timeout).await;
             self.metrics.hooked(&call.name, ended.is_err());
-            ended.map_err(Failure::Failed)?;
+            ended.map_err(|failed| Failure::Failed(failed.why))?;
         }
         Ok(())
     }

@@ -68,7 +68,7 @@ fn instance(seen: Seen<'_>, host: &Host, container: &Container) -> Option<Instan
     let addresses = if is_own {
         Addresses::new(container.addresses.iter().copied()).ok()?
     } else {
-        host.addresses.clone()
+        seen.facts.addresses_of(host)?.clone()
     };
     let name = InstanceName::parse(&container.name.replace(['_', '.'], "-")).ok()?;
     let mut instance = Instance::new(service.clone(), name, addresses);

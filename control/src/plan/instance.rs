@@ -389,7 +389,7 @@ fn said(exit: &Exit, words: &str) -> String {
 }
 
 /// How long an instance that failed so often waits.
-fn pause(seen: Seen<'_>, failures: u16) -> Duration {
+pub(super) fn pause(seen: Seen<'_>, failures: u16) -> Duration {
     let doublings = u32::from(failures.saturating_sub(1)).min(16);
     seen.config.backoff.saturating_mul(1 << doublings).min(seen.config.backoff_max)
 }
@@ -436,8 +436,8 @@ fn reached(
     let host = instance.host.as_ref().and_then(|host| seen.host(host));
     let is_own = host.is_some_and(|host| host.instances_at == InstancesAt::Container);
     let own = is_own.then(|| Addresses::new(container.addresses.iter().copied()).ok()).flatten();
-    let addresses =
-        own.or_else(|| host.map(|host| host.addresses.clone())).unwrap_or_else(|| instance.addresses.clone());
+    let at_host = || seen.facts.addresses_of(host?).cloned();
+    let addresses = own.or_else(at_host).unwrap_or_else(|| instance.addresses.clone());
     let outside = |inside: NonZeroU16, protocol: Protocol| {
         let published = container.published.iter();
         let found = published.clone().find(|it| it.inside == inside && it.protocol == protocol);

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use model::{Fact, FactKey, HostName, Instance, Nodes, Revision, ServiceName, Snapshot, Stage, Version};
 
+use super::host;
 use super::release::{self, Served};
 use super::strays::{self, Stray};
 use super::{HostView, Key, Seen};
+use crate::act::Failed;
 use crate::config::Config;
 
 /// What a controller remembers. All of it may be lost: another one goes on from the facts, some clocks begin anew.
@@ -33,6 +35,14 @@ pub struct Memory {
     pub later: BTreeMap<Key, Instant>,
     /// What hooks after the end were run for.
     pub after: BTreeSet<Key>,
+    /// The hosts for which an action runs.
+    pub acting: BTreeSet<HostName>,
+    /// What became of the last action of each, and of which revision of the fact about it.
+    pub ended: BTreeMap<HostName, (Revision, Result<(), Failed>)>,
+    /// Since when hosts have nothing to do.
+    pub idle: BTreeMap<HostName, Instant>,
+    /// The last revision that this controller made.
+    pub wrote: Revision,
     /// Whether anything waits for what nodes say.
     pub waits: bool,
     /// Containers that no fact states, by identifier.
@@ -72,6 +82,10 @@ impl Memory {
             told: BTreeMap::new(),
             later: BTreeMap::new(),
             after: BTreeSet::new(),
+            acting: BTreeSet::new(),
+            ended: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            wrote: Revision::ZERO,
             waits: false,
             strays: BTreeMap::new(),
             progressing: BTreeMap::new(),
@@ -96,6 +110,8 @@ impl Memory {
         strays::look(&mut found, Seen { facts, hosts, nodes, memory: self, config, now });
         self.waits = !found.is_empty() || facts.instances().any(|(instance, _)| is_draining(instance));
         self.strays = found;
+        let idle = std::mem::take(&mut self.idle);
+        self.idle = host::idle(Seen { facts, hosts, nodes, memory: self, config, now }, idle);
         let mut progressing = BTreeMap::new();
         for (deployment, _) in facts.deployments() {
             let tried = deployment.canary.as_ref().map(|canary| (canary.version, canary.state));
@@ -110,7 +126,8 @@ impl Memory {
         self.progressing = progressing;
         let (mut seen, mut served, mut healthy) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let stated = facts.instances().map(|(_, stated)| stated);
-        for stated in stated.chain(facts.deployments().map(|(_, stated)| stated)) {
+        let stated = stated.chain(facts.deployments().map(|(_, stated)| stated));
+        for stated in stated.chain(facts.standings().map(|(_, stated)| stated)) {
             let key = stated.fact.key();
             let before = self.seen.remove(&key).filter(|(revision, _)| *revision == stated.revision);
             seen.insert(key, before.unwrap_or((stated.revision, now)));
@@ -138,6 +155,9 @@ impl Memory {
         self.pulses.retain(|key, _| is_there(key));
         self.images.retain(|key, _| is_there(key));
         self.after.retain(is_there);
+        self.ended.retain(|host, (revision, _)| {
+            facts.standing(host).is_some_and(|(_, stated)| stated.revision <= *revision)
+        });
         (self.seen, self.served, self.healthy) = (seen, served, healthy);
     }
 

@@ -7,6 +7,7 @@
 //! groups: which instances are of the version that is wanted (`rollout`)
 //!    └─► schedule ─► starts ─► facts `placed`
 //!    └─► who leaves, and when ─► facts `draining`
+//! each host that is found, or started: its fact × its engine ─► the next fact or action (`host`)
 //! each instance: its fact × its container ─► the next fact or step (`instance`, `release`)
 //! what carries our label and no fact states ─► ended (`strays`); what joins by labels ─► facts (`adopt`)
 //! how far each service has come ─► deployment facts (`progress`)
@@ -17,6 +18,7 @@
 
 mod adopt;
 mod canary;
+mod host;
 mod instance;
 mod memory;
 mod progress;
@@ -26,13 +28,15 @@ mod spec;
 mod strays;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_hosts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use model::{
-    EngineUrl, Fact, FactKey, Host, HostName, Instance, InstanceName, InstanceState, Nodes, Revision, Run,
-    ServiceName, Snapshot, Stage, Stated, Version,
+    Addresses, EngineUrl, Fact, FactKey, Host, HostName, Instance, InstanceName, InstanceState, Nodes,
+    Revision, Run, ServiceName, Snapshot, Stage, Stated, Version,
 };
 
 use crate::config::{Config, MAX_EDITS, MAX_REASON};
@@ -86,6 +90,8 @@ pub struct HostView {
     pub tried: Option<Instant>,
     /// What the last attempt to reach it said; empty: it answered.
     pub error: String,
+    /// Where it was found, or why not, where that is asked; `None`: not yet.
+    pub found: Option<Result<Addresses, String>>,
 }
 
 /// What is to be done now.
@@ -95,6 +101,8 @@ pub struct Plan {
     pub edits: Vec<Edit>,
     /// Steps to take, each by itself.
     pub orders: Vec<Order>,
+    /// Hosts to start and to stop, each by itself.
+    pub actions: Vec<HostAction>,
     /// The checks that are to run.
     pub probes: BTreeMap<Key, Probe>,
     /// What was decided about places, and why.
@@ -140,6 +148,17 @@ pub struct HookCall {
     pub environment: Vec<(String, String)>,
 }
 
+/// A host that is to be started, or stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostAction {
+    /// Which.
+    pub host: HostName,
+    /// The revision of the fact about it that this follows from.
+    pub revision: Revision,
+    /// What is called.
+    pub call: HookCall,
+}
+
 /// Facts to write, each once.
 #[derive(Debug, Default)]
 pub(crate) struct Edits(BTreeMap<FactKey, Edit>);
@@ -161,6 +180,10 @@ impl Edits {
 
     fn has(&self, key: &FactKey) -> bool {
         self.0.contains_key(key)
+    }
+
+    fn facts(&self) -> impl Iterator<Item = &Fact> {
+        self.0.values().filter_map(|edit| edit.fact.as_ref())
     }
 }
 
@@ -283,6 +306,7 @@ pub fn plan(seen: Seen<'_>) -> Plan {
             instance::next(seen, groups.get(&launched.instance.service), launched, &mut edits, &mut plan);
         }
     }
+    host::next(seen, &host::needed(seen, &groups, fleet, &decided, &edits), &mut edits, &mut plan);
     strays::end(seen, &mut plan);
     adopt::adopt(seen, &mut edits);
     progress::progress(seen, &groups, (&decided, &canaries), &mut edits);
@@ -326,6 +350,7 @@ pub(crate) fn fleet(seen: Seen<'_>, groups: &BTreeMap<ServiceName, Group<'_>>) -
         if !answers && machine.state == crate::schedule::State::Available {
             machine.state = crate::schedule::State::Silent;
         }
+        machine.unready = host::unready(seen, name);
     }
     for (service, group) in groups {
         let wanted = fleet.wanted.entry(service.clone()).or_default();
@@ -364,7 +389,8 @@ fn nowhere() -> HostName {
 /// States that an instance is to be there; its container follows.
 fn place(seen: Seen<'_>, (group, version): (&Group<'_>, Version), start: &Placed, edits: &mut Edits) {
     let Some(host) = seen.host(&start.host) else { return };
-    let mut instance = Instance::new(start.service.clone(), start.instance.clone(), host.addresses.clone());
+    let Some(addresses) = seen.facts.addresses_of(host) else { return };
+    let mut instance = Instance::new(start.service.clone(), start.instance.clone(), addresses.clone());
     instance.state = InstanceState::Starting;
     instance.host = Some(start.host.clone());
     instance.weight = group.weight_of(version);

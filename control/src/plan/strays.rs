@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use model::{Address, Fact, FactKey, HostName, InstancesAt, Revision};
+use model::{Address, Addresses, Fact, FactKey, HostName, InstancesAt, Revision};
 
 use super::release::{Served, let_go, said};
 use super::{HostView, Key, Labels, Order, Plan, Seen};
@@ -104,7 +104,7 @@ fn addresses(seen: Seen<'_>, host: &HostName, container: &Container) -> Vec<Addr
     if host.instances_at == InstancesAt::Host {
         let ports = || container.published.iter().map(|published| published.outside);
         let at = |ip: IpAddr| ports().map(move |port| Address::Ip { ip, port });
-        return host.addresses.iter().flat_map(at).collect();
+        return seen.facts.addresses_of(host).into_iter().flat_map(Addresses::iter).flat_map(at).collect();
     }
     let reports = seen.nodes.by_name.values().filter_map(|node| node.report.proxy.as_ref());
     let leaving = reports.flat_map(|proxy| &proxy.leaving).map(|endpoint| &endpoint.address);

@@ -48,7 +48,7 @@ fn machine(host: &Host, held: Capacity, is_lost: bool) -> Machine {
         (false, true) => State::Cordoned,
         (false, false) => State::Available,
     };
-    Machine { labels: host.labels.clone(), tier: host.priority.into(), capacity, state }
+    Machine { labels: host.labels.clone(), tier: host.priority.into(), capacity, state, unready: None }
 }
 
 fn none() -> Copies {

@@ -35,6 +35,8 @@ pub struct Machine {
     pub capacity: Capacity,
     /// Whether it takes instances.
     pub state: State,
+    /// Why nothing can start there yet, and what follows; `None`: something can.
+    pub unready: Option<String>,
 }
 
 /// How much a host holds; `None`: as much as one likes.

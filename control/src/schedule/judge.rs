@@ -31,9 +31,12 @@ impl Judge<'_> {
 
     /// Why none can start there.
     pub(super) fn starts(&self, host: &Tally<'_>) -> Result<(), Why> {
+        let unready = &host.machine.unready;
         match host.machine.state {
             State::Available => {}
             State::Cordoned => return Err(Why::Cordoned),
+            // That it is not heard of is no wonder where it does not run.
+            State::Lost | State::Silent if unready.is_some() => {}
             State::Lost => return Err(Why::Lost),
             State::Silent => return Err(Why::Silent),
         }
@@ -43,7 +46,7 @@ impl Judge<'_> {
         match (host.free_cpu(), host.free_memory()) {
             (Some(free), _) if free < needs.cpu => Err(Why::Cpu { free, needs: needs.cpu }),
             (_, Some(free)) if free < needs.memory => Err(Why::Memory { free, needs: needs.memory }),
-            _ => Ok(()),
+            _ => unready.as_ref().map_or(Ok(()), |why| Err(Why::Unready(why.clone()))),
         }
     }
 

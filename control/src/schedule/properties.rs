@@ -37,6 +37,7 @@ fn a_machine() -> impl Strategy<Value = Machine> {
         tier,
         capacity: Capacity { cpu, memory },
         state,
+        unready: None,
     })
 }
 
@@ -170,7 +171,7 @@ proptest! {
                     Copies::EveryHost => false,
                 },
                 Leaving::Host(Why::Lost | Why::Lacks { .. }) => machine.is_some_and(|machine| !is_one_for(machine, wanted)),
-                Leaving::Host(Why::Silent) => false,
+                Leaving::Host(Why::Silent | Why::Unready(_)) => false,
                 Leaving::Host(Why::Without(other)) => !stays(other) && wanted.wishes.beside.contains(other),
                 Leaving::Host(Why::Beside(other)) => stays(other) && wanted.wishes.not_beside.contains(other),
                 Leaving::Host(Why::Shunned(other)) => stays(other) && fleet.wanted[other].wishes.not_beside.contains(&placed.service),

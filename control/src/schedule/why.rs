@@ -16,6 +16,9 @@ pub enum Why {
     /// Its engine does not answer.
     #[error("its engine does not answer")]
     Silent,
+    /// It is not running, or nobody knows where it is.
+    #[error("{0}")]
+    Unready(String),
     /// A required label is missing, or is another one.
     #[error("lacks label {key}={value}{}", Has(has.as_deref(), key))]
     Lacks {

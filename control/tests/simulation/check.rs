@@ -273,7 +273,7 @@ impl Check {
             for container in machine.fake.containers() {
                 let Some(labels) = Labels::of(&container) else { continue };
                 let runs = container.state == ContainerState::Running;
-                let ip = machine.host.addresses.iter().next().unwrap();
+                let ip = machine.host.addresses.as_ref().unwrap().iter().next().unwrap();
                 let ports = container.published.iter();
                 let addresses = ports.map(|port| Address::Ip { ip, port: port.outside }).collect();
                 if runs {

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use control::act::caller;
 use control::config::Config;
-use control::observe::Open;
+use control::observe::{Open, finder};
 use control::plan::Labels;
 use control::publish::Publish;
 use control::runtime::fake::Fault;
@@ -192,7 +193,9 @@ impl World {
         let seat = &mut self.seats[seat];
         seat.gate = gate;
         let (snapshots, nodes) = (seat.snapshots.subscribe(), seat.nodes.subscribe());
-        let controller = Controller::new(config, Inputs { snapshots, nodes, publish, open });
+        let (find, call) = (finder(Vec::new()), caller(&config));
+        let inputs = Inputs { snapshots, nodes, publish, open, find, call };
+        let controller = Controller::new(config, inputs);
         let (stop, stopped) = watch::channel(false);
         let run = async move {
             let _stop = stop;
