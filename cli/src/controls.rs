@@ -1,7 +1,10 @@
 //! What is launched, for people: who controls, how engines stand, what is not done, what would be done.
 
-use admin::wire::{ControlStatus, EngineStatus, Foreseen, ForeseenInstance, Unplaced, UnplacedAt};
+use admin::wire::{
+    ControlStatus, EngineStatus, Foreseen, ForeseenInstance, PowerStateDoc, Unplaced, UnplacedAt,
+};
 
+use crate::fact;
 use crate::status::duration;
 use crate::table::Table;
 
@@ -31,6 +34,9 @@ pub(crate) fn state(engine: &EngineStatus) -> String {
         1 => "1 container".to_owned(),
         many => format!("{many} containers"),
     };
+    if let Some(power) = engine.power.as_ref().filter(|power| power.state != PowerStateDoc::Running) {
+        return fact::power(power);
+    }
     let why = if engine.error.is_empty() { String::new() } else { format!(": {}", engine.error) };
     match (engine.answers, engine.silent_ms) {
         (true, _) if engine.version.is_empty() => format!("answers, {containers}"),
@@ -70,7 +76,8 @@ mod tests {
         let json = r#"{"controller":"a","this":true,"engines":[
             {"host":"node-1","answers":true,"silent_ms":null,"error":"","version":"20.10.24","containers":3},
             {"host":"node-2","answers":false,"silent_ms":12000,"error":"connection refused","version":"","containers":1},
-            {"host":"node-3","answers":false,"silent_ms":null,"error":"","version":"","containers":0}],
+            {"host":"node-3","answers":false,"silent_ms":null,"error":"","version":"","containers":0},
+            {"host":"node-4","answers":false,"silent_ms":9000,"error":"no route","version":"","containers":0,"power":{"state":"stopped","failures":2,"reason":"no quota"}}],
             "undone":[{"service":"api","failed":true,"why":"no such image"},{"service":"web","failed":false,"why":"1 of 2 healthy"}],"more":3}"#;
         let mut table = Table::new(&[]);
         rows(&serde_json::from_str(json).unwrap(), &mut table);
@@ -79,6 +86,7 @@ mod tests {
         host     node-1: answers (20.10.24), 3 containers
         host     node-2: silent for 12 s: connection refused
         host     node-3: did not answer yet
+        host     node-4: stopped after 2 failures: no quota
         service  api: failed: no such image
         service  web: 1 of 2 healthy
         service  and 3 more that are not done

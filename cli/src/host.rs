@@ -1,8 +1,10 @@
 //! `portico host …`: machines that instances run on: made known, listed, shown, closed and opened again, removed.
 
+use std::collections::BTreeMap;
+
 use admin::wire::{
     Applied, Apply, EngineStatus, Entries, FactList, FactView, FactWritten, HostDoc, InstancesAtDoc, Named,
-    ResourcesDoc, Status,
+    ResourcesDoc, StandingDoc, Status,
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -11,9 +13,10 @@ use ureq::http::Method;
 
 use crate::amount;
 use crate::answer::Answer;
-use crate::client::Client;
+use crate::client::{Client, encode};
 use crate::controls;
 use crate::edit::edit;
+use crate::fact;
 use crate::failure::Failure;
 use crate::frontend::line;
 use crate::name::quoted;
@@ -110,10 +113,7 @@ pub(crate) fn run(command: &Command, client: &Client) -> Result<Answer, Failure>
         Command::Uncordon(args) => change(&args.name, client, uncordon),
         Command::Drain(args) => change(&args.name, client, drain),
         Command::Ls(LsArgs {}) => ls(client),
-        Command::Show(args) => {
-            let view = named::one(Kind::Host, &args.name, client)?;
-            Answer::new(&view, text(&view))
-        }
+        Command::Show(args) => show(&args.name, client),
         Command::Rm(args) => named::rm(Kind::Host, args, client),
     }
 }
@@ -217,30 +217,43 @@ fn state(doc: &HostDoc) -> &'static str {
     }
 }
 
-/// All hosts, and how their engines stand where the node that is asked hears them.
+/// All hosts, how they stand as the controller says, and their engines where the node that is asked hears them.
 #[derive(Serialize)]
 struct Listed<'a> {
     #[serde(flatten)]
     list: &'a FactList,
+    #[serde(skip_serializing_if = "<[FactView]>::is_empty")]
+    standings: &'a [FactView],
     #[serde(skip_serializing_if = "<[EngineStatus]>::is_empty")]
     engines: &'a [EngineStatus],
 }
 
 fn ls(client: &Client) -> Result<Answer, Failure> {
     let list = named::all(Kind::Host, None, client)?;
+    let standings: FactList = client.get("/v1/standings?limit=5000")?;
     let engines = client.get::<Status>("/v1/status")?.control.map(|control| control.engines);
     let engines = engines.unwrap_or_default();
-    Answer::new(&Listed { list: &list, engines: &engines }, table(&list, &engines))
+    let text = table(&list, &standings, &engines);
+    Answer::new(&Listed { list: &list, standings: standings.facts.views(), engines: &engines }, text)
 }
 
-fn table(list: &FactList, engines: &[EngineStatus]) -> String {
+fn table(list: &FactList, standings: &FactList, engines: &[EngineStatus]) -> String {
     if list.facts.views().is_empty() {
         let revision = list.revision;
         return format!(
             "no hosts (revision {revision}); make one: portico host add NAME --engine URL --address IP\n"
         );
     }
-    let heard = if engines.is_empty() { None } else { Some("HEARD") };
+    let standings: BTreeMap<&str, &StandingDoc> = standings
+        .facts
+        .views()
+        .iter()
+        .filter_map(|view| match &view.fact {
+            Named::Standing(doc) => Some((&*doc.name, &**doc)),
+            _ => None,
+        })
+        .collect();
+    let heard = if engines.is_empty() && standings.is_empty() { None } else { Some("HEARD") };
     let heading = ["HOST", "ENGINE", "ADDRESSES", "LABELS", "STATE", "REVISION"].into_iter().chain(heard);
     let mut table = Table::new(&heading.collect::<Vec<_>>());
     for view in list.facts.views() {
@@ -248,11 +261,12 @@ fn table(list: &FactList, engines: &[EngineStatus]) -> String {
         let labels: Vec<String> = doc.labels.0.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let labels = if labels.is_empty() { "-".to_owned() } else { labels.join(", ") };
         let engine = engines.iter().find(|engine| engine.host == doc.name);
-        let heard = heard.map(|_| engine.map_or_else(|| "-".to_owned(), controls::state));
+        let standing = standings.get(&*doc.name).copied();
+        let heard = heard.map(|_| heard_of(standing, engine));
         let row = [
             doc.name.clone(),
             doc.engine.clone().unwrap_or_else(|| "-".to_owned()),
-            doc.addresses.join(", "),
+            addresses(doc, standing),
             labels,
             state(doc).to_owned(),
             view.revision.to_string(),
@@ -262,8 +276,56 @@ fn table(list: &FactList, engines: &[EngineStatus]) -> String {
     table.text()
 }
 
-fn text(view: &FactView) -> String {
+/// Where a host says that it is, or where it was found: `auto: 10.0.0.7`.
+fn addresses(doc: &HostDoc, standing: Option<&StandingDoc>) -> String {
+    let said = doc.addresses.join(", ");
+    match standing.map(|standing| standing.found.join(", ")).filter(|found| !found.is_empty()) {
+        Some(found) => format!("{said}: {found}"),
+        None => said,
+    }
+}
+
+/// How its engine stands, or what the controller says where the node that is asked hears no engine.
+fn heard_of(standing: Option<&StandingDoc>, engine: Option<&EngineStatus>) -> String {
+    let power = standing.and_then(|standing| standing.power.as_ref()).map(fact::power);
+    let lost = standing.map(|standing| &standing.lost).filter(|lost| !lost.is_empty());
+    let heard = engine.map(controls::state).or(power).into_iter();
+    let heard: Vec<String> = heard.chain(lost.map(|lost| format!("no address: {lost}"))).collect();
+    if heard.is_empty() { "-".to_owned() } else { heard.join("; ") }
+}
+
+fn show(name: &str, client: &Client) -> Result<Answer, Failure> {
+    let view = named::one(Kind::Host, name, client)?;
+    let url = format!("/v1/standings/{}", encode(name));
+    let standing = match client.get::<FactView>(&url) {
+        Ok(standing) => Some(standing),
+        Err(Failure::Refused(problem)) if problem.kind.ends_with(":not-found") => None,
+        Err(failure) => return Err(failure),
+    };
+    let text = text(&view, standing.as_ref());
+    Answer::new(&Shown { view: &view, standing: standing.as_ref().map(|standing| &standing.fact) }, text)
+}
+
+/// A host, and how it stands as the controller says.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    view: &'a FactView,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    standing: Option<&'a Named>,
+}
+
+fn text(view: &FactView, standing: Option<&FactView>) -> String {
     let mut table = named::fields(Kind::Host, view);
+    if let Some(Named::Standing(standing)) = standing.map(|standing| &standing.fact) {
+        if !standing.found.is_empty() || !standing.lost.is_empty() {
+            let lost = if standing.lost.is_empty() { "" } else { &standing.lost };
+            table.row(["found", &format!("{}{lost}", standing.found.join(", "))]);
+        }
+        if let Some(power) = &standing.power {
+            table.row(["power", &fact::power(power)]);
+        }
+    }
     if let Named::Host(doc) = &view.fact {
         table.row(["state", state(doc)]);
     }
@@ -286,16 +348,36 @@ mod tests {
             {"host":{"name":"node-1","addresses":["10.0.0.1","fd00::1"],"engine":"tcp://10.0.0.1:2376","labels":{"zone":"a","disk":"ssd"},"cordoned":true},"revision":2},
             {"host":{"name":"node-2","addresses":["10.0.0.2"],"engine":"ssh://ops@10.0.0.2","cordoned":true,"draining":true},"revision":3}],"next":null}"#;
         let none = r#"{"revision":9,"hosts":[],"next":null}"#;
+        let nothing: FactList = serde_json::from_str(r#"{"revision":9,"standings":[],"next":null}"#).unwrap();
 
-        insta::assert_snapshot!(table(&serde_json::from_str(hosts).unwrap(), &[]), @r"
+        insta::assert_snapshot!(table(&serde_json::from_str(hosts).unwrap(), &nothing, &[]), @r"
         HOST    ENGINE               ADDRESSES          LABELS            STATE      REVISION
         bare    -                    10.0.0.9           -                 available  1
         node-1  tcp://10.0.0.1:2376  10.0.0.1, fd00::1  zone=a, disk=ssd  cordoned   2
         node-2  ssh://ops@10.0.0.2   10.0.0.2           -                 draining   3
         ");
         assert!(
-            table(&serde_json::from_str(none).unwrap(), &[]).starts_with("no hosts (revision 9); make one")
+            table(&serde_json::from_str(none).unwrap(), &nothing, &[])
+                .starts_with("no hosts (revision 9); make one")
         );
+    }
+
+    #[test]
+    fn where_a_host_was_found_and_whether_it_runs_is_listed_and_shown() {
+        let hosts = r#"{"revision":9,"hosts":[
+            {"host":{"name":"a","addresses":["auto"],"engine":"tcp://a:2376"},"revision":1},
+            {"host":{"name":"b","addresses":["auto"],"engine":"tcp://b:2376"},"revision":2},
+            {"host":{"name":"c","addresses":["10.0.0.3"],"engine":"tcp://c:2376","start":"wake"},"revision":3}],"next":null}"#;
+        let standings = r#"{"revision":9,"standings":[
+            {"standing":{"name":"a","found":["10.0.0.1"]},"revision":5},
+            {"standing":{"name":"b","found":[],"lost":"b cannot be resolved"},"revision":6},
+            {"standing":{"name":"c","found":[],"power":{"state":"stopped","failures":1,"reason":"no quota"}},"revision":7}],"next":null}"#;
+        let hosts: FactList = serde_json::from_str(hosts).unwrap();
+        let standings: FactList = serde_json::from_str(standings).unwrap();
+
+        insta::assert_snapshot!(table(&hosts, &standings, &[]), @"");
+        let shown = |at: usize| text(&hosts.facts.views()[at], standings.facts.views().get(at));
+        insta::assert_snapshot!([0, 1, 2].map(shown).join("\n"), @"");
     }
 
     #[test]

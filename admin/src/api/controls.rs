@@ -11,7 +11,9 @@ use model::{Change, Fact, FactKey, HostName, Origin, ServiceName, Snapshot, Stag
 use super::apply::Wanted;
 use crate::doors::App;
 use crate::rollout;
-use crate::wire::{ControlStatus, EngineStatus, Foreseen, ForeseenInstance, Undone, Unplaced, UnplacedAt};
+use crate::wire::{
+    ControlStatus, EngineStatus, Foreseen, ForeseenInstance, StandingDoc, Undone, Unplaced, UnplacedAt,
+};
 
 /// The most services that are told not to be done.
 const UNDONE: usize = 100;
@@ -37,13 +39,13 @@ pub(super) fn status(app: &App, facts: &Snapshot, now: Instant) -> Option<Contro
         undone.push(Undone { service: rollout.service, failed: rollout.failed, why });
     }
     let engines = outlook.iter().flat_map(|outlook| &outlook.hosts);
-    let engines: Vec<_> = engines.map(|(host, view)| engine(host, view, now)).collect();
+    let engines: Vec<_> = engines.map(|(host, view)| engine(facts, host, view, now)).collect();
     let is_any = any || controller.is_some() || !engines.is_empty();
     let this = outlook.is_some_and(|outlook| outlook.leads);
     is_any.then_some(ControlStatus { controller, this, engines, undone, more })
 }
 
-fn engine(host: &HostName, view: &HostView, now: Instant) -> EngineStatus {
+fn engine(facts: &Snapshot, host: &HostName, view: &HostView, now: Instant) -> EngineStatus {
     let silent = view.silent.map(|since| now.saturating_duration_since(since));
     EngineStatus {
         host: host.to_string(),
@@ -52,6 +54,7 @@ fn engine(host: &HostName, view: &HostView, now: Instant) -> EngineStatus {
         error: view.error.clone(),
         version: view.engine.as_ref().map(|engine| engine.version.clone()).unwrap_or_default(),
         containers: view.containers.len(),
+        power: facts.standing(host).and_then(|(standing, _)| StandingDoc::from(standing).power),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::PowerDoc;
+
 /// In `/v1/status`: how what is launched stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlStatus {
@@ -33,6 +35,9 @@ pub struct EngineStatus {
     pub version: String,
     /// How many containers of ours it has, as far as is known.
     pub containers: usize,
+    /// Whether the host runs, where it is started and stopped; left out of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerDoc>,
 }
 
 /// A service of which not all is so that is wanted.
