@@ -13,13 +13,13 @@ use ureq::http::Method;
 
 use crate::amount;
 use crate::answer::Answer;
-use crate::client::{Client, encode};
+use crate::client::Client;
 use crate::controls;
 use crate::edit::edit;
 use crate::fact;
 use crate::failure::Failure;
 use crate::frontend::line;
-use crate::name::quoted;
+use crate::name::{encode, quoted};
 use crate::named::{self, Kind, LsArgs, OneArgs, RmArgs};
 use crate::table::Table;
 use crate::wait::{self, WaitArgs};
@@ -319,8 +319,12 @@ fn text(view: &FactView, standing: Option<&FactView>) -> String {
     let mut table = named::fields(Kind::Host, view);
     if let Some(Named::Standing(standing)) = standing.map(|standing| &standing.fact) {
         if !standing.found.is_empty() || !standing.lost.is_empty() {
-            let lost = if standing.lost.is_empty() { "" } else { &standing.lost };
-            table.row(["found", &format!("{}{lost}", standing.found.join(", "))]);
+            let found = if standing.found.is_empty() {
+                format!("nowhere: {}", standing.lost)
+            } else {
+                standing.found.join(", ")
+            };
+            table.row(["found", &found]);
         }
         if let Some(power) = &standing.power {
             table.row(["power", &fact::power(power)]);
@@ -375,9 +379,36 @@ mod tests {
         let hosts: FactList = serde_json::from_str(hosts).unwrap();
         let standings: FactList = serde_json::from_str(standings).unwrap();
 
-        insta::assert_snapshot!(table(&hosts, &standings, &[]), @"");
+        insta::assert_snapshot!(table(&hosts, &standings, &[]), @r"
+        HOST  ENGINE        ADDRESSES       LABELS  STATE      REVISION  HEARD
+        a     tcp://a:2376  auto: 10.0.0.1  -       available  1         -
+        b     tcp://b:2376  auto            -       available  2         no address: b cannot be resolved
+        c     tcp://c:2376  10.0.0.3        -       available  3         stopped after a failure: no quota
+        ");
         let shown = |at: usize| text(&hosts.facts.views()[at], standings.facts.views().get(at));
-        insta::assert_snapshot!([0, 1, 2].map(shown).join("\n"), @"");
+        insta::assert_snapshot!([0, 1, 2].map(shown).join("\n"), @r"
+        addresses  auto
+        engine     tcp://a:2376
+        name       a
+        found      10.0.0.1
+        state      available
+        revision   1
+
+        addresses  auto
+        engine     tcp://b:2376
+        name       b
+        found      nowhere: b cannot be resolved
+        state      available
+        revision   2
+
+        addresses  10.0.0.3
+        engine     tcp://c:2376
+        name       c
+        start      wake
+        power      stopped after a failure: no quota
+        state      available
+        revision   3
+        ");
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod headline;
 mod hipache;
 mod launch;
 mod launch_faults;
+mod launch_hosts;
 mod launch_images;
 mod launch_logins;
 mod launch_nodes;

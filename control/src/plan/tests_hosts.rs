@@ -1,6 +1,7 @@
 //! What follows for hosts that are found, started and stopped.
 
 mod stand;
+mod walk;
 
 use std::collections::BTreeMap;
 
