@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{HostName, Nodes, PowerState, Snapshot, Stage};
+use model::{HostName, Nodes, PowerState, Revision, Snapshot, Stage};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::Instant;
@@ -267,6 +267,7 @@ impl Controller {
             // What was seen, and what was begun, by who controlled before is nothing to go by.
             self.memory = Memory::new(now());
             self.ages = Ages::default();
+            self.memory.token = leading.map_or(Revision::ZERO, |leading| leading.token);
             self.steps.abort_all();
             self.actions.abort();
             self.tasks.clear();

@@ -353,8 +353,7 @@ impl Turn<'_> {
     /// Whether nobody else can be about to do what is stated: this controller stated it, or another one's time is up.
     fn may_call(self) -> bool {
         let Some((_, stated)) = self.before else { return false };
-        let since = self.seen.facts.controller().map(|(_, controller)| controller.revision);
-        since.is_none_or(|since| stated.revision > since) || self.age() >= self.seen.config.action_timeout
+        stated.revision > self.seen.memory.token || self.age() >= self.seen.config.action_timeout
     }
 
     fn call(self, action: Option<&Label>, what: &str, plan: &mut Plan) {

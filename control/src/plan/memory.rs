@@ -17,6 +17,8 @@ use crate::config::Config;
 pub struct Memory {
     /// Since when this node controls: what was seen before is not believed.
     pub since: Instant,
+    /// The revision of the fact by which it controls: what was stated before another one may have stated.
+    pub token: Revision,
     /// The instances for which a step is under way.
     pub busy: BTreeSet<Key>,
     /// When the last step of each ended: what was seen before is old.
@@ -73,6 +75,7 @@ impl Memory {
     pub fn new(now: Instant) -> Self {
         Self {
             since: now,
+            token: Revision::ZERO,
             busy: BTreeSet::new(),
             acted: BTreeMap::new(),
             failed: BTreeMap::new(),

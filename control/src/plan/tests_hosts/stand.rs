@@ -88,6 +88,7 @@ impl Stand {
         let (node, lease) = (NodeId("n".into()), Lease::new(15).unwrap());
         self.state(Fact::Controller(Box::new(Controller { node, term, lease })));
         self.memory = Memory::new(self.now);
+        self.memory.token = self.facts.revision();
     }
 
     pub(super) fn state(&mut self, fact: Fact) {
