@@ -34,7 +34,7 @@ pub(crate) async fn facts_of_every_kind_are_written_served_and_there_after_reope
         let stated = served.get(&fact.key()).unwrap();
         assert_eq!((&*stated.fact, stated.revision), (fact, Revision::new(revision)));
     }
-    assert_eq!(FactKind::ALL.map(|kind| served.count(kind)), [1, 1, 2, 1, 1, 0, 0]);
+    assert_eq!(FactKind::ALL.map(|kind| served.count(kind)), [1, 1, 2, 1, 1, 0, 0, 0]);
     registry.close().await;
     let again = stand.open().await;
     let read = snapshot(&again);
