@@ -278,7 +278,7 @@ fn the_documented_examples_are_read_and_show_every_field() {
     };
     assert_eq!(
         [&service, &launched, &instance, &host, &record].map(fields),
-        [7, 22, 11, 12, 4],
+        [7, 23, 11, 12, 4],
         "what is left out is a default"
     );
 }
