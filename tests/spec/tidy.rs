@@ -32,7 +32,7 @@ const RIMS: [(&str, &[&str]); 6] = [
     ("registry/src", &["driver/"]),
     ("proxy/src", &["accept/", "upstream/", "door.rs", "thread_main.rs"]),
     ("dnsd/src", &["listen/", "forward/ask.rs"]),
-    ("control/src", &["runtime/", "health/probe.rs"]),
+    ("control/src", &["runtime/", "health/probe.rs", "observe/address.rs"]),
     ("admin/src", &["server.rs"]),
 ];
 
