@@ -27,7 +27,9 @@ pub(super) fn status(app: &App, facts: &Snapshot, now: Instant) -> Option<Contro
     let (mut any, mut undone) = (false, Vec::new());
     for rollout in launched {
         any = true;
-        if rollout.settled {
+        let tried = rollout.canary.as_ref().filter(|canary| canary.has_failed());
+        let tried = tried.map(|canary| format!("canary {}: {}", canary.image, canary.reason));
+        if rollout.settled && tried.is_none() {
             continue;
         }
         if undone.len() == UNDONE {
@@ -35,8 +37,9 @@ pub(super) fn status(app: &App, facts: &Snapshot, now: Instant) -> Option<Contro
             continue;
         }
         let whys = if rollout.failed { vec![rollout.reason] } else { vec![rollout.missing, rollout.reason] };
-        let why = whys.into_iter().filter(|why| !why.is_empty()).collect::<Vec<_>>().join("; ");
-        undone.push(Undone { service: rollout.service, failed: rollout.failed, why });
+        let failed = rollout.failed || (rollout.settled && tried.is_some());
+        let why = whys.into_iter().chain(tried).filter(|why| !why.is_empty()).collect::<Vec<_>>().join("; ");
+        undone.push(Undone { service: rollout.service, failed, why });
     }
     let engines = outlook.iter().flat_map(|outlook| &outlook.hosts);
     let engines: Vec<_> = engines.map(|(host, view)| engine(facts, host, view, now)).collect();
@@ -143,10 +146,15 @@ fn starts(then: &Snapshot, name: &ServiceName) -> String {
     };
     let present: Vec<_> = then.instances_of(name).map(|(instance, _)| instance).filter(runs).collect();
     let version = service.and_then(model::Service::version);
-    let is_other =
-        |instance: &&model::Instance| instance.run.as_deref().is_some_and(|run| Some(run.version) != version);
-    let wanted = service.and_then(|service| service.launch.as_deref()).map(|launch| launch.instances.least());
+    let tried = service.and_then(model::Service::canary).and_then(|tried| tried.version());
+    let is_other = |instance: &&model::Instance| {
+        instance.run.as_deref().is_some_and(|run| ![version, tried].contains(&Some(run.version)))
+    };
+    let launch = service.and_then(|service| service.launch.as_deref());
+    let wanted = launch.map(|launch| launch.instances.least());
+    let canary = launch.and_then(|launch| launch.canary.as_ref());
     match (present.len(), wanted) {
+        (run, Some(wanted)) if run >= wanted.into() && canary.is_some() => "its canary is tried".to_owned(),
         (0, _) => "none of it runs".to_owned(),
         _ if present.iter().any(is_other) => "another version is wanted".to_owned(),
         (run, Some(wanted)) => format!("{run} of {wanted} run"),

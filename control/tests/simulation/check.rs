@@ -16,7 +16,7 @@ use tokio::time::{Duration, Instant};
 use crate::fleet::{MEMORY, Machine};
 use crate::nodes::{Flight, Kind, Node};
 use crate::registry::Written;
-use crate::tried::spare;
+use crate::tried::{effective, spare};
 use crate::wire::Notes;
 
 /// How many snapshots are remembered.
@@ -204,7 +204,10 @@ impl Check {
         for (service, _) in written.after.services() {
             let spare: BTreeSet<Version> =
                 planned_by.iter().flat_map(|facts| spare(facts, &service.name)).collect();
-            let healthy = |facts: &Snapshot| healthy(facts, &service.name, &spare);
+            // What was tried, and is wanted now, is capacity from then on.
+            let mut aside = spare.clone();
+            aside.retain(|version| Some(*version) != effective(&written.after, &service.name));
+            let healthy = |facts: &Snapshot| healthy(facts, &service.name, &aside);
             let (before, after) = (healthy(&written.before), healthy(&written.after));
             let wanted = planned_by.iter().map(|facts| wanted(facts, &service.name)).min().unwrap_or(0);
             let is_start_first = planned_by.iter().all(|facts| {
