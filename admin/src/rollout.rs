@@ -165,9 +165,11 @@ fn canary(
     (service, launched): (&Service, &[(&Instance, &Run)]),
 ) -> Option<RolloutCanary> {
     let canary = launch.canary.as_ref()?;
-    let said = facts.deployment(&service.name).and_then(|(deployment, _)| deployment.canary.as_ref());
+    let deployment = facts.deployment(&service.name).map(|(deployment, _)| deployment);
+    let said = deployment.and_then(|deployment| deployment.canary.as_ref());
     let said = said.filter(|said| said.version == version);
-    let usual = if launch.active { launch.instances.least() } else { 0 };
+    let running = deployment.map_or(0, |deployment| deployment.instances);
+    let usual = if launch.active { launch.instances.kept(running) } else { 0 };
     Some(RolloutCanary {
         version: version.to_string(),
         image: canary.image.to_string(),

@@ -120,7 +120,7 @@ impl Default for Config {
             forget: Duration::from_secs(60),
             failures: 3,
             max_processes: 4096,
-            memory: None,
+            memory: Some(512 << 20),
             host_paths: Vec::new(),
             resolvers: Vec::new(),
             search: Vec::new(),

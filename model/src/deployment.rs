@@ -24,6 +24,8 @@ pub struct Deployment {
     pub state: DeploymentState,
     /// Why it is not done, or has failed; with the remedy, where there is one. Empty: there is nothing to say.
     pub reason: Box<str>,
+    /// How many ran when nothing was being replaced last, where there may be more than the least: so many are kept meanwhile. Else 0.
+    pub instances: u16,
     /// How far the version that is tried beside it has come; `None`: none is.
     pub canary: Option<CanaryDeployment>,
     /// The service as it was when a version of it was healthy last: what runs when this one fails.

@@ -26,6 +26,7 @@ fn deployment(of: &Service, state: DeploymentState, reason: &str) -> Fact {
         state,
         reason: reason.into(),
         stable: None,
+        instances: 0,
         canary: None,
         previous: None,
     }))

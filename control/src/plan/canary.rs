@@ -36,7 +36,8 @@ impl<'a> Canary<'a> {
         let version = tried.version()?;
         let said = deployment.and_then(|deployment| deployment.canary.as_ref());
         let has_failed = said.is_some_and(|said| said.version == version && is_failed(said));
-        let usual = if launch.active { launch.instances.least() } else { 0 };
+        let running = deployment.map_or(0, |deployment| deployment.instances);
+        let usual = if launch.active { launch.instances.kept(running) } else { 0 };
         let count = if has_failed { 0 } else { percent.instances(usual).into() };
         let shares = percent.shares(usual);
         Some(Self { service: tried, version, count, shares, current: Vec::new(), healthy: 0 })

@@ -36,6 +36,7 @@ pub(crate) fn progress(
                 revision: stated.revision,
                 state: DeploymentState::Progressing,
                 reason: Box::default(),
+                instances: other.map_or(0, |(deployment, _)| deployment.instances),
                 canary: None,
                 stable: other.and_then(|(deployment, _)| deployment.stable.clone()),
                 previous: other.and_then(|(deployment, _)| deployment.previous.clone()),
@@ -43,6 +44,9 @@ pub(crate) fn progress(
         };
         if before.is_some() {
             judge(seen, group, wanted, (decided, service), &mut deployment);
+        }
+        if group.old.is_empty() {
+            deployment.instances = group.ranging();
         }
         let canary = group.deployment.and_then(|(deployment, _)| deployment.canary.as_ref());
         deployment.canary = canary::judge(seen, (service, group), canaries, canary);

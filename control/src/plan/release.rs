@@ -118,9 +118,10 @@ pub(crate) fn release(seen: Seen<'_>, launched: Launched<'_>, stop: Stop, ttl: O
     };
     // Answers of DNS may be kept for so long since the last node said it.
     let kept = said.ttl.max(ttl.unwrap_or_default());
-    let answers_hold = seen.now.saturating_duration_since(served) < kept;
+    let since = seen.now.saturating_duration_since(served);
+    let answers_hold = since < kept;
     let is_idle = said.in_flight == 0 && said.tunnels == 0;
-    if !answers_hold && (is_idle || age >= stop.drain) {
+    if !answers_hold && (is_idle || since >= stop.drain) {
         return Release::Done(Released {
             after_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
             unconfirmed: said.lost,

@@ -37,6 +37,8 @@ pub struct Group<'a> {
     pub(crate) healthy: usize,
     /// What is tried beside.
     pub(crate) canary: Option<Canary<'a>>,
+    /// The memory of an instance whose service says nothing of it.
+    memory: Option<u64>,
 }
 
 /// All services that are launched, or have instances that were.
@@ -90,6 +92,7 @@ impl<'a> Group<'a> {
             dropped: Vec::new(),
             healthy: 0,
             canary,
+            memory: seen.config.memory,
         }
     }
 
@@ -129,7 +132,11 @@ impl<'a> Group<'a> {
     /// Takes an instance in that is one of those.
     fn tries(&mut self, seen: Seen<'a>, launched: Launched<'a>, is_displaced: bool) {
         let is_settled = self.is_settled(seen, &launched);
+        let is_followed = self.canary.is_some();
         match self.canary.as_mut().filter(|canary| canary.version == launched.run.version) {
+            None if is_followed => {
+                self.dropped.push((launched, "another canary takes its place".to_owned()));
+            }
             None => self.dropped.push((launched, "the canary was aborted".to_owned())),
             Some(_) if is_displaced => self.dropped.push((launched, "its host is drained".to_owned())),
             Some(canary) => {
@@ -173,13 +180,25 @@ impl<'a> Group<'a> {
         self.wanted.and_then(|(service, _)| service.launch.as_deref())
     }
 
-    /// How many are wanted; `None`: one on every host.
+    /// How many are wanted; `None`: one on every host. While some are replaced that is as many as ran before.
     pub(crate) fn count(&self) -> Option<usize> {
         let Some(launch) = self.launch().filter(|launch| launch.active) else { return Some(0) };
+        let kept = || match (self.old.is_empty(), self.deployment) {
+            (true, _) => launch.instances.least(),
+            (false, Some((deployment, _))) => launch.instances.kept(deployment.instances),
+            (false, None) => launch.instances.kept(u16::try_from(self.old.len()).unwrap_or(u16::MAX)),
+        };
         match launch.placement.per_host {
             model::launch::PerHost::Every => None,
-            _ => Some(launch.instances.least().into()),
+            _ => Some(kept().into()),
         }
+    }
+
+    /// How many run now, where there may be more than the least; else 0.
+    pub(crate) fn ranging(&self) -> u16 {
+        let instances = self.launch().filter(|launch| launch.active).map(|launch| launch.instances);
+        let ranges = instances.is_some_and(|instances| instances.least() < instances.most());
+        if ranges { u16::try_from(self.current.len()).unwrap_or(u16::MAX) } else { 0 }
     }
 
     fn parallel(&self) -> usize {
@@ -193,10 +212,7 @@ impl<'a> Group<'a> {
     /// Says to the scheduler how many of the version that is wanted may be there now.
     pub(crate) fn want(&self, wanted: &mut Wanted) {
         if let Some(launch) = self.effective.and_then(|service| service.launch.as_deref()) {
-            wanted.resources = Resources {
-                cpu: launch.resources.cpu().map_or(0, u64::from),
-                memory: launch.resources.memory().unwrap_or_default(),
-            };
+            wanted.resources = self.counted(launch.resources);
         }
         if self.wanted.is_none() {
             wanted.copies = Copies::Counted(Count::NONE);
@@ -279,7 +295,16 @@ impl<'a> Group<'a> {
         let tried = self.canary.as_ref().filter(|canary| canary.version == version);
         let service = tried.map(|canary| &canary.service).or(self.effective);
         let launch = service.and_then(|service| service.launch.as_deref());
-        launch.map(|launch| launch.resources).unwrap_or_default()
+        super::spec::limited(launch.map(|launch| launch.resources).unwrap_or_default(), self.memory)
+    }
+
+    /// What the scheduler counts of that: what no one says is the configuration's.
+    fn counted(&self, resources: model::launch::Resources) -> Resources {
+        let resources = super::spec::limited(resources, self.memory);
+        Resources {
+            cpu: resources.cpu().map_or(0, u64::from),
+            memory: resources.memory().unwrap_or_default(),
+        }
     }
 
     /// What an instance takes, as far as anybody knows its version.
@@ -292,11 +317,7 @@ impl<'a> Group<'a> {
         let own = known.iter().find(is_own).or(known.first());
         let said = Some(launched.run.resources).filter(|said| *said != model::launch::Resources::default());
         let stated = || own.and_then(|service| Some(service.launch.as_ref()?.resources));
-        let resources = said.or_else(stated).unwrap_or_default();
-        Resources {
-            cpu: resources.cpu().map_or(0, u64::from),
-            memory: resources.memory().unwrap_or_default(),
-        }
+        self.counted(said.or_else(stated).unwrap_or_default())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::launch::{Launch, Source, Volume, Words};
+use model::launch::{Launch, Resources, Source, Volume, Words};
 use model::{HostName, InstanceName, InstancesAt, Label, Revision, Service, ServiceName, Version};
 
 use super::{HookCall, Key, Seen};
@@ -97,13 +97,6 @@ pub(crate) fn spec(
     };
     let is_published = seen.host(host).is_none_or(|host| host.instances_at == InstancesAt::Host);
     let ports = service.ports.iter().filter(|_| is_published).map(|port| (port.port, port.protocol));
-    let resources = match (launch.resources.memory(), seen.config.memory) {
-        (None, Some(memory)) => {
-            let cpu = launch.resources.cpu().map(u64::from);
-            model::launch::Resources::new(cpu, Some(memory)).unwrap_or(launch.resources)
-        }
-        _ => launch.resources,
-    };
     Ok(Spec {
         name: container_name(&seen.config.fleet, &key.0, &key.1),
         image: launch.image.clone(),
@@ -115,13 +108,23 @@ pub(crate) fn spec(
         working_dir: launch.working_dir.as_deref().map(str::to_owned),
         volumes: launch.volumes.to_vec(),
         published: ports.collect(),
-        resources,
+        resources: limited(launch.resources, seen.config.memory),
         max_processes: seen.config.max_processes,
         stop_signal: launch.stop.signal,
         capabilities: Vec::new(),
         resolvers: seen.config.resolvers.clone(),
         search: seen.config.search.clone(),
     })
+}
+
+/// What an instance may take: the memory of which its service says nothing is the configuration's.
+pub(super) fn limited(resources: Resources, memory: Option<u64>) -> Resources {
+    match (resources.memory(), memory) {
+        (None, Some(memory)) => {
+            Resources::new(resources.cpu().map(u64::from), Some(memory)).unwrap_or(resources)
+        }
+        _ => resources,
+    }
 }
 
 /// The service's environment, and who the instance is, where the service does not say that itself.

@@ -202,6 +202,11 @@ impl Instances {
     pub const fn most(self) -> u16 {
         self.most
     }
+
+    /// How many are kept of so many that run.
+    pub fn kept(self, running: u16) -> u16 {
+        running.clamp(self.least, self.most)
+    }
 }
 
 impl Launch {

@@ -36,6 +36,7 @@ fn fact(key: &str) -> Fact {
             state: crate::DeploymentState::Done,
             reason: "".into(),
             stable: None,
+            instances: 0,
             canary: None,
             previous: None,
         })),

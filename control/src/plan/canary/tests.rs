@@ -41,6 +41,7 @@ fn said(tried: Option<DeploymentState>) -> Fact {
         revision: Revision::new(1),
         state: DeploymentState::Done,
         reason: "".into(),
+        instances: 0,
         canary,
         stable: Some(Box::new(web(2, None))),
         previous: None,
@@ -151,6 +152,21 @@ fn a_canary_starts_beside_all_that_is_wanted_and_every_weight_is_set_before_it_i
         planned(&web(2, Some("web:2")), said(None), &["1 web:1 1 healthy", "2 web:1 1 healthy"], |_| {});
 
     assert_eq!(all, ["1 web:1 9 running", "2 web:1 9 running", "3 web:2 2 placed", "canary progressing"]);
+}
+
+#[test]
+fn a_canarys_share_is_that_of_as_many_as_run() {
+    let mut ranging = web(2, Some("web:2"));
+    ranging.launch.as_mut().unwrap().instances = Instances::new(2, 6).unwrap();
+    let Fact::Deployment(mut deployment) = said(None) else { unreachable!() };
+    deployment.instances = 3;
+    let there = ["1 web:1 1 healthy", "2 web:1 1 healthy", "3 web:1 1 healthy"];
+
+    let all = planned(&ranging, Fact::Deployment(deployment), &there, |_| {});
+
+    let usual = ["1 web:1 3 running", "2 web:1 3 running", "3 web:1 3 running"];
+    assert_eq!(all[..3], usual);
+    assert_eq!(all[3..], ["4 web:2 1 placed", "canary progressing"]);
 }
 
 #[test]

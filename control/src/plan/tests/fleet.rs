@@ -71,7 +71,7 @@ fn a_host(text: &str) -> Fact {
     Fact::Host(Box::new(host))
 }
 
-/// `web web:1 x2 mem=1 need:zone=eu apart:db after:db pre:hook post:hook stop-first every each parallel=2 deadline=9 min=5 stay off`
+/// `web web:1 x2 (or x2-5) mem=1 need:zone=eu apart:db after:db pre:hook post:hook stop-first every each parallel=2 deadline=9 min=5 stay off`
 fn a_service(text: &str) -> Service {
     let mut words = text.split_whitespace();
     let mut service = Service::new(ServiceName::parse(words.next().unwrap()).unwrap());
@@ -88,8 +88,9 @@ fn a_service(text: &str) -> Service {
             None if word == "stay" => launch.rollout.rollback = false,
             None if word == "off" => launch.active = false,
             None => {
-                let count = word.strip_prefix('x').unwrap().parse().unwrap();
-                launch.instances = Instances::new(count, count).unwrap();
+                let count = word.strip_prefix('x').unwrap();
+                let (least, most) = count.split_once('-').unwrap_or((count, count));
+                launch.instances = Instances::new(least.parse().unwrap(), most.parse().unwrap()).unwrap();
             }
             Some(("mem", count)) => {
                 let memory = count.parse::<u64>().unwrap() * MEMORY;

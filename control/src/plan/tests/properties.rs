@@ -35,8 +35,7 @@ fn a_host() -> impl Strategy<Value = String> {
 fn a_service() -> impl Strategy<Value = String> {
     let name = a_word(&["db", "log", "web"]);
     let image = a_word(&["app:1", "app:2", "app:3"]);
-    let count =
-        prop_oneof![4 => (0..4_u8).prop_map(|count| format!("x{count}")), 1 => Just("every".to_owned())];
+    let count = prop_oneof![4 => (0..4_u8).prop_map(|count| format!("x{count}")), 1 => Just("x1-4".to_owned()), 1 => Just("every".to_owned())];
     let takes = a_word(&["", "mem=1", "mem=2"]);
     let wish = a_word(&["", "", "", "need:zone=eu", "each", "apart:db", "apart:web", "beside:db"]);
     let how = a_word(&["", "", "stop-first", "parallel=2", "min=2", "off"]);

@@ -29,6 +29,34 @@ fn a_new_one_starts_before_an_old_one_stops() {
 }
 
 #[test]
+fn as_many_are_kept_as_ran_where_there_may_be_more_than_the_least() {
+    let mut fleet = Fleet::of("a", "web web:1 x3");
+    fleet.service("web web:1 x1-5");
+    fleet.run(5);
+
+    fleet.service("web web:2 x1-5 parallel=2");
+
+    fleet.check(
+        30,
+        "
+        0: web/4@a placed; web/5@a placed; web progressing of web:2
+        1: launch web/4@a; launch web/5@a
+        2: web/4@a runs; web/5@a runs
+        3: web/4@a healthy; web/5@a healthy
+        4: web/1@a draining: web:2 takes its place; web/2@a draining: web:2 takes its place; web/6@a placed
+        5: web/1@a stopping: web:2 takes its place; web/2@a stopping: web:2 takes its place; launch web/6@a
+        6: web/6@a runs; end web/1@a; end web/2@a
+        7: web/6@a healthy; take web/1@a away; take web/2@a away
+        8: web/1@a is gone; web/2@a is gone; web/3@a draining: web:2 takes its place
+        9: web/3@a stopping: web:2 takes its place; web done of web:2
+        10: end web/3@a
+        11: take web/3@a away
+        12: web/3@a is gone
+        ",
+    );
+}
+
+#[test]
 fn two_at_once_where_two_are_allowed() {
     let mut fleet = Fleet::of("a; b", "web web:1 x2");
 

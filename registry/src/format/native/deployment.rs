@@ -4,7 +4,7 @@ use model::{Controller, Deployment, DeploymentState, Lease, NodeId, Revision, Se
 use serde::{Deserialize, Serialize};
 
 use super::canary::CanaryDeploymentDoc;
-use super::run::{REMEDY, reason, version};
+use super::run::{REMEDY, is_zero, reason, version};
 use super::service::NAME_REMEDY;
 use super::{FormatError, ServiceDoc};
 
@@ -26,6 +26,9 @@ pub struct DeploymentDoc {
     /// Why it is not done, or has failed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// How many ran when nothing was being replaced last, where there may be more than the least; default 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub instances: u16,
     /// How far the version that is tried beside it has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanaryDeploymentDoc>,
@@ -75,6 +78,7 @@ impl TryFrom<DeploymentDoc> for Deployment {
             revision: Revision::new(doc.revision),
             state: doc.deployment.into(),
             reason: reason(&doc.reason),
+            instances: doc.instances,
             canary: doc.canary.map(TryInto::try_into).transpose()?,
             stable: service("stable", doc.stable)?,
             previous: service("previous", doc.previous)?,
@@ -93,6 +97,7 @@ impl From<&Deployment> for DeploymentDoc {
             revision: deployment.revision.number(),
             deployment: deployment.state.into(),
             reason: reason(&deployment.reason).into(),
+            instances: deployment.instances,
             canary: deployment.canary.as_ref().map(CanaryDeploymentDoc::from),
             stable: service(&deployment.stable),
             previous: service(&deployment.previous),

@@ -72,7 +72,7 @@ pub struct ReleasedDoc {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &u16) -> bool {
+pub(super) fn is_zero(number: &u16) -> bool {
     *number == 0
 }
 

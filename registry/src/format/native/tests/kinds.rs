@@ -285,7 +285,7 @@ fn the_documented_examples_are_read_and_show_every_field() {
 
 #[test]
 fn what_a_controller_says_is_read_back() {
-    let deployment = r#"{"name":"web","version":"692fb9002abb256b","revision":41,"deployment":"failed","reason":"exit code 1","canary":{"version":"238b84c8bfa9a537","state":"progressing","reason":"0 of 1 healthy"},"stable":{"name":"web","image":"web:1"}}"#;
+    let deployment = r#"{"name":"web","version":"692fb9002abb256b","revision":41,"deployment":"failed","reason":"exit code 1","instances":4,"canary":{"version":"238b84c8bfa9a537","state":"progressing","reason":"0 of 1 healthy"},"stable":{"name":"web","image":"web:1"}}"#;
     let controller = r#"{"controls":"node-1:80","term":7,"ttl":15}"#;
     let instance = r#"{"service":"web","name":"2","addresses":["10.0.0.7"],"state":"draining","run":{"version":"692fb9002abb256b","stage":"stopping","resources":{"memory_mib":64},"image":"sha256:0","failures":1,"reason":"replaced","release":{"after_ms":5100,"unconfirmed":["b"],"cut":1,"tunnels":2}}}"#;
     let standing = r#"{"name":"n","found":["10.0.0.7"],"power":{"state":"stopping","done":true,"failures":2,"reason":"it hangs"}}"#;
