@@ -175,17 +175,17 @@ impl Docker {
 
     async fn list_ours(&self) -> Result<Vec<Container>, RuntimeError> {
         // The API knows labels, and no beginnings of labels.
-        let all = async {
-            let options = ListContainersOptions { all: true, ..ListContainersOptions::default() };
-            let all = self.client.list_containers(Some(options)).await?;
-            let ours = all
-                .into_iter()
-                .filter(|summary| summary.labels.iter().flatten().any(|(label, _)| label.starts_with(OURS)));
-            let inspected = ours.map(|summary| self.inspect(summary));
-            stream::iter(inspected).buffered(AT_ONCE).try_collect::<Vec<_>>().await
-        };
+        let options = ListContainersOptions { all: true, ..ListContainersOptions::default() };
+        let all = self.within(About::Engine, self.client.list_containers(Some(options))).await?;
+        let ours = all
+            .into_iter()
+            .filter(|summary| summary.labels.iter().flatten().any(|(label, _)| label.starts_with(OURS)));
+        // Each has a limit of its own: however many there are, and however slow the way (a login each), who answers is not silent.
+        let inspected =
+            ours.map(|summary| async { Ok(self.within(About::Engine, self.inspect(summary)).await?) });
+        let inspected = stream::iter(inspected).buffered(AT_ONCE);
         let mut found: Vec<Container> =
-            self.within(About::Engine, all).await?.into_iter().flatten().collect();
+            inspected.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
     }
