@@ -181,8 +181,7 @@ impl Docker {
             .into_iter()
             .filter(|summary| summary.labels.iter().flatten().any(|(label, _)| label.starts_with(OURS)));
         // Each has a limit of its own: however many there are, and however slow the way (a login each), who answers is not silent.
-        let inspected =
-            ours.map(|summary| async { Ok(self.within(About::Engine, self.inspect(summary)).await?) });
+        let inspected = ours.map(|summary| self.within(About::Engine, self.inspect(summary)));
         let inspected = stream::iter(inspected).buffered(AT_ONCE);
         let mut found: Vec<Container> =
             inspected.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
