@@ -51,7 +51,7 @@ pub struct Config {
     pub max_processes: u32,
     /// The memory of a container whose service does not say it, in octets; `None`: as much as there is.
     pub memory: Option<u64>,
-    /// The paths of hosts that services may use, each with all below it. A socket of an engine has to be named itself.
+    /// The paths of hosts that services may use: exactly these, nothing below them.
     pub host_paths: Vec<PathBuf>,
     /// Whom containers ask for names; empty: as their engine says.
     pub resolvers: Vec<IpAddr>,

@@ -16,8 +16,6 @@ const INSTANCE: &str = "portico.instance";
 const VERSION: &str = "portico.version";
 const REVISION: &str = "portico.revision";
 pub(super) const CONTROLLER: &str = "portico.controller";
-/// Sockets of container engines: whoever has one is root on its host.
-const ENGINE_SOCKETS: [&str; 4] = ["docker.sock", "containerd.sock", "podman.sock", "crio.sock"];
 
 /// Whose a container is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,21 +138,16 @@ fn environment(service: &Service, launch: &Launch, key: &Key, host: &HostName) -
     said.chain(own).collect()
 }
 
-/// Whether a volume may be used: what the engine keeps always, paths of the host where the configuration allows them, sockets of engines
-/// where it names them.
+/// Whether a volume may be used: what the engine keeps always, of the host exactly the paths that the configuration names. Not what is
+/// below them: an engine follows symbolic links, and whoever can write there makes one to anywhere.
 fn allowed<'a>(volume: &Volume, mut paths: impl Iterator<Item = &'a Path>) -> Result<(), String> {
     let Source::Path(path) = &volume.source else { return Ok(()) };
-    let wanted = Path::new(&**path);
-    let is_socket = |name: &std::ffi::OsStr| ENGINE_SOCKETS.iter().any(|socket| name == *socket);
-    let must_be_named = wanted.file_name().is_some_and(is_socket);
-    let is_allowed =
-        paths.any(|allowed| wanted == allowed || (!must_be_named && wanted.starts_with(allowed)));
-    if is_allowed {
+    if paths.any(|allowed| Path::new(&**path) == allowed) {
         return Ok(());
     }
     Err(format!(
-        "volumes: `{path}` of the host is not allowed; add it to `control.host_paths` of the controller's configuration, \
-         or use a volume's name"
+        "volumes: `{path}` of the host is not allowed; add exactly this path to `control.host_paths` of the controller's \
+         configuration (what is below an allowed one is not allowed by it), or use a volume's name"
     ))
 }
 
@@ -176,4 +169,27 @@ pub(crate) fn hooks<'a>(
     ];
     let call = |name: &Label| HookCall { name: name.to_string(), environment: environment.clone() };
     names.into_iter().map(call).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_of_the_host_is_allowed_only_where_it_is_named_itself() {
+        let paths = ["/srv/data", "/var/run", "/run/podman/podman.sock"].map(Path::new);
+        let is_allowed = |source: &str| {
+            let volume = Volume::new(source, "/data", false).unwrap();
+            allowed(&volume, paths.into_iter()).is_ok()
+        };
+
+        let named = ["data", "/srv/data", "/run/podman/podman.sock"].map(is_allowed);
+        // Whoever can write in an allowed folder makes `link` one to the root.
+        let below = ["/srv/data/link", "/srv/data/link/etc", "/var/run/docker.sock"].map(is_allowed);
+        let others = ["/", "/srv", "/srv/database", "/run/podman", "/srv/data/..."].map(is_allowed);
+
+        assert_eq!(named, [true; 3]);
+        assert_eq!(below, [false; 3]);
+        assert_eq!(others, [false; 5]);
+    }
 }
