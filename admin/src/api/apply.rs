@@ -52,6 +52,8 @@ pub(crate) async fn apply(app: &App, order: &Order, wanted: &Wanted) -> Result<A
         let snapshot = writing::snapshot(app)?;
         let mut revision = snapshot.revision();
         let (plan, kept) = wanted.decide(app, &snapshot).await?;
+        let wishes = plan.steps.iter().map(|step| (&step.key, step.after.as_deref()));
+        writing::left_behind(&snapshot, wishes).map_err(|problem| halfway(problem, done))?;
         let writes = plan.writes(&order.who, most);
         if writes.len() > 1 && !order.in_parts && !order.dry_run {
             return Err(too_much(plan.steps.len(), most, order.parts_flag));

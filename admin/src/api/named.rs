@@ -227,6 +227,7 @@ pub(crate) async fn put(
     }
     let who = writing::who(&headers, peer);
     writing::no_circle(&app, [&fact])?;
+    writing::left_behind(&*writing::snapshot(&app)?, [(&key, Some(&fact))])?;
     let revision = writing::publish(&app, who, key, Some(fact), expected)
         .await
         .map_err(|error| writing::refused(&error))?;
@@ -257,7 +258,7 @@ pub(crate) async fn delete(
         }
         Condition::Expects(expected) => expected,
     };
-    left_behind(&*writing::snapshot(&app)?, &key)?;
+    writing::left_behind(&*writing::snapshot(&app)?, [(&key, None)])?;
     let who = writing::who(&headers, peer);
     let removed = writing::publish(&app, who, key.clone(), None, expected).await;
     let revision = removed.map_err(|error| match (&error, expected) {
@@ -267,23 +268,6 @@ pub(crate) async fn delete(
     let live = writing::is_live(&app, revision).await;
     let written = FactWritten { revision: revision.number(), live, changed: true, fact: None };
     Ok(json(StatusCode::OK, &written))
-}
-
-/// Why a host cannot go yet: what was launched on it would run on, and nobody would know.
-fn left_behind(snapshot: &Snapshot, key: &FactKey) -> Result<(), Problem> {
-    let FactKey::Host(host) = key else { return Ok(()) };
-    let is_launched = |instance: &&model::Instance| {
-        let run = instance.run.as_ref().filter(|run| run.stage != model::Stage::Adopted);
-        run.is_some() && instance.host.as_ref() == Some(host)
-    };
-    match snapshot.instances().map(|(instance, _)| instance).filter(is_launched).count() {
-        0 => Ok(()),
-        count => {
-            let detail = format!("{count} launched instances are on {host}");
-            let remedy = format!("have them leave it first: portico host drain {host}");
-            Err(Problem::new(StatusCode::CONFLICT, "in-use", detail, remedy))
-        }
-    }
 }
 
 /// A fact out of a body; what names it may stand in it when it says what the URL says.

@@ -1,9 +1,10 @@
 //! One write: into the registry, then a short wait for this node's proxy.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode};
-use model::{Fact, FactKey, FactKind, Revision, Service};
+use model::{Fact, FactKey, FactKind, HostName, Revision, Service, Snapshot, Stage};
 use registry::format::FormatError;
 use registry::{Edit, Expected, PublishError, Write};
 
@@ -68,6 +69,38 @@ pub(crate) fn no_circle<'a>(app: &App, facts: impl IntoIterator<Item = &'a Fact>
     let way = named.join(", which waits for ").replacen(", which", "", 1);
     let detail = format!("{way}: none of them would start");
     Err(Problem::invalid("depends_on", detail, "take one of them out"))
+}
+
+/// Why facts cannot be as they are wanted yet (`None`: gone): what was launched on a host that goes, or whose engine goes, would run on,
+/// and nobody would know.
+pub(crate) fn left_behind<'a>(
+    now: &Snapshot,
+    wanted: impl IntoIterator<Item = (&'a FactKey, Option<&'a Fact>)>,
+) -> Result<(), Problem> {
+    let has_engine = |fact: &Fact| matches!(fact, Fact::Host(host) if host.engine.is_some());
+    let leaves = wanted.into_iter().filter_map(|(key, fact)| match (key, fact) {
+        (FactKey::Host(host), None) => Some(host),
+        (FactKey::Host(host), Some(fact)) if !has_engine(fact) => {
+            now.get(key).is_some_and(|stated| has_engine(&stated.fact)).then_some(host)
+        }
+        _ => None,
+    });
+    let mut leaves: BTreeMap<&HostName, usize> = leaves.map(|host| (host, 0)).collect();
+    if leaves.is_empty() {
+        return Ok(());
+    }
+    for (instance, _) in now.instances() {
+        let is_launched = instance.run.as_ref().is_some_and(|run| run.stage != Stage::Adopted);
+        if is_launched && let Some(count) = instance.host.as_ref().and_then(|host| leaves.get_mut(host)) {
+            *count += 1;
+        }
+    }
+    let Some((host, count)) = leaves.into_iter().find(|(_, count)| *count > 0) else { return Ok(()) };
+    let detail = format!("{count} launched instances are on {host}");
+    let remedy = format!(
+        "have them leave it first: portico host drain {host} (or remove their services, and the host once they have ended)"
+    );
+    Err(Problem::new(StatusCode::CONFLICT, "in-use", detail, remedy))
 }
 
 /// Refuses what only a controller says.
@@ -135,7 +168,7 @@ pub(crate) fn not_found(key: &FactKey) -> Problem {
 }
 
 /// The newest snapshot, once there is one worth reading.
-pub(crate) fn snapshot(app: &App) -> Result<Arc<model::Snapshot>, Problem> {
+pub(crate) fn snapshot(app: &App) -> Result<Arc<Snapshot>, Problem> {
     if !app.doors.registry.state().borrow().ready {
         let remedy = "wait for /readyz; `portico status` says how the registry is";
         let detail = "the registry was not read yet and there is no last known good copy";

@@ -4,6 +4,7 @@
 mod events;
 mod frontends;
 mod guard;
+mod hosts;
 mod live;
 mod views;
 mod wait;
