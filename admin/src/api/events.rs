@@ -72,7 +72,8 @@ pub(crate) async fn events(
 /// All are taken.
 pub(super) fn place(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
     Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
-        let detail = format!("{} others are told of events already", app.config.events);
+        let most = app.config.events;
+        let detail = format!("{most} others follow events or logs, run commands or send images already");
         let remedy = "end one of them, or raise admin.events";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail, remedy)
     })

@@ -1,8 +1,9 @@
 //! `/v1/services/{service}/instances/{instance}/exec`: a command in a container, on a connection that is upgraded for it.
 
+use std::io::Cursor;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +11,9 @@ use control::runtime::{self, Input};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use model::{Fact, FactKey};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Chain, Interest};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::named::Subject;
@@ -82,7 +85,9 @@ async fn container(app: &App, key: &FactKey) -> Result<Found, Problem> {
 /// Runs the command, until it ends or the client is gone.
 async fn session(upgrade: OnUpgrade, found: Found, asked: Exec, _place: OwnedSemaphorePermit) {
     let Ok(upgraded) = upgrade.await else { return };
-    let (reader, mut writer) = tokio::io::split(TokioIo::new(upgraded));
+    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+    let (reader, mut writer) = parts.io.into_inner().into_split();
+    let reader = Cursor::new(parts.read_buf).chain(reader);
     let (sender, input) = mpsc::channel(PIECES);
     let (output, mut printed) = mpsc::channel(PIECES);
     let command = runtime::Exec { words: asked.words, terminal: asked.terminal, input: asked.input };
@@ -126,8 +131,11 @@ async fn send(writer: &mut (impl AsyncWrite + Unpin), frame: &Frame) -> Option<(
     writer.flush().await.ok()
 }
 
+/// What was read together with the request's head, and the connection.
+type Reader = Chain<Cursor<Bytes>, OwnedReadHalf>;
+
 /// Passes on what a client sends, until it is gone, or sends what it should not.
-async fn feed(mut reader: impl AsyncRead + Unpin, sender: mpsc::Sender<Input>) {
+async fn feed(mut reader: Reader, sender: mpsc::Sender<Input>) {
     let mut sender = Some(sender);
     while let Some(frame) = receive(&mut reader).await {
         let piece = match frame {
@@ -139,9 +147,14 @@ async fn feed(mut reader: impl AsyncRead + Unpin, sender: mpsc::Sender<Input>) {
             }
             _ => return,
         };
-        if let Some(sender) = &sender {
+        let Some(sender) = &sender else { continue };
+        let (_, connection) = reader.get_ref();
+        tokio::select! {
+            biased;
             // A command that reads no more goes on without.
-            let _ = sender.send(piece).await;
+            _ = sender.send(piece) => {}
+            // While a command does not read, the connection's end is not read either: it stands behind what waits. This tells of it.
+            _ = connection.ready(Interest::PRIORITY) => return,
         }
     }
 }
@@ -152,4 +165,36 @@ async fn receive(reader: &mut (impl AsyncRead + Unpin)) -> Option<Frame> {
     let mut rest = vec![0; Frame::rest(head)?];
     reader.read_exact(&mut rest).await.ok()?;
     Frame::decode(head[0], rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn a_client_that_goes_is_noticed_while_the_command_does_not_read() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (reader, _writer) = listener.accept().await.unwrap().0.into_split();
+        let first = Frame::Input(b"head".to_vec()).encode();
+        let (sender, mut unread) = mpsc::channel(1);
+        let mut feeding = tokio::spawn(feed(Cursor::new(first.into()).chain(reader), sender));
+        for _ in 0..3 {
+            send(&mut client, &Frame::Input(b"more".to_vec())).await.unwrap();
+        }
+
+        let stays = tokio::time::timeout(Duration::from_millis(100), &mut feeding).await;
+        drop(client);
+        let ended = tokio::time::timeout(DEADLINE, feeding).await;
+
+        assert!(stays.is_err() && ended.is_ok());
+        assert!(matches!(unread.recv().await, Some(Input::Octets(octets)) if octets == b"head"[..]));
+        assert!(unread.recv().await.is_none());
+    }
 }
