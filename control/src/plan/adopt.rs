@@ -1,7 +1,7 @@
 //! Containers that nobody here launched join by their labels, and leave when they end.
 //!
 //! `portico.service=web` has a container join a service under its own name, at its port `portico.port` (else all that are published), as long
-//! as it runs and its image's check, where it has one, does not fail.
+//! as it runs and its image's check, where it has one, does not fail. While its engine can tell of it only in part it is as it was.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -64,13 +64,16 @@ fn instance(seen: Seen<'_>, host: &Host, container: &Container) -> Option<Instan
         return None;
     }
     let service = ServiceName::parse(container.labels.get(spec::SERVICE)?).ok()?;
+    let name = InstanceName::parse(&container.name.replace(['_', '.'], "-")).ok()?;
+    if container.partial {
+        return stands(seen, host, service, name);
+    }
     let is_own = host.instances_at == InstancesAt::Container;
     let addresses = if is_own {
         Addresses::new(container.addresses.iter().copied()).ok()?
     } else {
         seen.facts.addresses_of(host)?.clone()
     };
-    let name = InstanceName::parse(&container.name.replace(['_', '.'], "-")).ok()?;
     let mut instance = Instance::new(service.clone(), name, addresses);
     let stated = seen.facts.service(&service).map(|(service, _)| service);
     let called = |inside: NonZeroU16| {
@@ -105,4 +108,12 @@ fn instance(seen: Seen<'_>, host: &Host, container: &Container) -> Option<Instan
         release: None,
     }));
     Some(instance)
+}
+
+/// The instance of that name on a host, as it is stated.
+fn stands(seen: Seen<'_>, host: &Host, service: ServiceName, name: InstanceName) -> Option<Instance> {
+    match &*seen.facts.get(&FactKey::Instance { service, name })?.fact {
+        Fact::Instance(there) if there.host.as_ref() == Some(&host.name) => Some((**there).clone()),
+        _ => None,
+    }
 }

@@ -194,7 +194,10 @@ impl<'a, 'p> Turn<'a, 'p> {
     /// Its container runs: it is as its checks say.
     fn runs(self, container: &Container) {
         let (seen, launched) = (self.seen, self.launched);
-        let (addresses, ports) = reached(seen, launched.instance, self.service, container);
+        let Some((addresses, ports)) = reached(seen, launched, self.service, container) else {
+            let reason = "its engine does not tell at which address it is; look at it with `docker inspect`";
+            return self.say(|_, run| run.reason = reason.into());
+        };
         let launch = self.launch();
         let probe = Probe::of(launch, self.service, container, &addresses, &ports);
         let pulse = seen.memory.pulses.get(&self.key).filter(|pulse| pulse.container == container.id);
@@ -202,11 +205,11 @@ impl<'a, 'p> Turn<'a, 'p> {
             Ok(probe) => (probe, None),
             Err(missing) => (None, Some(missing)),
         };
-        let verdict = match (launch.and_then(|launch| launch.heartbeat.as_ref()), &container.health) {
-            (Some(heartbeat), health) if heartbeat.kind == HeartbeatKind::Image => {
-                image_says(health.as_ref())
+        let verdict = match launch.and_then(|launch| launch.heartbeat.as_ref()) {
+            Some(heartbeat) if heartbeat.kind == HeartbeatKind::Image => {
+                image_says(container, launched.instance.state)
             }
-            (heartbeat, _) => {
+            heartbeat => {
                 health::verdict(launched.instance.state, heartbeat, pulse, probe.is_some(), seen.now)
             }
         };
@@ -414,9 +417,11 @@ fn waits(seen: Seen<'_>, launch: &Launch) -> Option<String> {
     })
 }
 
-/// What an image's own check says.
-fn image_says(health: Option<&Health>) -> Verdict {
-    match health {
+/// What an image's own check says of an instance in `state`: where that is not known, it is as it was.
+fn image_says(container: &Container, state: InstanceState) -> Verdict {
+    match &container.health {
+        None if container.partial && state == InstanceState::Starting => Verdict::Starting,
+        None if container.partial => Verdict::Stays,
         None => {
             Verdict::Unhealthy("its image has no HEALTHCHECK; give it one, or another heartbeat".to_owned())
         }
@@ -426,18 +431,27 @@ fn image_says(health: Option<&Health>) -> Verdict {
     }
 }
 
-/// Where an instance is reached: at its host, by the ports that the engine has published, or at its container.
+/// Where an instance is reached: at its host, by the ports that the engine has published, or at its container. What the engine does not
+/// tell is as it was; `None`: it was nowhere yet.
 fn reached(
     seen: Seen<'_>,
-    instance: &Instance,
+    launched: Launched<'_>,
     service: Option<&Service>,
     container: &Container,
-) -> (Addresses, BTreeMap<PortName, NonZeroU16>) {
+) -> Option<(Addresses, BTreeMap<PortName, NonZeroU16>)> {
+    let instance = launched.instance;
     let host = instance.host.as_ref().and_then(|host| seen.host(host));
     let is_own = host.is_some_and(|host| host.instances_at == InstancesAt::Container);
-    let own = is_own.then(|| Addresses::new(container.addresses.iter().copied()).ok()).flatten();
-    let at_host = || seen.facts.addresses_of(host?).cloned();
-    let addresses = own.or_else(at_host).unwrap_or_else(|| instance.addresses.clone());
+    let told = match (is_own, host) {
+        // Its host's port of that number is another's.
+        (true, _) => Addresses::new(container.addresses.iter().copied()).ok(),
+        (false, host) => host.and_then(|host| seen.facts.addresses_of(host)).cloned(),
+    };
+    if is_own && told.is_none() {
+        let was_there = launched.run.stage == Stage::Running;
+        return was_there.then(|| (instance.addresses.clone(), instance.ports.clone()));
+    }
+    let addresses = told.unwrap_or_else(|| instance.addresses.clone());
     let outside = |inside: NonZeroU16, protocol: Protocol| {
         let published = container.published.iter();
         let found = published.clone().find(|it| it.inside == inside && it.protocol == protocol);
@@ -445,9 +459,10 @@ fn reached(
     };
     let ports = service.into_iter().flat_map(|service| service.ports.iter());
     let ports = ports.filter_map(|port| {
-        let number = if is_own { Some(port.port) } else { outside(port.port, port.protocol) };
+        let before = || instance.ports.get(&port.name).copied().filter(|_| container.partial);
+        let number = if is_own { Some(port.port) } else { outside(port.port, port.protocol).or_else(before) };
         Some((port.name.clone(), number?))
     });
     let ports: BTreeMap<PortName, NonZeroU16> = ports.collect();
-    (addresses, if ports.is_empty() && !is_own { instance.ports.clone() } else { ports })
+    Some((addresses, if ports.is_empty() && !is_own { instance.ports.clone() } else { ports }))
 }

@@ -92,7 +92,8 @@ fn is_free(seen: Seen<'_>, host: &HostName, container: &Container) -> bool {
     let Some(stray) = seen.memory.strays.get(&container.id) else { return false };
     let Some(served) = &stray.served else { return false };
     let said = said(seen.nodes, stray.revision, addresses(seen, host, container));
-    let is_idle = said.in_flight == 0 && said.tunnels == 0;
+    // Of one that is known in part nobody knows all the addresses at which something may go through it.
+    let is_idle = !container.partial && said.in_flight == 0 && said.tunnels == 0;
     let answers_hold = seen.now.saturating_duration_since(served.since) < said.ttl;
     let had_its_time = seen.now.saturating_duration_since(stray.since) >= DRAIN;
     !answers_hold && (is_idle || had_its_time)

@@ -374,5 +374,6 @@ fn container() -> Container {
         health: None,
         published: Vec::new(),
         addresses: Vec::new(),
+        partial: false,
     }
 }

@@ -58,12 +58,15 @@ pub struct Container {
     pub image: String,
     /// How it is.
     pub state: ContainerState,
-    /// What its image's own check says; `None`: its image has none.
+    /// What its image's own check says; `None`: its image has none, or that is not known.
     pub health: Option<Health>,
     /// Its ports that the host has.
     pub published: Vec<Published>,
     /// Its own addresses.
     pub addresses: Vec<IpAddr>,
+    /// Whether its engine could tell no more of it than its list does: what its check says is not known, and ports and addresses that are
+    /// not here may be there.
+    pub partial: bool,
 }
 
 /// How a container is.

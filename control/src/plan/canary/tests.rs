@@ -104,6 +104,7 @@ fn planned(
             health: None,
             published: Vec::new(),
             addresses: Vec::new(),
+            partial: false,
         })
     };
     let view = HostView {

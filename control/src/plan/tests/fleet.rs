@@ -4,14 +4,19 @@
 //! called `bad` fails. A turn takes a second.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::launch::{Image, Instances, Launch, Order as First, PerHost, Readiness, Resources};
+use model::launch::{
+    Heartbeat, HeartbeatKind, Image, Instances, Launch, Order as First, PerHost, ProbeTimes, Readiness,
+    Resources,
+};
 use model::{
-    Addresses, Change, EngineUrl, Fact, FactKey, Host, HostName, Instance, InstanceState, Label, Metadata,
-    NodeId, Nodes, Origin, Others, Port, PortName, Ports, Protocol, Service, ServiceName, Snapshot, Stage,
-    Stated,
+    Addresses, Change, EngineUrl, Fact, FactKey, Host, HostName, Instance, InstanceState, InstancesAt, Label,
+    Metadata, NodeId, Nodes, Origin, Others, Port, PortName, Ports, Protocol, Service, ServiceName, Snapshot,
+    Stage, Stated,
 };
 
 use super::super::{HostView, Key, Memory, Order, Plan, Seen, Step, plan};
@@ -49,7 +54,7 @@ fn exited(code: i64) -> ContainerState {
     ContainerState::Exited(Exit { code, ..Exit::default() })
 }
 
-/// `a mem=4 zone=eu cordoned`
+/// `a mem=4 zone=eu cordoned inside`
 fn a_host(text: &str) -> Fact {
     let mut words = text.split_whitespace();
     let name = host(words.next().unwrap());
@@ -60,6 +65,7 @@ fn a_host(text: &str) -> Fact {
         match word.split_once('=') {
             None if word == "cordoned" => host.cordoned = true,
             None if word == "drained" => host.draining = true,
+            None if word == "inside" => host.instances_at = InstancesAt::Container,
             Some(("mem", count)) => {
                 host.capacity = Resources::new(None, Some(count.parse::<u64>().unwrap() * MEMORY)).unwrap();
             }
@@ -71,7 +77,7 @@ fn a_host(text: &str) -> Fact {
     Fact::Host(Box::new(host))
 }
 
-/// `web web:1 x2 (or x2-5) mem=1 need:zone=eu apart:db after:db pre:hook post:hook stop-first every each parallel=2 deadline=9 min=5 stay off`
+/// `web web:1 x2 (or x2-5) mem=1 need:zone=eu apart:db after:db pre:hook post:hook stop-first every each parallel=2 deadline=9 min=5 stay off checked`
 fn a_service(text: &str) -> Service {
     let mut words = text.split_whitespace();
     let mut service = Service::new(ServiceName::parse(words.next().unwrap()).unwrap());
@@ -87,6 +93,11 @@ fn a_service(text: &str) -> Service {
             None if word == "each" => launch.placement.per_host = PerHost::One,
             None if word == "stay" => launch.rollout.rollback = false,
             None if word == "off" => launch.active = false,
+            None if word == "checked" => {
+                let (kind, times) = (HeartbeatKind::Image, ProbeTimes::default());
+                let (rise, fall) = (NonZeroU8::MIN, NonZeroU8::MIN);
+                launch.heartbeat = Some(Heartbeat { kind, times, rise, fall });
+            }
             None => {
                 let count = word.strip_prefix('x').unwrap();
                 let (least, most) = count.split_once('-').unwrap_or((count, count));
@@ -209,7 +220,8 @@ impl Fleet {
             state: if image.ends_with(":crash") { exited(1) } else { ContainerState::Running },
             health: None,
             published: vec![Published { inside: port(80), protocol: Protocol::Tcp, outside }],
-            addresses: Vec::new(),
+            addresses: vec![IpAddr::from([10, 9, 0, self.launched.to_le_bytes()[0]])],
+            partial: false,
         }
     }
 

@@ -3,6 +3,7 @@
 mod fleet;
 mod hosts;
 mod one;
+mod partial;
 mod properties;
 mod rollouts;
 mod starts;

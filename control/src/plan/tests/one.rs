@@ -108,6 +108,7 @@ impl Stand {
             health: None,
             published: vec![http],
             addresses: Vec::new(),
+            partial: false,
         }];
     }
 

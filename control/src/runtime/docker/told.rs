@@ -1,13 +1,13 @@
 //! What a container is, from the engine's words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use bollard::models::{
     ContainerInspectResponse, ContainerState as State, ContainerStateStatusEnum as Status, ContainerSummary,
-    ContainerSummaryStateEnum as Listed, Health as Check, HealthStatusEnum, NetworkSettings, PortBinding,
-    PortSummaryTypeEnum,
+    ContainerSummaryStateEnum as Listed, EndpointSettings, Health as Check, HealthStatusEnum,
+    NetworkSettings, PortBinding, PortSummary, PortSummaryTypeEnum,
 };
 use model::Protocol;
 
@@ -30,26 +30,23 @@ pub(super) fn container(told: ContainerInspectResponse) -> Option<Container> {
         health: state.health.as_ref().and_then(health),
         state: how(state),
         published: published(&network),
-        addresses: addresses(&network),
+        addresses: addresses(network.networks.as_ref()),
+        partial: false,
     })
 }
 
 /// The container as a list of them tells it, where the engine cannot tell more; `None`: it has no identifier.
 pub(super) fn listed(told: ContainerSummary) -> Option<Container> {
     let runs = matches!(told.state, Some(Listed::RUNNING | Listed::PAUSED | Listed::RESTARTING));
-    let error = "its engine can tell no more of it; look at it with `docker inspect`".to_owned();
-    let ports = told.ports.iter().flatten().filter_map(|port| {
-        Some(Published {
-            inside: NonZeroU16::new(port.private_port)?,
-            protocol: match port.typ {
-                Some(PortSummaryTypeEnum::UDP) => Protocol::Udp,
-                _ => Protocol::Tcp,
-            },
-            outside: NonZeroU16::new(port.public_port?)?,
-        })
-    });
+    let exit = || match told.status.as_deref().and_then(code) {
+        Some(code) => Exit { code, ..Exit::default() },
+        None => {
+            let error = "its engine can tell no more of it; look at it with `docker inspect`".to_owned();
+            Exit { error, ..Exit::default() }
+        }
+    };
+    let state = if runs { ContainerState::Running } else { ContainerState::Exited(exit()) };
     Some(Container {
-        published: ports.collect(),
         id: told.id?,
         name: told
             .names
@@ -60,13 +57,34 @@ pub(super) fn listed(told: ContainerSummary) -> Option<Container> {
         labels: told.labels.unwrap_or_default().into_iter().collect(),
         image: told.image.unwrap_or_default(),
         health: None,
-        state: if runs {
-            ContainerState::Running
-        } else {
-            ContainerState::Exited(Exit { error, ..Exit::default() })
-        },
-        addresses: Vec::new(),
+        state,
+        published: listed_ports(told.ports.as_deref().unwrap_or_default()),
+        addresses: addresses(told.network_settings.and_then(|network| network.networks).as_ref()),
+        partial: true,
     })
+}
+
+/// What a list says one ended with: `Exited (137) 2 minutes ago`.
+fn code(status: &str) -> Option<i64> {
+    status.strip_prefix("Exited (")?.split_once(')')?.0.parse().ok()
+}
+
+/// As [`published`].
+fn listed_ports(told: &[PortSummary]) -> Vec<Published> {
+    let mut told: Vec<_> = told.iter().collect();
+    told.sort_by_key(|port| port.ip.as_ref().is_some_and(|address| address.contains(':')));
+    let mut found = BTreeMap::new();
+    for port in told {
+        let protocol = match port.typ {
+            Some(PortSummaryTypeEnum::UDP) => Protocol::Udp,
+            _ => Protocol::Tcp,
+        };
+        let outside = port.public_port.and_then(NonZeroU16::new);
+        if let (Some(inside), Some(outside)) = (NonZeroU16::new(port.private_port), outside) {
+            found.entry((inside, protocol)).or_insert(outside);
+        }
+    }
+    found.into_iter().map(|((inside, protocol), outside)| Published { inside, protocol, outside }).collect()
 }
 
 fn how(state: State) -> ContainerState {
@@ -127,8 +145,8 @@ fn port(text: &str) -> Option<(NonZeroU16, Protocol)> {
     Some((port.parse().ok()?, protocol))
 }
 
-fn addresses(network: &NetworkSettings) -> Vec<IpAddr> {
-    let networks: BTreeMap<_, _> = network.networks.iter().flatten().collect();
+fn addresses(networks: Option<&HashMap<String, EndpointSettings>>) -> Vec<IpAddr> {
+    let networks: BTreeMap<_, _> = networks.into_iter().flatten().collect();
     let texts = networks.values().flat_map(|there| [&there.ip_address, &there.global_ipv6_address]);
     texts.filter_map(|text| text.as_ref()?.parse().ok()).collect()
 }
@@ -160,6 +178,30 @@ mod tests {
             read.published.iter().map(|port| (port.inside.get(), port.outside.get())).collect();
         assert_eq!(ports, [(53, 700), (8080, 800)]);
         assert_eq!(read.addresses, ["10.1.2.3".parse::<IpAddr>().expect("an address")]);
+    }
+
+    #[test]
+    fn what_only_a_list_tells_of_is_known_in_part() {
+        let list =
+            |json: &str| listed(serde_json::from_str(json).expect("what an engine lists")).expect("one");
+        let running = r#"{"Id":"c1","Names":["/web-1"],"State":"running","Status":"Up 2 minutes (healthy)",
+            "Ports":[{"IP":"::","PrivatePort":80,"PublicPort":801,"Type":"tcp"},
+                {"IP":"0.0.0.0","PrivatePort":80,"PublicPort":800,"Type":"tcp"},{"PrivatePort":81,"Type":"tcp"}],
+            "NetworkSettings":{"Networks":{"bridge":{"IPAddress":"10.1.2.3"}}}}"#;
+
+        let runs = list(running);
+        let ended = list(r#"{"Id":"c2","State":"exited","Status":"Exited (137) 2 minutes ago"}"#);
+        let stuck = list(r#"{"Id":"c3","State":"dead","Status":"Dead"}"#);
+
+        assert_eq!((runs.partial, runs.health, runs.state), (true, None, ContainerState::Running));
+        let ports: Vec<_> =
+            runs.published.iter().map(|port| (port.inside.get(), port.outside.get())).collect();
+        assert_eq!(ports, [(80, 800)]);
+        assert_eq!(runs.addresses, ["10.1.2.3".parse::<IpAddr>().expect("an address")]);
+        assert_eq!(ended.state, ContainerState::Exited(Exit { code: 137, ..Exit::default() }));
+        assert!(ended.partial && ended.addresses.is_empty());
+        let ContainerState::Exited(exit) = stuck.state else { panic!("{stuck:?}") };
+        assert!(exit.error.contains("docker inspect"), "{exit:?}");
     }
 
     #[test]

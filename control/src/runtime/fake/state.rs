@@ -146,6 +146,7 @@ impl State {
             health: behaviour.check.as_ref().map(|_| Health::Starting),
             published: Vec::new(),
             addresses: vec![IpAddr::V4(Ipv4Addr::new(172, 17, self.chance.u8(..), self.chance.u8(..)))],
+            partial: false,
         };
         let (ports, since) = (spec.published.clone(), Instant::now());
         let made = Made { told, behaviour, ports, since, ends: None, printed: Vec::new() };
