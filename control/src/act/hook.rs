@@ -4,6 +4,8 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStderr, Command};
 
@@ -24,6 +26,19 @@ pub struct Failed {
     pub hung: bool,
 }
 
+/// The processes of a command that runs, which are killed together when it is let go of. What left their group is not.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(first) = self.0
+            && let Err(error) = killpg(first, Signal::SIGKILL)
+        {
+            tracing::debug!(%error, "nothing of a command is there to be killed");
+        }
+    }
+}
+
 /// Runs a command, with what it is told as its whole environment; `what` it is called in words.
 ///
 /// # Errors
@@ -37,10 +52,16 @@ pub(super) async fn run(what: &str, hook: &Hook, call: &HookCall, timeout: Durat
     let mut command = Command::new(program);
     command.args(words).env_clear().env("PATH", PATH).envs(call.environment.iter().cloned());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.process_group(0);
     let run = async {
         let mut child = command.spawn()?;
+        // Dropped before its first process is: that keeps the number from being another's.
+        let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw));
         let stderr = child.stderr.take();
-        ended(&mut child, stderr).await
+        let ended = ended(&mut child, stderr).await;
+        // It ended in time: what it left running is meant to run.
+        group.0 = None;
+        ended
     };
     match tokio::time::timeout(timeout, run).await {
         Err(_) => Err(Failed { hung: true, ..failed(format!(" took longer than {timeout:?}")) }),
@@ -84,6 +105,9 @@ async fn ended(child: &mut Child, mut said: Option<ChildStderr>) -> io::Result<(
 
 #[cfg(test)]
 mod tests {
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
     use super::*;
 
     async fn check(script: &str, expected: Result<(), &str>) {
@@ -106,6 +130,23 @@ mod tests {
         check("exec sleep 60", Err("hook `warm` took longer than 2s")).await;
         check("exec 1>&-; echo gone >&2; exec 2>&-; exec sleep 60", Err("hook `warm` took longer than 2s"))
             .await;
+    }
+
+    #[tokio::test]
+    async fn what_a_command_began_is_killed_with_it_at_its_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("held");
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        let mut held = tokio::net::unix::pipe::OpenOptions::new().open_receiver(&path).unwrap();
+
+        let script = format!("(echo begun; sleep 60; echo late) >{} & wait", path.display());
+        check(&script, Err("hook `warm` took longer than 2s")).await;
+        let mut said = String::new();
+        // It ends once nobody has it open to write any more.
+        let read = tokio::time::timeout(Duration::from_secs(10), held.read_to_string(&mut said)).await;
+
+        assert!(read.is_ok(), "what it began still runs");
+        assert_eq!(said, "begun\n");
     }
 
     #[tokio::test]
