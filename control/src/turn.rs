@@ -450,8 +450,9 @@ impl Controller {
 /// Asks an instance again and again, until nobody listens.
 async fn check(runtime: Arc<dyn Runtime>, key: Key, probe: Probe, tell: mpsc::Sender<Said>) {
     let mut asked = 0;
+    let mut asker = health::Asker::new(&*runtime, &probe);
     loop {
-        let said = health::ask(&*runtime, &probe).await;
+        let said = asker.ask().await;
         if tell.send((key.clone(), probe.container.clone(), said)).await.is_err() {
             return;
         }

@@ -15,7 +15,7 @@ use model::{Addresses, HttpCheck, InstanceState, PortName, Protocol, Service};
 use crate::plan::Pulse;
 use crate::runtime::Container;
 
-pub use probe::ask;
+pub use probe::Asker;
 pub(crate) use probe::pause;
 
 /// A check that is to be asked again and again.

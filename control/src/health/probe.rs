@@ -9,27 +9,60 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::{Probe, Question};
-use crate::runtime::{Exec, LogLine, Runtime};
+use crate::runtime::{BoxFuture, Exec, LogLine, Runtime};
 
 /// The most octets of an answer that are looked at.
 const MAX_ANSWER: usize = 64 << 10;
 /// The most octets of a command's output that are told.
 const MAX_OUTPUT: usize = 300;
 
-/// Asks once.
-///
-/// # Errors
-/// Why the check failed, in a few words.
-pub async fn ask(runtime: &dyn Runtime, probe: &Probe) -> Result<(), String> {
-    let asked = async {
-        match &probe.question {
-            Question::Tcp(address) => connect(*address).await.map(drop),
-            Question::Http(address, check) => http(*address, check).await,
-            Question::Command(words) => command(runtime, &probe.container, words).await,
+/// Who asks the same again and again.
+pub struct Asker<'a> {
+    runtime: &'a dyn Runtime,
+    probe: &'a Probe,
+    /// The command of a check that had no answer in time: an engine has no way to end it, so that it may still run.
+    late: Option<BoxFuture<'a, Result<(), String>>>,
+}
+
+impl<'a> Asker<'a> {
+    /// Nobody was asked yet.
+    pub fn new(runtime: &'a dyn Runtime, probe: &'a Probe) -> Self {
+        Self { runtime, probe, late: None }
+    }
+
+    /// Asks once, after a command that did not answer in time has ended: of those that hang no more than one is there.
+    ///
+    /// # Errors
+    /// Why the check failed, in a few words.
+    pub async fn ask(&mut self) -> Result<(), String> {
+        let (runtime, probe) = (self.runtime, self.probe);
+        let late = |_| Err(format!("no answer within {:?}", probe.timeout));
+        let words = match &probe.question {
+            Question::Command(words) => words,
+            Question::Tcp(address) => {
+                let asked = async { connect(*address).await.map(drop) };
+                return tokio::time::timeout(probe.timeout, asked).await.unwrap_or_else(late);
+            }
+            Question::Http(address, check) => {
+                return tokio::time::timeout(probe.timeout, http(*address, check)).await.unwrap_or_else(late);
+            }
+        };
+        if let Some(before) = &mut self.late {
+            let ended = tokio::time::timeout(probe.timeout, before).await;
+            let goes_on = |_| format!("`{}` of a check before still runs", words.join(" "));
+            // What it came to is too late to count.
+            let _ = ended.map_err(goes_on)?;
+            self.late = None;
         }
-    };
-    let late = |_| Err(format!("no answer within {:?}", probe.timeout));
-    tokio::time::timeout(probe.timeout, asked).await.unwrap_or_else(late)
+        let mut asked: BoxFuture<'a, _> = Box::pin(command(runtime, &probe.container, words));
+        match tokio::time::timeout(probe.timeout, &mut asked).await {
+            Ok(said) => said,
+            Err(elapsed) => {
+                self.late = Some(asked);
+                late(elapsed)
+            }
+        }
+    }
 }
 
 async fn connect(address: SocketAddr) -> Result<TcpStream, String> {
@@ -103,7 +136,57 @@ pub(crate) fn pause(asked: u32, interval: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use model::launch::{Image, Resources};
+
     use super::*;
+    use crate::runtime::fake::{Asked, Behaviour, Fake};
+    use crate::runtime::{Exit, Spec};
+
+    /// A container of it that runs.
+    fn container(fake: &Fake, image: &str) -> String {
+        let spec = Spec {
+            name: "web-1".to_owned(),
+            image: Image::parse(image).unwrap(),
+            command: None,
+            entrypoint: None,
+            environment: Vec::new(),
+            labels: BTreeMap::new(),
+            user: None,
+            working_dir: None,
+            volumes: Vec::new(),
+            published: Vec::new(),
+            resources: Resources::default(),
+            max_processes: 1,
+            stop_signal: None,
+            capabilities: Vec::new(),
+            resolvers: Vec::new(),
+            search: Vec::new(),
+        };
+        fake.foreign(&spec).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_command_that_hangs_no_second_one_is_begun_while_it_runs() {
+        let fake = Fake::new(1, Duration::from_secs(1));
+        let words = vec!["check".to_owned()];
+        fake.set_image("web:1", Behaviour { endless: [words.clone()].into(), ..Behaviour::default() });
+        let (container, timeout) = (container(&fake, "web:1"), Duration::from_secs(5));
+        let question = Question::Command(words);
+        let probe = Probe { container: container.clone(), question, interval: timeout, timeout, rise: 1 };
+        let mut asker = Asker::new(&fake, &probe);
+
+        let said = [asker.ask().await, asker.ask().await, asker.ask().await];
+        let begun = fake.take_calls().into_iter().filter(|call| matches!(call.asked, Asked::Exec(_))).count();
+        fake.die(&container, Exit::default());
+        let after = asker.ask().await.unwrap_err();
+
+        let still = "`check` of a check before still runs".to_owned();
+        assert_eq!(said, [Err("no answer within 5s".to_owned()), Err(still.clone()), Err(still)]);
+        assert_eq!(begun, 1);
+        assert!(after.contains("does not run"), "{after}");
+    }
 
     #[test]
     fn a_status_is_read_out_of_a_status_line_alone() {

@@ -1,6 +1,6 @@
 //! What containers of an image do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +26,8 @@ pub struct Behaviour {
     pub check: Option<(Duration, Result<(), String>)>,
     /// What commands in them print, and their exit codes.
     pub commands: BTreeMap<Vec<String>, (Vec<LogLine>, i64)>,
+    /// Commands in them that do not end before their container does.
+    pub endless: BTreeSet<Vec<String>>,
     /// What all other commands exit with; `cat` prints what it reads.
     pub code: i64,
     /// How long after a start those exit with 1: it is not ready yet.
@@ -55,6 +57,7 @@ impl Default for Behaviour {
             prints: Vec::new(),
             check: None,
             commands: BTreeMap::new(),
+            endless: BTreeSet::new(),
             code: 0,
             ready: Duration::ZERO,
         }

@@ -290,7 +290,14 @@ impl Fake {
         mut input: mpsc::Receiver<Input>,
         output: mpsc::Sender<LogLine>,
     ) -> Result<i64, RuntimeError> {
+        let mut heard = self.heard.subscribe();
         let known = self.ask(Asked::Exec(id.to_owned()), |state| state.exec(id, &command.words)).await?;
+        if self.lock().goes_on(id, &command.words) {
+            while self.lock().goes_on(id, &command.words) {
+                let _ = heard.changed().await;
+            }
+            return Ok(state::KILLED);
+        }
         let Some((printed, code)) = known else {
             while let Some(piece) = input.recv().await {
                 if let Input::Octets(text) = piece {

@@ -17,7 +17,7 @@ use crate::runtime::{
 /// The first port that is published.
 const FIRST_PORT: u16 = 32_768;
 /// What a process ends with that is killed.
-const KILLED: i64 = 137;
+pub(super) const KILLED: i64 = 137;
 
 pub(super) struct State {
     pub(super) engine: Engine,
@@ -221,6 +221,12 @@ impl State {
     pub(super) fn printed(&mut self, id: &str) -> Result<(Vec<LogLine>, bool), RuntimeError> {
         let made = self.made(id)?;
         Ok((made.printed.clone(), made.told.state == ContainerState::Running))
+    }
+
+    /// Whether a command goes on until its container ends, which has not ended.
+    pub(super) fn goes_on(&mut self, id: &str, words: &[String]) -> bool {
+        let made = self.made(id).ok().filter(|made| made.told.state == ContainerState::Running);
+        made.is_some_and(|made| made.behaviour.endless.contains(words))
     }
 
     /// What a command prints, and its exit code; `None`: it prints what it reads.
