@@ -86,7 +86,7 @@ impl Wanted {
 struct Counted {
     /// Of the version that is wanted, where they are to stay.
     current: u32,
-    /// Those of them that are healthy.
+    /// Those of them that are healthy, or jobs that are done.
     healthy: u32,
     /// Of another version, and not on their way out.
     old: u32,
@@ -105,8 +105,8 @@ impl Counted {
                 false => &mut counted.old,
             };
             *place += 1;
-            let is_current = run.version == version && run.stage == Stage::Running;
-            counted.healthy += u32::from(is_current && instance.state == InstanceState::Healthy);
+            let is_healthy = run.stage == Stage::Running && instance.state == InstanceState::Healthy;
+            counted.healthy += u32::from(run.version == version && (is_healthy || run.is_done()));
         }
         counted
     }

@@ -470,7 +470,7 @@ fn pause(facts: &Snapshot) -> Duration {
     let stages = facts.instances().filter_map(|(instance, _)| Some(instance.run.as_deref()?.stage));
     let of_stage = |stage| match stage {
         Stage::Placed | Stage::Draining | Stage::Stopping | Stage::Backoff => LATER,
-        Stage::Running | Stage::Adopted => Duration::MAX,
+        Stage::Running | Stage::Ended | Stage::Adopted => Duration::MAX,
     };
     let states = facts.deployments().flat_map(|(deployment, _)| {
         [Some(deployment.state), deployment.canary.as_ref().map(|canary| canary.state)]

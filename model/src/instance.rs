@@ -139,9 +139,10 @@ impl Lease {
 }
 
 impl Instance {
-    /// Whether the controller that launched it is about to end it.
+    /// Whether it serves nobody, however it is: the controller that launched it is about to end it, or never starts it again.
     pub fn is_leaving(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| matches!(run.stage, Stage::Draining | Stage::Stopping))
+        let is_off = |stage| matches!(stage, Stage::Ended | Stage::Draining | Stage::Stopping);
+        self.run.as_ref().is_some_and(|run| is_off(run.stage))
     }
 
     /// An instance of which nothing is said but where it is.

@@ -33,6 +33,8 @@ pub enum Stage {
     Running,
     /// Its container ended by itself, or could not be made: it is started again later.
     Backoff,
+    /// Its container ended by itself, and is never started again: as it should where `failures` is 0.
+    Ended,
     /// It left every set; nodes let go of it.
     Draining,
     /// Every node let go of it, or its time was up: it is told to end.
@@ -54,17 +56,32 @@ pub struct Released {
     pub tunnels: u64,
 }
 
+impl Run {
+    /// Whether it did what it should, and is over: a job that ended with 0.
+    pub fn is_done(&self) -> bool {
+        self.stage == Stage::Ended && self.failures == 0
+    }
+}
+
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Placed, Self::Running, Self::Backoff, Self::Draining, Self::Stopping, Self::Adopted];
+    pub const ALL: [Self; 7] = [
+        Self::Placed,
+        Self::Running,
+        Self::Backoff,
+        Self::Ended,
+        Self::Draining,
+        Self::Stopping,
+        Self::Adopted,
+    ];
 
-    /// `placed`, `running`, `backoff`, `draining`, `stopping` or `adopted`.
+    /// `placed`, `running`, `backoff`, `ended`, `draining`, `stopping` or `adopted`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Placed => "placed",
             Self::Running => "running",
             Self::Backoff => "backoff",
+            Self::Ended => "ended",
             Self::Draining => "draining",
             Self::Stopping => "stopping",
             Self::Adopted => "adopted",

@@ -127,3 +127,35 @@ fn a_cordoned_host_keeps_what_it_has_and_a_drained_one_is_left_without_a_failed_
     fleet.settles("web", 3);
     assert_eq!(fleet.containers(&second).len(), 3);
 }
+
+#[test]
+fn a_job_runs_once_to_its_end_and_what_waits_for_it_starts_then() {
+    let fleet = Fleet::new();
+    images(&fleet.engine, &["after-job:1"]);
+    for (version, code) in [("1", 0), ("2", 0), ("3", 4)] {
+        let command = format!(r#"CMD ["sh", "-c", "echo did {version}; exit {code}"]"#);
+        fleet.engine.image(&format!("once-job:{version}"), &[], &command).unwrap();
+    }
+    let job = "---\nkind: service\nname: job\nimage: once-job:1\nrestart: never\n";
+    let deploy = |image: &str| {
+        fleet.portico.does(&["deploy", "job", "--image", image, "--wait", "--timeout", "1m"]);
+    };
+
+    fleet.apply(&format!("{}{job}", web("after-job:1", "depends_on: {job: healthy}")));
+    fleet.settles("web", 1);
+    let first = fleet.containers(&fleet.engine);
+    deploy("once-job:2");
+    eventually("the first one is taken away", || fleet.instances("job").len() == 1);
+    let second = fleet.instances("job").remove(0);
+    fleet.portico.does(&["deploy", "job", "--image", "once-job:3"]);
+    eventually("the third one failed", || fleet.deployment("job").0 == "failed");
+    eventually("the third one is taken away", || fleet.instances("job").len() == 1);
+
+    assert_eq!(first, ["job-1", "web-1"]);
+    assert_eq!(second["run"]["stage"], "ended");
+    let reason = second["run"]["reason"].as_str().unwrap();
+    assert!(reason.contains("saying: did 2; it ended as it should"), "{reason}");
+    let (_, reason) = fleet.deployment("job");
+    assert!(reason.contains("exited with code 4") && reason.contains("did 3"), "{reason}");
+    assert_eq!(fleet.instances("job"), [second], "the second one is not run again");
+}

@@ -119,6 +119,22 @@ fn a_count_is_settled_when_so_many_are_healthy() {
     check(&stopped, two(&stopped), "2 instances still there");
 }
 
+#[test]
+fn a_job_is_settled_when_it_ended_as_it_should() {
+    let job = service("job:1", 1);
+    let failed = |mut fact: Fact| {
+        let Fact::Instance(instance) = &mut fact else { unreachable!() };
+        instance.run.as_mut().unwrap().failures = 1;
+        fact
+    };
+    let with = |state, ended| vec![controller(), deployment(&job, state, "it failed"), ended];
+    let ended = || instance(&job, "1 draining ended");
+
+    check(&job, with(DeploymentState::Done, ended()), "settled");
+    check(&job, with(DeploymentState::Progressing, ended()), "the controller says progressing");
+    check(&job, with(DeploymentState::Failed, failed(ended())), "failed: it failed");
+}
+
 /// `web:1`, of which `web:2` is tried.
 fn with_canary(least: u64) -> Service {
     let mut service = service("web:1", least);

@@ -6,6 +6,7 @@
 //! | placed | made, runs | started; running |
 //! | running | runs | healthy or unhealthy, as its checks say |
 //! | running | ended, gone | its last words are read; backoff |
+//! | running | ended as it should, or for good | ended: nothing follows |
 //! | backoff | ended | taken away when its pause is over |
 //! | backoff | none | placed again |
 //! | draining | any | stopping, once every node has let go of it |
@@ -82,7 +83,7 @@ pub(crate) fn next<'a, 'p>(
         Stage::Running => turn.running(container),
         Stage::Backoff => turn.backoff(container),
         Stage::Stopping => turn.stopping(container),
-        Stage::Draining | Stage::Adopted => {}
+        Stage::Ended | Stage::Draining | Stage::Adopted => {}
     }
 }
 
@@ -118,7 +119,8 @@ impl<'a, 'p> Turn<'a, 'p> {
 
     /// Its engine is silent for too long: nobody knows how it is.
     fn lost(self) {
-        if self.launched.instance.state != InstanceState::Draining {
+        let is_over = self.launched.run.stage == Stage::Ended;
+        if !is_over && self.launched.instance.state != InstanceState::Draining {
             let host = self.launched.instance.host.as_ref().map(ToString::to_string).unwrap_or_default();
             self.say(|instance, run| {
                 instance.state = InstanceState::Unhealthy;
@@ -247,7 +249,6 @@ impl<'a, 'p> Turn<'a, 'p> {
 
     /// Its container ended by itself.
     fn ended(self, exit: &Exit, container: &Container) {
-        let restart = self.launch().map(|launch| launch.restart).unwrap_or_default();
         let Some(words) = self.seen.memory.words.get(&container.id) else {
             let id = container.id.clone();
             if self.launched.instance.state == InstanceState::Healthy {
@@ -267,19 +268,26 @@ impl<'a, 'p> Turn<'a, 'p> {
             return self.order(Step::LastWords(id));
         };
         let reason = said(exit, words);
-        let over = match restart {
-            Restart::Always => None,
-            Restart::OnFailure if exit.code != 0 => None,
-            Restart::OnFailure => Some("it ended as it should, and is not started again"),
-            Restart::Never => Some("it is never started again"),
+        if !self.is_over(exit) {
+            return self.fails(&reason);
+        }
+        let failures = if is_well(exit) { 0 } else { self.launched.run.failures.saturating_add(1) };
+        let (state, why) = match failures {
+            0 => (InstanceState::Draining, "it ended as it should"),
+            _ => (InstanceState::Unhealthy, "it is never started again"),
         };
-        match over {
-            None => self.fails(&reason),
-            Some(why) => self.say(|instance, run| {
-                instance.state = InstanceState::Unhealthy;
-                run.stage = Stage::Backoff;
-                run.reason = format!("{reason}; {why}").into();
-            }),
+        self.say(|instance, run| {
+            (instance.state, run.stage, run.failures) = (state, Stage::Ended, failures);
+            run.reason = format!("{reason}; {why}").into();
+        });
+    }
+
+    /// Whether it is never started again after such an end.
+    fn is_over(&self, exit: &Exit) -> bool {
+        match self.launch().map(|launch| launch.restart).unwrap_or_default() {
+            Restart::Always => false,
+            Restart::OnFailure => is_well(exit),
+            Restart::Never => true,
         }
     }
 
@@ -305,19 +313,14 @@ impl<'a, 'p> Turn<'a, 'p> {
         if let Some(failure) = self.failure() {
             return self.fails(failure);
         }
-        let (restart, run) =
-            (self.launch().map(|launch| launch.restart).unwrap_or_default(), self.launched.run);
-        let code = container.and_then(|container| match &container.state {
-            ContainerState::Exited(exit) => Some(exit.code),
-            _ => None,
-        });
-        let is_over = match restart {
-            Restart::Always => false,
-            Restart::OnFailure => code == Some(0),
-            Restart::Never => code.is_some(),
-        };
+        if let Some(container) = container
+            && let ContainerState::Exited(exit) = &container.state
+            && self.is_over(exit)
+        {
+            return self.ended(exit, container);
+        }
         let age = self.seen.memory.age(&self.launched.stated.fact.key(), self.seen.now);
-        if is_over || age < pause(self.seen, run.failures) {
+        if age < pause(self.seen, self.launched.run.failures) {
             return;
         }
         match container {
@@ -379,6 +382,11 @@ fn container_host(launched: Launched<'_>) -> model::HostName {
     launched.instance.host.clone().unwrap_or_else(super::nowhere)
 }
 
+/// Whether a container did what it should.
+fn is_well(exit: &Exit) -> bool {
+    exit.code == 0 && !exit.out_of_memory && exit.error.is_empty()
+}
+
 /// How a container ended, in words, with what it said last.
 fn said(exit: &Exit, words: &str) -> String {
     let how = match exit {
@@ -401,11 +409,15 @@ pub(super) fn pause(seen: Seen<'_>, failures: u16) -> Duration {
 fn waits(seen: Seen<'_>, launch: &Launch) -> Option<String> {
     launch.depends_on.iter().find_map(|(service, readiness)| {
         let mut instances = seen.facts.instances_of(service).map(|(instance, _)| instance);
-        let is_ready = |instance: &Instance| match readiness {
-            Readiness::Started => {
-                instance.run.as_ref().is_none_or(|run| matches!(run.stage, Stage::Running | Stage::Adopted))
+        let version = Group::new(seen, service).version;
+        let is_ready = |instance: &Instance| match (instance.run.as_deref(), readiness) {
+            // What a job of another version did is not what is waited for.
+            (Some(run), Readiness::Started) if run.stage == Stage::Ended => Some(run.version) == version,
+            (Some(run), Readiness::Healthy) if run.is_done() => Some(run.version) == version,
+            (run, Readiness::Started) => {
+                run.is_none_or(|run| matches!(run.stage, Stage::Running | Stage::Adopted))
             }
-            Readiness::Healthy => instance.state == InstanceState::Healthy,
+            (_, Readiness::Healthy) => instance.state == InstanceState::Healthy,
         };
         if instances.any(is_ready) {
             return None;

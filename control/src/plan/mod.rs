@@ -205,8 +205,10 @@ impl Launched<'_> {
         matches!(self.run.stage, Stage::Draining | Stage::Stopping)
     }
 
+    /// Whether it is as it should be: healthy, or a job that is done.
     pub(crate) fn is_healthy(&self) -> bool {
-        self.instance.state == InstanceState::Healthy && self.run.stage == Stage::Running
+        let is_healthy = self.instance.state == InstanceState::Healthy && self.run.stage == Stage::Running;
+        is_healthy || self.run.is_done()
     }
 }
 

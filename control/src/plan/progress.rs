@@ -8,6 +8,8 @@ use super::rollout::Group;
 use super::{Edits, Launched, Seen, canary, short};
 use crate::schedule::{Schedule, Unplaced};
 
+/// How often one has failed that is never started again.
+const FOR_GOOD: u16 = u16::MAX;
 /// The most hosts that a reason names.
 const NAMED: usize = 5;
 
@@ -97,7 +99,11 @@ fn judge(
     let crashes = trouble.iter().any(|(_, failures)| *failures >= seen.config.failures);
     if is_late || crashes {
         deployment.state = DeploymentState::Failed;
-        let what = if crashes { "it fails again and again" } else { "it was not healthy in time" };
+        let what = match trouble.iter().map(|(_, failures)| *failures).max() {
+            Some(FOR_GOOD) => "it failed",
+            _ if crashes => "it fails again and again",
+            _ => "it was not healthy in time",
+        };
         let back = deployment.stable.as_ref().and_then(|stable| stable.launch.as_ref());
         let goes_back = launch.is_some_and(|launch| launch.rollout.rollback);
         let then = match back.filter(|_| goes_back) {
@@ -144,7 +150,7 @@ fn settle(wanted: &Service, deployment: &mut Deployment) {
 pub(super) fn trouble(launched: &Launched<'_>) -> Option<(String, u16)> {
     let is_well = launched.is_healthy() || launched.run.reason.is_empty();
     let is_new = launched.run.stage == Stage::Placed && launched.instance.state == InstanceState::Starting;
-    let failures = launched.run.failures;
+    let failures = if launched.run.stage == Stage::Ended { FOR_GOOD } else { launched.run.failures };
     if is_well && failures == 0 || (is_new && launched.run.reason.is_empty()) || launched.is_healthy() {
         return None;
     }

@@ -33,7 +33,7 @@ pub struct Group<'a> {
     pub(crate) leaving: Vec<Launched<'a>>,
     /// Instances that leave now, whatever else is there, and why: what is tried no more.
     pub(crate) dropped: Vec<(Launched<'a>, String)>,
-    /// How many of the current ones are healthy, for long enough.
+    /// How many of the current ones are healthy, for long enough, or jobs that are done.
     pub(crate) healthy: usize,
     /// What is tried beside.
     pub(crate) canary: Option<Canary<'a>>,
@@ -59,7 +59,7 @@ pub(crate) fn groups(seen: Seen<'_>) -> BTreeMap<ServiceName, Group<'_>> {
 }
 
 impl<'a> Group<'a> {
-    fn new(seen: Seen<'a>, name: &ServiceName) -> Self {
+    pub(super) fn new(seen: Seen<'a>, name: &ServiceName) -> Self {
         let wanted = seen.facts.service(name).filter(|(service, _)| service.launch.is_some());
         let deployment = seen.facts.deployment(name);
         let version = wanted.and_then(|(service, _)| service.version());
@@ -117,6 +117,9 @@ impl<'a> Group<'a> {
     /// Whether an instance is healthy, for long enough.
     fn is_settled(&self, seen: Seen<'_>, launched: &Launched<'_>) -> bool {
         let min = self.launch().map_or(std::time::Duration::ZERO, |launch| launch.rollout.min_healthy);
+        if launched.run.is_done() {
+            return true;
+        }
         // Its fact may not say yet that it ended.
         let is_healthy = launched.is_healthy() && seen.runs(launched);
         is_healthy && seen.memory.healthy(&launched.key(), seen.now) >= min
@@ -360,7 +363,7 @@ pub(crate) fn drain(group: &Group<'_>, launched: Launched<'_>, why: &str, edits:
     let mut run = launched.run.clone();
     let serves_all = group.wanted.is_some_and(|(service, _)| service.when_empty == WhenEmpty::All);
     // Whether one that runs was ever healthy the controller before may have known.
-    let was_asked = run.stage != Stage::Placed;
+    let was_asked = !matches!(run.stage, Stage::Placed | Stage::Ended);
     run.stage = if was_asked || serves_all { Stage::Draining } else { Stage::Stopping };
     run.reason = why.into();
     instance.state = InstanceState::Draining;

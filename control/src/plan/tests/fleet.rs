@@ -1,6 +1,6 @@
 //! A fleet that does at once what a plan says, stated in a few words; what was written and done, turn by turn, as text.
 //!
-//! Images are what their tags say: `:crash` ends at once, `:sick` passes no check, `:none` cannot be fetched; all others are well. A hook
+//! Images are what their tags say: `:crash` ends at once, `:job` and `:job2` do so with 0, `:sick` passes no check, `:none` cannot be fetched; all others are well. A hook
 //! called `bad` fails. A turn takes a second.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use model::launch::{
     Heartbeat, HeartbeatKind, Image, Instances, Launch, Order as First, PerHost, ProbeTimes, Readiness,
-    Resources,
+    Resources, Restart,
 };
 use model::{
     Addresses, Change, EngineUrl, Fact, FactKey, Host, HostName, Instance, InstanceState, InstancesAt, Label,
@@ -77,7 +77,8 @@ fn a_host(text: &str) -> Fact {
     Fact::Host(Box::new(host))
 }
 
-/// `web web:1 x2 (or x2-5) mem=1 need:zone=eu apart:db after:db pre:hook post:hook stop-first every each parallel=2 deadline=9 min=5 stay off checked`
+/// `web web:1 x2 (or x2-5) mem=1 need:zone=eu apart:db after:db pre:hook post:hook stop-first every each parallel=2 deadline=9 min=5 checked
+/// once unless-done started:db stay off`
 fn a_service(text: &str) -> Service {
     let mut words = text.split_whitespace();
     let mut service = Service::new(ServiceName::parse(words.next().unwrap()).unwrap());
@@ -91,6 +92,8 @@ fn a_service(text: &str) -> Service {
             None if word == "stop-first" => launch.rollout.order = First::StopFirst,
             None if word == "every" => launch.placement.per_host = PerHost::Every,
             None if word == "each" => launch.placement.per_host = PerHost::One,
+            None if word == "once" => launch.restart = Restart::Never,
+            None if word == "unless-done" => launch.restart = Restart::OnFailure,
             None if word == "stay" => launch.rollout.rollback = false,
             None if word == "off" => launch.active = false,
             None if word == "checked" => {
@@ -117,6 +120,7 @@ fn a_service(text: &str) -> Service {
             Some(("beside", other)) => _ = launch.placement.beside.insert(name(other)),
             Some(("apart", other)) => _ = launch.placement.not_beside.insert(name(other)),
             Some(("after", other)) => _ = launch.depends_on.insert(name(other), Readiness::Healthy),
+            Some(("started", other)) => _ = launch.depends_on.insert(name(other), Readiness::Started),
             Some(("pre", hook)) => _ = launch.hooks.before_start.insert(Label::parse(hook).unwrap()),
             Some(("post", hook)) => _ = launch.hooks.after_stop.insert(Label::parse(hook).unwrap()),
             Some(other) => panic!("{other:?}"),
@@ -217,7 +221,11 @@ impl Fleet {
             name: name.to_owned(),
             labels,
             image: image.to_owned(),
-            state: if image.ends_with(":crash") { exited(1) } else { ContainerState::Running },
+            state: match image.split_once(':').map(|(_, tag)| tag) {
+                Some("crash") => exited(1),
+                Some("job" | "job2") => exited(0),
+                _ => ContainerState::Running,
+            },
             health: None,
             published: vec![Published { inside: port(80), protocol: Protocol::Tcp, outside }],
             addresses: vec![IpAddr::from([10, 9, 0, self.launched.to_le_bytes()[0]])],

@@ -2,6 +2,7 @@
 
 mod fleet;
 mod hosts;
+mod jobs;
 mod one;
 mod partial;
 mod properties;

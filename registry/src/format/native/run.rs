@@ -17,7 +17,7 @@ pub(super) const REMEDY: &str = "leave it out: a controller writes it";
 pub struct RunDoc {
     /// The version of its service that it is of: 16 hexadecimal digits.
     pub version: String,
-    /// Where in its life it is: `placed`, `running`, `backoff`, `draining`, `stopping` or `adopted`.
+    /// Where in its life it is: `placed`, `running`, `backoff`, `ended`, `draining`, `stopping` or `adopted`.
     pub stage: StageDoc,
     /// What it may take; default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,6 +46,8 @@ pub enum StageDoc {
     Running,
     /// Its container ended by itself, or could not be made.
     Backoff,
+    /// Its container ended by itself, and is never started again.
+    Ended,
     /// It left every set; nodes let go of it.
     Draining,
     /// It is told to end.
@@ -143,6 +145,7 @@ impl From<StageDoc> for Stage {
             StageDoc::Placed => Self::Placed,
             StageDoc::Running => Self::Running,
             StageDoc::Backoff => Self::Backoff,
+            StageDoc::Ended => Self::Ended,
             StageDoc::Draining => Self::Draining,
             StageDoc::Stopping => Self::Stopping,
             StageDoc::Adopted => Self::Adopted,
@@ -156,6 +159,7 @@ impl From<Stage> for StageDoc {
             Stage::Placed => Self::Placed,
             Stage::Running => Self::Running,
             Stage::Backoff => Self::Backoff,
+            Stage::Ended => Self::Ended,
             Stage::Draining => Self::Draining,
             Stage::Stopping => Self::Stopping,
             Stage::Adopted => Self::Adopted,

@@ -1,0 +1,115 @@
+//! What runs once, to its end.
+
+use super::fleet::Fleet;
+
+#[test]
+fn a_job_that_ended_with_0_is_done_and_is_nothing_that_failed() {
+    let mut fleet = Fleet::of("a", "");
+
+    fleet.service("job job:job once");
+
+    fleet.check(
+        900,
+        "
+        0: job/1@a placed; job progressing of job:job
+        1: launch job/1@a
+        2: read job/1@a
+        3: job/1@a ended: it exited with code 0, saying: boom; it ended as it should
+        4: job done of job:job
+        ",
+    );
+}
+
+#[test]
+fn what_depends_on_a_job_starts_once_that_is_done() {
+    let mut fleet = Fleet::of("a", "");
+
+    fleet.service("web web:1 after:job");
+    fleet.service("api api:1 started:job");
+    fleet.service("job job:job unless-done");
+
+    fleet.check(
+        20,
+        "
+        0: api/1@a placed; job/1@a placed; web/1@a placed; api progressing of api:1; job progressing of job:job; web progressing of web:1
+        1: api/1@a placed: it waits for job; web/1@a placed: it waits for job; launch job/1@a
+        2: api progressing of api:1: 1 on a: it waits for job; web progressing of web:1: 1 on a: it waits for job; read job/1@a
+        3: job/1@a ended: it exited with code 0, saying: boom; it ended as it should
+        4: job done of job:job; launch api/1@a; launch web/1@a
+        5: api/1@a runs; web/1@a runs
+        6: api/1@a healthy; web/1@a healthy; api progressing of api:1; web progressing of web:1
+        7: api done of api:1; web done of web:1
+        ",
+    );
+}
+
+#[test]
+fn another_version_of_a_job_runs_once_and_the_one_before_is_only_taken_away() {
+    let mut fleet = Fleet::of("a", "job job:job once");
+
+    fleet.service("web web:1 after:job");
+    fleet.service("job job:job2 once");
+
+    fleet.check(
+        900,
+        "
+        0: job/2@a placed; web/1@a placed; job progressing of job:job2; web progressing of web:1
+        1: web/1@a placed: it waits for job; launch job/2@a
+        2: web progressing of web:1: 1 on a: it waits for job; read job/2@a
+        3: job/2@a ended: it exited with code 0, saying: boom; it ended as it should
+        4: job/1@a stopping: job:job2 takes its place; launch web/1@a
+        5: web/1@a runs; job done of job:job2; take job/1@a away
+        6: job/1@a is gone; web/1@a healthy; web progressing of web:1
+        7: web done of web:1
+        ",
+    );
+}
+
+#[test]
+fn a_job_that_failed_says_how_and_the_one_before_it_is_not_run_again() {
+    let mut fleet = Fleet::of("a", "job job:job once");
+
+    fleet.service("job job:crash once");
+
+    fleet.check(
+        900,
+        "
+        0: job/2@a placed; job progressing of job:crash
+        1: launch job/2@a
+        2: read job/2@a
+        3: job/2@a ended: it exited with code 1, saying: boom; it is never started again
+        4: job failed of job:crash: it failed: 2 on a: it exited with code 1, saying: boom; it is never started again; rolled back to job:job
+        5: job/2@a stopping: job:job takes its place
+        6: take job/2@a away
+        7: job/2@a is gone
+        ",
+    );
+}
+
+#[test]
+fn a_job_that_failed_with_nothing_before_it_stays_as_it_is() {
+    let mut fleet = Fleet::of("a", "");
+
+    fleet.service("job job:crash once");
+
+    fleet.check(
+        900,
+        "
+        0: job/1@a placed; job progressing of job:crash
+        1: launch job/1@a
+        2: read job/1@a
+        3: job/1@a ended: it exited with code 1, saying: boom; it is never started again
+        4: job failed of job:crash: it failed: 1 on a: it exited with code 1, saying: boom; it is never started again
+        ",
+    );
+}
+
+#[test]
+fn whoever_controls_next_runs_no_job_again_that_ended_though_its_container_is_gone() {
+    let mut fleet = Fleet::of("a", "job job:job once; other other:job unless-done");
+
+    fleet.begin_anew();
+    fleet.becomes("portico-job-1", None);
+
+    fleet.check(900, "");
+}
