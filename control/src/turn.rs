@@ -374,11 +374,12 @@ impl Controller {
                 tracing::warn!(service = %key.0, instance = %key.1, %host, error = %why, "an engine did not answer");
             }
             Err(Failure::Failed(why)) => {
-                tracing::warn!(service = %key.0, instance = %key.1, %host, error = %why, "a step failed");
                 if let Step::After(_) = step {
-                    self.memory.after.insert(key);
-                } else {
-                    self.memory.failed.insert(key, (revision, why));
+                    self.memory.after.insert(key.clone());
+                }
+                let (of, config) = ((key.clone(), revision), Arc::clone(&self.config));
+                if self.memory.fail(of, &step, why.clone(), &config, now()) {
+                    tracing::warn!(service = %key.0, instance = %key.1, %host, error = %why, "a step failed");
                 }
             }
         }

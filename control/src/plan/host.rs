@@ -90,7 +90,7 @@ fn undefined(seen: Seen<'_>, action: Option<&Label>) -> Option<String> {
 
 /// How long a host that could not be started, or stopped, so often is left alone.
 fn pause(seen: Seen<'_>, failures: u16) -> Duration {
-    super::instance::pause(seen, failures)
+    super::instance::pause(seen.config, failures)
 }
 
 /// The hosts that something is to start on, now or once they run: what fits nowhere among those that run goes to those that are being

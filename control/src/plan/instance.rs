@@ -26,6 +26,7 @@ use model::{
 use super::release::{Release, release};
 use super::rollout::Group;
 use super::{Edits, HostView, Key, Launched, Order, Plan, Seen, Step, spec};
+use crate::config::Config;
 use crate::health::{self, Probe, Verdict};
 use crate::runtime::{Container, ContainerState, Exit, Health};
 
@@ -294,7 +295,7 @@ impl<'a, 'p> Turn<'a, 'p> {
     /// It could not be started, or ended: it is tried again after a pause.
     fn fails(self, reason: &str) {
         let failures = self.launched.run.failures.saturating_add(1);
-        let pause = pause(self.seen, failures);
+        let pause = pause(self.seen.config, failures);
         let reason = format!("{reason}; tried again {pause:?} after failure {failures}");
         self.say(|instance, run| {
             instance.state = InstanceState::Unhealthy;
@@ -320,7 +321,7 @@ impl<'a, 'p> Turn<'a, 'p> {
             return self.ended(exit, container);
         }
         let age = self.seen.memory.age(&self.launched.stated.fact.key(), self.seen.now);
-        if age < pause(self.seen, self.launched.run.failures) {
+        if age < pause(self.seen.config, self.launched.run.failures) {
             return;
         }
         match container {
@@ -347,7 +348,14 @@ impl<'a, 'p> Turn<'a, 'p> {
 
     fn stopping(self, container: Option<&Container>) {
         match container {
-            Some(container) => self.end(container),
+            Some(container) => {
+                // The same reason is no new fact, and is tried again.
+                let refused = self.failure().map(|why| super::short(&format!("it cannot be ended: {why}")));
+                match refused.filter(|refused| **refused != *self.launched.run.reason) {
+                    Some(refused) => self.say(|_, run| run.reason = refused.into()),
+                    None => self.end(container),
+                }
+            }
             None => {
                 let (service, host) = (self.service, container_host(self.launched));
                 let hooks = match service.and_then(|service| Some((service, service.launch.as_deref()?))) {
@@ -400,9 +408,9 @@ fn said(exit: &Exit, words: &str) -> String {
 }
 
 /// How long an instance that failed so often waits.
-pub(super) fn pause(seen: Seen<'_>, failures: u16) -> Duration {
+pub(super) fn pause(config: &Config, failures: u16) -> Duration {
     let doublings = u32::from(failures.saturating_sub(1)).min(16);
-    seen.config.backoff.saturating_mul(1 << doublings).min(seen.config.backoff_max)
+    config.backoff.saturating_mul(1 << doublings).min(config.backoff_max)
 }
 
 /// What a service waits for before it starts; `None`: nothing.

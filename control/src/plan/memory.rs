@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use model::{Fact, FactKey, HostName, Instance, Nodes, Revision, ServiceName, Snapshot, Stage, Version};
 
 use super::host;
+use super::instance::pause;
 use super::release::{self, Served};
 use super::strays::{self, Stray};
-use super::{HostView, Key, Seen};
+use super::{HostView, Key, Seen, Step};
 use crate::act::Failed;
 use crate::config::Config;
 
@@ -33,6 +34,8 @@ pub struct Memory {
     pub images: BTreeMap<Key, String>,
     /// When containers were told to end, by identifier.
     pub told: BTreeMap<String, Instant>,
+    /// What would not do what it was told, by identifier, for as long as it is there.
+    pub stuck: BTreeMap<String, Stuck>,
     /// Until when nothing is tried again for an instance whose last step failed.
     pub later: BTreeMap<Key, Instant>,
     /// What hooks after the end were run for.
@@ -53,6 +56,17 @@ pub struct Memory {
     seen: BTreeMap<FactKey, (Revision, Instant)>,
     served: BTreeMap<Key, (Revision, Served)>,
     healthy: BTreeMap<Key, Instant>,
+}
+
+/// A container whose engine refuses what is asked of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stuck {
+    /// How often it did.
+    pub times: u16,
+    /// What it said last.
+    pub why: String,
+    /// Until when it is not told to end again.
+    pub until: Instant,
 }
 
 /// What the checks of one container say.
@@ -83,6 +97,7 @@ impl Memory {
             words: BTreeMap::new(),
             images: BTreeMap::new(),
             told: BTreeMap::new(),
+            stuck: BTreeMap::new(),
             later: BTreeMap::new(),
             after: BTreeSet::new(),
             acting: BTreeSet::new(),
@@ -154,6 +169,8 @@ impl Memory {
             |key: &Key| seen.contains_key(&FactKey::Instance { service: key.0.clone(), name: key.1.clone() });
         self.acted.retain(|key, _| is_there(key) || self.busy.contains(key));
         self.failed.retain(|key, _| is_there(key));
+        let containers = hosts.values().flat_map(|view| &view.containers);
+        self.stuck.retain(|id, _| containers.clone().any(|container| container.id == *id));
         self.later.retain(|_, until| now < *until);
         self.pulses.retain(|key, _| is_there(key));
         self.images.retain(|key, _| is_there(key));
@@ -183,6 +200,27 @@ impl Memory {
     /// For how long an instance has been healthy.
     pub fn healthy(&self, key: &Key, now: Instant) -> Duration {
         self.healthy.get(key).map_or(Duration::ZERO, |since| now.saturating_duration_since(*since))
+    }
+
+    /// Takes in why a step failed that followed from a fact of this revision; whether that is anything new.
+    pub fn fail(
+        &mut self,
+        (key, revision): (Key, Revision),
+        step: &Step,
+        why: String,
+        config: &Config,
+        now: Instant,
+    ) -> bool {
+        let mut is_new = true;
+        if let Some(id) = step.container() {
+            let before = self.stuck.remove(id);
+            is_new = before.as_ref().is_none_or(|before| before.why != why);
+            let times = before.map_or(0, |before| before.times).saturating_add(1);
+            let stuck = Stuck { times, why: why.clone(), until: now + pause(config, times) };
+            self.stuck.insert(id.to_owned(), stuck);
+        }
+        self.failed.insert(key, (revision, why));
+        is_new
     }
 
     /// Takes in what a check of a container said.

@@ -45,7 +45,7 @@ use crate::publish::Edit;
 use crate::runtime::{Container, Engine};
 use crate::schedule::{Capacity, Explained, Fleet, Placed, Schedule, schedule};
 
-pub use memory::{Memory, Pulse};
+pub use memory::{Memory, Pulse, Stuck};
 pub use rollout::Group;
 pub use spec::{Labels, SERVICE};
 pub use strays::Stray;
@@ -137,6 +137,16 @@ pub enum Step {
     After(Vec<HookCall>),
     /// The last that a container said is read.
     LastWords(String),
+}
+
+impl Step {
+    /// The container that it is about.
+    fn container(&self) -> Option<&str> {
+        match self {
+            Self::Start(id) | Self::Signal(id, _) | Self::Remove(id) | Self::LastWords(id) => Some(id),
+            Self::Launch(..) | Self::After(_) => None,
+        }
+    }
 }
 
 /// A hook, with what it is told.
@@ -262,7 +272,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// How a container ends: it is told, it has its grace, it is taken away. `None`: its grace goes on.
+/// How a container ends: it is told, it has its grace, it is taken away. `None`: its grace goes on, or the pause after its engine refused that.
 pub(crate) fn end(
     seen: Seen<'_>,
     container: &Container,
@@ -270,6 +280,9 @@ pub(crate) fn end(
     grace: std::time::Duration,
 ) -> Option<Step> {
     let id = container.id.clone();
+    if seen.memory.stuck.get(&id).is_some_and(|stuck| seen.now < stuck.until) {
+        return None;
+    }
     if container.state != crate::runtime::ContainerState::Running {
         return Some(Step::Remove(id));
     }

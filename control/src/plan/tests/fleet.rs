@@ -40,6 +40,8 @@ pub(super) struct Fleet {
     /// The images of versions.
     images: BTreeMap<String, String>,
     launched: u16,
+    /// Whether engines take no container away.
+    pub(super) sticks: bool,
 }
 
 pub(super) fn host(name: &str) -> HostName {
@@ -144,6 +146,7 @@ impl Fleet {
             takes: BTreeMap::new(),
             images: BTreeMap::new(),
             launched: 0,
+            sticks: false,
         };
         let parts = |text: &str| text.split(';').map(str::trim).map(str::to_owned).collect::<Vec<_>>();
         parts(hosts).iter().for_each(|text| fleet.host(text));
@@ -338,6 +341,11 @@ impl Fleet {
             Step::Signal(id, _) => {
                 self.memory.told.insert(id.clone(), self.now);
                 self.find(&id, |container| container.state = exited(143), "end", &name)
+            }
+            Step::Remove(_) if self.sticks => {
+                let why = "device or resource busy".to_owned();
+                let is_new = self.memory.fail((key, revision), &step, why, &self.config, self.now);
+                format!("fail to take {name} away{}", if is_new { ", and say so" } else { "" })
             }
             Step::Remove(id) => {
                 let view = self.hosts.get_mut(&host).unwrap();

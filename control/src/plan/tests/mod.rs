@@ -8,6 +8,7 @@ mod partial;
 mod properties;
 mod rollouts;
 mod starts;
+mod stuck;
 
 use std::num::NonZeroU16;
 
