@@ -65,6 +65,8 @@ struct Writer<'a> {
     last: Last,
     /// The same, as it was when the stream was asked for anew: only what comes behind that is written.
     behind: Last,
+    /// Why there is more than was told.
+    cut: Option<String>,
 }
 
 type Last = BTreeMap<(String, bool), String>;
@@ -76,8 +78,8 @@ pub(crate) fn run(args: &LogsArgs, client: &Client, as_json: bool) -> Result<Ans
         None => (&*args.of, None),
     };
     let colours = terminal::width().is_some() && std::env::var_os("NO_COLOR").is_none();
-    let mut writer =
-        Writer { service, args, as_json, colours, width: 0, last: Last::new(), behind: Last::new() };
+    let (last, behind) = (Last::new(), Last::new());
+    let mut writer = Writer { service, args, as_json, colours, width: 0, last, behind, cut: None };
     let mut since = args.since;
     let mut tail = args.tail;
     loop {
@@ -92,6 +94,10 @@ pub(crate) fn run(args: &LogsArgs, client: &Client, as_json: bool) -> Result<Ans
             is_read
         });
         ended.map_err(|failure| meant(failure, service, &args.of, client))?;
+        if let Some(why) = writer.cut.take() {
+            let remedy = "ask for less with --since or --tail, or raise admin.connection_lifetime";
+            return Err(Failure::refused(why, remedy));
+        }
         if !args.follow || !is_read {
             return Ok(Answer { text: String::new(), json: String::new(), code: 0 });
         }
@@ -118,6 +124,10 @@ impl Writer<'_> {
     /// Writes what was told; false: nobody reads any more.
     fn write(&mut self, told: &str) -> bool {
         let Ok(line) = serde_json::from_str::<LogLine>(told) else { return true };
+        if line.stream == Stream::Cut {
+            self.cut = Some(line.text);
+            return true;
+        }
         if let Some(at) = &line.at {
             let which = (line.instance.clone(), line.stream == Stream::Stderr);
             if self.behind.get(&which).is_some_and(|behind| at <= behind) {
@@ -190,6 +200,7 @@ mod tests {
                 width,
                 last: Last::new(),
                 behind: Last::new(),
+                cut: None,
             };
             assert_eq!(writer.text(&line), expected);
         };

@@ -249,6 +249,23 @@ fn wrong_arguments_are_refused_before_anything_is_sent() {
     assert!(Line::try_parse_from(["portico", "frontend", "add", "a", "b", "--balance", "best"]).is_err());
 }
 
+#[test]
+fn logs_that_are_not_all_fail_with_what_to_do() {
+    let line = r#"{"instance":"1","stream":"stdout","at":"2026-11-28T09:00:00Z","text":"hello"}"#;
+    let cut = r#"{"instance":"","stream":"cut","text":"this is not all: the connection is too old"}"#;
+
+    let (url, whole) = server("200 OK", &format!("{line}\n"));
+    let answer = asked(&["logs", "web", "--server", &url]).unwrap();
+    whole.join().unwrap();
+    let (url, ended) = server("200 OK", &format!("{line}\n{cut}\n"));
+    let failure = asked(&["logs", "web", "--server", &url]).unwrap_err();
+    ended.join().unwrap();
+
+    assert_eq!((answer.code, failure.code()), (0, 1));
+    let said = failure.line();
+    assert!(said.contains("this is not all") && said.contains("--since"), "{said}");
+}
+
 mod waiting;
 mod way_back;
 

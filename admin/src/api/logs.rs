@@ -69,10 +69,34 @@ pub(crate) async fn logs(
     let (sender, lines) = mpsc::channel(LINES);
     let reader = Reader { control, service: service.name.clone(), only, asked, sender, _place: place };
     let (snapshots, draining) = (app.doors.registry.snapshots(), app.doors.draining.clone());
+    // Who follows asks anew in any case.
+    let last = (!query.follow).then(|| reader.sender.clone());
     tokio::spawn(async move {
-        let _ = tokio::time::timeout_at(until.0, reader.read(snapshots, draining)).await;
+        let read = tokio::time::timeout_at(until.0, reader.read(snapshots, draining)).await;
+        if let (Some(last), Some(line)) = (last, cut(read.ok())) {
+            // A client that is gone needs not to know.
+            let _ = last.send(line).await;
+        }
     });
     Ok(events::ndjson(lines))
+}
+
+/// What is told last where not all was told. `whole`: whether it was; `None`: the time was up.
+fn cut(whole: Option<bool>) -> Option<Bytes> {
+    let text = match whole {
+        Some(true) => return None,
+        Some(false) => "this is not all: the portico that read it takes its leave",
+        None => "this is not all: the connection is as old as it may be (admin.connection_lifetime)",
+    };
+    let line = LogLine { instance: String::new(), stream: Stream::Cut, at: None, text: text.to_owned() };
+    octets(&line)
+}
+
+/// A line as it is sent.
+fn octets(line: &LogLine) -> Option<Bytes> {
+    let mut octets = serde_json::to_vec(line).ok()?;
+    octets.push(b'\n');
+    Some(octets.into())
 }
 
 fn instance(snapshot: &Snapshot, service: &ServiceName, name: &str) -> Result<InstanceName, Problem> {
@@ -107,8 +131,13 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads all instances to the end of what they print, or also those that come, until the client goes.
-    async fn read(self, mut snapshots: watch::Receiver<Arc<Snapshot>>, mut draining: watch::Receiver<bool>) {
+    /// Reads all instances to the end of what they print, or also those that come, until the client goes. False: this portico leaves
+    /// before that.
+    async fn read(
+        self,
+        mut snapshots: watch::Receiver<Arc<Snapshot>>,
+        mut draining: watch::Receiver<bool>,
+    ) -> bool {
         let (mut known, mut reading) = (BTreeSet::new(), JoinSet::new());
         let begin = Instant::now();
         loop {
@@ -120,13 +149,13 @@ impl Reader {
                 }
             }
             if reading.is_empty() && !self.asked.follow {
-                return;
+                return true;
             }
             tokio::select! {
                 ended = reading.join_next(), if !reading.is_empty() => drop(ended),
-                changed = snapshots.changed(), if self.asked.follow => if changed.is_err() { return },
-                () = self.sender.closed() => return,
-                _ = draining.wait_for(|draining| *draining) => return,
+                changed = snapshots.changed(), if self.asked.follow => if changed.is_err() { return false },
+                () = self.sender.closed() => return true,
+                _ = draining.wait_for(|draining| *draining) => return false,
             }
             // An instance that went makes room for those that come.
             let now = snapshots.borrow();
@@ -249,9 +278,8 @@ impl One {
     async fn tell(&self, stream: Stream, at: Option<&str>, text: &str) -> bool {
         let (instance, at) = (self.name.to_string(), at.map(ToOwned::to_owned));
         let line = LogLine { instance, stream, at, text: text.to_owned() };
-        let Ok(mut line) = serde_json::to_vec(&line) else { return false };
-        line.push(b'\n');
-        self.sender.send(line.into()).await.is_ok()
+        let Some(line) = octets(&line) else { return false };
+        self.sender.send(line).await.is_ok()
     }
 }
 
@@ -277,5 +305,17 @@ mod tests {
         assert_eq!(timed(&format!("{at} hello you")), (Some(at), "hello you"));
         assert_eq!(timed(&format!("{at} ")), (Some(at), ""));
         assert_eq!(timed("hello you"), (None, "hello you"));
+    }
+
+    #[test]
+    fn what_is_not_all_says_so_in_its_last_line() {
+        let told = |whole| cut(whole).map(|line| serde_json::from_slice::<LogLine>(&line).unwrap());
+
+        let (over, leaving) = (told(None).unwrap(), told(Some(false)).unwrap());
+
+        assert_eq!(told(Some(true)), None);
+        assert_eq!((over.stream, leaving.stream), (Stream::Cut, Stream::Cut));
+        assert!(over.text.contains("admin.connection_lifetime"), "{over:?}");
+        assert!(leaving.text.contains("takes its leave"), "{leaving:?}");
     }
 }

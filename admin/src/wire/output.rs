@@ -26,4 +26,6 @@ pub enum Stream {
     Stderr,
     /// Nowhere: portico says why nothing comes of the instance.
     Portico,
+    /// Nowhere: the last line, of no instance, says why there is more than was told.
+    Cut,
 }
