@@ -109,7 +109,7 @@ fn hosts(fleet: &Fleet) -> Vec<String> {
 fn spare(fleet: &Fleet, machine: &Machine) {
     let url = machine.engine.url();
     let mut add = vec!["host", "add", "spare", "--engine", &url, "--address", "127.0.0.1", "--priority", "1"];
-    add.extend(["--cpu", "1", "--memory", "256MiB", "--start", "power", "--stop", "power"]);
+    add.extend(["--cpu", "1", "--memory", "1GiB", "--start", "power", "--stop", "power"]);
     add.extend(["--cloud", "machine-type=small"]);
     fleet.portico.does(&add);
 }
@@ -172,7 +172,7 @@ fn a_controller_that_is_killed_while_a_host_starts_starts_it_once_and_a_start_th
         "--cpu",
         "1",
         "--memory",
-        "256MiB",
+        "1GiB",
         "--start",
         "missing",
     ]);
