@@ -33,7 +33,7 @@ const RIMS: [(&str, &[&str]); 6] = [
     ("proxy/src", &["accept/", "upstream/", "door.rs", "thread_main.rs"]),
     ("dnsd/src", &["listen/", "forward/ask.rs"]),
     ("control/src", &["runtime/", "health/probe.rs", "observe/address.rs"]),
-    ("admin/src", &["server.rs"]),
+    ("admin/src", &["server.rs", "api/exec.rs"]),
 ];
 
 fn root() -> PathBuf {
