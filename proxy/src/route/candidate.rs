@@ -137,6 +137,13 @@ impl<'a> Candidates<'a> {
         cross(one, other).cmp(&cross(other, one))
     }
 
+    /// Whether the endpoint at `one`, with one request more, has fewer in flight per weight than that at `other`.
+    #[inline]
+    pub fn stays_below(&self, one: usize, other: usize) -> bool {
+        let more = u64::from(self.in_flight(one)) + 1;
+        more * u64::from(self.weight(other)) < u64::from(self.in_flight(other)) * u64::from(self.weight(one))
+    }
+
     fn in_flight(&self, index: usize) -> u32 {
         self.states.get(index).map_or(0, |state| state.in_flight())
     }
