@@ -201,6 +201,16 @@ fn the_less_loaded_of_two_takes_the_request() {
 }
 
 #[test]
+fn one_that_weighs_little_keeps_its_share_while_a_few_requests_are_in_flight() {
+    let route = world(&BalanceKind::RandomOfTwo, &[9, 9, 2]).route("a.b");
+    for busy in [[1, 1, 0], [1, 0, 0], [2, 1, 0]] {
+        let _busy = load(&route, &busy);
+        let share = shares(&route, &Tried::new(), 10_000)[2];
+        assert!((800..=1200).contains(&share), "{share} of 10,000 with {busy:?} in flight");
+    }
+}
+
+#[test]
 fn two_draws_keep_a_long_list_nearly_even() {
     // given: 50 endpoints and 5,000 requests that all stay
     let route = world(&BalanceKind::RandomOfTwo, &[1; 50]).route("a.b");
