@@ -47,8 +47,8 @@ pub struct ServiceArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  portico deploy web --image registry.example.com/shop/web:2.1\n  portico deploy web --image web@sha256:DIGEST\n  portico deploy web --image web:2 --wait --timeout 2m\n  portico deploy web --image web:2 --canary 10% --wait\n\n\
-        A canary takes its share of the requests beside what runs, with instances of its own, until `portico promote` or\n\
-        `portico abort`; one that fails is taken away by itself."
+        A canary takes its share of the requests beside what runs, with instances of its own, until `portico promote` or `portico abort`; \
+        one that fails is taken away by itself."
 )]
 pub struct DeployArgs {
     /// The service

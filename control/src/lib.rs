@@ -12,6 +12,7 @@ pub mod lease;
 pub mod metrics;
 pub mod observe;
 pub mod plan;
+mod process;
 pub mod publish;
 pub mod runtime;
 pub mod schedule;

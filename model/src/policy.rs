@@ -8,7 +8,8 @@ use crate::rare::Usual;
 /// How one of a backend's live endpoints is chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum BalanceKind {
-    /// Two endpoints by weighted chance, then the one with fewer requests in flight per weight. The default.
+    /// Two endpoints by weighted chance, then the one with fewer requests in flight per weight; one of another weight only where it has
+    /// fewer with this request too. The default.
     #[default]
     RandomOfTwo,
     /// Each in turn, as often as its weight says.

@@ -4,13 +4,12 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStderr, Command};
 
 use crate::config::{Hook, LAST_OCTETS};
 use crate::plan::HookCall;
+use crate::process::Group;
 
 /// How long what a command said last is waited for when it has ended.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -26,19 +25,6 @@ pub struct Failed {
     pub hung: bool,
 }
 
-/// The processes of a command that runs, which are killed together when it is let go of. What left their group is not.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(first) = self.0
-            && let Err(error) = killpg(first, Signal::SIGKILL)
-        {
-            tracing::debug!(%error, "nothing of a command is there to be killed");
-        }
-    }
-}
-
 /// Runs a command, with what it is told as its whole environment; `what` it is called in words.
 ///
 /// # Errors
@@ -51,16 +37,12 @@ pub(super) async fn run(what: &str, hook: &Hook, call: &HookCall, timeout: Durat
     };
     let mut command = Command::new(program);
     command.args(words).env_clear().env("PATH", PATH).envs(call.environment.iter().cloned());
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-    command.process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let run = async {
-        let mut child = command.spawn()?;
-        // Dropped before its first process is: that keeps the number from being another's.
-        let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw));
+        let (mut child, group) = Group::spawn(&mut command)?;
         let stderr = child.stderr.take();
         let ended = ended(&mut child, stderr).await;
-        // It ended in time: what it left running is meant to run.
-        group.0 = None;
+        group.ended();
         ended
     };
     match tokio::time::timeout(timeout, run).await {

@@ -136,9 +136,7 @@ pub(crate) fn pause(asked: u32, interval: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use model::launch::{Image, Resources};
+    use model::launch::Image;
 
     use super::*;
     use crate::runtime::fake::{Asked, Behaviour, Fake};
@@ -146,24 +144,7 @@ mod tests {
 
     /// A container of it that runs.
     fn container(fake: &Fake, image: &str) -> String {
-        let spec = Spec {
-            name: "web-1".to_owned(),
-            image: Image::parse(image).unwrap(),
-            command: None,
-            entrypoint: None,
-            environment: Vec::new(),
-            labels: BTreeMap::new(),
-            user: None,
-            working_dir: None,
-            volumes: Vec::new(),
-            published: Vec::new(),
-            resources: Resources::default(),
-            max_processes: 1,
-            stop_signal: None,
-            capabilities: Vec::new(),
-            resolvers: Vec::new(),
-            search: Vec::new(),
-        };
+        let spec = Spec::new("web-1".to_owned(), Image::parse(image).unwrap(), 1);
         fake.foreign(&spec).unwrap()
     }
 

@@ -28,8 +28,6 @@ mod spec;
 mod strays;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_hosts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -304,14 +302,10 @@ pub fn plan(seen: Seen<'_>) -> Plan {
     let is_asked = |view: &HostView| {
         view.silent.is_none() && view.listed.is_none_or(|listed| listed < seen.memory.since)
     };
-    let usual =
-        decided.start.iter().map(|start| (start, groups.get(&start.service).and_then(|group| group.version)));
-    let tried = |start: &Placed| Some(groups.get(&start.service)?.canary.as_ref()?.version);
-    let starts = usual.chain(canaries.start.iter().map(|start| (start, tried(start))));
-    let starts = starts.filter(|_| !seen.hosts.values().any(is_asked));
-    for (start, version) in starts {
-        let (Some(group), Some(version)) = (groups.get(&start.service), version) else { continue };
-        place(seen, (group, version), start, &mut edits);
+    if !seen.hosts.values().any(is_asked) {
+        let tried = |group: &Group<'_>| group.canary.as_ref().map(|canary| canary.version);
+        place(seen, &groups, &decided.start, |group| group.version, &mut edits);
+        place(seen, &groups, &canaries.start, tried, &mut edits);
     }
     rollout::leave(seen, &groups, &decided, &mut edits);
     canary::leave(&groups, &canaries, &mut edits);
@@ -401,11 +395,29 @@ fn nowhere() -> HostName {
     HostName::parse("nowhere").expect("a label")
 }
 
-/// States that an instance is to be there; its container follows.
-fn place(seen: Seen<'_>, (group, version): (&Group<'_>, Version), start: &Placed, edits: &mut Edits) {
-    let Some(host) = seen.host(&start.host) else { return };
-    let Some(addresses) = seen.facts.addresses_of(host) else { return };
-    let mut instance = Instance::new(start.service.clone(), start.instance.clone(), addresses.clone());
+/// States that instances are to be there; their containers follow.
+fn place(
+    seen: Seen<'_>,
+    groups: &BTreeMap<ServiceName, Group<'_>>,
+    starts: &[Placed],
+    version: impl Fn(&Group<'_>) -> Option<Version>,
+    edits: &mut Edits,
+) {
+    for start in starts {
+        let Some(group) = groups.get(&start.service) else { continue };
+        let Some((version, host)) = version(group).zip(seen.host(&start.host)) else { continue };
+        let Some(addresses) = seen.facts.addresses_of(host) else { continue };
+        let instance = placed(group, version, start, addresses.clone());
+        let key = instance.key();
+        if seen.facts.get(&key).is_none() {
+            edits.put(Fact::Instance(Box::new(instance)), None);
+        }
+    }
+}
+
+/// An instance that is new on its host.
+fn placed(group: &Group<'_>, version: Version, start: &Placed, addresses: Addresses) -> Instance {
+    let mut instance = Instance::new(start.service.clone(), start.instance.clone(), addresses);
     instance.state = InstanceState::Starting;
     instance.host = Some(start.host.clone());
     instance.weight = group.weight_of(version);
@@ -418,8 +430,5 @@ fn place(seen: Seen<'_>, (group, version): (&Group<'_>, Version), start: &Placed
         reason: Box::default(),
         release: None,
     }));
-    let key = FactKey::Instance { service: start.service.clone(), name: start.instance.clone() };
-    if seen.facts.get(&key).is_none() {
-        edits.put(Fact::Instance(Box::new(instance)), None);
-    }
+    instance
 }

@@ -45,6 +45,30 @@ pub struct Spec {
     pub search: Vec<String>,
 }
 
+impl Spec {
+    /// A container of an image, that may have so many processes, with nothing said beside.
+    pub fn new(name: String, image: Image, max_processes: u32) -> Self {
+        Self {
+            name,
+            image,
+            command: None,
+            entrypoint: None,
+            environment: Vec::new(),
+            labels: BTreeMap::new(),
+            user: None,
+            working_dir: None,
+            volumes: Vec::new(),
+            published: Vec::new(),
+            resources: Resources::default(),
+            max_processes,
+            stop_signal: None,
+            capabilities: Vec::new(),
+            resolvers: Vec::new(),
+            search: Vec::new(),
+        }
+    }
+}
+
 /// A container, as its engine tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {

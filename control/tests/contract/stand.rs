@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use control::runtime::{Container, Exec, Input, LogLine, LogQuery, Runtime, RuntimeError, Spec};
-use model::launch::{Image, Resources};
+use model::launch::Image;
 use tokio::sync::mpsc;
 
 /// How long anything may take before a test fails.
@@ -45,24 +45,9 @@ impl Stand {
 
     /// What a container of this test's may be.
     pub(crate) fn spec(&self, name: &str, image: &str) -> Spec {
-        Spec {
-            name: format!("{}-{name}", self.own),
-            image: Image::parse(image).unwrap(),
-            command: None,
-            entrypoint: None,
-            environment: Vec::new(),
-            labels: BTreeMap::from([("portico.contract".to_owned(), self.own.clone())]),
-            user: None,
-            working_dir: None,
-            volumes: Vec::new(),
-            published: Vec::new(),
-            resources: Resources::default(),
-            max_processes: 64,
-            stop_signal: None,
-            capabilities: Vec::new(),
-            resolvers: Vec::new(),
-            search: Vec::new(),
-        }
+        let labels = BTreeMap::from([("portico.contract".to_owned(), self.own.clone())]);
+        let name = format!("{}-{name}", self.own);
+        Spec { labels, ..Spec::new(name, Image::parse(image).unwrap(), 64) }
     }
 
     /// A container that was started; its identifier.

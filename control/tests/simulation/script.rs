@@ -1,12 +1,11 @@
 //! What happens to a fleet: operators, engines, nodes, controllers, clocks.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
 use control::runtime::fake::Fault;
 use control::runtime::{ContainerState, Exit, Spec};
-use model::launch::{Canary, Image, Instances, Launch, Order, Percent, Resources};
+use model::launch::{Canary, Image, Instances, Launch, Order, Percent};
 use tokio::time::{Instant, advance};
 
 use crate::fleet::{self, BROKEN};
@@ -192,22 +191,5 @@ impl World {
 fn foreign(name: &str) -> Spec {
     let (service, number) = name.rsplit_once('-').unwrap_or((name, "1"));
     let number = number.parse::<u32>().unwrap_or(0) + 1;
-    Spec {
-        name: format!("{service}-{number}"),
-        image: Image::parse("app:3").unwrap(),
-        command: None,
-        entrypoint: None,
-        environment: Vec::new(),
-        labels: BTreeMap::new(),
-        user: None,
-        working_dir: None,
-        volumes: Vec::new(),
-        published: Vec::new(),
-        resources: Resources::default(),
-        max_processes: 1,
-        stop_signal: None,
-        capabilities: Vec::new(),
-        resolvers: Vec::new(),
-        search: Vec::new(),
-    }
+    Spec::new(format!("{service}-{number}"), Image::parse("app:3").unwrap(), 1)
 }

@@ -5,6 +5,7 @@ mod hosts;
 mod jobs;
 mod one;
 mod partial;
+mod power;
 mod properties;
 mod rollouts;
 mod starts;

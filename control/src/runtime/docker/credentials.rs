@@ -14,6 +14,8 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
+use crate::process::Group;
+
 /// What Docker's own registry is called there.
 const HUB: &str = "https://index.docker.io/v1/";
 /// What it is called in the names of images, where it is called at all.
@@ -128,13 +130,9 @@ async fn ask(helper: &str, registry: &str) -> Result<Option<DockerCredentials>, 
         return Err(format!("{name}: a helper's name has no `/`"));
     }
     let run = async {
-        let mut child = Command::new(&name)
-            .arg("get")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
+        let mut command = Command::new(&name);
+        command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let (mut child, group) = Group::spawn(&mut command)?;
         if let Some(mut input) = child.stdin.take() {
             // One that fails may not have read it.
             let _ = input.write_all(registry.as_bytes()).await;
@@ -143,7 +141,9 @@ async fn ask(helper: &str, registry: &str) -> Result<Option<DockerCredentials>, 
         if let Some(output) = child.stdout.take() {
             output.take(MOST_HELP).read_to_end(&mut said).await?;
         }
-        Ok::<_, io::Error>((child.wait().await?, said))
+        let status = child.wait().await?;
+        group.ended();
+        Ok::<_, io::Error>((status, said))
     };
     let (status, said) = run.await.map_err(|error| format!("{name}: {error}"))?;
     if !status.success() {

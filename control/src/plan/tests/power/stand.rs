@@ -10,7 +10,7 @@ use model::{
     Metadata, NodeId, Nodes, Origin, Others, Service, ServiceName, Snapshot, Stated,
 };
 
-use super::super::{HostAction, HostView, Memory, Plan, Seen, explain, plan};
+use super::super::super::{HostAction, HostView, Memory, Plan, Seen, explain, plan};
 use crate::act::Failed;
 use crate::config::{Config, Hook};
 use crate::runtime::Engine;

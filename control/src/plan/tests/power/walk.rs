@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::{Fact, HostName, Instance, PowerState};
 
-use super::super::Plan;
+use super::super::super::Plan;
 use super::failed;
 use super::stand::{SECOND, Stand, host, name, spare, web};
 
