@@ -85,7 +85,9 @@ async fn container(app: &App, key: &FactKey) -> Result<Found, Problem> {
 /// Runs the command, until it ends or the client is gone.
 async fn session(upgrade: OnUpgrade, found: Found, asked: Exec, _place: OwnedSemaphorePermit) {
     let Ok(upgraded) = upgrade.await else { return };
-    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+        return tracing::error!("a command's connection is none that this listener accepts");
+    };
     let (reader, mut writer) = parts.io.into_inner().into_split();
     let reader = Cursor::new(parts.read_buf).chain(reader);
     let (sender, input) = mpsc::channel(PIECES);

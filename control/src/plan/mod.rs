@@ -6,6 +6,7 @@
 //! ```text
 //! groups: which instances are of the version that is wanted (`rollout`)
 //!    └─► schedule ─► starts ─► facts `placed`
+//!    └─► what is tried beside that, and its share (`canary`)
 //!    └─► who leaves, and when ─► facts `draining`
 //! each host that is found, or started: its fact × its engine ─► the next fact or action (`host`)
 //! each instance: its fact × its container ─► the next fact or step (`instance`, `release`)
