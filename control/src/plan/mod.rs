@@ -254,10 +254,20 @@ impl<'a> Seen<'a> {
 
     /// Whether an instance's container runs, as far as its engine says anything.
     pub(crate) fn runs(self, launched: &Launched<'_>) -> bool {
+        self.sees(launched).unwrap_or_default()
+    }
+
+    /// Whether an instance's container is known to run no more.
+    pub(crate) fn has_ended(self, launched: &Launched<'_>) -> bool {
+        self.sees(launched).is_some_and(|runs| !runs)
+    }
+
+    /// Whether an instance's container runs; `None`: nobody knows now.
+    fn sees(self, launched: &Launched<'_>) -> Option<bool> {
         let key = launched.key();
-        let view = launched.instance.host.as_ref().and_then(|host| self.view(host, Some(&key)));
-        let container = view.and_then(|view| self.container(view, &key, launched.run.version));
-        container.is_some_and(|container| container.state == crate::runtime::ContainerState::Running)
+        let view = self.view(launched.instance.host.as_ref()?, Some(&key))?;
+        let container = self.container(view, &key, launched.run.version);
+        Some(container.is_some_and(|it| it.state == crate::runtime::ContainerState::Running))
     }
 
     /// Whether a host's engine was silent for too long: asked at both ends of its grace, so that a controller that stood still itself gives

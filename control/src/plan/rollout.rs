@@ -239,11 +239,17 @@ impl<'a> Group<'a> {
     }
 
     /// The old ones that leave now, and why.
-    fn replaced(&self, decided: &Schedule, service: &ServiceName) -> Vec<(Launched<'a>, String)> {
+    fn replaced(
+        &self,
+        seen: Seen<'_>,
+        decided: &Schedule,
+        service: &ServiceName,
+    ) -> Vec<(Launched<'a>, String)> {
         let by_version = |launched: &Launched<'_>| Some(launched.run.version) != self.version;
         let mut old = self.old.clone();
-        // What is not healthy keeps no capacity.
-        old.sort_by_key(|launched| (launched.is_healthy(), !by_version(launched), launched.key()));
+        // What is not healthy keeps no capacity, nor what has just ended.
+        let is_well = |launched: &Launched<'_>| launched.is_healthy() && !seen.has_ended(launched);
+        old.sort_by_key(|launched| (is_well(launched), !by_version(launched), launched.key()));
         let pending = self.current.len().saturating_sub(self.healthy);
         let starts = decided.start.iter().any(|start| start.service == *service);
         let kept = match self.count() {
@@ -332,7 +338,7 @@ pub(crate) fn leave(
     edits: &mut Edits,
 ) {
     for (service, group) in groups {
-        let replaced = group.replaced(decided, service);
+        let replaced = group.replaced(seen, decided, service);
         for (launched, why) in replaced.iter().chain(&group.dropped) {
             drain(group, *launched, why, edits);
         }

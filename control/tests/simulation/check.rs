@@ -22,7 +22,7 @@ use crate::wire::Notes;
 /// How many snapshots are remembered.
 const HISTORY: usize = 500;
 /// What a controller may not have seen yet.
-const NEWS: Duration = Duration::from_secs(5);
+pub(crate) const NEWS: Duration = Duration::from_secs(5);
 
 /// What was seen so far.
 #[derive(Default)]
@@ -214,9 +214,19 @@ impl Check {
                 let launch = facts.service(&service.name).and_then(|(service, _)| service.launch.as_ref());
                 launch.is_none_or(|launch| launch.rollout.order == Order::StartFirst)
             });
+            // What has ended, and was not said to have, was none any more.
+            let runs = |instance: &Instance| {
+                let key = (instance.service.clone(), instance.name.clone());
+                let on = machines.iter().filter(|it| instance.host.as_ref() == Some(&it.host.name));
+                let mut running = on
+                    .flat_map(|it| it.fake.containers())
+                    .filter(|container| container.state == ContainerState::Running);
+                running.any(|container| Labels::of(&container).is_some_and(|labels| labels.key() == key))
+            };
             let drains = written.after.instances_of(&service.name).any(|(instance, stated)| {
                 stated.revision == written.after.revision()
                     && !is_of(instance, &spare)
+                    && runs(instance)
                     && instance.state == InstanceState::Draining
                     && self::instance(&written.before, &instance.key())
                         .is_some_and(|before| before.state == InstanceState::Healthy)

@@ -1,6 +1,7 @@
 //! How one version takes the place of another, turn by turn.
 
 use super::fleet::Fleet;
+use crate::runtime::{ContainerState, Exit};
 
 #[test]
 fn a_new_one_starts_before_an_old_one_stops() {
@@ -52,6 +53,23 @@ fn as_many_are_kept_as_ran_where_there_may_be_more_than_the_least() {
         10: end web/3@a
         11: take web/3@a away
         12: web/3@a is gone
+        ",
+    );
+}
+
+#[test]
+fn what_has_just_ended_keeps_no_capacity() {
+    let mut fleet = Fleet::of("a; b", "web web:1 x2");
+    fleet.service("web web:2 x2");
+    fleet.run(4);
+
+    fleet.becomes("portico-web-2", Some(ContainerState::Exited(Exit::default())));
+
+    fleet.check(
+        2,
+        "
+        0: web/2@b draining: web:2 takes its place; web/4@b placed
+        1: web/2@b stopping: web:2 takes its place; launch web/4@b
         ",
     );
 }
