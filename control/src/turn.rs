@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{HostName, Nodes, PowerState, Revision, Snapshot, Stage};
+use model::{HostName, Nodes, PowerState, Snapshot, Stage};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::Instant;
@@ -187,6 +187,9 @@ impl Controller {
             return self.config.interval;
         };
         let now = now();
+        if self.memory.is_ahead_of(&facts, now) {
+            return SOON;
+        }
         self.ages.look(&facts, &self.metrics, now);
         let hosts = self.engines.views();
         self.memory.look(&facts, &hosts, &nodes, &self.config, now);
@@ -233,7 +236,7 @@ impl Controller {
         let token = Some(leading.token);
         let error = match self.inputs.publish.write(edits.clone(), token).await {
             Ok(revision) => {
-                self.memory.wrote = self.memory.wrote.max(revision);
+                self.memory.wrote(revision, now());
                 return true;
             }
             Err(error) => error,
@@ -245,7 +248,7 @@ impl Controller {
         for edit in edits {
             let key = edit.key.clone();
             match self.inputs.publish.write(vec![edit], token).await {
-                Ok(revision) => self.memory.wrote = self.memory.wrote.max(revision),
+                Ok(revision) => self.memory.wrote(revision, now()),
                 Err(error) => tracing::warn!(%key, %error, "a fact cannot be written"),
             }
         }
@@ -267,7 +270,10 @@ impl Controller {
             // What was seen, and what was begun, by who controlled before is nothing to go by.
             self.memory = Memory::new(now());
             self.ages = Ages::default();
-            self.memory.token = leading.map_or(Revision::ZERO, |leading| leading.token);
+            if let Some(leading) = leading {
+                self.memory.token = leading.token;
+                self.memory.wrote(leading.token, now());
+            }
             self.steps.abort_all();
             self.actions.abort();
             self.tasks.clear();

@@ -319,9 +319,7 @@ impl Turn<'_> {
         if answers && (self.is_needed || is_used(self.seen, &self.host.name)) {
             return Power { state: PowerState::Running, ..Power::default() };
         }
-        // What was written last may be that something is there.
-        let is_latest = self.seen.facts.revision() >= self.seen.memory.wrote;
-        if is_latest && is_rested(self.seen, &self.host.name, &power) {
+        if is_rested(self.seen, &self.host.name, &power) {
             self.call(self.host.stop.as_ref(), "stop", plan);
         }
         power

@@ -13,6 +13,9 @@ use super::{HostView, Key, Seen, Step};
 use crate::act::Failed;
 use crate::config::Config;
 
+/// After how long what was written and is not seen is lost.
+const LOST: Duration = Duration::from_secs(10);
+
 /// What a controller remembers. All of it may be lost: another one goes on from the facts, some clocks begin anew.
 #[derive(Debug, Clone)]
 pub struct Memory {
@@ -46,8 +49,8 @@ pub struct Memory {
     pub ended: BTreeMap<HostName, (Revision, Result<(), Failed>)>,
     /// Since when hosts have nothing to do.
     pub idle: BTreeMap<HostName, Instant>,
-    /// The last revision that this controller made.
-    pub wrote: Revision,
+    /// The last revision that this controller made, and when.
+    pub wrote: Option<(Revision, Instant)>,
     /// Whether anything waits for what nodes say.
     pub waits: bool,
     /// Containers that no fact states, by identifier.
@@ -103,7 +106,7 @@ impl Memory {
             acting: BTreeSet::new(),
             ended: BTreeMap::new(),
             idle: BTreeMap::new(),
-            wrote: Revision::ZERO,
+            wrote: None,
             waits: false,
             strays: BTreeMap::new(),
             progressing: BTreeMap::new(),
@@ -181,6 +184,21 @@ impl Memory {
         (self.seen, self.served, self.healthy) = (seen, served, healthy);
     }
 
+    /// Remembers a revision that this controller made.
+    pub fn wrote(&mut self, revision: Revision, now: Instant) {
+        let latest = self.wrote.map_or(revision, |(before, _)| before.max(revision));
+        self.wrote = Some((latest, now));
+    }
+
+    /// Whether facts do not hold yet what this controller wrote last: what it planned by them it would plan twice.
+    ///
+    /// Not for ever: a registry that came back as it was before has lost that.
+    pub fn is_ahead_of(&self, facts: &Snapshot, now: Instant) -> bool {
+        self.wrote.is_some_and(|(revision, at)| {
+            facts.revision() < revision && now.saturating_duration_since(at) < LOST
+        })
+    }
+
     /// For how long a version of a service has been on its way.
     pub fn progressing(&self, service: &ServiceName, version: Version, now: Instant) -> Duration {
         let since = self.progressing.get(&(service.clone(), version));
@@ -252,5 +270,30 @@ impl Pulse {
     /// Nothing yet.
     pub fn new(container: &str, now: Instant) -> Self {
         Self { container: container.to_owned(), passed: 0, failed: 0, reason: String::new(), since: now }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use model::{Revision, Snapshot};
+
+    use super::{LOST, Memory};
+
+    #[test]
+    fn facts_from_before_what_was_written_are_waited_for_but_not_for_ever() {
+        let begun = Instant::now();
+        let mut memory = Memory::new(begun);
+        let [one, two, three] = [1, 2, 3].map(Revision::new);
+        let facts = |revision| Snapshot::default().apply(revision, []);
+        assert!(!memory.is_ahead_of(&facts(one), begun), "it wrote nothing");
+
+        memory.wrote(three, begun);
+        memory.wrote(two, begun);
+
+        assert!(memory.is_ahead_of(&facts(two), begun));
+        assert!(!memory.is_ahead_of(&facts(three), begun));
+        assert!(!memory.is_ahead_of(&facts(two), begun + LOST), "the registry came back as it was before");
     }
 }
