@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::check::Check;
+use crate::check::{Check, NEWS};
 use crate::fleet::{self, CALL, Machine};
 use crate::nodes::{self, Node};
 use crate::registry::{Registry, Trouble};
@@ -279,15 +279,23 @@ impl World {
                 launch.image = model::launch::Image::parse("app:3").unwrap();
             }
             launch.canary = launch.canary.take().filter(|it| !fleet::BROKEN.contains(&it.image.as_str()));
-            // What waits for drains has time, and what failed among all that is tried again.
+            // What waits for drains has time.
             launch.rollout.deadline = PATIENCE;
-            let snapshot = self.registry.snapshot();
+            self.state_service(number, service);
+        }
+        self.try_again();
+    }
+
+    /// What failed among all that is tried again.
+    fn try_again(&mut self) {
+        let snapshot = self.registry.snapshot();
+        for (number, mut service) in self.services.clone() {
             let deployment = snapshot.deployment(&service.name).map(|(deployment, _)| deployment);
             let tried = deployment.and_then(|it| Some(it.canary.as_ref()?.state));
             if [deployment.map(|it| it.state), tried].contains(&Some(DeploymentState::Failed)) {
                 fleet::launch(&mut service).restarts += 1;
+                self.state_service(number, service);
             }
-            self.state_service(number, service);
         }
     }
 
@@ -295,6 +303,11 @@ impl World {
     pub(crate) async fn settle(&mut self) -> Result<(), String> {
         let begun = Instant::now();
         self.check.steps = 0;
+        // Who had not seen yet that there is time says that something is late.
+        while begun.elapsed() < NEWS {
+            self.tick().await?;
+        }
+        self.try_again();
         loop {
             self.tick().await?;
             if self.check.steps > STEPS {
