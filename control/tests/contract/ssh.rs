@@ -97,6 +97,24 @@ async fn many_calls_at_once_are_all_answered() {
 }
 
 #[tokio::test]
+async fn calls_one_after_the_other_log_in_once_and_again_where_that_has_ended() {
+    let engine = filled().await;
+    let docker_host = format!("SetEnv DOCKER_HOST={}\n", engine.url());
+    let sshd = Sshd::start_with(&docker_host).unwrap();
+    let runtime = docker(&sshd, sshd.config().unwrap());
+    let logins = || sshd.log().matches("Accepted publickey").count();
+
+    for _ in 0..5 {
+        runtime.list().await.unwrap();
+    }
+    let once = logins();
+    sshd.hang_up().unwrap();
+    runtime.list().await.unwrap();
+
+    assert_eq!((once, logins()), (1, 2), "{}", sshd.log());
+}
+
+#[tokio::test]
 async fn a_connection_that_is_lost_in_the_middle_is_unreachable() {
     let mut sshd = Sshd::start(&*filled().await).unwrap();
     let runtime = docker(&sshd, sshd.config().unwrap());

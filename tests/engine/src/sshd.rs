@@ -129,6 +129,17 @@ impl Sshd {
         fs::read_to_string(self.folder.path().join("sshd_config.log")).unwrap_or_default()
     }
 
+    /// Ends the sessions it has let in; it lets in others.
+    ///
+    /// # Errors
+    /// They cannot be looked for.
+    pub fn hang_up(&self) -> io::Result<()> {
+        let end = r#"kill -KILL $(pgrep -P "$(pgrep -P "$1")")"#;
+        let status =
+            Command::new("sh").args(["-c", end, "end.sh", &self.keeper.id().to_string()]).status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other("there was no session to end")) }
+    }
+
     /// Ends it, and the sessions it has let in, as a machine does that is gone.
     pub fn end(&mut self) {
         drop(self.keeper.stdin.take());

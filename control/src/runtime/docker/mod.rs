@@ -1,7 +1,7 @@
 //! A Docker engine, over its API (1.41 and later: Docker 20.10).
 //!
 //! In: where it is, and what is asked of it. Out: its answers as values, its errors as the caller's next step.
-//! Never here: a connection before the first call, or one that outlives what it was made for; a retry.
+//! Never here: a connection before the first call; a retry.
 //!
 //! ```text
 //!   Spec ──► asked ──► client (bollard) ──► transport ──► dial ──► unix socket · TCP · TLS · ssh
@@ -41,14 +41,14 @@ mod transport;
 
 use dial::Dial;
 use failure::About;
-use transport::Version;
+use transport::{Transport, Version};
 
 /// The newest version of the API that the client knows: 1.53.
 const NEWEST: usize = 53;
 /// What every label of ours begins with.
 const OURS: &str = "portico.";
 /// How many containers an engine is asked about at the same time.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 /// After so long without an event an engine is asked whether it is still there.
 const QUIET: Duration = Duration::from_secs(30);
 /// How long an engine that is there may say nothing of an image that it fetches or sends.
@@ -104,12 +104,12 @@ impl Docker {
     /// # Errors
     /// [`RuntimeError::Refused`] when it is at `tcp://`, and there are no certificates for it.
     pub fn open(url: &EngineUrl, settings: Settings) -> Result<Self, RuntimeError> {
-        let (dial, version) = (Dial::new(url, &settings)?, Version::default());
-        let (timeout, spoken) = (settings.timeout, version.clone());
+        let (version, timeout) = (Version::default(), settings.timeout);
+        let transport = Transport::new(Dial::new(url, &settings)?, version.clone(), timeout);
         let send = move |request: bollard::BollardRequest| {
             // An engine says nothing of an image until it has heard of it from a registry.
             let limit = if is_of_an_image(request.uri().path()) { SPEECHLESS } else { timeout };
-            let sent = transport::send(dial.clone(), spoken.clone(), timeout, request);
+            let sent = transport.clone().send(request);
             async move {
                 let head = tokio::time::timeout(limit, sent).await;
                 head.unwrap_or(Err(Error::RequestTimeoutError))
@@ -180,7 +180,7 @@ impl Docker {
         let ours = all
             .into_iter()
             .filter(|summary| summary.labels.iter().flatten().any(|(label, _)| label.starts_with(OURS)));
-        // Each has a limit of its own: however many there are, and however slow the way (a login each), who answers is not silent.
+        // Each has a limit of its own: however many there are, and however slow the way, who answers is not silent.
         let inspected = ours.map(|summary| self.within(About::Engine, self.inspect(summary)));
         let inspected = stream::iter(inspected).buffered(AT_ONCE);
         let mut found: Vec<Container> =

@@ -1,57 +1,138 @@
-//! One request over one connection: engines keep none open for long, and a stream of events or a terminal takes its own.
+//! One request over one connection: engines keep none open for long, and a stream of events or a terminal takes its own. Over `ssh` the
+//! next request goes over one that is free: a login is dear.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bollard::BollardRequest;
 use bollard::errors::Error;
-use hyper::Response;
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
+
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HOST, HeaderValue};
 use hyper::http::uri::{PathAndQuery, Uri};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::task::JoinHandle;
 
 use super::dial::Dial;
 
 /// Where `docker pull` and `docker push` have credentials.
 const CREDENTIALS: &str = "x-registry-auth";
+/// How many connections are kept that nobody uses: as many as a listing takes.
+const MOST_FREE: usize = super::AT_ONCE;
 
 /// The minor version of the API that is spoken with an engine; 0: nobody asked yet.
 pub(super) type Version = Arc<AtomicUsize>;
 
-/// Sends a request, and answers once the head of the response is there.
-pub(super) async fn send(
+/// What requests go through.
+#[derive(Clone)]
+pub(super) struct Transport {
     dial: Dial,
     version: Version,
+    /// How long it may take until an engine is reached.
     timeout: Duration,
-    mut request: BollardRequest,
-) -> Result<Response<Incoming>, Error> {
-    let connect = async {
-        let way = TokioIo::new(dial.dial().await?);
-        Ok::<_, Error>(http1::handshake(way).await?)
-    };
-    let (mut sender, connection) =
-        tokio::time::timeout(timeout, connect).await.map_err(|_| Error::RequestTimeoutError)??;
-    // It ends with the response's last octet, or with whoever reads it.
-    let connection = tokio::spawn(async move {
-        let ended = connection.with_upgrades().await;
-        if let Err(error) = &ended {
-            tracing::debug!(%error, "a connection to a container engine ended");
-        }
-        ended
-    });
-    address(&mut request, version.load(Ordering::Relaxed))?;
-    match sender.send_request(request).await {
-        // It ended before the request was taken: why is the connection's to say.
-        Err(error) if error.is_canceled() => match connection.await {
-            Ok(Err(why)) => Err(why.into()),
-            _ => Err(error.into()),
-        },
-        answered => Ok(answered?),
+    /// Connections that are free, or will be; those that ended are let go of with the next request.
+    kept: Arc<Mutex<Vec<Sender>>>,
+}
+
+/// What a request carries: the client does not say what that is.
+trait Carries {
+    type Body;
+}
+impl<B> Carries for Request<B> {
+    type Body = B;
+}
+type Sender = SendRequest<<BollardRequest as Carries>::Body>;
+
+/// How a connection ended.
+type Ended = JoinHandle<hyper::Result<()>>;
+
+impl Transport {
+    pub(super) fn new(dial: Dial, version: Version, timeout: Duration) -> Self {
+        Self { dial, version, timeout, kept: Arc::default() }
     }
+
+    /// Sends a request, and answers once the head of the response is there.
+    pub(super) async fn send(self, mut request: BollardRequest) -> Result<Response<Incoming>, Error> {
+        address(&mut request, self.version.load(Ordering::Relaxed))?;
+        while let Some(mut sender) = self.free() {
+            let again = again(&request);
+            match sender.try_send_request(request).await {
+                Ok(answered) => return Ok(self.keep(sender, answered)),
+                // It ended meanwhile: before the request was taken, or with one that changes nothing.
+                Err(mut error) => match error.take_message().or(again) {
+                    Some(untold) => request = untold,
+                    None => return Err(error.into_error().into()),
+                },
+            }
+        }
+        let (mut sender, connection) = self.connect().await?;
+        match sender.send_request(request).await {
+            // It ended before the request was taken: why is the connection's to say.
+            Err(error) if error.is_canceled() => match connection.await {
+                Ok(Err(why)) => Err(why.into()),
+                _ => Err(error.into()),
+            },
+            answered => Ok(self.keep(sender, answered?)),
+        }
+    }
+
+    async fn connect(&self) -> Result<(Sender, Ended), Error> {
+        let connect = async {
+            let way = TokioIo::new(self.dial.dial().await?);
+            Ok::<_, Error>(http1::handshake(way).await?)
+        };
+        let (sender, connection) =
+            tokio::time::timeout(self.timeout, connect).await.map_err(|_| Error::RequestTimeoutError)??;
+        // It ends with the last who holds it, or with whoever leaves an answer before its end.
+        let connection = tokio::spawn(async move {
+            let ended = connection.with_upgrades().await;
+            if let Err(error) = &ended {
+                tracing::debug!(%error, "a connection to a container engine ended");
+            }
+            ended
+        });
+        Ok((sender, connection))
+    }
+
+    /// A connection over which nothing is under way.
+    fn free(&self) -> Option<Sender> {
+        let mut kept = self.kept();
+        kept.retain(|sender| !sender.is_closed());
+        let free = kept.iter().position(Sender::is_ready)?;
+        Some(kept.swap_remove(free))
+    }
+
+    /// Keeps a connection for the time after this answer, where that is worth it.
+    fn keep(&self, sender: Sender, answered: Response<Incoming>) -> Response<Incoming> {
+        if let Dial::Ssh(_) = self.dial {
+            let mut kept = self.kept();
+            kept.retain(|sender| !sender.is_closed());
+            if kept.iter().filter(|sender| sender.is_ready()).count() < MOST_FREE {
+                kept.push(sender);
+            }
+        }
+        answered
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Sender>> {
+        // What is kept is whole, whatever panicked.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request once more, where it changes nothing.
+fn again(request: &BollardRequest) -> Option<BollardRequest> {
+    if request.method() != Method::GET {
+        return None;
+    }
+    let mut again = Request::new(bollard::body_full(Bytes::new()));
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
 }
 
 /// Writes what an engine reads and the client leaves out: the API's version, a host, credentials in the alphabet for URLs.
