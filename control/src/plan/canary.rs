@@ -77,7 +77,7 @@ pub(super) fn places(
     let (leaves, stays) =
         std::mem::take(&mut fleet.placed).into_iter().partition(|placed| decided.leave.contains_key(placed));
     fleet.leaving.extend::<BTreeSet<Placed>>(leaves);
-    fleet.settled = stays;
+    fleet.settled.extend::<BTreeSet<Placed>>(stays);
     fleet.settled.extend(decided.start.iter().cloned());
     for (name, group, canary) in tried() {
         let count = u32::try_from(canary.count).unwrap_or(MAX_COUNT);

@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::{Fact, FactKey, Host, HostName, Label, Power, PowerState, ServiceName, Standing, Stated};
+use model::{Fact, FactKey, Host, HostName, Label, Power, PowerState, ServiceName, Stage, Standing, Stated};
 
 use super::rollout::Group;
 use super::{Edits, HookCall, HostAction, HostView, Plan, Seen, short};
@@ -175,7 +175,11 @@ pub(super) fn next(seen: Seen<'_>, needed: &BTreeSet<HostName>, edits: &mut Edit
         let before = seen.facts.standing(&host.name);
         let mut standing =
             before.map_or_else(|| Standing::new(host.name.clone()), |(standing, _)| standing.clone());
-        if let Some(view) = seen.hosts.get(&host.name) {
+        // What follows from an action is of one fact: until its end is known, that says nothing else.
+        let is_acting =
+            |power: &Power| matches!(power.state, PowerState::Starting | PowerState::Stopping) && !power.done;
+        let is_acted_on = standing.power.as_ref().is_some_and(is_acting);
+        if let Some(view) = seen.hosts.get(&host.name).filter(|_| !is_acted_on) {
             find(host, view, &mut standing);
         }
         let turn =
@@ -376,7 +380,10 @@ fn failed(power: &Power, why: &str) -> Power {
 
 /// Whether anything of ours, or that joined us, is on a host, or is still to end there.
 pub(super) fn is_used(seen: Seen<'_>, name: &HostName) -> bool {
-    let is_there = |instance: &model::Instance| instance.host.as_ref() == Some(name);
+    let is_there = |instance: &model::Instance| {
+        let is_over = instance.run.as_ref().is_some_and(|run| run.stage == Stage::Ended);
+        instance.host.as_ref() == Some(name) && !is_over
+    };
     let runs =
         |view: &HostView| view.containers.iter().any(|container| container.state == ContainerState::Running);
     seen.facts.instances().any(|(instance, _)| is_there(instance)) || seen.hosts.get(name).is_some_and(runs)

@@ -42,7 +42,7 @@ use crate::config::{Config, MAX_EDITS, MAX_REASON};
 use crate::health::Probe;
 use crate::publish::Edit;
 use crate::runtime::{Container, Engine};
-use crate::schedule::{Capacity, Explained, Fleet, Placed, Schedule, schedule};
+use crate::schedule::{Capacity, Explained, Fleet, Placed, Resources, Schedule, schedule};
 
 pub use memory::{Memory, Pulse, Stuck};
 pub use rollout::Group;
@@ -381,9 +381,26 @@ pub(crate) fn fleet(seen: Seen<'_>, groups: &BTreeMap<ServiceName, Group<'_>>) -
         let ailing = group.current.iter().chain(canaries.clone()).filter(|launched| !launched.is_healthy());
         fleet.ailing.extend(ailing.map(Launched::key));
         fleet.placed.extend(group.current.iter().map(placed));
+        // What is over takes no room, and is where it was.
+        let over = |launched| Placed { resources: Resources::default(), ..group.placed(launched) };
+        fleet.settled.extend(group.over.iter().map(over));
         fleet
             .leaving
             .extend(group.old.iter().chain(&group.leaving).chain(canaries).chain(dropped).map(placed));
+    }
+    // What nobody launched has its name.
+    let is_foreign =
+        |instance: &Instance| instance.run.as_ref().is_none_or(|run| run.stage == Stage::Adopted);
+    for (instance, _) in seen.facts.instances().filter(|(instance, _)| is_foreign(instance)) {
+        if fleet.wanted.contains_key(&instance.service) {
+            let (service, instance) = (instance.service.clone(), instance.name.clone());
+            fleet.settled.insert(Placed {
+                service,
+                instance,
+                host: nowhere(),
+                resources: Resources::default(),
+            });
+        }
     }
     // What was left behind has its room, and its name, until it has ended: one that was told to end is nobody's container any more.
     for (host, view) in seen.hosts {

@@ -73,7 +73,9 @@ fn judge(
             return;
         }
     }
-    let of_it = || group.current.iter().filter(|launched| launched.run.version == deployment.version);
+    let of_it = || {
+        group.current.iter().chain(&group.over).filter(|launched| launched.run.version == deployment.version)
+    };
     if is_done(group) {
         deployment.state = DeploymentState::Done;
         deployment.reason = Box::default();
@@ -124,7 +126,7 @@ fn is_done(group: &Group<'_>, decided: &Schedule, service: &ServiceName) -> bool
         Some(count) => group.healthy >= count,
         None => {
             let is_settled = !starts && group.leaving.is_empty() && !decided.unplaced.contains_key(service);
-            is_settled && group.healthy == group.current.len()
+            is_settled && group.healthy == group.there()
         }
     };
     let is_displaced = |launched: &Launched<'_>| Some(launched.run.version) == group.version;

@@ -27,6 +27,8 @@ pub struct Group<'a> {
     pub(crate) deployment: Option<(&'a Deployment, &'a Stated)>,
     /// Instances of that version, where they may stay.
     pub(crate) current: Vec<Launched<'a>>,
+    /// Instances of that version that have ended for good, which jobs do: they stay so, whatever becomes of their hosts.
+    pub(crate) over: Vec<Launched<'a>>,
     /// Instances that are to be replaced.
     pub(crate) old: Vec<Launched<'a>>,
     /// Instances on their way out.
@@ -87,6 +89,7 @@ impl<'a> Group<'a> {
             version,
             deployment,
             current: empty(),
+            over: empty(),
             old: empty(),
             leaving: empty(),
             dropped: Vec::new(),
@@ -100,9 +103,13 @@ impl<'a> Group<'a> {
         if launched.is_leaving() {
             return self.leaving.push(launched);
         }
+        let is_current = Some(launched.run.version) == self.version;
+        if self.effective.is_some() && is_current && launched.run.stage == Stage::Ended {
+            self.healthy += usize::from(launched.run.is_done());
+            return self.over.push(launched);
+        }
         let host = launched.instance.host.as_ref().and_then(|host| seen.host(host));
         let is_displaced = host.is_some_and(|host| host.draining);
-        let is_current = Some(launched.run.version) == self.version;
         if self.effective.is_some() && !is_current && self.was_tried(&launched) {
             return self.tries(seen, launched, is_displaced);
         }
@@ -117,9 +124,6 @@ impl<'a> Group<'a> {
     /// Whether an instance is healthy, for long enough.
     fn is_settled(&self, seen: Seen<'_>, launched: &Launched<'_>) -> bool {
         let min = self.launch().map_or(std::time::Duration::ZERO, |launch| launch.rollout.min_healthy);
-        if launched.run.is_done() {
-            return true;
-        }
         // Its fact may not say yet that it ended.
         let is_healthy = launched.is_healthy() && seen.runs(launched);
         is_healthy && seen.memory.healthy(&launched.key(), seen.now) >= min
@@ -149,14 +153,28 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Lets go of those of a canary that are more than there are to be.
+    /// Lets go of jobs that are over, and of those of a canary, that are more than there are to be.
     fn drop_surplus(&mut self) {
-        let Some(canary) = &mut self.canary else { return };
-        let why = match canary.shares() {
-            Some(_) => "fewer of the canary are wanted",
-            None => "the canary failed, or its service is stopped",
-        };
-        self.dropped.extend(canary.surplus().into_iter().map(|launched| (launched, why.to_owned())));
+        if let Some(canary) = &mut self.canary {
+            let why = match canary.shares() {
+                Some(_) => "fewer of the canary are wanted",
+                None => "the canary failed, or its service is stopped",
+            };
+            self.dropped.extend(canary.surplus().into_iter().map(|launched| (launched, why.to_owned())));
+        }
+        // What is tried may be what ran until now: it goes as an old version does, once enough others serve.
+        if self.count().is_some_and(|count| self.healthy < count) {
+            let ran = self.deployment.and_then(|(deployment, _)| deployment.stable.as_ref()?.version());
+            let serves = |launched: &Launched<'_>| launched.is_healthy() && Some(launched.run.version) == ran;
+            let (serve, dropped): (Vec<_>, Vec<_>) =
+                self.dropped.drain(..).partition(|(launched, _)| serves(launched));
+            self.old.extend(serve.into_iter().map(|(launched, _)| launched));
+            self.dropped = dropped;
+        }
+        let most = self.launch().filter(|launch| launch.active).map(|launch| launch.instances.most());
+        let over = self.over.split_off(self.over.len().min(most.unwrap_or_default().into()));
+        let why = "there are more instances than wanted";
+        self.dropped.extend(over.into_iter().map(|launched| (launched, why.to_owned())));
     }
 
     /// The share of an instance among its siblings.
@@ -201,7 +219,12 @@ impl<'a> Group<'a> {
     pub(crate) fn ranging(&self) -> u16 {
         let instances = self.launch().filter(|launch| launch.active).map(|launch| launch.instances);
         let ranges = instances.is_some_and(|instances| instances.least() < instances.most());
-        if ranges { u16::try_from(self.current.len()).unwrap_or(u16::MAX) } else { 0 }
+        if ranges { u16::try_from(self.there()).unwrap_or(u16::MAX) } else { 0 }
+    }
+
+    /// How many there are of the version that runs.
+    pub(crate) fn there(&self) -> usize {
+        self.current.len() + self.over.len()
     }
 
     fn parallel(&self) -> usize {
@@ -220,22 +243,18 @@ impl<'a> Group<'a> {
         if self.wanted.is_none() {
             wanted.copies = Copies::Counted(Count::NONE);
         }
-        let (Some(count), false) = (self.count(), self.old.is_empty()) else { return };
-        let room = match self.is_start_first() {
-            true => self.healthy + self.parallel(),
-            false => count.saturating_sub(self.old.len() + self.leaving.len()),
-        };
-        let least = count.min(room.max(self.current.len()));
-        let Ok(count) =
-            Count::new(u32::try_from(least).unwrap_or(u32::MAX), u32::try_from(count).unwrap_or(u32::MAX))
-        else {
-            return;
-        };
-        wanted.copies = match wanted.copies {
-            Copies::Counted(_) => Copies::Counted(count),
-            Copies::OnePerHost(_) => Copies::OnePerHost(count),
-            Copies::EveryHost => Copies::EveryHost,
-        };
+        let (Copies::Counted(copies) | Copies::OnePerHost(copies)) = &mut wanted.copies else { return };
+        if let (Some(count), false) = (self.count(), self.old.is_empty()) {
+            let room = match self.is_start_first() {
+                true => self.healthy + self.parallel(),
+                false => count.saturating_sub(self.old.len() + self.leaving.len()),
+            };
+            let least = count.min(room.max(self.there()));
+            let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
+            *copies = Count::new(number(least), number(count)).unwrap_or(*copies);
+        }
+        // Nothing takes the place of what is over.
+        *copies = copies.without(self.over.len());
     }
 
     /// The old ones that leave now, and why.
@@ -250,7 +269,7 @@ impl<'a> Group<'a> {
         // What is not healthy keeps no capacity, nor what has just ended.
         let is_well = |launched: &Launched<'_>| launched.is_healthy() && !seen.has_ended(launched);
         old.sort_by_key(|launched| (is_well(launched), !by_version(launched), launched.key()));
-        let pending = self.current.len().saturating_sub(self.healthy);
+        let pending = self.there().saturating_sub(self.healthy);
         let starts = decided.start.iter().any(|start| start.service == *service);
         let kept = match self.count() {
             Some(count) => count.saturating_sub(self.healthy),

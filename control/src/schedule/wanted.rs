@@ -99,6 +99,13 @@ impl Count {
         Ok(Self { least, most })
     }
 
+    /// So many fewer.
+    #[must_use]
+    pub fn without(self, fewer: usize) -> Self {
+        let fewer = u32::try_from(fewer).unwrap_or(u32::MAX);
+        Self { least: self.least.saturating_sub(fewer), most: self.most.saturating_sub(fewer) }
+    }
+
     /// So many as there are to be at least.
     pub const fn least(self) -> u32 {
         self.least

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::launch::{
-    Heartbeat, HeartbeatKind, Image, Instances, Launch, Order as First, PerHost, ProbeTimes, Readiness,
-    Resources, Restart,
+    Canary, Heartbeat, HeartbeatKind, Image, Instances, Launch, Order as First, PerHost, Percent, ProbeTimes,
+    Readiness, Resources, Restart,
 };
 use model::{
-    Addresses, Change, EngineUrl, Fact, FactKey, Host, HostName, Instance, InstanceState, InstancesAt, Label,
-    Metadata, NodeId, Nodes, Origin, Others, Port, PortName, Ports, Protocol, Service, ServiceName, Snapshot,
-    Stage, Stated,
+    Addresses, Change, EngineUrl, Fact, FactKey, Host, HostName, Instance, InstanceName, InstanceState,
+    InstancesAt, Label, Metadata, NodeId, Nodes, Origin, Others, Port, PortName, Ports, Protocol, Service,
+    ServiceName, Snapshot, Stage, Stated,
 };
 
 use super::super::{HostView, Key, Memory, Order, Plan, Seen, Step, plan};
@@ -108,6 +108,10 @@ fn a_service(text: &str) -> Service {
                 let (least, most) = count.split_once('-').unwrap_or((count, count));
                 launch.instances = Instances::new(least.parse().unwrap(), most.parse().unwrap()).unwrap();
             }
+            Some(("canary", image)) => {
+                let (image, percent) = (Image::parse(image).unwrap(), Percent::new(10).unwrap());
+                launch.canary = Some(Canary { image, percent });
+            }
             Some(("mem", count)) => {
                 let memory = count.parse::<u64>().unwrap() * MEMORY;
                 launch.resources = Resources::new(None, Some(memory)).unwrap();
@@ -196,6 +200,14 @@ impl Fleet {
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let container = self.container(name, "other:1", labels);
         self.hosts.get_mut(&host(on)).unwrap().containers.push(container);
+    }
+
+    /// An instance that somebody states.
+    pub(super) fn registered(&mut self, service: &str, name: &str) {
+        let (service, name) = (ServiceName::parse(service).unwrap(), InstanceName::parse(name).unwrap());
+        let instance = Instance::new(service, name, Addresses::new([IpAddr::from([10, 8, 0, 1])]).unwrap());
+        let fact = Fact::Instance(Box::new(instance));
+        self.write(vec![Edit { key: fact.key(), fact: Some(fact), expected: None }]);
     }
 
     /// A container is another way now.

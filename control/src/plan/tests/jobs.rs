@@ -113,3 +113,55 @@ fn whoever_controls_next_runs_no_job_again_that_ended_though_its_container_is_go
 
     fleet.check(900, "");
 }
+
+#[test]
+fn a_job_that_is_over_is_not_run_again_elsewhere_whatever_becomes_of_its_host() {
+    let mut drained = Fleet::of("a", "job job:job once");
+    let mut lost = Fleet::of("a", "job job:job once");
+    let mut gone = Fleet::of("a", "job job:job once");
+
+    drained.host("b");
+    drained.host("a drained");
+    lost.host("b");
+    lost.silence("a");
+    gone.host("b");
+    gone.no_host("a");
+
+    drained.check(900, "");
+    lost.check(900, "");
+    gone.check(900, "");
+}
+
+#[test]
+fn a_job_that_is_over_takes_no_room() {
+    let mut fleet = Fleet::of("a mem=1", "job job:job once mem=1");
+
+    fleet.service("web web:1 mem=1");
+
+    fleet.check(
+        20,
+        "
+        0: web/1@a placed; web progressing of web:1
+        1: launch web/1@a
+        2: web/1@a runs
+        3: web/1@a healthy
+        4: web done of web:1
+        ",
+    );
+}
+
+#[test]
+fn a_job_that_is_over_is_taken_away_when_it_is_not_wanted() {
+    let mut fleet = Fleet::of("a", "job job:job once x2");
+
+    fleet.service("job job:job once x1");
+
+    fleet.check(
+        20,
+        "
+        0: job/2@a stopping: there are more instances than wanted; job done of job:job
+        1: take job/2@a away
+        2: job/2@a is gone
+        ",
+    );
+}

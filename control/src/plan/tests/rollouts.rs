@@ -75,6 +75,55 @@ fn what_has_just_ended_keeps_no_capacity() {
 }
 
 #[test]
+fn what_is_tried_and_ran_until_now_serves_until_others_do() {
+    let mut fleet = Fleet::of("a; b", "web web:1 x3");
+
+    fleet.service("web web:2 x3 canary:web:1");
+
+    fleet.check(
+        30,
+        "
+        0: web/4@b placed; web progressing of web:2
+        1: web progressing of web:2; launch web/4@b
+        2: web/4@b runs
+        3: web/4@b healthy
+        4: web/5@a placed
+        5: launch web/5@a
+        6: web/5@a runs
+        7: web/5@a healthy
+        8: web/2@b draining: web:2 takes its place; web/6@b placed
+        9: web/2@b stopping: web:2 takes its place; launch web/6@b
+        10: web/6@b runs; end web/2@b
+        11: web/6@b healthy; take web/2@b away
+        12: web/2@b is gone; web/3@a draining: fewer of the canary are wanted; web done of web:2
+        13: web/3@a stopping: fewer of the canary are wanted
+        14: end web/3@a
+        15: take web/3@a away
+        16: web/3@a is gone
+        ",
+    );
+}
+
+#[test]
+fn a_name_that_somebody_registered_is_taken() {
+    let mut fleet = Fleet::of("a", "");
+    fleet.registered("web", "1");
+
+    fleet.service("web web:1");
+
+    fleet.check(
+        10,
+        "
+        0: web/2@a placed; web progressing of web:1
+        1: launch web/2@a
+        2: web/2@a runs
+        3: web/2@a healthy
+        4: web done of web:1
+        ",
+    );
+}
+
+#[test]
 fn two_at_once_where_two_are_allowed() {
     let mut fleet = Fleet::of("a; b", "web web:1 x2");
 
