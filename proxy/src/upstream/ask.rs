@@ -118,7 +118,9 @@ pub(crate) async fn ask(
         loop {
             // One without an octet takes memory when there is something to be read.
             if !answer.is_empty() && !answer.make_space(1, HEADROOM + limits.head.max(RESPONSE_BUFFER)) {
-                return Poll::Ready(Err(Fault::Malformed(ResponseError::HeadTooLarge)));
+                // Behind a large head is no room for a body, however small.
+                let too_large = Fault::Malformed(ResponseError::HeadTooLarge);
+                return Poll::Ready(if lags { Ok(()) } else { Err(too_large) });
             }
             match connection.transport.poll_fill(cx, answer) {
                 Poll::Ready(Ok(n)) if n > 0 => {

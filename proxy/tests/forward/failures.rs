@@ -104,6 +104,20 @@ fn a_small_answer_that_comes_slowly_begins_all_the_same() {
 }
 
 #[test]
+fn a_small_answer_behind_a_large_head_is_passed_on() {
+    let (origin, stage) = Stage::before_origin(|_| {});
+    let mut client = stage.client();
+    let mut call = origin.asked(&mut client, GET);
+    let fields = format!("X: {}\r\n", "x".repeat(1000)).repeat(62);
+    let body = "y".repeat((16 << 10) - "end".len());
+
+    call.say(&format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {}\r\n\r\n{body}", 16 << 10));
+    call.say("end");
+
+    client.expect("yend");
+}
+
+#[test]
 fn a_post_whose_answer_is_cut_is_not_sent_again() {
     let (first, second) = (OriginServer::start(), OriginServer::start());
     let stage = Stage::with(&[first.address, second.address], |_| {});
