@@ -21,7 +21,7 @@ use std::time::Duration;
 use model::{Fact, FactKey, Host, HostName, Label, Power, PowerState, ServiceName, Stage, Standing, Stated};
 
 use super::rollout::Group;
-use super::{Edits, HookCall, HostAction, HostView, Plan, Seen, short};
+use super::{Edits, HookCall, HostAction, HostView, Plan, Seen, canary, short};
 use crate::act::Failed;
 use crate::runtime::ContainerState;
 use crate::schedule::{Copies, Fleet, Schedule, State, schedule};
@@ -94,15 +94,16 @@ fn pause(seen: Seen<'_>, failures: u16) -> Duration {
 }
 
 /// The hosts that something is to start on, now or once they run: what fits nowhere among those that run goes to those that are being
-/// started, and then to those that could be, by their priorities.
+/// started, and then to those that could be, by their priorities; what is tried after all else.
 pub(super) fn needed(
     seen: Seen<'_>,
     groups: &BTreeMap<ServiceName, Group<'_>>,
     fleet: Fleet,
-    decided: &Schedule,
+    (decided, canaries): (&Schedule, &Schedule),
     edits: &Edits,
 ) -> BTreeSet<HostName> {
-    let mut needed: BTreeSet<HostName> = decided.start.iter().map(|start| start.host.clone()).collect();
+    let starts = decided.start.iter().chain(&canaries.start);
+    let mut needed: BTreeSet<HostName> = starts.map(|start| start.host.clone()).collect();
     // Who leaves makes room: it is not known yet whether a host is needed.
     let leaves = |service: &ServiceName| {
         let is_of_it = |fact: &Fact| match fact {
@@ -111,11 +112,16 @@ pub(super) fn needed(
         };
         groups.get(service).is_some_and(|group| !group.leaving.is_empty()) || edits.facts().any(is_of_it)
     };
-    let mut wants: BTreeSet<ServiceName> = decided.unplaced.keys().cloned().collect();
-    wants.retain(|service| !leaves(service));
     // One on every host starts none.
-    wants.retain(|service| fleet.wanted.get(service).is_none_or(|wanted| wanted.copies != Copies::EveryHost));
-    if wants.is_empty() {
+    let is_everywhere = |service: &ServiceName| {
+        fleet.wanted.get(service).is_some_and(|wanted| wanted.copies == Copies::EveryHost)
+    };
+    let wants = |schedule: &Schedule| -> BTreeSet<ServiceName> {
+        let missing = schedule.unplaced.keys();
+        missing.filter(|service| !leaves(service) && !is_everywhere(service)).cloned().collect()
+    };
+    let (wanted, tried) = (wants(decided), wants(canaries));
+    if wanted.is_empty() && tried.is_empty() {
         return needed;
     }
     let mut wide = fleet;
@@ -127,8 +133,11 @@ pub(super) fn needed(
         is_any = true;
     }
     if is_any {
-        let starts = schedule(&wide).start.into_iter().filter(|start| wants.contains(&start.service));
-        needed.extend(starts.map(|start| start.host));
+        let all = schedule(&wide);
+        let beside = canary::places(&wide, groups, &all);
+        let all = all.start.into_iter().filter(|start| wanted.contains(&start.service));
+        let beside = beside.start.into_iter().filter(|start| tried.contains(&start.service));
+        needed.extend(all.chain(beside).map(|start| start.host));
     }
     needed
 }

@@ -326,7 +326,8 @@ pub fn plan(seen: Seen<'_>) -> Plan {
             instance::next(seen, groups.get(&launched.instance.service), launched, &mut edits, &mut plan);
         }
     }
-    host::next(seen, &host::needed(seen, &groups, fleet, &decided, &edits), &mut edits, &mut plan);
+    let needed = host::needed(seen, &groups, fleet, (&decided, &canaries), &edits);
+    host::next(seen, &needed, &mut edits, &mut plan);
     strays::end(seen, &mut plan);
     adopt::adopt(seen, &mut edits);
     progress::progress(seen, &groups, (&decided, &canaries), &mut edits);

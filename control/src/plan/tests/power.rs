@@ -6,10 +6,11 @@ mod walk;
 use std::collections::BTreeMap;
 
 use model::launch::{PerHost, Resources};
-use model::{Fact, FactKey, Host, Instance, InstanceName, InstanceState, Standing};
+use model::{Fact, FactKey, Host, Instance, InstanceName, InstanceState, Stage, Standing};
 
-use self::stand::{SECOND, Stand, addresses, host, label, name, spare, web};
+use self::stand::{SECOND, Stand, addresses, host, label, name, spare, tried, web};
 use crate::act::Failed;
+use crate::publish::Edit;
 use crate::runtime::{Container, ContainerState};
 
 fn failed(why: &str, hung: bool) -> Result<(), Failed> {
@@ -117,6 +118,43 @@ fn nothing_is_started_for_one_on_every_host_nor_for_what_has_room_soon() {
     stand.pass(stand.config.host_grace);
     stand.turn();
     assert_eq!(stand.calls(), ["b wake"], "a is lost");
+}
+
+#[test]
+fn a_host_is_started_for_a_canary_that_fits_nowhere_else_but_for_none_that_has_room_soon() {
+    let mut stand = Stand::new([host("a"), spare("b")]);
+    stand.answers("a");
+    stand.off("b");
+    stand.state(Fact::Service(Box::new(web(1))));
+    stand.turn();
+    let mut instance = Instance::new(web(1).name, InstanceName::parse("9").unwrap(), addresses("10.0.0.1"));
+    (instance.host, instance.state) = (Some(name("a")), InstanceState::Draining);
+    instance.run = stand.facts.instances().next().unwrap().0.run.clone();
+    instance.run.as_mut().unwrap().stage = Stage::Draining;
+    let leaving = instance.key();
+    stand.state(Fact::Instance(Box::new(instance)));
+    stand.state(Fact::Service(Box::new(tried(1))));
+    let while_one_leaves = stand.plan().edits;
+
+    stand.remove(leaving);
+    stand.turn();
+    let called = stand.calls();
+    stand.ends("b", Ok(()));
+    stand.answers("b");
+    stand.turn();
+    stand.turn();
+
+    let is_of_host = |edit: &Edit| matches!(edit.key, FactKey::Standing(_));
+    assert!(!while_one_leaves.iter().any(is_of_host), "{while_one_leaves:?}");
+    assert_eq!((called, stand.power("b")), (vec!["b wake".to_owned()], "running 0".to_owned()));
+    assert_eq!(stand.places(), ["a", "b"]);
+    stand.state(Fact::Service(Box::new(web(1))));
+    for _ in 0..3 {
+        stand.turn();
+    }
+    stand.pass(stand.config.host_idle);
+    stand.turn();
+    assert_eq!(stand.power("b"), "stopping 0", "it was aborted");
 }
 
 #[test]

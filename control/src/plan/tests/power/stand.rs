@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::launch::{Image, Instances, Launch, Resources};
+use model::launch::{Canary, Image, Instances, Launch, Percent, Resources};
 use model::{
     Addresses, Change, Controller, EngineUrl, Fact, FactKey, Host, HostName, Instance, Label, Lease,
     Metadata, NodeId, Nodes, Origin, Others, Service, ServiceName, Snapshot, Stated,
@@ -61,6 +61,14 @@ pub(super) fn web(count: u64) -> Service {
     launch.resources = Resources::new(Some(1000), Some(64 << 20)).unwrap();
     let name = ServiceName::parse("web").unwrap();
     Service { launch: Some(Box::new(launch)), ..Service::new(name) }
+}
+
+/// The same, of which another version is tried beside: one instance, as large.
+pub(super) fn tried(count: u64) -> Service {
+    let mut web = web(count);
+    let image = Image::parse("web:2").unwrap();
+    web.launch.as_mut().unwrap().canary = Some(Canary { image, percent: Percent::new(10).unwrap() });
+    web
 }
 
 impl Stand {

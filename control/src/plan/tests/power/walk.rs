@@ -7,7 +7,7 @@ use model::{Fact, HostName, Instance, PowerState};
 
 use super::super::super::Plan;
 use super::failed;
-use super::stand::{SECOND, Stand, host, name, spare, web};
+use super::stand::{SECOND, Stand, host, name, spare, tried, web};
 
 /// A host that is always there, two that are started, and whether these run in truth.
 struct Walk {
@@ -43,7 +43,8 @@ impl Walk {
         match self.chance.u8(0..10) {
             0 | 1 => {
                 let count = self.chance.u64(0..4);
-                self.stand.state(Fact::Service(Box::new(web(count))));
+                let service = if self.chance.bool() { tried(count) } else { web(count) };
+                self.stand.state(Fact::Service(Box::new(service)));
             }
             2 => {
                 let seconds = self.chance.u32(1..400);
