@@ -45,7 +45,8 @@ pub struct Config {
     pub backoff_max: Duration,
     /// How long an instance has to be healthy for its failures to be forgotten.
     pub forget: Duration,
-    /// How many failures in a row of one instance make a new version fail before its deadline.
+    /// How many failures in a row of one instance make a new version fail before its deadline; a host that failed to start as often holds up
+    /// no deadline any more.
     pub failures: u16,
     /// How many processes a container may have.
     pub max_processes: u32,

@@ -201,7 +201,8 @@ impl Controller {
             config: &self.config,
             now,
         };
-        let Plan { edits, orders, actions, probes, .. } = plan(seen);
+        let Plan { edits, orders, actions, probes, waiting, .. } = plan(seen);
+        self.memory.waiting = waiting;
         self.pulls.retain(|key, _| self.tasks.contains_key(key));
         let pulls = self.pulls.iter().map(|(key, far)| (key.clone(), *far.borrow()));
         let pulls = pulls.filter(|(_, far)| far.of > 0).collect();

@@ -18,13 +18,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::{Fact, FactKey, Host, HostName, Label, Power, PowerState, ServiceName, Stage, Standing, Stated};
+use model::{
+    Fact, FactKey, Host, HostName, Label, Power, PowerState, ServiceName, Stage, Standing, Stated, Version,
+};
 
 use super::rollout::Group;
 use super::{Edits, HookCall, HostAction, HostView, Plan, Seen, canary, short};
 use crate::act::Failed;
 use crate::runtime::ContainerState;
-use crate::schedule::{Copies, Fleet, Schedule, State, schedule};
+use crate::schedule::{Copies, Fleet, Placed, Schedule, State, schedule};
 
 /// What tiers are apart that run, are being started, and would have to be: more than there are numbers of tiers.
 const APART: u32 = 1 << 16;
@@ -40,7 +42,7 @@ pub(super) fn unready(seen: Seen<'_>, name: &HostName) -> Option<String> {
     {
         match power.state {
             PowerState::Running => {}
-            PowerState::Starting => return Some("it is being started".to_owned()),
+            PowerState::Starting => return Some(starting(power)),
             PowerState::Stopping => return Some("it is being stopped".to_owned()),
             PowerState::Stopped => return Some(format!("it is stopped{}", stopped(seen, host, power))),
         }
@@ -53,6 +55,14 @@ pub(super) fn unready(seen: Seen<'_>, name: &HostName) -> Option<String> {
         Some(why) => format!("its address is not known: {why}"),
         None => "its address is not known yet".to_owned(),
     })
+}
+
+/// That a host is being started, and what became of that before.
+fn starting(power: &Power) -> String {
+    match power.failures {
+        0 => "it is being started".to_owned(),
+        failures => format!("it is being started, after failure {failures}: {}", power.reason),
+    }
 }
 
 /// What stands in the way of starting a host, or what starts it.
@@ -93,17 +103,26 @@ fn pause(seen: Seen<'_>, failures: u16) -> Duration {
     super::instance::pause(seen.config, failures)
 }
 
-/// The hosts that something is to start on, now or once they run: what fits nowhere among those that run goes to those that are being
-/// started, and then to those that could be, by their priorities; what is tried after all else.
-pub(super) fn needed(
+/// Who needs hosts that do not run.
+#[derive(Default)]
+pub(super) struct Needs {
+    /// The hosts that something is to start on, now or once they run.
+    pub(super) hosts: BTreeSet<HostName>,
+    /// The versions of which something waits for a host that is being started.
+    pub(super) waiting: BTreeSet<(ServiceName, Version)>,
+}
+
+/// Who needs which hosts: what fits nowhere among those that run goes to those that are being started, and then to those that could be, by
+/// their priorities; what is tried after all else.
+pub(super) fn needs(
     seen: Seen<'_>,
     groups: &BTreeMap<ServiceName, Group<'_>>,
     fleet: Fleet,
     (decided, canaries): (&Schedule, &Schedule),
     edits: &Edits,
-) -> BTreeSet<HostName> {
+) -> Needs {
     let starts = decided.start.iter().chain(&canaries.start);
-    let mut needed: BTreeSet<HostName> = starts.map(|start| start.host.clone()).collect();
+    let mut needs = Needs { hosts: starts.map(|start| start.host.clone()).collect(), ..Needs::default() };
     // Who leaves makes room: it is not known yet whether a host is needed.
     let leaves = |service: &ServiceName| {
         let is_of_it = |fact: &Fact| match fact {
@@ -122,7 +141,7 @@ pub(super) fn needed(
     };
     let (wanted, tried) = (wants(decided), wants(canaries));
     if wanted.is_empty() && tried.is_empty() {
-        return needed;
+        return needs;
     }
     let mut wide = fleet;
     let mut is_any = false;
@@ -135,11 +154,24 @@ pub(super) fn needed(
     if is_any {
         let all = schedule(&wide);
         let beside = canary::places(&wide, groups, &all);
-        let all = all.start.into_iter().filter(|start| wanted.contains(&start.service));
-        let beside = beside.start.into_iter().filter(|start| tried.contains(&start.service));
-        needed.extend(all.chain(beside).map(|start| start.host));
+        let group = |start: &Placed| groups.get(&start.service);
+        let all = all.start.iter().filter(|start| wanted.contains(&start.service));
+        let all = all.map(|start| (start, group(start).and_then(|group| group.version)));
+        let beside = beside.start.iter().filter(|start| tried.contains(&start.service));
+        let beside = beside.map(|start| (start, group(start).and_then(Group::tried)));
+        for (start, version) in all.chain(beside) {
+            needs.hosts.insert(start.host.clone());
+            let waits = version.filter(|_| is_awaited(seen, &start.host));
+            needs.waiting.extend(waits.map(|version| (start.service.clone(), version)));
+        }
     }
-    needed
+    needs
+}
+
+/// Whether a host that is being started is worth more time of what waits for it: one that failed as often as a new version may is not.
+fn is_awaited(seen: Seen<'_>, host: &HostName) -> bool {
+    let power = seen.facts.standing(host).and_then(|(standing, _)| standing.power.as_ref());
+    power.is_some_and(|power| power.state == PowerState::Starting && power.failures < seen.config.failures)
 }
 
 /// How far a host is from taking instances: 0: its engine or its address is just not known, 1: it is being started, 2: it could be;

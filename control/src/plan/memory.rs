@@ -55,6 +55,11 @@ pub struct Memory {
     pub waits: bool,
     /// Containers that no fact states, by identifier.
     pub strays: BTreeMap<String, Stray>,
+    /// The versions of which something waited for a host that was being started, when that was looked at last.
+    pub waiting: BTreeSet<(ServiceName, Version)>,
+    /// When that was.
+    looked: Instant,
+    /// Since when versions are on their way, without the time in which they waited so.
     progressing: BTreeMap<(ServiceName, Version), Instant>,
     seen: BTreeMap<FactKey, (Revision, Instant)>,
     served: BTreeMap<Key, (Revision, Served)>,
@@ -109,6 +114,8 @@ impl Memory {
             wrote: None,
             waits: false,
             strays: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            looked: now,
             progressing: BTreeMap::new(),
             seen: BTreeMap::new(),
             served: BTreeMap::new(),
@@ -133,6 +140,7 @@ impl Memory {
         self.strays = found;
         let idle = std::mem::take(&mut self.idle);
         self.idle = host::idle(Seen { facts, hosts, nodes, memory: self, config, now }, idle);
+        let passed = now.saturating_duration_since(self.looked);
         let mut progressing = BTreeMap::new();
         for (deployment, _) in facts.deployments() {
             let tried = deployment.canary.as_ref().map(|canary| (canary.version, canary.state));
@@ -140,11 +148,12 @@ impl Memory {
                 if state == model::DeploymentState::Progressing {
                     let key = (deployment.service.clone(), version);
                     let since = self.progressing.get(&key).copied().unwrap_or(now);
-                    progressing.insert(key, since);
+                    let waited = if self.waiting.contains(&key) { passed } else { Duration::ZERO };
+                    progressing.insert(key, now.min(since + waited));
                 }
             }
         }
-        self.progressing = progressing;
+        (self.progressing, self.looked) = (progressing, now);
         let (mut seen, mut served, mut healthy) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let stated = facts.instances().map(|(_, stated)| stated);
         let stated = stated.chain(facts.deployments().map(|(_, stated)| stated));
@@ -199,7 +208,7 @@ impl Memory {
         })
     }
 
-    /// For how long a version of a service has been on its way.
+    /// For how long a version of a service has been on its way, and waited for no host that was being started.
     pub fn progressing(&self, service: &ServiceName, version: Version, now: Instant) -> Duration {
         let since = self.progressing.get(&(service.clone(), version));
         since.map_or(Duration::ZERO, |since| now.saturating_duration_since(*since))

@@ -106,6 +106,8 @@ pub struct Plan {
     pub probes: BTreeMap<Key, Probe>,
     /// What was decided about places, and why.
     pub schedule: Schedule,
+    /// The versions of which something waits for a host that is being started.
+    pub waiting: BTreeSet<(ServiceName, Version)>,
 }
 
 /// A step that is to be taken for an instance.
@@ -314,9 +316,8 @@ pub fn plan(seen: Seen<'_>) -> Plan {
         view.silent.is_none() && view.listed.is_none_or(|listed| listed < seen.memory.since)
     };
     if !seen.hosts.values().any(is_asked) {
-        let tried = |group: &Group<'_>| group.canary.as_ref().map(|canary| canary.version);
         place(seen, &groups, &decided.start, |group| group.version, &mut edits);
-        place(seen, &groups, &canaries.start, tried, &mut edits);
+        place(seen, &groups, &canaries.start, |group| group.tried(), &mut edits);
     }
     rollout::leave(seen, &groups, &decided, &mut edits);
     canary::leave(&groups, &canaries, &mut edits);
@@ -326,8 +327,9 @@ pub fn plan(seen: Seen<'_>) -> Plan {
             instance::next(seen, groups.get(&launched.instance.service), launched, &mut edits, &mut plan);
         }
     }
-    let needed = host::needed(seen, &groups, fleet, (&decided, &canaries), &edits);
-    host::next(seen, &needed, &mut edits, &mut plan);
+    let needs = host::needs(seen, &groups, fleet, (&decided, &canaries), &edits);
+    host::next(seen, &needs.hosts, &mut edits, &mut plan);
+    plan.waiting = needs.waiting;
     strays::end(seen, &mut plan);
     adopt::adopt(seen, &mut edits);
     progress::progress(seen, &groups, (&decided, &canaries), &mut edits);

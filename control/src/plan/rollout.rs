@@ -132,8 +132,7 @@ impl<'a> Group<'a> {
     /// Whether an instance is of a version that is tried, or was until now.
     fn was_tried(&self, launched: &Launched<'_>) -> bool {
         let said = self.deployment.and_then(|(deployment, _)| deployment.canary.as_ref());
-        let tried = self.canary.as_ref().map(|canary| canary.version);
-        [tried, said.map(|said| said.version)].contains(&Some(launched.run.version))
+        [self.tried(), said.map(|said| said.version)].contains(&Some(launched.run.version))
     }
 
     /// Takes an instance in that is one of those.
@@ -175,6 +174,11 @@ impl<'a> Group<'a> {
         let over = self.over.split_off(self.over.len().min(most.unwrap_or_default().into()));
         let why = "there are more instances than wanted";
         self.dropped.extend(over.into_iter().map(|launched| (launched, why.to_owned())));
+    }
+
+    /// The version that is tried beside; `None`: none is.
+    pub(super) fn tried(&self) -> Option<Version> {
+        self.canary.as_ref().map(|canary| canary.version)
     }
 
     /// The share of an instance among its siblings.

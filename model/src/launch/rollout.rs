@@ -12,7 +12,7 @@ pub struct Rollout {
     pub parallel: NonZeroU16,
     /// How long a new one has to be healthy before it counts.
     pub min_healthy: Duration,
-    /// When a version that is not healthy by then has failed.
+    /// How long a version may take to be healthy before it has failed; while it waits for a host that is being started this stands still.
     pub deadline: Duration,
     /// Whether the version before comes back by itself then.
     pub rollback: bool,

@@ -1,5 +1,6 @@
 //! What follows for hosts that are found, started and stopped.
 
+mod deadline;
 mod stand;
 mod walk;
 

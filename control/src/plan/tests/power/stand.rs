@@ -137,7 +137,9 @@ impl Stand {
     pub(super) fn plan(&mut self) -> Plan {
         let Self { facts, views, nodes, memory, config, now } = self;
         memory.look(facts, views, nodes, config, *now);
-        plan(Seen { facts, hosts: views, nodes, memory, config, now: *now })
+        let plan = plan(Seen { facts, hosts: views, nodes, memory, config, now: *now });
+        memory.waiting.clone_from(&plan.waiting);
+        plan
     }
 
     /// Takes a turn: what is planned is written.
@@ -193,6 +195,19 @@ impl Stand {
     pub(super) fn places(&self) -> Vec<String> {
         let host = |instance: &Instance| instance.host.as_ref().map(ToString::to_string);
         self.facts.instances().filter_map(|(instance, _)| host(instance)).collect()
+    }
+
+    /// How far `web` has come, and why no further.
+    pub(super) fn rollout(&self) -> String {
+        let (deployment, _) = self.facts.deployment(&web(1).name).expect("it is wanted");
+        format!("{}: {}", deployment.state.name(), deployment.reason)
+    }
+
+    /// How far what is tried of it has come, and why no further.
+    pub(super) fn canary(&self) -> String {
+        let (deployment, _) = self.facts.deployment(&web(1).name).expect("it is wanted");
+        let canary = deployment.canary.as_ref().expect("one is tried");
+        format!("{}: {}", canary.state.name(), canary.reason)
     }
 
     pub(super) fn explained(&self, host: &str) -> String {
