@@ -109,6 +109,14 @@ pub(super) fn leave(groups: &BTreeMap<ServiceName, Group<'_>>, decided: &Schedul
     }
 }
 
+/// What waits until its service is started.
+pub(super) fn resting<'a>(
+    groups: &'a BTreeMap<ServiceName, Group<'_>>,
+) -> impl Iterator<Item = (ServiceName, Version)> + 'a {
+    let canaries = groups.iter().filter_map(|(name, group)| Some((name, group.canary.as_ref()?)));
+    canaries.filter(|(_, canary)| canary.count == 0).map(|(name, canary)| (name.clone(), canary.version))
+}
+
 /// How far what is tried of a service has come; `None`: nothing is.
 pub(super) fn judge(
     seen: Seen<'_>,
@@ -123,6 +131,10 @@ pub(super) fn judge(
         return Some(CanaryDeployment { version, state: Progressing, reason: Box::default() });
     };
     if is_failed(before) {
+        return Some(before.clone());
+    }
+    if canary.count == 0 {
+        // Its service is stopped: nothing was shown, nothing is late.
         return Some(before.clone());
     }
     if canary.healthy >= canary.count {

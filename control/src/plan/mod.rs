@@ -106,7 +106,9 @@ pub struct Plan {
     pub probes: BTreeMap<Key, Probe>,
     /// What was decided about places, and why.
     pub schedule: Schedule,
-    /// The versions of which something waits for a host that is being started.
+    /// What leaves whatever else is there, and why: what is tried no more, and jobs of which fewer are wanted.
+    pub dropped: Vec<(Placed, String)>,
+    /// The versions of which something waits for a host that is being started, or for its service to be.
     pub waiting: BTreeSet<(ServiceName, Version)>,
 }
 
@@ -330,10 +332,16 @@ pub fn plan(seen: Seen<'_>) -> Plan {
     let needs = host::needs(seen, &groups, fleet, (&decided, &canaries), &edits);
     host::next(seen, &needs.hosts, &mut edits, &mut plan);
     plan.waiting = needs.waiting;
+    plan.waiting.extend(canary::resting(&groups));
     strays::end(seen, &mut plan);
     adopt::adopt(seen, &mut edits);
     progress::progress(seen, &groups, (&decided, &canaries), &mut edits);
     plan.edits = edits.0.into_values().take(MAX_EDITS).collect();
+    let dropped = groups
+        .values()
+        .flat_map(|group| group.dropped.iter().map(|(launched, why)| (group.placed(launched), why.clone())));
+    plan.dropped = dropped.collect();
+    plan.dropped.extend(canaries.leave.iter().map(|(placed, why)| (placed.clone(), why.to_string())));
     decided.start.extend(canaries.start);
     plan.schedule = decided;
     plan

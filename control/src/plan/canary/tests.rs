@@ -208,6 +208,16 @@ fn a_canary_that_is_aborted_leaves_at_once_whatever_else_is_there() {
 }
 
 #[test]
+fn a_canary_of_a_service_that_is_stopped_is_neither_done_nor_late() {
+    let mut stopped = web(2, Some("web:2"));
+    stopped.launch.as_mut().unwrap().active = false;
+
+    let all = planned(&stopped, said(Some(DeploymentState::Progressing)), &[], |_| {});
+
+    assert_eq!(all, [""; 0]);
+}
+
+#[test]
 fn a_canary_that_is_promoted_stays_and_the_others_follow_it() {
     let there = ["1 web:1 9 healthy", "2 web:1 9 healthy", "3 web:2 2 healthy"];
     let mut promoted = web(2, None);
