@@ -88,7 +88,6 @@ pub(crate) fn run(args: &ApplyArgs, delete: bool, (client, as_json): To<'_>) -> 
         places.extend(facts.places.iter().map(|place| format!("{}, {place}", path.display())));
         (documents, notes) = (facts.documents, facts.notes);
     }
-    let launched = if delete { Vec::new() } else { launched(&documents) };
     let asked = Apply { documents, delete, dry_run: args.dry_run, in_parts: args.in_parts };
     let applied = client.patient().write(Method::POST, "/v1/apply", Some(&asked), &[]);
     let applied: Applied = applied.map_err(|failure| in_our_words(failure, &places))?;
@@ -104,7 +103,7 @@ pub(crate) fn run(args: &ApplyArgs, delete: bool, (client, as_json): To<'_>) -> 
     if args.dry_run {
         return Answer::new(&said, text);
     }
-    if launched.is_empty() {
+    if applied.launched.is_empty() {
         return wait::answer(&args.wait, client, applied.revision, &said, text);
     }
     let served = wait::served(&args.wait, client, applied.revision)?;
@@ -113,19 +112,9 @@ pub(crate) fn run(args: &ApplyArgs, delete: bool, (client, as_json): To<'_>) -> 
     let text = text + &told.unwrap_or_default();
     let is_served = said.wait.as_ref().is_none_or(|reached| reached.served);
     let follow = FollowArgs::of(&args.wait);
-    let mut answer = follow.answer(&launched, applied.revision, &said, text, (client, as_json))?;
+    let mut answer = follow.answer(&applied.launched, applied.revision, &said, text, (client, as_json))?;
     answer.code = answer.code.max(u8::from(!is_served));
     Ok(answer)
-}
-
-/// The services among documents that say how they are launched, by name.
-fn launched(documents: &[Value]) -> Vec<String> {
-    let text = |document: &Value, field: &str| document.get(field).and_then(Value::as_str).map(str::to_owned);
-    let is_launched = |document: &&Value| {
-        text(document, "kind").as_deref() == Some("service")
-            && document.get("image").is_some_and(Value::is_string)
-    };
-    documents.iter().filter(is_launched).filter_map(|document| text(document, "name")).collect()
 }
 
 /// What was applied, and what of a Compose file has no meaning here.

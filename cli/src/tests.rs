@@ -1,6 +1,6 @@
 //! The command line as a whole, against a server that says what the test wants.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
@@ -26,24 +26,30 @@ fn server(status: &str, body: &str) -> (String, JoinHandle<String>) {
     let thread = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         let mut reader = BufReader::new(stream);
-        let (mut head, mut length) = (String::new(), 0);
-        loop {
-            let start = head.len();
-            reader.read_line(&mut head).unwrap();
-            let line = head[start..].to_ascii_lowercase();
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            if line == "\r\n" {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).unwrap();
+        let request = whole(&mut reader);
         reader.get_mut().write_all(answer.as_bytes()).unwrap();
-        head + &String::from_utf8(body).unwrap()
+        request
     });
     (url, thread)
+}
+
+/// A request, to its end.
+fn whole(reader: &mut impl BufRead) -> String {
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let start = head.len();
+        reader.read_line(&mut head).unwrap();
+        let line = head[start..].to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    head + &String::from_utf8(body).unwrap()
 }
 
 fn line(words: &[&str]) -> Line {

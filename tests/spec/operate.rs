@@ -41,6 +41,23 @@ fn what_is_launched_by_nobody_is_waited_for_and_told_with_what_is_missing() {
 }
 
 #[test]
+fn what_is_launched_by_what_it_extends_is_waited_for_when_it_is_applied() {
+    let world = World::new();
+    let portico = world.portico(&[]);
+    let base = "kind: service\nname: base\nimage: shop/web:1\nactive: false\n";
+    portico.does(&["apply", "-f", &world.write("base.yaml", base).display().to_string()]);
+    let derived = "kind: service\nname: shop\nextends: base\ninstances: 1\n";
+    let derived = world.write("derived.yaml", derived).display().to_string();
+
+    let applied = portico.cli(&["apply", "-f", &derived, "--wait=300ms", "--json"]);
+
+    let said = value(&applied.stdout);
+    assert_eq!((applied.code, &said["settled"]), (Some(1), &false.into()), "{said}");
+    assert_eq!((&said["rollouts"][0]["service"], &said["wait"]["served"]), (&"shop".into(), &true.into()));
+    assert_eq!(applied.stdout.matches("\"wait\":").count(), 1, "{said}");
+}
+
+#[test]
 fn why_nothing_starts_on_a_host_whose_engine_does_not_answer_is_told_everywhere() {
     let world = World::new();
     let portico = world.portico(&[]);

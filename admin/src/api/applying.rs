@@ -59,10 +59,21 @@ pub(crate) async fn all(
         parts_flag: "--in-parts (API: \"in_parts\": true)",
     };
     let mut applied = apply(&app, &order, &wanted).await?;
+    applied.launched = launched(&wanted);
     if order.dry_run {
         applied.plan = controls::foresee(&app, &*writing::snapshot(&app)?, &wanted);
     }
     Ok(json(StatusCode::OK, &applied))
+}
+
+/// The services that shall be and are launched, whether they say so themselves or by what they extend.
+fn launched(wanted: &Wanted) -> Vec<String> {
+    let Wanted::Facts { facts, .. } = wanted else { return Vec::new() };
+    let launched = facts.iter().filter_map(|fact| match &**fact {
+        Fact::Service(service) if service.launch.is_some() => Some(service.name.to_string()),
+        _ => None,
+    });
+    launched.collect()
 }
 
 /// All of them, unless one is wrong or two are about one fact.

@@ -115,6 +115,9 @@ pub struct Applied {
     /// What has no counterpart here, or not yet; or was left alone because nobody saw what it said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<Refused>,
+    /// The services among what was applied that are launched, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub launched: Vec<String>,
     /// What the controller would do first; left out unless that was asked for of the node that controls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Foreseen>,

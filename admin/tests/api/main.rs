@@ -6,6 +6,7 @@ mod frontends;
 mod guard;
 mod hosts;
 mod live;
+mod services;
 mod views;
 mod wait;
 mod way_back;

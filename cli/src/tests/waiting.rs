@@ -1,4 +1,4 @@
-//! `portico wait` against a server that waits as it likes.
+//! `portico wait` and `--wait` against a server that waits as it likes.
 
 use super::*;
 
@@ -10,12 +10,11 @@ fn answering(answers: Vec<String>) -> (String, JoinHandle<Vec<String>>) {
         let answer = |body: String| {
             let (stream, _) = listener.accept().unwrap();
             let mut reader = BufReader::new(stream);
-            let lines: Vec<String> =
-                reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let request = whole(&mut reader);
             let head =
                 format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             reader.get_mut().write_all((head + &body).as_bytes()).unwrap();
-            lines[0].clone()
+            request.lines().next().unwrap().to_owned()
         };
         answers.into_iter().map(answer).collect()
     });
@@ -47,4 +46,35 @@ fn a_server_that_hears_no_more_is_not_asked_again() {
     let answer = asked(&["wait", "--timeout", "30s", "--server", &url]).unwrap();
 
     assert_eq!((answer.code, server.join().unwrap().len()), (1, 1));
+}
+
+/// A file of a service that says of no image how it is launched: what it extends does.
+fn derived() -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"kind: service\nname: web\nextends: base\n").unwrap();
+    file
+}
+
+fn applied(launched: &str) -> String {
+    format!(
+        r#"{{"dry_run":false,"revision":42,"live":true,"made":1,"changed":0,"removed":0,"unchanged":0,"writes":1,
+            "changes":[],"launched":{launched}}}"#
+    )
+}
+
+const SETTLED: &str = r#"{"revision":43,"service":"web","version":"692fb9002abb256b","image":"web:2","wanted":1,"healthy":1,
+    "state":"done","controller":"a","reason":"","settled":true,"failed":false,"missing":"","instances":[]}"#;
+
+#[test]
+fn what_an_apply_launches_is_followed_as_the_server_names_it() {
+    let answers = vec![applied(r#"["web"]"#), reached(true, 1), SETTLED.to_owned(), reached(true, 1)];
+    let (url, server) = answering(answers);
+    let file = derived();
+
+    let path = file.path().to_str().unwrap();
+    let answer = asked(&["apply", "-f", path, "--wait=5s", "--json", "--server", &url]).unwrap();
+
+    assert_eq!(answer.code, 0, "{}", answer.json);
+    let lines = server.join().unwrap();
+    assert_eq!(lines[2], "GET /v1/services/web/rollout HTTP/1.1", "{lines:?}");
 }
