@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use admin::wire::{Applied, Apply, Reached};
+use admin::wire::{Applied, Apply};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &ApplyArgs, delete: bool, (client, as_json): To<'_>) -> 
     };
     let plan = applied.plan.as_ref().map(controls::plan).unwrap_or_default();
     let text = plan + &changes::text(&applied, done);
-    let mut said = Said { applied: &applied, notes, wait: None };
+    let said = Said { applied: &applied, notes };
     if args.dry_run {
         return Answer::new(&said, text);
     }
@@ -108,13 +108,9 @@ pub(crate) fn run(args: &ApplyArgs, delete: bool, (client, as_json): To<'_>) -> 
     }
     let served = wait::served(&args.wait, client, applied.revision)?;
     let (reached, told) = served.unzip();
-    said.wait = reached;
     let text = text + &told.unwrap_or_default();
-    let is_served = said.wait.as_ref().is_none_or(|reached| reached.served);
-    let follow = FollowArgs::of(&args.wait);
-    let mut answer = follow.answer(&applied.launched, applied.revision, &said, text, (client, as_json))?;
-    answer.code = answer.code.max(u8::from(!is_served));
-    Ok(answer)
+    let follow = FollowArgs::of(&args.wait).behind(reached);
+    follow.answer(&applied.launched, applied.revision, &said, text, (client, as_json))
 }
 
 /// What was applied, and what of a Compose file has no meaning here.
@@ -124,8 +120,6 @@ struct Said<'a> {
     applied: &'a Applied,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<Note>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    wait: Option<Reached>,
 }
 
 /// A Compose file as facts; its notes are told on standard error.

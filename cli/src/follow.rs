@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 const USUAL: u64 = 300_000;
 
 /// What commands that launch take.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct FollowArgs {
     /// Then wait until all that is wanted is so, and served by every node, for 5m or TIME; exit code 1 when it fails, or is not so in time
     #[arg(long, value_name = "TIME", value_parser = parse_time, num_args = 0..=1, require_equals = true)]
@@ -42,6 +42,9 @@ pub(crate) struct FollowArgs {
     /// Whether a canary that fails is what fails.
     #[arg(skip)]
     canary: bool,
+    /// How far what was written came, where that was waited for before.
+    #[arg(skip)]
+    reached: Option<Reached>,
 }
 
 /// What was done, and what came of it.
@@ -52,7 +55,7 @@ struct Followed<'a, T> {
     waited_ms: u64,
     settled: bool,
     rollouts: &'a [Rollout],
-    /// How far that came; only of what is settled.
+    /// How far that came; of what is not settled, how far what was written did, where that was waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     wait: Option<&'a Reached>,
 }
@@ -71,7 +74,12 @@ impl FollowArgs {
     /// The same as what other commands take.
     pub(crate) fn of(args: &WaitArgs) -> Self {
         let timeout = args.timeout_ms(USUAL);
-        Self { wait: timeout.map(Some), timeout, canary: false }
+        Self { wait: timeout.map(Some), timeout, ..Self::default() }
+    }
+
+    /// The same, where it was waited before for what was written, which came as far as that.
+    pub(crate) fn behind(self, reached: Option<Reached>) -> Self {
+        Self { reached, ..self }
     }
 
     /// The same, where what is followed is a canary.
@@ -125,7 +133,7 @@ impl FollowArgs {
         if let Some(reached) = &reached {
             text += &line(&wait::text(reached));
         }
-        let wait = reached.as_ref();
+        let wait = reached.as_ref().or(self.reached.as_ref());
         let followed = Followed { said, waited_ms, settled, rollouts: &rollouts, wait };
         let mut answer = Answer::new(&followed, text)?;
         answer.code = u8::from(!settled || wait.is_some_and(|reached| !reached.served));
@@ -365,8 +373,7 @@ mod tests {
                 r#""healthy":2,"reason":"","settled":true,"failed":false,"missing":"","instances":[],"canary":
                 {{"version":"238b84c8bfa9a537","image":"web:3","percent":10,"wanted":1,"healthy":0,"state":"{state}","reason":"exit code 1"}}"#
             );
-            let (plain, rollout) =
-                (FollowArgs { wait: None, timeout: None, canary: false }, rollout(&fields));
+            let (plain, rollout) = (FollowArgs::default(), rollout(&fields));
             let tried = plain.of_canary();
             assert_eq!((plain.fails(&rollout), tried.fails(&rollout)), fails, "{state}");
             assert_eq!(tried.end(&rollout, 42, 12_000), expected);
@@ -388,7 +395,7 @@ mod tests {
     fn the_end_is_one_line() {
         let check = |fields: &str, revision, expected: &str| {
             let fields = format!(r#"{fields},"instances":[]"#);
-            let follow = FollowArgs { wait: None, timeout: None, canary: false };
+            let follow = FollowArgs::default();
             assert_eq!(follow.end(&rollout(&fields), revision, 12_000), expected);
         };
         let done = r#""healthy":2,"reason":"","settled":true,"failed":false,"missing":"""#;

@@ -77,4 +77,5 @@ fn what_an_apply_launches_is_followed_as_the_server_names_it() {
     assert_eq!(answer.code, 0, "{}", answer.json);
     let lines = server.join().unwrap();
     assert_eq!(lines[2], "GET /v1/services/web/rollout HTTP/1.1", "{lines:?}");
+    assert_eq!(answer.json.matches("\"wait\":").count(), 1, "{}", answer.json);
 }
