@@ -14,7 +14,7 @@ mod service;
 mod variables;
 mod volumes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -114,10 +114,10 @@ pub(crate) fn facts(text: &str, around: &mut Around<'_>) -> Result<Facts, Wrong>
         return Err(file.wrong("it has no services", remedy));
     }
     let volumes = top_level(&file, around)?;
-    let names: BTreeSet<&str> = services.iter().map(|(name, _)| *name).collect();
+    let names = services.iter().map(|(name, at)| (*name, profiles(at).is_none())).collect();
     let mut facts = Facts::default();
     for (name, at) in &services {
-        if let Some(profiles) = at.get("profiles").filter(|profiles| !profiles.entries().is_empty()) {
+        if let Some(profiles) = profiles(at) {
             around.note(
                 &profiles.place,
                 "the service is left out: what is in a profile runs only when it is asked for",
@@ -135,6 +135,11 @@ pub(crate) fn facts(text: &str, around: &mut Around<'_>) -> Result<Facts, Wrong>
     }
     facts.notes = std::mem::take(&mut around.notes);
     Ok(facts)
+}
+
+/// The profiles of a service, where it is in any.
+fn profiles<'v>(service: &At<'v>) -> Option<At<'v>> {
+    service.get("profiles").filter(|profiles| !profiles.entries().is_empty())
 }
 
 /// The variables of the file `.env`, if there is one.

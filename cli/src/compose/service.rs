@@ -1,6 +1,6 @@
 //! One service of a Compose file: the fact of a service, and of the frontends that its labels ask for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -16,11 +16,12 @@ pub(super) const NETWORKS: &str =
 /// The fact of a service, as it is gathered.
 pub(super) type Doc = Map<String, Value>;
 
-/// The facts of a service; `services` are the names of all in the file, `volumes` what its volumes are called.
+/// The facts of a service; `services` are the names of all in the file, and whether each of them runs; `named` is what its volumes are
+/// called.
 pub(super) fn facts(
     name: &str,
     at: &At<'_>,
-    services: &BTreeSet<&str>,
+    services: &BTreeMap<&str, bool>,
     named: &BTreeMap<String, String>,
     around: &mut Around<'_>,
 ) -> Result<Vec<Value>, Wrong> {
@@ -59,6 +60,9 @@ pub(super) fn facts(
         environment.extend(at.pairs()?);
     }
     set(&mut doc, "environment", settled(environment, at, around));
+    if !doc.contains_key("restart") {
+        unsaid(at, &mut doc, around);
+    }
     Ok(std::iter::once(Value::Object(doc)).chain(frontends).collect())
 }
 
@@ -125,6 +129,19 @@ fn restart(at: &At<'_>, doc: &mut Doc, around: &mut Around<'_>) -> Result<(), Wr
     Ok(())
 }
 
+/// What is done when nothing is said of it: Compose starts nothing again. What others connect to is kept up; what ended with 0 beside that
+/// is a job that is done, and what failed has work left.
+fn unsaid(at: &At<'_>, doc: &mut Doc, around: &mut Around<'_>) {
+    let reason = if doc.contains_key("ports") {
+        "it has ports and says no `restart`: it is started again whenever it ends; write `restart: \"no\"` where it is to run once"
+    } else {
+        doc.insert("restart".to_owned(), "on_failure".into());
+        "it says no `restart` and has no ports: it is started again when it fails, and is done when it ends with 0; write `restart: \"no\"` or \
+         `restart: always` where that is not right"
+    };
+    around.note(&at.place, reason);
+}
+
 fn networks(at: &At<'_>, around: &mut Around<'_>) -> Result<(), Wrong> {
     let names: Vec<String> = match at.value {
         Value::Object(fields) => fields.keys().cloned().collect(),
@@ -138,11 +155,15 @@ fn networks(at: &At<'_>, around: &mut Around<'_>) -> Result<(), Wrong> {
 }
 
 /// Services that are there before this one starts.
-fn awaited(at: &At<'_>, services: &BTreeSet<&str>, around: &mut Around<'_>) -> Result<Value, Wrong> {
+fn awaited(at: &At<'_>, services: &BTreeMap<&str, bool>, around: &mut Around<'_>) -> Result<Value, Wrong> {
     let mut awaited = Doc::new();
-    let known = |at: &At<'_>, name: &str| match services.contains(name) {
-        true => Ok(()),
-        false => Err(
+    let known = |at: &At<'_>, name: &str| match services.get(name) {
+        Some(true) => Ok(()),
+        Some(false) => Err(at.wrong(
+            format!("service `{name}` is in a profile and left out: it would be waited for without an end"),
+            format!("take `profiles` out of `{name}`, or this out"),
+        )),
+        None => Err(
             at.wrong(format!("there is no service `{name}` in the file"), "correct its name, or take it out")
         ),
     };
@@ -155,7 +176,14 @@ fn awaited(at: &At<'_>, services: &BTreeSet<&str>, around: &mut Around<'_>) -> R
         return Ok(awaited.into());
     }
     for (name, at) in at.fields()? {
-        known(&at, name)?;
+        let is_required = at.get("required").map(|at| at.is_true()).transpose()?.unwrap_or(true);
+        match known(&at, name) {
+            Err(lacks) if !is_required => {
+                around.note(&at.place, format!("it is not waited for: {}", lacks.reason));
+                continue;
+            }
+            known => known?,
+        }
         let mut readiness = "started";
         for (field, at) in at.fields()? {
             match (field, &*at.text()?) {

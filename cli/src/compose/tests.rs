@@ -32,9 +32,24 @@ pub(super) fn around() -> Around<'static> {
 
 /// The fields of a service `web` of an image, and what stands beside the services.
 fn converted(fields: &str, beside: &str) -> Result<Facts, Wrong> {
+    let usual = if says_restart(fields) { "" } else { "    restart: always\n" };
     let fields: String = fields.lines().map(|line| format!("    {line}\n")).collect();
-    let text = format!("services:\n  web:\n    image: shop/web:1\n{fields}  db:\n    image: db:1\n{beside}");
+    let web = format!("  web:\n    image: shop/web:1\n{fields}{usual}");
+    let text = format!("services:\n{web}  db:\n    image: db:1\n    restart: always\n{beside}");
     facts(&text, &mut around())
+}
+
+fn says_restart(fields: &str) -> bool {
+    fields.starts_with("restart:") || fields.contains("restart_policy")
+}
+
+/// What is said of `web` beside kind, name, image and, where its fields say nothing of that, restart.
+fn said_by(fields: &str, facts: &Facts) -> Value {
+    let mut said = said(facts);
+    if !says_restart(fields) {
+        assert_eq!(said.as_object_mut().unwrap().remove("restart"), Some("always".into()));
+    }
+    said
 }
 
 /// What is said of `web` beside kind, name and image.
@@ -56,7 +71,7 @@ fn notes(facts: &Facts) -> Vec<String> {
 fn check(fields: &str, expected: Value) {
     let facts = converted(fields, "volumes: {data: , other: {name: called}}\n");
     let facts = facts.unwrap_or_else(|wrong| panic!("{fields}: {wrong:?}"));
-    assert_eq!((said(&facts), notes(&facts)), (expected, vec![]), "{fields}");
+    assert_eq!((said_by(fields, &facts), notes(&facts)), (expected, vec![]), "{fields}");
 }
 
 /// Fields that mean this, and of which something is named.
@@ -64,7 +79,7 @@ fn noted(fields: &str, expected: Value, place: &str, part: &str) {
     let facts =
         converted(fields, "volumes: {data: }\n").unwrap_or_else(|wrong| panic!("{fields}: {wrong:?}"));
     let notes = notes(&facts);
-    assert_eq!(said(&facts), expected, "{fields}");
+    assert_eq!(said_by(fields, &facts), expected, "{fields}");
     assert!(
         notes.len() == 1 && notes[0].starts_with(&format!("{place}: ")) && notes[0].contains(part),
         "{notes:?}"
@@ -205,8 +220,45 @@ fn dependencies_say_what_is_waited_for() {
     let restart = "depends_on: {db: {condition: service_healthy, restart: true}}";
     noted(restart, healthy, "services.web.depends_on.db.restart", "not restarted with it");
     refused("depends_on: [cache]", "services.web.depends_on[0]", "no service `cache`");
+    let optional = "depends_on: {cache: {condition: service_started, required: false}}";
+    noted(optional, json!({}), "services.web.depends_on.cache", "it is not waited for: there is no service");
     let completed = "depends_on: {db: {condition: service_completed_successfully}}";
     refused(completed, "services.web.depends_on.db.condition", "cannot be waited for");
+}
+
+#[test]
+fn what_a_profile_leaves_out_is_not_waited_for() {
+    let of = |depends_on: &str| {
+        let db = "  db: {image: db:1, restart: always, profiles: [debug]}\n";
+        let web = format!("  web:\n    image: web:1\n    restart: always\n    depends_on: {depends_on}\n");
+        facts(&format!("services:\n{db}{web}"), &mut around())
+    };
+
+    let (listed, stated) = (of("[db]").unwrap_err(), of("{db: {condition: service_healthy}}").unwrap_err());
+    let optional = of("{db: {condition: service_healthy, required: false}}").unwrap();
+
+    assert_eq!(listed.place, "services.web.depends_on[0]");
+    assert_eq!(stated.place, "services.web.depends_on.db");
+    assert!(listed.reason.contains("service `db` is in a profile"), "{listed:?}");
+    assert!(optional.documents[0].get("depends_on").is_none(), "{optional:?}");
+    assert!(notes(&optional)[1].contains("it is not waited for"), "{optional:?}");
+}
+
+#[test]
+fn what_says_no_restart_is_a_job_unless_others_connect_to_it() {
+    let of = |fields: &str| {
+        let facts = facts(&format!("services:\n  web: {{image: a:1{fields}}}\n"), &mut around()).unwrap();
+        (facts.documents[0]["restart"].as_str().map(str::to_owned), notes(&facts))
+    };
+
+    let (job, told) = of("");
+    let (kept, warned) = of(", expose: [80]");
+    let (once, nothing) = of(", expose: [80], restart: \"no\"");
+
+    assert_eq!((job.as_deref(), kept.as_deref(), once.as_deref()), (Some("on_failure"), None, Some("never")));
+    assert!(told.len() == 1 && told[0].starts_with("services.web: it says no `restart`"), "{told:?}");
+    assert!(warned.len() == 1 && warned[0].contains("started again whenever it ends"), "{warned:?}");
+    assert_eq!(nothing, Vec::<String>::new());
 }
 
 #[test]
