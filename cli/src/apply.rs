@@ -32,7 +32,8 @@ Examples:
 With --wait, services that are launched are waited for until all that is wanted of them is so, 5m where no TIME is said.
 
 Of a Compose file's service that says no `restart`, Compose starts nothing again. Here one with ports is started again whenever it ends, \
-one without when it fails: ended with 0 it is a job that is done.
+one without when it fails: ended with 0 it is a job that is done. Its volumes are the project's own, called PROJECT_VOLUME as with Compose: the project is \
+COMPOSE_PROJECT_NAME, the file's `name`, or its folder's name.
 
 A document of a service:
   kind: service

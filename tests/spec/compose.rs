@@ -3,6 +3,7 @@
 use crate::world::World;
 
 const FILE: &str = "\
+name: shop
 services:
   web:
     image: shop/web:${TAG:-1}
@@ -49,7 +50,7 @@ fn a_compose_file_is_applied_and_what_has_no_meaning_here_is_named() {
         assert!(web.contains(part), "{part}: {web}");
     }
     let db = portico.does(&["service", "show", "db", "--json"]);
-    for part in [r#""SIZE": "small""#, r#""source": "data""#, r#""interval_ms": 5000"#] {
+    for part in [r#""SIZE": "small""#, r#""source": "shop_data""#, r#""interval_ms": 5000"#] {
         assert!(db.contains(part), "{part}: {db}");
     }
     assert!(portico.does(&["frontend", "show", "www.example.com"]).contains("service web"));

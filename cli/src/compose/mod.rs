@@ -152,15 +152,7 @@ fn defaults(around: &mut Around<'_>) -> Result<BTreeMap<String, String>, Wrong> 
 
 /// What stands beside the services. Answers what each volume is called by the engine.
 fn top_level(file: &At<'_>, around: &mut Around<'_>) -> Result<BTreeMap<String, String>, Wrong> {
-    let mut volumes = BTreeMap::new();
-    // What is empty says something, too: a volume needs no more than its name.
-    if let Some(named) = file.get("volumes").as_ref().and_then(|volumes| volumes.value.as_object()) {
-        for (name, value) in named {
-            let at = At::new(format!("volumes.{name}"), value);
-            let called = if value.is_null() { None } else { volumes::named(&at, around)? };
-            volumes.insert(name.clone(), called.unwrap_or_else(|| name.clone()));
-        }
-    }
+    let volumes = volumes::called(file, around)?;
     for (key, at) in file.fields()? {
         match key {
             "services" | "volumes" | "version" | "name" => {}

@@ -180,13 +180,13 @@ fn ports_are_those_of_containers_and_published_ones_are_named() {
 #[test]
 fn volumes_are_named_ones_or_paths_of_hosts() {
     let mount = |source: &str| json!({"volumes": [{"source": source, "target": "/x"}]});
-    check("volumes: [\"data:/x\"]", mount("data"));
+    check("volumes: [\"data:/x\"]", mount("shop_data"));
     check("volumes: [\"other:/x:rw\"]", mount("called"));
     check(
         "volumes: [\"/srv/x:/x:ro\"]",
         json!({"volumes": [{"source": "/srv/x", "target": "/x", "read_only": true}]}),
     );
-    check("volumes: [{type: volume, source: data, target: /x}]", mount("data"));
+    check("volumes: [{type: volume, source: data, target: /x}]", mount("shop_data"));
     check(
         "volumes: [{type: bind, source: /a, target: /x, read_only: true}]",
         json!({"volumes": [{"source": "/a", "target": "/x", "read_only": true}]}),
@@ -200,12 +200,36 @@ fn volumes_are_named_ones_or_paths_of_hosts() {
     noted("volumes: [\"../y:/x\"]", mount("/srv/y"), "services.web.volumes[0]", "on each host");
     noted("volumes: [/x]", json!({}), "services.web.volumes[0]", "give it a name");
     noted("volumes: [{type: tmpfs, target: /x}]", json!({}), "services.web.volumes[0]", "give it a name");
-    noted("volumes: [\"data:/x:z\"]", mount("data"), "services.web.volumes[0]", "`z`");
+    noted("volumes: [\"data:/x:z\"]", mount("shop_data"), "services.web.volumes[0]", "`z`");
     refused("volumes: [\"none:/x\"]", "services.web.volumes[0]", "no volume `none`");
     refused("volumes: [\"~/a:/x\"]", "services.web.volumes[0]", "absolute path");
     refused("volumes: [{type: npipe, source: a, target: /x}]", "services.web.volumes[0]", "npipe");
     let nfs = converted("", "volumes: {data: {driver_opts: {type: nfs}}}\n").unwrap_err();
     assert_eq!(nfs.place, "volumes.data.driver_opts");
+}
+
+#[test]
+fn a_volume_is_its_projects_own_unless_it_has_a_name() {
+    let of = |beside: &str, folder: &'static str| {
+        let text =
+            format!("services: {{web: {{image: a:1, restart: always, volumes: [\"data:/x\"]}}}}\n{beside}");
+        let facts = facts(&text, &mut Around::new(&environment, &file, Path::new(folder)));
+        let source = |facts: Facts| facts.documents[0]["volumes"][0]["source"].as_str().map(str::to_owned);
+        facts.map(source).map_err(|wrong| wrong.place)
+    };
+    for (beside, folder, expected) in [
+        ("volumes: {data: }", "/srv/blog", Ok("blog_data")),
+        ("name: shop\nvolumes: {data: {driver: local}}", "/srv/blog", Ok("shop_data")),
+        ("name: shop\nvolumes: {data: {name: kept}}", "/srv/blog", Ok("kept")),
+        ("name: shop\nvolumes: {data: {external: true}}", "/srv/blog", Ok("data")),
+        ("name: shop\nvolumes: {data: {external: false}}", "/srv/blog", Ok("shop_data")),
+        ("volumes: {data: }", "/srv/_My Blog.2", Ok("myblog2_data")),
+        ("name: My Shop\nvolumes: {data: }", "/srv/blog", Err("name")),
+        ("volumes: {data: }", "/", Err("name")),
+    ] {
+        let expected = expected.map(|name| Some(name.to_owned())).map_err(str::to_owned);
+        assert_eq!(of(beside, folder), expected, "{beside} in {folder}");
+    }
 }
 
 #[test]

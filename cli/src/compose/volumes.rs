@@ -13,12 +13,56 @@ const UNNAMED: &str = "what is written there stays in the container; give it a n
 /// How one is written.
 const SHORT: &str = "write `NAME:/PATH` or `/PATH/OF/HOST:/PATH`, perhaps with `:ro` behind it";
 
-/// What a volume beside the services is called by the engine, where it says so.
+/// What the volumes beside the services are called by the engine: as they say themselves, else the project's name and their own, so that two
+/// files that both have a volume `data` have one each. One that is `external` is nobody's.
 ///
 /// # Errors
-/// [`Wrong`] for one that is more than a folder kept by the engine.
-pub(super) fn named(at: &At<'_>, around: &mut Around<'_>) -> Result<Option<String>, Wrong> {
-    let mut name = None;
+/// [`Wrong`] for one that is more than a folder kept by the engine, and for a project without a name.
+pub(super) fn called(file: &At<'_>, around: &mut Around<'_>) -> Result<BTreeMap<String, String>, Wrong> {
+    let mut called = BTreeMap::new();
+    let volumes = file.get("volumes");
+    let Some(named) = volumes.as_ref().and_then(|volumes| volumes.value.as_object()) else {
+        return Ok(called);
+    };
+    // What is empty says something, too: a volume needs no more than its name.
+    for (name, value) in named {
+        let at = At::new(format!("volumes.{name}"), value);
+        let (own, is_external) = if value.is_null() { (None, false) } else { read_named(&at, around)? };
+        let name_there = match own {
+            Some(own) => own,
+            None if is_external => name.clone(),
+            None => format!("{}_{name}", project(file, around)?),
+        };
+        called.insert(name.clone(), name_there);
+    }
+    Ok(called)
+}
+
+/// The name of the project, as Compose finds it: of the environment, of the file, of its folder.
+fn project(file: &At<'_>, around: &Around<'_>) -> Result<String, Wrong> {
+    let is_plain = |c: &char| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-');
+    let stated = match around.known("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()) {
+        Some(name) => Some(name),
+        None => file.get("name").map(|name| name.text()).transpose()?,
+    };
+    let name = stated.unwrap_or_else(|| {
+        let folder = around.folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let plain: String = folder.chars().filter(is_plain).collect();
+        plain.trim_start_matches(['_', '-']).to_owned()
+    });
+    if name.is_empty() || name.starts_with(['_', '-']) || !name.chars().all(|c| is_plain(&c)) {
+        return Err(Wrong {
+            place: "name".to_owned(),
+            reason: format!("`{name}` is no name of a project, with which those of its volumes begin"),
+            remedy: "write `name:` of lower-case letters, digits, `_` and `-`, beside `services:`".to_owned(),
+        });
+    }
+    Ok(name)
+}
+
+/// What a volume says that it is called, and whether others made it.
+fn read_named(at: &At<'_>, around: &mut Around<'_>) -> Result<(Option<String>, bool), Wrong> {
+    let (mut name, mut is_external) = (None, false);
     for (field, at) in at.fields()? {
         match field {
             "name" => name = Some(at.text()?),
@@ -29,12 +73,13 @@ pub(super) fn named(at: &At<'_>, around: &mut Around<'_>) -> Result<Option<Strin
             }
             "external" if !at.is_true()? => {}
             "external" => {
+                is_external = true;
                 around.no_meaning(&at, "a volume that is not there is made, and one that is there is taken")
             }
             _ => around.no_meaning(&at, "the engine makes it when it is first asked for"),
         }
     }
-    Ok(name)
+    Ok((name, is_external))
 }
 
 /// The volumes of a service; `named` says what those beside the services are called.
