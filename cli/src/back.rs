@@ -3,6 +3,7 @@
 use admin::wire::{DeploymentDoc, FactDoc, FactView, Named, ServiceDoc};
 
 use crate::answer::Answer;
+use crate::canary::none_is_tried;
 use crate::fact::changed_fields;
 use crate::failure::Failure;
 use crate::follow::FollowArgs;
@@ -53,6 +54,7 @@ fn nothing(name: &str) -> Failure {
 
 /// To what was healthy last, where that is not what is wanted now; else to what was so before.
 fn back(doc: &mut ServiceDoc, deployment: &DeploymentDoc) -> Result<String, Failure> {
+    none_is_tried(doc)?;
     let ways = [(&deployment.stable, "healthy last"), (&deployment.previous, "healthy before that")];
     for (way, which) in ways {
         let Some(way) = way.as_deref().map(|way| launched_as(doc, way)) else { continue };
@@ -68,7 +70,7 @@ fn back(doc: &mut ServiceDoc, deployment: &DeploymentDoc) -> Result<String, Fail
     Err(nothing(&doc.name))
 }
 
-/// The service, launched as `way` is; how many there are, and what is told of it beside, stays.
+/// The service, launched as `way` is; how many there are, and what is told of it beside, stays. What was tried then is not tried again.
 fn launched_as(doc: &ServiceDoc, way: &ServiceDoc) -> ServiceDoc {
     ServiceDoc {
         name: doc.name.clone(),
@@ -80,6 +82,7 @@ fn launched_as(doc: &ServiceDoc, way: &ServiceDoc) -> ServiceDoc {
         active: doc.active,
         instances: doc.instances,
         max_instances: doc.max_instances,
+        canary: None,
         ..way.clone()
     }
 }
@@ -128,6 +131,25 @@ mod tests {
             r#""image":"web:1","restarts":1"#,
             &stable(r#""image":"web:1""#),
             "back to what was healthy last, image web:1",
+            r#""image":"web:1""#,
+        );
+    }
+
+    #[test]
+    fn a_canary_is_decided_on_before_and_one_of_then_is_not_tried_again() {
+        let tried = r#""image":"web:1","canary":{"image":"web:2","percent":10}"#;
+        let stable = |fields: &str| format!(r#","stable":{{"name":"web",{fields}}}"#);
+        check(
+            tried,
+            &stable(r#""image":"web:1""#),
+            "decide on it first: `portico promote web` or `portico abort web`",
+            tried,
+        );
+        check(r#""image":"web:3""#, &stable(tried), "image web:3 -> web:1", r#""image":"web:1""#);
+        check(
+            r#""image":"web:1""#,
+            &stable(tried),
+            "there is nothing to take web back to",
             r#""image":"web:1""#,
         );
     }
