@@ -1,18 +1,18 @@
 //! `portico deploy --canary`, `promote` and `abort`: another image of a service that takes a share of its requests, and what becomes of it.
 
-use admin::wire::{CanaryDoc, ServiceDoc};
+use admin::wire::{CanaryDoc, Rollout, RolloutCanary, ServiceDoc};
 use clap::Args;
 
 use crate::answer::Answer;
 use crate::failure::Failure;
 use crate::follow::FollowArgs;
 use crate::launched::{To, followed};
-use crate::name::quoted;
+use crate::name::{encode, quoted};
 
 /// Have a canary take the place of what runs
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  portico promote web\n  portico promote web --wait\n\n\
-        The canary's instances stay; new ones start before the old ones stop, as with any deploy.")]
+        The canary's instances stay; new ones start before the old ones stop, as with any deploy. One that failed is not promoted.")]
 pub struct PromoteArgs {
     /// The service
     #[arg(value_name = "SERVICE")]
@@ -34,7 +34,10 @@ pub struct AbortArgs {
 
 /// Runs `promote`.
 pub(crate) fn promote(args: &PromoteArgs, to: To<'_>) -> Result<Answer, Failure> {
-    followed(&args.service, &args.follow, to, promoted)
+    // Where that cannot be asked, the edit says why.
+    let rollout = to.0.get::<Rollout>(&format!("/v1/services/{}/rollout", encode(&args.service))).ok();
+    let failed = rollout.and_then(|rollout| rollout.canary).filter(RolloutCanary::has_failed);
+    followed(&args.service, &args.follow, to, |doc| promoted(doc, failed.as_ref()))
 }
 
 /// Runs `abort`.
@@ -88,8 +91,19 @@ fn taken(doc: &mut ServiceDoc) -> Result<CanaryDoc, Failure> {
     })
 }
 
-fn promoted(doc: &mut ServiceDoc) -> Result<String, Failure> {
+/// What is tried takes the place of what runs, unless it is what has failed.
+fn promoted(doc: &mut ServiceDoc, failed: Option<&RolloutCanary>) -> Result<String, Failure> {
     let canary = taken(doc)?;
+    if let Some(failed) = failed.filter(|failed| failed.image == canary.image) {
+        let name = quoted(&doc.name);
+        return Err(Failure::refused(
+            format!("canary {} of {} failed: {}", failed.image, doc.name, failed.reason),
+            format!(
+                "try another image with `portico deploy {name} --image IMAGE --canary {}%`, or end it with `portico abort {name}`",
+                canary.percent
+            ),
+        ));
+    }
     let before = doc.image.replace(canary.image.clone()).unwrap_or_default();
     Ok(format!("promoted, image {before} -> {}", canary.image))
 }
@@ -134,14 +148,37 @@ mod tests {
         let other = doc(r#","canary":{"image":"web:3","percent":10}"#);
         check(canary, of("web:3", 10), "canary web:2 -> web:3, 10 %", &other);
         check("", of("web:1", 10), "error: web:1 is what web runs already; try another image", &doc(""));
+        let well = |doc: &mut ServiceDoc| promoted(doc, None);
         let mut two = doc("");
         two.image = Some("web:2".to_owned());
-        check(canary, promoted, "promoted, image web:1 -> web:2", &two);
+        check(canary, well, "promoted, image web:1 -> web:2", &two);
         check(canary, aborted, "aborted, canary web:2 ends, and web:1 runs on", &doc(""));
         let none =
             "error: web has no canary; try an image with `portico deploy web --image IMAGE --canary 10%`";
-        check("", promoted, none, &doc(""));
+        check("", well, none, &doc(""));
         check("", aborted, none, &doc(""));
+    }
+
+    #[test]
+    fn a_canary_that_failed_is_not_promoted() {
+        let of = |image: &str| {
+            let json = format!(
+                r#"{{"version":"238b84c8bfa9a537","image":"{image}","percent":10,"wanted":1,"healthy":0,
+                    "state":"failed","reason":"exit code 7"}}"#
+            );
+            serde_json::from_str::<RolloutCanary>(&json).unwrap()
+        };
+        let canary = r#","canary":{"image":"web:2","percent":10}"#;
+
+        let refused = promoted(&mut doc(canary), Some(&of("web:2"))).unwrap_err();
+        let other = promoted(&mut doc(canary), Some(&of("web:3")));
+
+        assert_eq!(
+            refused.line(),
+            "error: canary web:2 of web failed: exit code 7; try another image with `portico deploy web --image IMAGE --canary 10%`, \
+             or end it with `portico abort web`"
+        );
+        assert!(other.is_ok(), "what has failed was another one: {other:?}");
     }
 
     #[test]

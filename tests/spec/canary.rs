@@ -106,6 +106,12 @@ fn a_canary_that_fails_is_taken_away_with_the_reason() {
     fleet.settles("web", 2);
     let shown = fleet.portico.does(&["service", "show", "web"]);
     assert!(shown.contains("failing-web:broken"), "{shown}");
+    let promoted = fleet.portico.cli(&["promote", "web"]);
+    assert!(
+        promoted.code == Some(1) && promoted.stderr.contains("exited with code 7"),
+        "{}",
+        promoted.stderr
+    );
     fleet.portico.does(&["abort", "web", "--wait"]);
     assert_eq!(tried(&fleet, 20), 0);
     assert!(load.failures().is_empty(), "{:?}", load.failures());

@@ -79,3 +79,19 @@ fn what_an_apply_launches_is_followed_as_the_server_names_it() {
     assert_eq!(lines[2], "GET /v1/services/web/rollout HTTP/1.1", "{lines:?}");
     assert_eq!(answer.json.matches("\"wait\":").count(), 1, "{}", answer.json);
 }
+
+#[test]
+fn a_canary_that_failed_is_not_promoted() {
+    let canary = r#"{"version":"238b84c8bfa9a537","image":"web:3","percent":10,"wanted":1,"healthy":0,"state":"failed",
+        "reason":"exit code 7"}"#;
+    let rollout = SETTLED.replace(r#""instances""#, &format!(r#""canary":{canary},"instances""#));
+    let service =
+        r#"{"revision":40,"service":{"name":"web","image":"web:2","canary":{"image":"web:3","percent":10}}}"#;
+    let (url, server) = answering(vec![rollout, service.to_owned()]);
+
+    let refused = asked(&["promote", "web", "--server", &url]).unwrap_err();
+
+    assert!(refused.line().contains("canary web:3 of web failed: exit code 7"), "{}", refused.line());
+    let lines = server.join().unwrap();
+    assert!(lines.iter().all(|line| line.starts_with("GET ")), "nothing is written: {lines:?}");
+}
