@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 /// How many services may extend each other, one the next.
 const MAX_STEPS: usize = 8;
-/// What is a service's own, whatever it extends.
-const OWN: [&str; 5] = ["kind", "name", "extends", "frontends", "active"];
+/// What is a service's own, whatever it extends: who it is, what leads to it, and what somebody does with it just now.
+const OWN: [&str; 7] = ["kind", "name", "extends", "frontends", "active", "canary", "restarts"];
 
 /// Makes each document say all of itself.
 ///
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_service_has_what_it_extends_but_where_it_says_so_itself() {
         let base = json!({"kind": "service", "name": "base", "image": "web:1", "active": false,
-            "environment": {"A": "1", "B": "1"}, "ports": [{"name": "http", "port": 80}]});
+            "restarts": 3, "canary": {"image": "web:2", "percent": 10}, "environment": {"A": "1", "B": "1"}, "ports": [{"name": "http", "port": 80}]});
         let own = json!({"kind": "service", "name": "web", "extends": "base", "environment": {"B": "2"},
             "ports": []});
         let whole = json!({"kind": "service", "name": "web", "image": "web:1",
