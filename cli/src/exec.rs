@@ -24,13 +24,13 @@ Examples:
   portico exec -ti web -- sh
 
 Its exit code is the command's; where it begins with `error:` on standard error, portico's own. Of a service without INSTANCE it is the first \
-one that is healthy.";
+one that is healthy. With --json at most 16 MiB of either output are kept: `cut` says whether there was more.";
 
 /// How often a terminal is asked for its size.
 const LOOK: Duration = Duration::from_millis(500);
 /// The exit code once nobody reads any more what is printed: 128 and the number of SIGPIPE.
 const UNREAD: i64 = 141;
-/// How much output is kept with --json, in octets.
+/// How much of either output is kept with --json, in octets.
 const KEPT: usize = 16 << 20;
 
 /// Run a command in a container of a service
@@ -52,12 +52,37 @@ pub struct ExecArgs {
 }
 
 /// What a command said, with --json.
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 struct Said {
     instance: String,
     exit: i64,
     stdout: String,
     stderr: String,
+    /// Whether it said more than is kept.
+    cut: bool,
+}
+
+/// What a command says, as it comes: a character may begin in one frame and end in the next.
+#[derive(Default)]
+struct Kept {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    cut: bool,
+}
+
+impl Kept {
+    fn keep(&mut self, octets: &[u8], is_error: bool) {
+        let kept = if is_error { &mut self.stderr } else { &mut self.stdout };
+        let fits = octets.len().min(KEPT - kept.len());
+        kept.extend(&octets[..fits]);
+        self.cut |= fits < octets.len();
+    }
+
+    /// All of it; what is no text is replaced.
+    fn said(&self, instance: String, exit: i64) -> Said {
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        Said { instance, exit, stdout: text(&self.stdout), stderr: text(&self.stderr), cut: self.cut }
+    }
 }
 
 /// Runs it.
@@ -76,15 +101,12 @@ pub(crate) fn run(args: &ExecArgs, client: &Client, as_json: bool) -> Result<Ans
     let stream = client.upgrade(&path, &asked).map_err(|failure| meant(failure, service, &name, client))?;
     let raw = args.terminal.then(Raw::new).flatten();
     send_input(&stream, args, client)?;
-    let mut said = as_json.then(|| Said { instance: name.clone(), ..Said::default() });
-    let code = follow(stream, client, said.as_mut());
+    let mut kept = as_json.then(Kept::default);
+    let code = follow(stream, client, kept.as_mut());
     drop(raw);
     let code = code?;
-    let mut answer = match &mut said {
-        Some(said) => {
-            said.exit = code;
-            Answer::new(said, String::new())?
-        }
+    let mut answer = match kept {
+        Some(kept) => Answer::new(&kept.said(name, code), String::new())?,
         None => Answer { text: String::new(), json: String::new(), code: 0 },
     };
     // As a shell sees it: of what is no exit code, that something failed.
@@ -163,7 +185,7 @@ fn send(writer: &Mutex<TcpStream>, frame: &Frame) -> bool {
 }
 
 /// Writes what the command prints, to its end; its exit code.
-fn follow(mut stream: TcpStream, client: &Client, mut said: Option<&mut Said>) -> Result<i64, Failure> {
+fn follow(mut stream: TcpStream, client: &Client, mut kept: Option<&mut Kept>) -> Result<i64, Failure> {
     loop {
         let frame = receive(&mut stream).map_err(|error| client.cut(&error))?;
         let (octets, is_error) = match frame {
@@ -178,12 +200,9 @@ fn follow(mut stream: TcpStream, client: &Client, mut said: Option<&mut Said>) -
             Frame::Error(octets) => (octets, true),
             _ => continue,
         };
-        let written = match (&mut said, is_error) {
-            (Some(said), is_error) => {
-                let kept = if is_error { &mut said.stderr } else { &mut said.stdout };
-                if kept.len() < KEPT {
-                    kept.push_str(&String::from_utf8_lossy(&octets));
-                }
+        let written = match (&mut kept, is_error) {
+            (Some(kept), is_error) => {
+                kept.keep(&octets, is_error);
                 Ok(())
             }
             (None, false) => write(&mut std::io::stdout().lock(), &octets),
@@ -208,4 +227,24 @@ fn receive(stream: &mut TcpStream) -> std::io::Result<Frame> {
     let mut rest = vec![0; Frame::rest(head).ok_or_else(foreign)?];
     stream.read_exact(&mut rest)?;
     Frame::decode(head[0], rest).ok_or_else(foreign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_text_across_frames_and_says_where_it_is_not_all() {
+        let mut kept = Kept::default();
+
+        let euro = "5 \u{20ac}".as_bytes();
+        euro.chunks(3).for_each(|frame| kept.keep(frame, false));
+        kept.keep(&vec![b'x'; KEPT], true);
+        let whole = kept.said("web/1".to_owned(), 0);
+        kept.keep(b"y", true);
+        let cut = kept.said("web/1".to_owned(), 0);
+
+        assert_eq!((whole.stdout.as_str(), whole.stderr.len(), whole.cut), ("5 \u{20ac}", KEPT, false));
+        assert_eq!((cut.stderr.len(), cut.cut), (KEPT, true));
+    }
 }
