@@ -17,6 +17,9 @@ const WHO_HEADER: &str = "portico-who";
 /// The longest name taken from [`WHO_HEADER`], in characters.
 const WHO_LENGTH: usize = 100;
 
+/// How many instances are named that stand in the way of a write.
+const NAMED: usize = 5;
+
 /// Who writes, for the history: `cli:root@host`, `api:127.0.0.1`; a peer on another machine is always named.
 pub(crate) fn who(headers: &HeaderMap, peer: Peer) -> String {
     let ip = peer.0.ip().to_canonical();
@@ -71,32 +74,38 @@ pub(crate) fn no_circle<'a>(app: &App, facts: impl IntoIterator<Item = &'a Fact>
     Err(Problem::invalid("depends_on", detail, "take one of them out"))
 }
 
-/// Why facts cannot be as they are wanted yet (`None`: gone): what was launched on a host that goes, or whose engine goes, would run on,
-/// and nobody would know.
+/// Why facts cannot be as they are wanted yet (`None`: gone): what was launched on a host that goes, or whose engine becomes another one or
+/// none, would run on, and nobody would know.
 pub(crate) fn left_behind<'a>(
     now: &Snapshot,
     wanted: impl IntoIterator<Item = (&'a FactKey, Option<&'a Fact>)>,
 ) -> Result<(), Problem> {
-    let has_engine = |fact: &Fact| matches!(fact, Fact::Host(host) if host.engine.is_some());
+    let engine = |fact: &Fact| match fact {
+        Fact::Host(host) => host.engine.clone(),
+        _ => None,
+    };
     let leaves = wanted.into_iter().filter_map(|(key, fact)| match (key, fact) {
         (FactKey::Host(host), None) => Some(host),
-        (FactKey::Host(host), Some(fact)) if !has_engine(fact) => {
-            now.get(key).is_some_and(|stated| has_engine(&stated.fact)).then_some(host)
+        (FactKey::Host(host), Some(fact)) => {
+            let before = now.get(key).and_then(|stated| engine(&stated.fact));
+            (before.is_some() && before != engine(fact)).then_some(host)
         }
         _ => None,
     });
-    let mut leaves: BTreeMap<&HostName, usize> = leaves.map(|host| (host, 0)).collect();
+    let mut leaves: BTreeMap<&HostName, Vec<String>> = leaves.map(|host| (host, Vec::new())).collect();
     if leaves.is_empty() {
         return Ok(());
     }
     for (instance, _) in now.instances() {
         let is_launched = instance.run.as_ref().is_some_and(|run| run.stage != Stage::Adopted);
-        if is_launched && let Some(count) = instance.host.as_ref().and_then(|host| leaves.get_mut(host)) {
-            *count += 1;
+        if is_launched && let Some(there) = instance.host.as_ref().and_then(|host| leaves.get_mut(host)) {
+            there.push(format!("{}/{}", instance.service, instance.name));
         }
     }
-    let Some((host, count)) = leaves.into_iter().find(|(_, count)| *count > 0) else { return Ok(()) };
-    let detail = format!("{count} launched instances are on {host}");
+    let Some((host, there)) = leaves.into_iter().find(|(_, there)| !there.is_empty()) else { return Ok(()) };
+    let more = if there.len() > NAMED { ", ..." } else { "" };
+    let named = there[..there.len().min(NAMED)].join(", ");
+    let detail = format!("{} launched instances are on {host}: {named}{more}", there.len());
     let remedy = format!(
         "have them leave it first: portico host drain {host} (or remove their services, and the host once they have ended)"
     );

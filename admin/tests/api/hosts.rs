@@ -26,6 +26,7 @@ async fn a_host_with_launched_instances_is_removed_by_no_write_and_keeps_its_eng
     let world = with_instances().await;
     let named = r#"{"kind":"host","name":"one"}"#;
     let bare = r#"{"kind":"host","name":"one","addresses":["10.0.0.7"]}"#;
+    let other = r#"{"kind":"host","name":"one","addresses":["10.0.0.7"],"engine":"tcp://10.0.0.7:2376"}"#;
     let all = r#"{"delete":true,"documents":[{"kind":"service","name":"web"},{"kind":"host","name":"one"}]}"#;
     let file =
         r#"{"format":"portico.facts","version":1,"frontends":[{"host":"a","endpoints":["http://x"]}]}"#;
@@ -36,13 +37,15 @@ async fn a_host_with_launched_instances_is_removed_by_no_write_and_keeps_its_eng
         ("POST /v1/apply", all.to_owned()),
         ("POST /v1/apply", format!(r#"{{"documents":[{bare}]}}"#)),
         ("POST /v1/apply", format!(r#"{{"documents":[{bare}],"dry_run":true}}"#)),
+        ("POST /v1/apply", format!(r#"{{"documents":[{other}]}}"#)),
+        ("PUT /v1/hosts/one", other.replace(r#""kind":"host","name":"one","#, "")),
         ("POST /v1/rollback", r#"{"to":1}"#.to_owned()),
         ("POST /v1/import?replace=true", file.to_owned()),
     ];
 
     for (request, body) in writes {
         let refused = world.send(request, &[], &body).await.expect(409).json();
-        assert_eq!(refused["detail"], "1 launched instances are on one", "{request} {body}");
+        assert_eq!(refused["detail"], "1 launched instances are on one: web/1", "{request} {body}");
         assert!(refused["remedy"].as_str().unwrap().contains("portico host drain one"), "{refused}");
     }
     let host = world.get("/v1/hosts/one").await.expect(200).json();
@@ -58,6 +61,8 @@ async fn a_host_is_changed_beside_its_engine_and_goes_once_nothing_that_was_laun
 
     world.send("POST /v1/apply", &[], &format!(r#"{{"documents":[{drained}]}}"#)).await.expect(200);
     world.send("DELETE /v1/services/web/instances/1", &[], "").await.expect(200);
+    let other = drained.replace("unix:///run/docker.sock", "tcp://10.0.0.7:2376");
+    world.send("POST /v1/apply", &[], &format!(r#"{{"documents":[{other}]}}"#)).await.expect(200);
     let both = r#"{"delete":true,"documents":[{"kind":"host","name":"one"},{"kind":"host","name":"two"}]}"#;
     let gone = world.send("POST /v1/apply", &[], both).await.expect(200).json();
 
