@@ -1,11 +1,11 @@
 //! What `/v1/status` says of what is launched, and what an apply that is tried would have a controller do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use control::Control;
 use control::plan::HostView;
-use control::schedule::{Leaving, Placed};
+use control::schedule::{Leaving, Placed, Schedule};
 use model::{Change, Fact, FactKey, HostName, Origin, ServiceName, Snapshot, Stage, Stated, Version};
 
 use super::apply::Wanted;
@@ -83,15 +83,8 @@ pub(super) fn foresee(app: &App, facts: &Snapshot, wanted: &Wanted) -> Option<Fo
     };
     let then = facts.apply(revision, changes);
     let decided = control.foresee(&then).schedule;
-    let moved: BTreeMap<_, _> = decided
-        .leave
-        .iter()
-        .filter(|(_, why)| moves(why))
-        .map(|(placed, _)| (&placed.service, placed))
-        .collect();
-    let start = decided.start.iter().map(|placed| {
-        let moved =
-            moved.get(&placed.service).map(|moved| format!("takes the place of one on {}", moved.host));
+    let start = decided.start.iter().zip(moved(&decided)).map(|(placed, moved)| {
+        let moved = moved.map(|moved| format!("takes the place of one on {}", moved.host));
         instance(placed, moved.unwrap_or_else(|| starts(&then, &placed.service)))
     });
     let start = start.collect();
@@ -135,6 +128,16 @@ fn instance(placed: &Placed, why: String) -> ForeseenInstance {
 /// Whether one that leaves for this reason is wanted elsewhere.
 fn moves(why: &Leaving) -> bool {
     matches!(why, Leaving::Gone | Leaving::Host(_))
+}
+
+/// Of each that starts, in their order, the one whose place it takes: each of those that move is taken the place of once.
+fn moved(decided: &Schedule) -> Vec<Option<&Placed>> {
+    let mut moved: BTreeMap<&ServiceName, VecDeque<&Placed>> = BTreeMap::new();
+    for (placed, _) in decided.leave.iter().filter(|(_, why)| moves(why)) {
+        moved.entry(&placed.service).or_default().push_back(placed);
+    }
+    let mut next = |placed: &Placed| moved.get_mut(&placed.service).and_then(VecDeque::pop_front);
+    decided.start.iter().map(&mut next).collect()
 }
 
 /// Why an instance starts.
@@ -195,4 +198,39 @@ fn replaced(then: &Snapshot, name: &ServiceName) -> Vec<ForeseenInstance> {
         })
     });
     of_it.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use control::schedule::Resources;
+    use model::InstanceName;
+
+    use super::*;
+
+    fn placed(service: &str, instance: &str, host: &str) -> Placed {
+        Placed {
+            service: ServiceName::parse(service).unwrap(),
+            instance: InstanceName::parse(instance).unwrap(),
+            host: HostName::parse(host).unwrap(),
+            resources: Resources::default(),
+        }
+    }
+
+    #[test]
+    fn as_many_take_the_place_of_others_as_move() {
+        let starts = [("web", "4", "b"), ("web", "5", "c"), ("api", "2", "b"), ("web", "6", "c")];
+        let leaves = [
+            (placed("web", "1", "a"), Leaving::Gone),
+            (placed("web", "2", "d"), Leaving::Gone),
+            (placed("api", "1", "a"), Leaving::Surplus),
+        ];
+        let start = starts.map(|(service, instance, host)| placed(service, instance, host)).to_vec();
+        let decided = Schedule { start, leave: BTreeMap::from(leaves), ..Schedule::default() };
+
+        let hosts = moved(&decided).into_iter().map(|moved| moved.map(|moved| moved.host.to_string()));
+
+        let hosts: Vec<_> = hosts.collect();
+        let of = |host: &str| Some(host.to_owned());
+        assert_eq!(hosts, [of("a"), of("d"), None, None]);
+    }
 }
