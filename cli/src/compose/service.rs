@@ -189,9 +189,11 @@ fn awaited(at: &At<'_>, services: &BTreeMap<&str, bool>, around: &mut Around<'_>
             match (field, &*at.text()?) {
                 ("condition", "service_started") => readiness = "started",
                 ("condition", "service_healthy") => readiness = "healthy",
+                ("condition", "service_completed_successfully") => readiness = "done",
                 ("condition", condition) => {
-                    let reason = format!("`{condition}` cannot be waited for");
-                    return Err(at.wrong(reason, "write service_started or service_healthy"));
+                    let reason = format!("`{condition}` is no condition");
+                    let remedy = "write service_started, service_healthy or service_completed_successfully";
+                    return Err(at.wrong(reason, remedy));
                 }
                 ("required", "true") => {}
                 _ => around.no_meaning(

@@ -247,7 +247,8 @@ fn dependencies_say_what_is_waited_for() {
     let optional = "depends_on: {cache: {condition: service_started, required: false}}";
     noted(optional, json!({}), "services.web.depends_on.cache", "it is not waited for: there is no service");
     let completed = "depends_on: {db: {condition: service_completed_successfully}}";
-    refused(completed, "services.web.depends_on.db.condition", "cannot be waited for");
+    check(completed, json!({"depends_on": {"db": "done"}}));
+    refused("depends_on: {db: {condition: up}}", "services.web.depends_on.db.condition", "is no condition");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
-use model::launch::{Heartbeat, HeartbeatKind, Launch, ProbeTimes};
+use model::launch::{Heartbeat, HeartbeatKind, Launch, ProbeTimes, Restart};
 use model::{Addresses, HttpCheck, InstanceState, PortName, Protocol, Service};
 
 use crate::plan::Pulse;
@@ -97,6 +97,13 @@ impl Probe {
         let rise = heartbeat.map_or(1, |heartbeat| heartbeat.rise.get());
         Ok(Some(Self { container, question, interval: times.interval(), timeout: times.timeout(), rise }))
     }
+}
+
+/// Whether a service's instances are there to end: they run once, and nothing can be asked of them until they have.
+pub fn is_job(service: &Service) -> bool {
+    let runs_once = |launch: &Launch| launch.restart == Restart::Never && launch.heartbeat.is_none();
+    service.launch.as_deref().is_some_and(runs_once)
+        && service.ports.iter().all(|port| port.protocol != Protocol::Tcp)
 }
 
 /// What follows for an instance in `state` from its pulse; `is_checked`: there is something to ask it.

@@ -209,6 +209,7 @@ impl<'a, 'p> Turn<'a, 'p> {
             Err(missing) => (None, Some(missing)),
         };
         let verdict = match launch.and_then(|launch| launch.heartbeat.as_ref()) {
+            None if self.service.is_some_and(health::is_job) => Verdict::Starting,
             Some(heartbeat) if heartbeat.kind == HeartbeatKind::Image => {
                 image_says(container, launched.instance.state)
             }
@@ -421,11 +422,14 @@ fn waits(seen: Seen<'_>, launch: &Launch) -> Option<String> {
         let is_ready = |instance: &Instance| match (instance.run.as_deref(), readiness) {
             // What a job of another version did is not what is waited for.
             (Some(run), Readiness::Started) if run.stage == Stage::Ended => Some(run.version) == version,
-            (Some(run), Readiness::Healthy) if run.is_done() => Some(run.version) == version,
+            (Some(run), Readiness::Healthy | Readiness::Done) if run.is_done() => {
+                Some(run.version) == version
+            }
             (run, Readiness::Started) => {
                 run.is_none_or(|run| matches!(run.stage, Stage::Running | Stage::Adopted))
             }
             (_, Readiness::Healthy) => instance.state == InstanceState::Healthy,
+            (_, Readiness::Done) => false,
         };
         if instances.any(is_ready) {
             return None;

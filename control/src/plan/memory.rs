@@ -55,7 +55,7 @@ pub struct Memory {
     pub waits: bool,
     /// Containers that no fact states, by identifier.
     pub strays: BTreeMap<String, Stray>,
-    /// The versions of which something waited for a host that was being started, or for its service to be, when that was looked at last.
+    /// The versions whose time did not pass, when that was looked at last.
     pub waiting: BTreeSet<(ServiceName, Version)>,
     /// When that was.
     looked: Instant,

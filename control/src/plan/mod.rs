@@ -108,7 +108,8 @@ pub struct Plan {
     pub schedule: Schedule,
     /// What leaves whatever else is there, and why: what is tried no more, and jobs of which fewer are wanted.
     pub dropped: Vec<(Placed, String)>,
-    /// The versions of which something waits for a host that is being started, or for its service to be.
+    /// The versions whose time does not pass: something of them waits for a host that is being started, or for its service to be, or is a job
+    /// that runs.
     pub waiting: BTreeSet<(ServiceName, Version)>,
 }
 
@@ -333,6 +334,8 @@ pub fn plan(seen: Seen<'_>) -> Plan {
     host::next(seen, &needs.hosts, &mut edits, &mut plan);
     plan.waiting = needs.waiting;
     plan.waiting.extend(canary::resting(&groups));
+    let works = groups.iter().filter(|(_, group)| group.works());
+    plan.waiting.extend(works.filter_map(|(name, group)| Some((name.clone(), group.version?))));
     strays::end(seen, &mut plan);
     adopt::adopt(seen, &mut edits);
     progress::progress(seen, &groups, (&decided, &canaries), &mut edits);

@@ -13,6 +13,7 @@ use model::{
 
 use super::canary::Canary;
 use super::{Edits, Launched, Seen};
+use crate::health;
 use crate::schedule::{Copies, Count, Leaving, Placed, Resources, Schedule, Wanted, Why};
 
 /// A service with its instances.
@@ -224,6 +225,12 @@ impl<'a> Group<'a> {
         let instances = self.launch().filter(|launch| launch.active).map(|launch| launch.instances);
         let ranges = instances.is_some_and(|instances| instances.least() < instances.most());
         if ranges { u16::try_from(self.there()).unwrap_or(u16::MAX) } else { 0 }
+    }
+
+    /// Whether a job of it runs, which takes as long as it takes.
+    pub(crate) fn works(&self) -> bool {
+        let runs = |launched: &Launched<'_>| launched.run.stage == Stage::Running;
+        self.effective.is_some_and(health::is_job) && self.current.iter().any(runs)
     }
 
     /// How many there are of the version that runs.

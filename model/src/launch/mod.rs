@@ -137,6 +137,8 @@ pub enum Readiness {
     /// An instance of it is healthy. The default.
     #[default]
     Healthy,
+    /// An instance of it has ended with 0: a job is done.
+    Done,
 }
 
 /// Names of what a controller does before an instance starts and after it ended. What they do stands in its configuration alone: who may

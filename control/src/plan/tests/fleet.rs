@@ -96,6 +96,7 @@ fn a_service(text: &str) -> Service {
             None if word == "each" => launch.placement.per_host = PerHost::One,
             None if word == "once" => launch.restart = Restart::Never,
             None if word == "unless-done" => launch.restart = Restart::OnFailure,
+            None if word == "silent" => service.ports = Ports::default(),
             None if word == "stay" => launch.rollout.rollback = false,
             None if word == "off" => launch.active = false,
             None if word == "checked" => {
@@ -126,6 +127,7 @@ fn a_service(text: &str) -> Service {
             Some(("beside", other)) => _ = launch.placement.beside.insert(name(other)),
             Some(("apart", other)) => _ = launch.placement.not_beside.insert(name(other)),
             Some(("after", other)) => _ = launch.depends_on.insert(name(other), Readiness::Healthy),
+            Some(("done", other)) => _ = launch.depends_on.insert(name(other), Readiness::Done),
             Some(("started", other)) => _ = launch.depends_on.insert(name(other), Readiness::Started),
             Some(("pre", hook)) => _ = launch.hooks.before_start.insert(Label::parse(hook).unwrap()),
             Some(("post", hook)) => _ = launch.hooks.after_stop.insert(Label::parse(hook).unwrap()),

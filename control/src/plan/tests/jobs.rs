@@ -1,6 +1,7 @@
 //! What runs once, to its end.
 
 use super::fleet::Fleet;
+use crate::runtime::{ContainerState, Exit};
 
 #[test]
 fn a_job_that_ended_with_0_is_done_and_is_nothing_that_failed() {
@@ -162,6 +163,29 @@ fn a_job_that_is_over_is_taken_away_when_it_is_not_wanted() {
         0: job/2@a stopping: there are more instances than wanted; job done of job:job
         1: take job/2@a away
         2: job/2@a is gone
+        ",
+    );
+}
+
+#[test]
+fn a_job_has_the_time_it_takes_and_who_waits_for_its_end_waits_as_long() {
+    let mut fleet = Fleet::of("a", "");
+    fleet.service("job job:long once silent deadline=5");
+    fleet.service("web web:1 after:job deadline=5000");
+    fleet.service("api api:1 done:job deadline=5000");
+
+    fleet.run(900);
+    fleet.becomes("portico-job-1", Some(ContainerState::Exited(Exit::default())));
+
+    fleet.check(
+        20,
+        "
+        0: read job/1@a
+        1: job/1@a ended: it exited with code 0, saying: boom; it ended as it should
+        2: job done of job:long; launch api/1@a; launch web/1@a
+        3: api/1@a runs; web/1@a runs
+        4: api/1@a healthy; web/1@a healthy; api progressing of api:1; web progressing of web:1
+        5: api done of api:1; web done of web:1
         ",
     );
 }

@@ -200,6 +200,8 @@ words! {
         Started,
         /// An instance of it is healthy.
         Healthy,
+        /// An instance of it has ended with 0.
+        Done,
     }
 }
 

@@ -203,7 +203,7 @@ fn how_a_service_is_launched_is_written_without_defaults() {
         r#","rollout":{"order":"stop_first","parallel":2,"min_healthy_ms":1000,"deadline_ms":60000,"rollback":false}"#,
     );
     kept(
-        r#","stop":{"signal":"QUIT","grace_ms":0,"drain_ms":5000},"depends_on":{"db":"healthy","queue":"started"}"#,
+        r#","stop":{"signal":"QUIT","grace_ms":0,"drain_ms":5000},"depends_on":{"db":"healthy","migration":"done","queue":"started"}"#,
     );
     kept(r#","hooks":{"before_start":["warm-up"],"after_stop":["tidy"]}"#);
     // What is said and is the default is not kept; a heartbeat's port is the first one.
