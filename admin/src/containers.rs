@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use control::Control;
-use control::plan::{Labels, SERVICE};
-use control::runtime::{Container, Runtime, RuntimeError};
-use model::{Instance, InstanceName, Snapshot, Stage};
+use control::plan::{Labels, adopted};
+use control::runtime::{Runtime, RuntimeError};
+use model::{Instance, Snapshot, Stage};
 
 use crate::doors::App;
 use crate::problem::Problem;
@@ -60,24 +60,17 @@ pub(crate) async fn find(
     };
     let runtime = control.runtime(facts, host)?;
     let all = runtime.list().await?;
-    let is_it = |container: &&Container| match run.stage {
-        Stage::Adopted => is_adopted(container, instance),
+    let container = match run.stage {
+        Stage::Adopted => adopted(facts, control.fleet(), instance, &all),
         // Another fleet on the same engine may have one of the same name.
-        _ => Labels::of(container).is_some_and(|labels| {
-            labels.fleet == *control.fleet()
-                && labels.service == instance.service
-                && labels.instance == instance.name
+        _ => all.iter().find(|container| {
+            Labels::of(container).is_some_and(|labels| {
+                labels.fleet == *control.fleet()
+                    && labels.service == instance.service
+                    && labels.instance == instance.name
+            })
         }),
     };
-    let container = all.iter().find(is_it).ok_or(NoContainer::None(run.stage.name()))?;
+    let container = container.ok_or(NoContainer::None(run.stage.name()))?;
     Ok(Found { id: container.id.clone(), runtime })
-}
-
-/// Whether a container that joined by its labels is this instance.
-fn is_adopted(container: &Container, instance: &Instance) -> bool {
-    let service = container.labels.get(SERVICE).map(String::as_str);
-    let name = InstanceName::parse(&container.name.replace(['_', '.'], "-"));
-    Labels::of(container).is_none()
-        && service == Some(instance.service.as_str())
-        && name.is_ok_and(|name| name == instance.name)
 }

@@ -1,19 +1,22 @@
 //! Containers that nobody here launched join by their labels, and leave when they end.
 //!
-//! `portico.service=web` has a container join a service under its own name, at its port `portico.port` (else all that are published), as long
+//! `portico.service=web` has a container join a service under its own name (`guest`), at its port `portico.port` (else all that are published), as long
 //! as it runs and its image's check, where it has one, does not fail. While its engine can tell of it only in part it is as it was.
 
-use std::collections::BTreeMap;
+mod guest;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
 use model::launch::Resources;
 use model::{
-    Addresses, Fact, FactKey, Host, Instance, InstanceName, InstanceState, InstancesAt, PortName, Run,
-    ServiceName, Stage, Version,
+    Addresses, Fact, FactKey, Host, HostName, Instance, InstanceName, InstanceState, InstancesAt, Label,
+    PortName, Run, Snapshot, Stage, Version,
 };
 
-use super::{Edits, Labels, Seen, spec};
-use crate::runtime::{Container, ContainerState, Health};
+use self::guest::Guest;
+use super::{Edits, Seen};
+use crate::runtime::{Container, Health};
 
 /// The port of a container that is asked.
 const PORT: &str = "portico.port";
@@ -22,16 +25,29 @@ const NAME: &str = "http";
 
 /// States which of them are there.
 pub(crate) fn adopt(seen: Seen<'_>, edits: &mut Edits) {
+    let stated = || seen.facts.instances().filter(|(instance, _)| is_adopted(instance));
+    let mut by_host: BTreeMap<&HostName, Vec<&Instance>> = BTreeMap::new();
+    for (instance, _) in stated() {
+        instance.host.iter().for_each(|host| by_host.entry(host).or_default().push(instance));
+    }
     let mut joined: BTreeMap<FactKey, Instance> = BTreeMap::new();
+    // Two hosts may have one engine, under two names.
+    let (mut ids, mut new) = (BTreeSet::new(), Vec::new());
     for (name, view) in seen.hosts {
         let (Some(host), Some(_)) = (seen.host(name), seen.view(name, None)) else { continue };
-        let found = view.containers.iter().filter_map(|container| instance(seen, host, container));
-        joined.extend(found.map(|instance| (instance.key(), instance)));
-    }
-    for (instance, stated) in seen.facts.instances() {
-        if instance.run.as_ref().is_none_or(|run| run.stage != Stage::Adopted) {
-            continue;
+        let stated = by_host.get(name).map_or(&[][..], |stated| stated);
+        let (known, others) = guest::guests(&seen.config.fleet, name, &view.containers, stated);
+        for (before, guest) in known {
+            let instance = || instance(seen, host, &guest, before.name.clone());
+            let instance = if guest.container.partial { Some(before.clone()) } else { instance() };
+            if let (Some(instance), true) = (instance, ids.insert(&*guest.container.id)) {
+                joined.insert(instance.key(), instance);
+            }
         }
+        new.extend(others.into_iter().map(|guest| (host, guest)));
+    }
+    let mut gone = BTreeSet::new();
+    for (instance, stated) in stated() {
         let host = instance.host.as_ref();
         // Of a host that is silent nobody knows, until it is lost.
         let is_known = host.is_none_or(|host| {
@@ -39,35 +55,72 @@ pub(crate) fn adopt(seen: Seen<'_>, edits: &mut Edits) {
         });
         if is_known && !joined.contains_key(&instance.key()) {
             edits.remove(stated);
+            gone.insert(instance.key());
+        }
+    }
+    for (host, guest) in new {
+        if guest.container.partial || ids.contains(&*guest.container.id) {
+            continue;
+        }
+        let is_free = |key: &FactKey| {
+            let is_new = gone.contains(key) || seen.facts.get(key).is_none() && !edits.has(key);
+            is_new && !joined.contains_key(key)
+        };
+        let name = free(seen, host, &guest, is_free);
+        if let Some(instance) = name.and_then(|name| instance(seen, host, &guest, name)) {
+            ids.insert(&*guest.container.id);
+            joined.insert(instance.key(), instance);
         }
     }
     for (key, instance) in joined {
-        let there = seen.facts.get(&key);
-        // What somebody wrote, or a controller launched, is not taken over.
-        let is_ours = there.is_none_or(|stated| match &*stated.fact {
-            Fact::Instance(there) => there.run.as_ref().is_some_and(|run| run.stage == Stage::Adopted),
-            _ => false,
-        });
-        if is_ours {
-            edits.put(Fact::Instance(Box::new(instance)), there);
-        }
+        edits.put(Fact::Instance(Box::new(instance)), seen.facts.get(&key));
     }
 }
 
-/// The instance that a container is by its labels.
-fn instance(seen: Seen<'_>, host: &Host, container: &Container) -> Option<Instance> {
-    if Labels::of(container).is_some() || container.state != ContainerState::Running {
-        return None;
+/// The container of an instance that joined by its labels, among those of its host; `None`: it runs no more.
+pub fn adopted<'a>(
+    facts: &'a Snapshot,
+    fleet: &Label,
+    instance: &Instance,
+    containers: &'a [Container],
+) -> Option<&'a Container> {
+    let host = instance.host.as_ref()?;
+    let stated = facts.instances().map(|(instance, _)| instance);
+    let stated: Vec<_> = stated.filter(|it| is_adopted(it) && it.host.as_ref() == Some(host)).collect();
+    let (known, _) = guest::guests(fleet, host, containers, &stated);
+    let found = known.into_iter().find(|(stated, _)| stated.key() == instance.key());
+    found.map(|(_, guest)| guest.container)
+}
+
+fn is_adopted(instance: &Instance) -> bool {
+    instance.run.as_ref().is_some_and(|run| run.stage == Stage::Adopted)
+}
+
+/// The first name of a container that nobody has; `None`: somebody wrote himself what it is, which is not taken over.
+fn free(
+    seen: Seen<'_>,
+    host: &Host,
+    guest: &Guest<'_>,
+    is_free: impl Fn(&FactKey) -> bool,
+) -> Option<InstanceName> {
+    for (service, name) in guest.keys() {
+        let key = FactKey::Instance { service, name: name.clone() };
+        if is_free(&key) {
+            return Some(name);
+        }
+        if let Some(Fact::Instance(there)) = seen.facts.get(&key).map(|stated| &*stated.fact) {
+            let is_here = there.host.as_ref().is_none_or(|there| *there == host.name);
+            if there.run.is_none() && is_here {
+                return None;
+            }
+        }
     }
-    // Where several fleets use an engine, it may say whose it is.
-    if container.labels.get(spec::CONTROLLER).is_some_and(|fleet| fleet != seen.config.fleet.as_str()) {
-        return None;
-    }
-    let service = ServiceName::parse(container.labels.get(spec::SERVICE)?).ok()?;
-    let name = InstanceName::parse(&container.name.replace(['_', '.'], "-")).ok()?;
-    if container.partial {
-        return stands(seen, host, service, name);
-    }
+    None
+}
+
+/// The instance of that name that a container is.
+fn instance(seen: Seen<'_>, host: &Host, guest: &Guest<'_>, name: InstanceName) -> Option<Instance> {
+    let Guest { container, service, .. } = guest;
     let is_own = host.instances_at == InstancesAt::Container;
     let addresses = if is_own {
         Addresses::new(container.addresses.iter().copied()).ok()?
@@ -75,7 +128,7 @@ fn instance(seen: Seen<'_>, host: &Host, container: &Container) -> Option<Instan
         seen.facts.addresses_of(host)?.clone()
     };
     let mut instance = Instance::new(service.clone(), name, addresses);
-    let stated = seen.facts.service(&service).map(|(service, _)| service);
+    let stated = seen.facts.service(service).map(|(service, _)| service);
     let called = |inside: NonZeroU16| {
         let port = stated.and_then(|service| service.ports.iter().find(|port| port.port == inside));
         port.map(|port| port.name.clone()).or_else(|| PortName::parse(NAME).ok())
@@ -108,12 +161,4 @@ fn instance(seen: Seen<'_>, host: &Host, container: &Container) -> Option<Instan
         release: None,
     }));
     Some(instance)
-}
-
-/// The instance of that name on a host, as it is stated.
-fn stands(seen: Seen<'_>, host: &Host, service: ServiceName, name: InstanceName) -> Option<Instance> {
-    match &*seen.facts.get(&FactKey::Instance { service, name })?.fact {
-        Fact::Instance(there) if there.host.as_ref() == Some(&host.name) => Some((**there).clone()),
-        _ => None,
-    }
 }

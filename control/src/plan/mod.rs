@@ -44,9 +44,10 @@ use crate::publish::Edit;
 use crate::runtime::{Container, Engine};
 use crate::schedule::{Capacity, Explained, Fleet, Placed, Resources, Schedule, schedule};
 
+pub use adopt::adopted;
 pub use memory::{Memory, Pulse, Stuck};
 pub use rollout::Group;
-pub use spec::{Labels, SERVICE};
+pub use spec::Labels;
 pub use strays::Stray;
 
 use crate::runtime::Spec;

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::runtime::{Container, Spec};
 
 /// The label that says of which service a container is.
-pub const SERVICE: &str = "portico.service";
+pub(super) const SERVICE: &str = "portico.service";
 const INSTANCE: &str = "portico.instance";
 const VERSION: &str = "portico.version";
 const REVISION: &str = "portico.revision";

@@ -1,5 +1,6 @@
 //! What follows from facts, from what engines and nodes say, and from what is remembered.
 
+mod adopted;
 mod fleet;
 mod hosts;
 mod jobs;
