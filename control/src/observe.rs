@@ -194,10 +194,14 @@ async fn watch_one(
                     tracing::info!(url = ?view.url.as_ref().map(ToString::to_string), "the engine answers again");
                 }
                 (view.containers, view.listed, view.silent) = (containers, Some(asked), None);
-                view.engine.clone_from(&engine);
+                if engine.is_some() {
+                    view.engine.clone_from(&engine);
+                }
                 view.error.clear();
             }
             Err(error) => {
+                // It may come back as another one.
+                engine = None;
                 if view.silent.is_none() {
                     tracing::warn!(url = ?view.url.as_ref().map(ToString::to_string), %error, "the engine does not answer");
                 }
@@ -210,5 +214,32 @@ async fn watch_one(
         // Whoever is not heard is asked again soon.
         let pause = if tell.borrow().silent.is_some() { RETRY.min(interval) } else { interval };
         let _ = tokio::time::timeout(pause, look.notified()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::Engine;
+    use crate::runtime::fake::{Fake, Fault};
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_engine_has_is_asked_again_when_it_is_back() {
+        let fake = Arc::new(Fake::new(1, Duration::from_secs(1)));
+        let engine = |memory| Engine { version: format!("{memory}"), cpu_millis: 1000, memory };
+        fake.set_engine(engine(1));
+        let (tell, mut view) = watch::channel(HostView::default());
+        let runtime: Arc<dyn Runtime> = Arc::clone(&fake) as _;
+        let (look, changed) = (Arc::default(), Arc::default());
+        let _task = tokio::spawn(watch_one(runtime, tell.into(), look, changed, Duration::from_secs(1)));
+        view.wait_for(|view| view.engine == Some(engine(1))).await.unwrap();
+
+        fake.set_fault(Fault::Unreachable);
+        fake.set_engine(engine(2));
+        view.wait_for(|view| view.silent.is_some()).await.unwrap();
+        fake.set_fault(Fault::None);
+
+        let back = view.wait_for(|view| view.silent.is_none()).await.unwrap();
+        assert_eq!(back.engine, Some(engine(2)));
     }
 }
