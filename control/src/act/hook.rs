@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::time::{Instant, sleep_until};
 
 use crate::config::{Hook, LAST_OCTETS};
 use crate::plan::HookCall;
 use crate::process::Group;
 
-/// How long what a command said last is waited for when it has ended.
+/// How long what a command said last is read when it has ended.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Where a hook finds what it calls.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -59,28 +60,25 @@ pub(super) async fn run(what: &str, hook: &Hook, call: &HookCall, timeout: Durat
 /// How a command ended, and what it said first. What it left running may hold its output open: that is not waited for.
 async fn ended(child: &mut Child, mut said: Option<ChildStderr>) -> io::Result<(ExitStatus, Vec<u8>)> {
     let (mut kept, mut buffer) = (Vec::new(), [0; 1024]);
-    let mut status = None;
+    let mut over = None;
     while let Some(from) = &mut said {
-        let read = async {
-            match status {
-                None => from.read(&mut buffer).await,
-                Some(_) => tokio::time::timeout(LAST_WORDS, from.read(&mut buffer)).await.unwrap_or(Ok(0)),
-            }
-        };
+        let until = over.map_or_else(Instant::now, |(_, until)| until);
         tokio::select! {
+            // What is there to be read, without an end, holds up neither.
             biased;
-            read = read => match read.unwrap_or(0) {
+            () = sleep_until(until), if over.is_some() => said = None,
+            ended = child.wait(), if over.is_none() => over = Some((ended?, Instant::now() + LAST_WORDS)),
+            read = from.read(&mut buffer) => match read.unwrap_or(0) {
                 0 => said = None,
                 read => {
                     let new = buffer.iter().take(read).take(LAST_OCTETS.saturating_sub(kept.len()));
                     kept.extend(new);
                 }
             },
-            ended = child.wait(), if status.is_none() => status = Some(ended?),
         }
     }
-    match status {
-        Some(status) => Ok((status, kept)),
+    match over {
+        Some((status, _)) => Ok((status, kept)),
         None => Ok((child.wait().await?, kept)),
     }
 }
@@ -134,6 +132,8 @@ mod tests {
     #[tokio::test]
     async fn what_a_command_leaves_running_is_not_waited_for() {
         check("sleep 60 & echo $! >&2; exit 0", Ok(())).await;
+        check("while echo more >&2; do sleep 0.02; done & exit 0", Ok(())).await;
+        check("yes >&2 & exit 5", Err("hook `warm` failed (exit status: 5): y")).await;
         check("sleep 1 & echo left >&2; exit 4", Err("hook `warm` failed (exit status: 4): left")).await;
     }
 }
