@@ -1,6 +1,6 @@
 //! Credentials for an image's registry, from where `docker login` keeps them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
@@ -31,11 +31,11 @@ const TOKEN: &str = "<token>";
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Kept {
-    auths: HashMap<String, Entry>,
+    auths: BTreeMap<String, Entry>,
     #[serde(rename = "credsStore")]
     store: Option<String>,
     #[serde(rename = "credHelpers")]
-    helpers: HashMap<String, String>,
+    helpers: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -71,9 +71,9 @@ pub(super) async fn credentials(
     let kept: Kept = serde_json::from_slice(&text)
         .map_err(|error| format!("{}: {}; `docker login` writes it anew", path.display(), place(&error)))?;
     let registry = registry(image);
-    let is_meant = |name: &str| bare(name) == bare(registry);
-    let helper = kept.helpers.iter().find(|(name, _)| is_meant(name)).map(|(_, helper)| helper);
-    if let Some(helper) = helper.or(kept.store.as_ref()).filter(|helper| !helper.is_empty()) {
+    if let Some(helper) =
+        meant(&kept.helpers, registry).or(kept.store.as_ref()).filter(|helper| !helper.is_empty())
+    {
         let asked = tokio::time::timeout(timeout, ask(helper, registry)).await;
         let late = |_| Err(format!("docker-credential-{helper} gave no answer in {timeout:?}"));
         return asked.unwrap_or_else(late).map_err(|reason| {
@@ -83,8 +83,14 @@ pub(super) async fn credentials(
             )
         });
     }
-    let entry = kept.auths.iter().find(|(name, _)| is_meant(name)).map(|(_, entry)| entry);
-    Ok(entry.and_then(|entry| read(entry, registry)))
+    Ok(meant(&kept.auths, registry).and_then(|entry| read(entry, registry)))
+}
+
+/// What is kept of a registry: by its very name, else by the first one that leads there. `docker login` keeps other tokens of Docker's own
+/// registry beside.
+fn meant<'a, T>(kept: &'a BTreeMap<String, T>, registry: &str) -> Option<&'a T> {
+    let leads_there = || kept.iter().find(|(name, _)| bare(name) == bare(registry));
+    kept.get(registry).or_else(|| leads_there().map(|(_, kept)| kept))
 }
 
 /// A registry by what leads to it alone: entries may be URLs.
@@ -189,6 +195,19 @@ mod tests {
         check("https://registry.example.com/v1/", "registry.example.com");
         check("http://127.0.0.1:5000/", "127.0.0.1:5000");
         check("registry.example.com", "registry.example.com");
+    }
+
+    #[test]
+    fn of_several_entries_of_a_registry_the_one_of_its_very_name_counts() {
+        let check = |registry: &str, names: &[&str], expected: &str| {
+            let kept = names.iter().map(|name| ((*name).to_owned(), *name)).collect();
+            assert_eq!(meant(&kept, registry), Some(&expected), "{registry}");
+        };
+
+        let [refresh, access] = ["refresh", "access"].map(|kind| format!("{HUB}{kind}-token"));
+        check(HUB, &[&access, HUB, &refresh], HUB);
+        check(HUB, &[&refresh, &access], &access);
+        check("r:5000", &["http://r:5000/", "https://r:5000", "r:5000"], "r:5000");
     }
 
     #[tokio::test]
