@@ -1,27 +1,23 @@
 //! Containers that nobody here launched join by their labels, and leave when they end.
 //!
-//! `portico.service=web` has a container join a service under its own name (`guest`), at its port `portico.port` (else all that are published), as long
-//! as it runs and its image's check, where it has one, does not fail. While its engine can tell of it only in part it is as it was.
+//! `portico.service=web` has a container join a service under its own name (`guest`), at its port `portico.port`, else those of its service
+//! that are published, else the only one that is (`ports`), as long as it runs and its image's check, where it has one, does not fail. While
+//! its engine can tell of it only in part it is as it was.
 
 mod guest;
+mod ports;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU16;
 
 use model::launch::Resources;
 use model::{
-    Addresses, Fact, FactKey, Host, HostName, Instance, InstanceName, InstanceState, InstancesAt, Label,
-    PortName, Run, Snapshot, Stage, Version,
+    Addresses, Fact, FactKey, Host, HostName, Instance, InstanceName, InstanceState, InstancesAt, Label, Run,
+    Snapshot, Stage, Version,
 };
 
 use self::guest::Guest;
-use super::{Edits, Seen};
+use super::{Edits, Seen, short};
 use crate::runtime::{Container, Health};
-
-/// The port of a container that is asked.
-const PORT: &str = "portico.port";
-/// What that port is called where the service has no port of that number.
-const NAME: &str = "http";
 
 /// States which of them are there.
 pub(crate) fn adopt(seen: Seen<'_>, edits: &mut Edits) {
@@ -121,42 +117,33 @@ fn free(
 /// The instance of that name that a container is.
 fn instance(seen: Seen<'_>, host: &Host, guest: &Guest<'_>, name: InstanceName) -> Option<Instance> {
     let Guest { container, service, .. } = guest;
-    let is_own = host.instances_at == InstancesAt::Container;
-    let addresses = if is_own {
-        Addresses::new(container.addresses.iter().copied()).ok()?
+    let stated = seen.facts.service(service).map(|(service, _)| service);
+    let (addresses, ports) = if host.instances_at == InstancesAt::Container {
+        let addresses = Addresses::new(container.addresses.iter().copied()).ok()?;
+        (addresses, Ok(ports::own(container, stated)))
     } else {
-        seen.facts.addresses_of(host)?.clone()
+        let addresses = seen.facts.addresses_of(host)?;
+        (addresses.clone(), ports::published(container, stated, addresses))
     };
     let mut instance = Instance::new(service.clone(), name, addresses);
-    let stated = seen.facts.service(service).map(|(service, _)| service);
-    let called = |inside: NonZeroU16| {
-        let port = stated.and_then(|service| service.ports.iter().find(|port| port.port == inside));
-        port.map(|port| port.name.clone()).or_else(|| PortName::parse(NAME).ok())
-    };
-    let asked: Option<NonZeroU16> = container.labels.get(PORT).and_then(|text| text.parse().ok());
-    for published in &container.published {
-        if asked.is_none_or(|asked| asked == published.inside) && !is_own {
-            instance.ports.extend(called(published.inside).map(|name| (name, published.outside)));
-        }
-    }
-    if let (true, Some(asked)) = (is_own, asked) {
-        instance.ports.extend(called(asked).map(|name| (name, asked)));
-    }
     instance.host = Some(host.name.clone());
-    let (state, reason) = match &container.health {
-        None | Some(Health::Healthy) => (InstanceState::Healthy, String::new()),
-        Some(Health::Starting) => (InstanceState::Starting, String::new()),
-        Some(Health::Unhealthy(said)) => {
+    let (state, reason) = match (&ports, &container.health) {
+        // At its service's own ports there may be anybody.
+        (Err(why), _) => (InstanceState::Unhealthy, why.clone()),
+        (_, None | Some(Health::Healthy)) => (InstanceState::Healthy, String::new()),
+        (_, Some(Health::Starting)) => (InstanceState::Starting, String::new()),
+        (_, Some(Health::Unhealthy(said))) => {
             (InstanceState::Unhealthy, format!("its image's check failed: {said}"))
         }
     };
+    instance.ports = ports.unwrap_or_default();
     instance.state = state;
     instance.run = Some(Box::new(Run {
         version: Version::new(0),
         stage: Stage::Adopted,
         image: container.image.as_str().into(),
         failures: 0,
-        reason: reason.into(),
+        reason: short(&reason).into(),
         resources: Resources::default(),
         release: None,
     }));

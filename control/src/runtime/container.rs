@@ -137,4 +137,6 @@ pub struct Published {
     pub protocol: Protocol,
     /// The host's port.
     pub outside: NonZeroU16,
+    /// Whether nobody but the host itself reaches it there: a loopback address.
+    pub is_local: bool,
 }

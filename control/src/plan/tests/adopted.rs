@@ -1,7 +1,9 @@
 //! What follows from containers that join by their labels.
 
+use model::InstanceState;
+
 use super::fleet::Fleet;
-use crate::runtime::ContainerState;
+use crate::runtime::{ContainerState, Published};
 
 const WEB: [(&str, &str); 2] = [("portico.service", "web"), ("portico.port", "80")];
 
@@ -80,4 +82,19 @@ fn whose_name_a_launched_instance_has_gets_another_one() {
     fleet.foreign("a", "1", &WEB);
 
     fleet.check(5, "0: web/1-a@a adopted");
+}
+
+#[test]
+fn whose_port_is_not_clear_gets_no_request_and_says_so() {
+    let mut fleet = Fleet::of("a", "");
+
+    fleet.foreign("a", "web", &WEB[..1]);
+    let containers = &mut fleet.hosts.get_mut(&super::fleet::host("a")).unwrap().containers;
+    let first = containers[0].published[0];
+    containers[0].published.push(Published { inside: super::port(9090), ..first });
+
+    let said = "it publishes the ports 80, 9090, none of which its service states, and it has no label `portico.port`; give it a label \
+        `portico.port` with one of these numbers";
+    fleet.check(5, &format!("0: web/web@a adopted: {said}"));
+    assert_eq!(fleet.facts.instances().next().unwrap().0.state, InstanceState::Unhealthy);
 }

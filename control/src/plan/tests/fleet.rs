@@ -244,7 +244,12 @@ impl Fleet {
                 _ => ContainerState::Running,
             },
             health: None,
-            published: vec![Published { inside: port(80), protocol: Protocol::Tcp, outside }],
+            published: vec![Published {
+                inside: port(80),
+                protocol: Protocol::Tcp,
+                outside,
+                is_local: false,
+            }],
             addresses: vec![IpAddr::from([10, 9, 0, self.launched.to_le_bytes()[0]])],
             partial: false,
         }

@@ -98,7 +98,8 @@ impl Stand {
         let fleet = &self.config.fleet;
         let labels =
             [("service", "web"), ("instance", "1"), ("version", &version), ("controller", fleet.as_str())];
-        let http = Published { inside: port(80), protocol: Protocol::Tcp, outside: port(32_768) };
+        let http =
+            Published { inside: port(80), protocol: Protocol::Tcp, outside: port(32_768), is_local: false };
         self.view.containers = vec![Container {
             id: "c".to_owned(),
             name: spec::container_name(fleet, &key("1").0, &key("1").1),

@@ -71,20 +71,37 @@ fn code(status: &str) -> Option<i64> {
 
 /// As [`published`].
 fn listed_ports(told: &[PortSummary]) -> Vec<Published> {
-    let mut told: Vec<_> = told.iter().collect();
-    told.sort_by_key(|port| port.ip.as_ref().is_some_and(|address| address.contains(':')));
-    let mut found = BTreeMap::new();
-    for port in told {
+    let ports = told.iter().filter_map(|port| {
         let protocol = match port.typ {
             Some(PortSummaryTypeEnum::UDP) => Protocol::Udp,
             _ => Protocol::Tcp,
         };
-        let outside = port.public_port.and_then(NonZeroU16::new);
-        if let (Some(inside), Some(outside)) = (NonZeroU16::new(port.private_port), outside) {
-            found.entry((inside, protocol)).or_insert(outside);
+        let (inside, outside) = (NonZeroU16::new(port.private_port)?, NonZeroU16::new(port.public_port?)?);
+        Some((inside, protocol, port.ip.as_deref(), outside))
+    });
+    each_once(ports)
+}
+
+/// Each port once, in order, by the best of its bindings: one that others reach, then IPv4's. An engine tells of one for IPv4 and of one
+/// for IPv6, which need not be the same.
+fn each_once<'a>(
+    bindings: impl Iterator<Item = (NonZeroU16, Protocol, Option<&'a str>, NonZeroU16)>,
+) -> Vec<Published> {
+    let mut found: BTreeMap<_, ((bool, bool), NonZeroU16)> = BTreeMap::new();
+    for (inside, protocol, address, outside) in bindings {
+        let address = address.and_then(|address| address.parse::<IpAddr>().ok());
+        let rank = (
+            address.is_some_and(|address| address.to_canonical().is_loopback()),
+            address.is_some_and(|address| address.is_ipv6()),
+        );
+        let best = found.entry((inside, protocol)).or_insert((rank, outside));
+        if rank < best.0 {
+            *best = (rank, outside);
         }
     }
-    found.into_iter().map(|((inside, protocol), outside)| Published { inside, protocol, outside }).collect()
+    let published =
+        |((inside, protocol), ((is_local, _), outside))| Published { inside, protocol, outside, is_local };
+    found.into_iter().map(published).collect()
 }
 
 fn how(state: State) -> ContainerState {
@@ -118,23 +135,15 @@ fn health(check: &Check) -> Option<Health> {
     }
 }
 
-/// Each port once, in order. An engine tells of one for IPv4 and of one for IPv6, which need not be the same: the former counts.
 fn published(network: &NetworkSettings) -> Vec<Published> {
-    let mut found = BTreeMap::new();
-    for (inside, bindings) in network.ports.iter().flatten() {
-        let Some((inside, protocol)) = port(inside) else { continue };
-        let mut bindings: Vec<_> = bindings.iter().flatten().collect();
-        bindings.sort_by_key(|binding| is_v6(binding));
-        let outside = bindings.into_iter().find_map(|binding| binding.host_port.as_ref()?.parse().ok());
-        if let Some(outside) = outside {
-            found.insert((inside, protocol), outside);
-        }
-    }
-    found.into_iter().map(|((inside, protocol), outside)| Published { inside, protocol, outside }).collect()
-}
-
-fn is_v6(binding: &PortBinding) -> bool {
-    binding.host_ip.as_ref().is_some_and(|address| address.contains(':'))
+    let ports =
+        network.ports.iter().flatten().filter_map(|(inside, bindings)| Some((port(inside)?, bindings)));
+    each_once(ports.flat_map(|((inside, protocol), bindings)| {
+        bindings.iter().flatten().filter_map(move |binding: &PortBinding| {
+            let outside = binding.host_port.as_ref()?.parse().ok()?;
+            Some((inside, protocol, binding.host_ip.as_deref(), outside))
+        })
+    }))
 }
 
 /// `8080/tcp`
@@ -178,6 +187,24 @@ mod tests {
             read.published.iter().map(|port| (port.inside.get(), port.outside.get())).collect();
         assert_eq!(ports, [(53, 700), (8080, 800)]);
         assert_eq!(read.addresses, ["10.1.2.3".parse::<IpAddr>().expect("an address")]);
+    }
+
+    #[test]
+    fn a_port_is_where_others_reach_it_if_anywhere() {
+        let check = |bindings: &[(&str, u16)], expected| {
+            let port = |number| NonZeroU16::new(number).expect("a port");
+            let told =
+                bindings.iter().map(|(ip, outside)| (port(80), Protocol::Tcp, Some(*ip), port(*outside)));
+            let all = each_once(told);
+            let told: Vec<_> = all.iter().map(|port| (port.outside.get(), port.is_local)).collect();
+            assert_eq!(told, [expected], "{bindings:?}");
+        };
+
+        check(&[("::", 801), ("0.0.0.0", 800)], (800, false));
+        check(&[("127.0.0.1", 800), ("::", 801)], (801, false));
+        check(&[("127.0.0.1", 800), ("0.0.0.0", 802)], (802, false));
+        check(&[("", 800)], (800, false));
+        check(&[("::1", 801), ("127.0.0.2", 800)], (800, true));
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl State {
             let published = made.ports.iter().filter_map(|(inside, protocol)| {
                 let outside = NonZeroU16::new(next)?;
                 next = next.checked_add(1).unwrap_or(FIRST_PORT);
-                Some(Published { inside: *inside, protocol: *protocol, outside })
+                Some(Published { inside: *inside, protocol: *protocol, outside, is_local: false })
             });
             made.told.published = published.collect();
             let now = Instant::now();
