@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::{Label, NodeId};
+use model::{HostPattern, Label, NodeId};
 
 /// The most steps that are under way on one host at once: more wait for the next turn.
 pub const MAX_STEPS: usize = 16;
@@ -54,6 +54,8 @@ pub struct Config {
     pub memory: Option<u64>,
     /// The paths of hosts that services may use: exactly these, nothing below them.
     pub host_paths: Vec<PathBuf>,
+    /// The hosts of which containers that join by labels may claim frontends; empty: none.
+    pub label_frontends: Vec<HostPattern>,
     /// Whom containers ask for names; empty: as their engine says.
     pub resolvers: Vec<IpAddr>,
     /// The domains in which containers look for names.
@@ -123,6 +125,7 @@ impl Default for Config {
             max_processes: 4096,
             memory: Some(512 << 20),
             host_paths: Vec::new(),
+            label_frontends: Vec::new(),
             resolvers: Vec::new(),
             search: Vec::new(),
             hooks: Vec::new(),

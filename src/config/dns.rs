@@ -33,6 +33,7 @@ of_text! {
     MayUpdate, MayUpdate::parse, "example.com=key:NAME";
     control::config::Hook, control::config::Hook::parse, "warm=/usr/local/bin/warm";
     model::EngineUrl, model::EngineUrl::parse, "tcp://127.0.0.1:2375";
+    model::HostPattern, model::HostPattern::parse, "*.apps.example.com";
     model::Label, model::Label::parse, "portico";
 }
 

@@ -400,6 +400,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         },
     },
     setting!("control.host_paths", control.config.host_paths),
+    setting!("control.label_frontends", control.config.label_frontends),
     setting!("control.resolvers", control.config.resolvers),
     setting!("control.search", control.config.search),
     setting!("control.hooks", control.config.hooks),

@@ -127,7 +127,8 @@ fn a_service_waits_for_those_it_depends_on() {
 
 #[test]
 fn a_container_that_nobody_here_launched_joins_by_its_labels_and_leaves_with_its_end() {
-    let fleet = Fleet::new();
+    let variables = [("PORTICO_CONTROL__LABEL_FRONTENDS", "*.labels.example.com")];
+    let fleet = Fleet::with(Engine::shared().unwrap(), &variables);
     fleet.engine.web("joins-web:1", "adopted").unwrap();
     fleet.apply(
         "---\nkind: service\nname: joins\nports: [{name: http, port: 8080}]\n\
@@ -136,21 +137,30 @@ fn a_container_that_nobody_here_launched_joins_by_its_labels_and_leaves_with_its
     let name = fleet.container("guest");
     let fleet_name = name.strip_suffix("-guest").unwrap();
     let body = format!(
-        r#"{{"Image":"joins-web:1","Labels":{{"portico.service":"joins","portico.port":"8080","portico.controller":"{fleet_name}"}},
-        "ExposedPorts":{{"8080/tcp":{{}}}},"HostConfig":{{"PortBindings":{{"8080/tcp":[{{"HostPort":""}}]}}}}}}"#
+        r#"{{"Image":"joins-web:1","Labels":{{"portico.service":"joins","portico.port":"8080","portico.controller":"{fleet_name}",
+            "portico.frontend":"joins.labels.example.com, taken.example.com"}},
+        "ExposedPorts":{{"8080/tcp":{{}},"9090/tcp":{{}},"8080/udp":{{}}}},
+        "HostConfig":{{"PortBindings":{{"8080/tcp":[{{"HostPort":""}}],"9090/tcp":[{{"HostPort":""}}],"8080/udp":[{{"HostPort":""}}]}}}}}}"#
     );
 
     let path = format!("/containers/create?name={name}");
     let made = fleet.engine.ask("POST", &path, "application/json", body.as_bytes()).unwrap();
     assert_eq!(made.status, 201, "{}", made.text);
     fleet.engine.ask("POST", &format!("/containers/{name}/start"), "", b"").unwrap();
-    eventually("it is asked", || {
-        get(fleet.portico.http(), "joins.example.com", "/").body.trim() == "adopted"
-    });
+    for host in ["joins.example.com", "joins.labels.example.com"] {
+        eventually("it is asked", || get(fleet.portico.http(), host, "/").body.trim() == "adopted");
+    }
+    let shown = fleet.instances("joins")[0]["run"]["reason"].to_string();
+    assert!(shown.contains("`taken.example.com`: containers may not ask for it"), "{shown}");
     assert_eq!(fleet.instances("joins")[0]["run"]["stage"], "adopted");
     fleet.engine.ask("POST", &format!("/containers/{name}/kill"), "", b"").unwrap();
 
     eventually("it is gone", || fleet.instances("joins").is_empty());
+    let frontends = fleet.portico.does(&["frontend", "ls"]);
+    assert!(
+        !frontends.contains("labels.example.com") && frontends.contains("joins.example.com"),
+        "{frontends}"
+    );
     assert!(fleet.containers(&fleet.engine).contains(&"guest".to_owned()), "it is not ours to take away");
 }
 

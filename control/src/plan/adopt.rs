@@ -2,8 +2,9 @@
 //!
 //! `portico.service=web` has a container join a service under its own name (`guest`), at its port `portico.port`, else those of its service
 //! that are published, else the only one that is (`ports`), as long as it runs and its image's check, where it has one, does not fail. While
-//! its engine can tell of it only in part it is as it was.
+//! its engine can tell of it only in part it is as it was. `portico.frontend` has frontends lead to its service (`frontends`).
 
+mod frontends;
 mod guest;
 mod ports;
 
@@ -26,7 +27,7 @@ pub(crate) fn adopt(seen: Seen<'_>, edits: &mut Edits) {
     for (instance, _) in stated() {
         instance.host.iter().for_each(|host| by_host.entry(host).or_default().push(instance));
     }
-    let mut joined: BTreeMap<FactKey, Instance> = BTreeMap::new();
+    let mut joined: BTreeMap<FactKey, (Instance, &Container)> = BTreeMap::new();
     // Two hosts may have one engine, under two names.
     let (mut ids, mut new) = (BTreeSet::new(), Vec::new());
     for (name, view) in seen.hosts {
@@ -37,7 +38,7 @@ pub(crate) fn adopt(seen: Seen<'_>, edits: &mut Edits) {
             let instance = || instance(seen, host, &guest, before.name.clone());
             let instance = if guest.container.partial { Some(before.clone()) } else { instance() };
             if let (Some(instance), true) = (instance, ids.insert(&*guest.container.id)) {
-                joined.insert(instance.key(), instance);
+                joined.insert(instance.key(), (instance, guest.container));
             }
         }
         new.extend(others.into_iter().map(|guest| (host, guest)));
@@ -65,10 +66,16 @@ pub(crate) fn adopt(seen: Seen<'_>, edits: &mut Edits) {
         let name = free(seen, host, &guest, is_free);
         if let Some(instance) = name.and_then(|name| instance(seen, host, &guest, name)) {
             ids.insert(&*guest.container.id);
-            joined.insert(instance.key(), instance);
+            joined.insert(instance.key(), (instance, guest.container));
         }
     }
-    for (key, instance) in joined {
+    let unknown = stated().map(|(instance, _)| instance).filter(|instance| {
+        let key = instance.key();
+        !gone.contains(&key) && !joined.contains_key(&key)
+    });
+    let unknown = unknown.map(|instance| &instance.service).collect();
+    frontends::claim(seen, &mut joined, &unknown, edits);
+    for (key, (instance, _)) in joined {
         edits.put(Fact::Instance(Box::new(instance)), seen.facts.get(&key));
     }
 }

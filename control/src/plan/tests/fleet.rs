@@ -33,7 +33,7 @@ pub(super) struct Fleet {
     pub(super) hosts: BTreeMap<HostName, HostView>,
     pub(super) memory: Memory,
     nodes: Nodes,
-    config: Config,
+    pub(super) config: Config,
     now: Instant,
     /// What containers take, by identifier.
     takes: BTreeMap<String, u64>,
@@ -255,7 +255,7 @@ impl Fleet {
         }
     }
 
-    fn write(&mut self, edits: Vec<Edit>) {
+    pub(super) fn write(&mut self, edits: Vec<Edit>) {
         let revision = self.facts.revision().next();
         let change = |edit: Edit| match edit.fact {
             Some(fact) => Change::Put(Stated { fact: Arc::new(fact), revision, origin: Origin::Native }),

@@ -1,6 +1,7 @@
 //! What follows from facts, from what engines and nodes say, and from what is remembered.
 
 mod adopted;
+mod claimed;
 mod fleet;
 mod hosts;
 mod jobs;
