@@ -76,10 +76,14 @@ fn a_canary_that_is_aborted_is_gone_and_takes_nothing_with_it() {
 
     fleet.portico.does(&["deploy", "web", "--image", "aborted-web:2", "--canary", "50", "--wait"]);
     let (share, there) = (tried(&fleet, 100), fleet.containers(&fleet.engine));
+    let without = fleet.world.write("without.yaml", &web("aborted-web:1"));
+    let foreseen = fleet.portico.does(&["apply", "-f", without.to_str().unwrap(), "--dry-run"]);
     let said = fleet.portico.does(&["abort", "web", "--wait"]);
 
     assert!((30..=70).contains(&share), "{share} of 100");
     assert_eq!(there.len(), 3);
+    let leaves = foreseen.lines().filter(|line| line.ends_with("the canary was aborted")).count();
+    assert_eq!(leaves, 1, "{foreseen}");
     assert!(said.contains("aborted, canary aborted-web:2 ends, and aborted-web:1 runs on"), "{said}");
     eventually("its container is gone", || fleet.containers(&fleet.engine) == before);
     fleet.settles("web", 2);

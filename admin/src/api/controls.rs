@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use control::Control;
-use control::plan::HostView;
+use control::plan::{HostView, Plan};
 use control::schedule::{Leaving, Placed, Schedule};
 use model::{Change, Fact, FactKey, HostName, Origin, ServiceName, Snapshot, Stage, Stated, Version};
 
@@ -82,14 +82,15 @@ pub(super) fn foresee(app: &App, facts: &Snapshot, wanted: &Wanted) -> Option<Fo
         Wanted::Past { .. } => return None,
     };
     let then = facts.apply(revision, changes);
-    let decided = control.foresee(&then).schedule;
+    let Plan { schedule: decided, dropped, .. } = control.foresee(&then);
     let start = decided.start.iter().zip(moved(&decided)).map(|(placed, moved)| {
         let moved = moved.map(|moved| format!("takes the place of one on {}", moved.host));
         instance(placed, moved.unwrap_or_else(|| starts(&then, &placed.service)))
     });
     let start = start.collect();
     let leaving = decided.leave.iter().map(|(placed, why)| instance(placed, leaves(&then, placed, why)));
-    let mut leave: Vec<ForeseenInstance> = leaving.collect();
+    let dropped = dropped.iter().map(|(placed, why)| instance(placed, why.clone()));
+    let mut leave: Vec<ForeseenInstance> = leaving.chain(dropped).collect();
     let known: BTreeSet<_> = leave.iter().map(|one| (one.service.clone(), one.instance.clone())).collect();
     leave.extend(
         names
@@ -180,8 +181,6 @@ fn replaced(then: &Snapshot, name: &ServiceName) -> Vec<ForeseenInstance> {
     let service = then.service(name).map(|(service, _)| service);
     let version: Option<Version> = service.and_then(model::Service::version);
     let tried = service.and_then(model::Service::canary).and_then(|tried| tried.version());
-    let said = then.deployment(name).and_then(|(deployment, _)| deployment.canary.as_ref());
-    let is_aborted = |version| said.is_some_and(|said| said.version == version);
     let of_it = then.instances_of(name).filter_map(|(instance, _)| {
         let run = instance.run.as_deref()?;
         let is_leaving = matches!(run.stage, Stage::Draining | Stage::Stopping | Stage::Adopted);
@@ -191,7 +190,6 @@ fn replaced(then: &Snapshot, name: &ServiceName) -> Vec<ForeseenInstance> {
             instance: instance.name.to_string(),
             host: instance.host.as_ref().map(ToString::to_string).unwrap_or_default(),
             why: match version {
-                Some(_) if is_aborted(run.version) => "the canary is aborted".to_owned(),
                 Some(_) => "another version takes its place".to_owned(),
                 None => "the service is not launched any more".to_owned(),
             },

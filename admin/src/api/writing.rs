@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode};
-use model::{Fact, FactKey, FactKind, HostName, Revision, Service, Snapshot, Stage};
+use model::{Fact, FactKey, FactKind, HostName, Revision, Run, Service, Snapshot, Stage};
 use registry::format::FormatError;
 use registry::{Edit, Expected, PublishError, Write};
 
@@ -97,8 +97,10 @@ pub(crate) fn left_behind<'a>(
         return Ok(());
     }
     for (instance, _) in now.instances() {
-        let is_launched = instance.run.as_ref().is_some_and(|run| run.stage != Stage::Adopted);
-        if is_launched && let Some(there) = instance.host.as_ref().and_then(|host| leaves.get_mut(host)) {
+        let runs = |run: &Run| !matches!(run.stage, Stage::Adopted | Stage::Ended);
+        if instance.run.as_deref().is_some_and(runs)
+            && let Some(there) = instance.host.as_ref().and_then(|host| leaves.get_mut(host))
+        {
             there.push(format!("{}/{}", instance.service, instance.name));
         }
     }

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::world::World;
 
-/// `one` with a launched instance of `web` on it, `two` with one that was adopted; before there was any of them: revision 1.
+/// `one` with a launched instance of `web` on it, `two` with one that was adopted and one that has ended for good; before there was any of
+/// them: revision 1.
 async fn with_instances() -> World {
     let world = World::new().await;
     world.send("PUT /v1/frontends/a", &[], r#"{"endpoints":["http://x"]}"#).await.expect(201);
@@ -15,7 +16,7 @@ async fn with_instances() -> World {
     };
     let file = json!({"format": "portico.facts", "version": 1, "frontends": [],
         "services": [{"name": "web"}],
-        "instances": [instance("1", "one", "running"), instance("2", "two", "adopted")],
+        "instances": [instance("1", "one", "running"), instance("2", "two", "adopted"), instance("3", "two", "ended")],
         "hosts": [host("one"), host("two")]});
     world.send("POST /v1/import", &[], &file.to_string()).await.expect(200);
     world
