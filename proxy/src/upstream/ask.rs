@@ -119,8 +119,8 @@ pub(crate) async fn ask(
             // One without an octet takes memory when there is something to be read.
             if !answer.is_empty() && !answer.make_space(1, HEADROOM + limits.head.max(RESPONSE_BUFFER)) {
                 // Behind a large head is no room for a body, however small.
-                let too_large = Fault::Malformed(ResponseError::HeadTooLarge);
-                return Poll::Ready(if lags { Ok(()) } else { Err(too_large) });
+                let begins = lags.then_some(());
+                return Poll::Ready(begins.ok_or(Fault::Malformed(ResponseError::HeadTooLarge)));
             }
             match connection.transport.poll_fill(cx, answer) {
                 Poll::Ready(Ok(n)) if n > 0 => {
@@ -133,10 +133,8 @@ pub(crate) async fn ask(
                         }
                     }
                 }
-                Poll::Ready(Ok(_) | Err(_)) if lags => return Poll::Ready(Err(Fault::Cut)),
-                Poll::Ready(Ok(_) | Err(_)) => {
-                    return Poll::Ready(Err(Fault::Closed { silent: answer.is_empty() }));
-                }
+                Poll::Ready(_) if lags => return Poll::Ready(Err(Fault::Cut)),
+                Poll::Ready(_) => return Poll::Ready(Err(Fault::Closed { silent: answer.is_empty() })),
                 Poll::Pending => break,
             }
         }

@@ -111,7 +111,7 @@ fn a_small_answer_behind_a_large_head_is_passed_on() {
     let fields = format!("X: {}\r\n", "x".repeat(1000)).repeat(62);
     let body = "y".repeat((16 << 10) - "end".len());
 
-    call.say(&format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {}\r\n\r\n{body}", 16 << 10));
+    call.say(format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {}\r\n\r\n{body}", 16 << 10));
     call.say("end");
 
     client.expect("yend");
