@@ -1,7 +1,7 @@
 //! A Docker engine, over its API (1.41 and later: Docker 20.10).
 //!
 //! In: where it is, and what is asked of it. Out: its answers as values, its errors as the caller's next step.
-//! Never here: a connection before the first call; a retry.
+//! Never here: a connection before the first call; a retry of what changes anything.
 //!
 //! ```text
 //!   Spec ──► asked ──► client (bollard) ──► transport ──► dial ──► unix socket · TCP · TLS · ssh
@@ -96,6 +96,7 @@ pub struct Docker {
     settings: Settings,
     client: bollard::Docker,
     version: Version,
+    transport: Transport,
 }
 
 impl Docker {
@@ -106,10 +107,11 @@ impl Docker {
     pub fn open(url: &EngineUrl, settings: Settings) -> Result<Self, RuntimeError> {
         let (version, timeout) = (Version::default(), settings.timeout);
         let transport = Transport::new(Dial::new(url, &settings)?, version.clone(), timeout);
+        let way = transport.clone();
         let send = move |request: bollard::BollardRequest| {
             // An engine says nothing of an image until it has heard of it from a registry.
             let limit = if is_of_an_image(request.uri().path()) { SPEECHLESS } else { timeout };
-            let sent = transport.clone().send(request);
+            let sent = way.clone().send(request);
             async move {
                 let head = tokio::time::timeout(limit, sent).await;
                 head.unwrap_or(Err(Error::RequestTimeoutError))
@@ -119,7 +121,7 @@ impl Docker {
         let client =
             bollard::Docker::connect_with_custom_transport(send, Some("http://docker"), NEVER, newest)
                 .map_err(|error| failure::failure(error, &url.to_string(), About::Engine))?;
-        Ok(Self { url: url.to_string(), settings, client, version })
+        Ok(Self { url: url.to_string(), settings, client, version, transport })
     }
 
     /// What `work` comes to, within the time that a call has.
@@ -156,9 +158,10 @@ impl Docker {
 
     fn failure(&self, error: Error, about: About<'_>) -> RuntimeError {
         let failure = failure::failure(error, &self.url, about);
-        // Another version may come back.
+        // Another version may come back, by another way.
         if matches!(failure, RuntimeError::Unreachable(_)) {
             self.version.store(0, Ordering::Relaxed);
+            self.transport.forget();
         }
         failure
     }

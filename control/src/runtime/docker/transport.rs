@@ -101,19 +101,22 @@ impl Transport {
     /// A connection over which nothing is under way.
     fn free(&self) -> Option<Sender> {
         let mut kept = self.kept();
-        kept.retain(|sender| !sender.is_closed());
+        tidy(&mut kept);
         let free = kept.iter().position(Sender::is_ready)?;
         Some(kept.swap_remove(free))
+    }
+
+    /// Lets go of all connections: an engine that gives no answer may be reached by others.
+    pub(super) fn forget(&self) {
+        self.kept().clear();
     }
 
     /// Keeps a connection for the time after this answer, where that is worth it.
     fn keep(&self, sender: Sender, answered: Response<Incoming>) -> Response<Incoming> {
         if let Dial::Ssh(_) = self.dial {
             let mut kept = self.kept();
-            kept.retain(|sender| !sender.is_closed());
-            if kept.iter().filter(|sender| sender.is_ready()).count() < MOST_FREE {
-                kept.push(sender);
-            }
+            tidy(&mut kept);
+            kept.push(sender);
         }
         answered
     }
@@ -122,6 +125,15 @@ impl Transport {
         // What is kept is whole, whatever panicked.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Lets go of connections that ended, and of free ones beyond those that are kept.
+fn tidy(kept: &mut Vec<Sender>) {
+    let mut free = 0;
+    kept.retain(|sender| {
+        free += usize::from(sender.is_ready());
+        !sender.is_closed() && (!sender.is_ready() || free <= MOST_FREE)
+    });
 }
 
 /// A request once more, where it changes nothing.
