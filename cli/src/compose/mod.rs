@@ -14,7 +14,7 @@ mod service;
 mod variables;
 mod volumes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -56,6 +56,8 @@ pub(crate) struct Around<'a> {
     pub(crate) folder: &'a Path,
     /// Variables of the file `.env` beside.
     defaults: BTreeMap<String, String>,
+    /// The services that others wait for until they have completed.
+    ends: BTreeSet<String>,
     notes: Vec<Note>,
 }
 
@@ -66,7 +68,8 @@ impl<'a> Around<'a> {
         file: &'a dyn Fn(&Path) -> Result<Option<String>, String>,
         folder: &'a Path,
     ) -> Self {
-        Self { environment, file, folder, defaults: BTreeMap::new(), notes: Vec::new() }
+        let (defaults, ends, notes) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        Self { environment, file, folder, defaults, ends, notes }
     }
 
     fn note(&mut self, place: &str, reason: impl Into<String>) {
@@ -115,6 +118,7 @@ pub(crate) fn facts(text: &str, around: &mut Around<'_>) -> Result<Facts, Wrong>
     }
     let volumes = top_level(&file, around)?;
     let names = services.iter().map(|(name, at)| (*name, profiles(at).is_none())).collect();
+    around.ends = service::awaited_to_end(&services);
     let mut facts = Facts::default();
     for (name, at) in &services {
         if let Some(profiles) = profiles(at) {

@@ -1,6 +1,6 @@
 //! One service of a Compose file: the fact of a service, and of the frontends that its labels ask for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -12,6 +12,9 @@ use super::{Around, REMEDY, deploy, frontends, heartbeat, ports, variables, volu
 /// Why networks have none.
 pub(super) const NETWORKS: &str =
     "services find each other by their names in DNS, and nothing keeps them apart";
+
+/// What is waited for of a job.
+const COMPLETED: &str = "service_completed_successfully";
 
 /// The fact of a service, as it is gathered.
 pub(super) type Doc = Map<String, Value>;
@@ -61,7 +64,11 @@ pub(super) fn facts(
     }
     set(&mut doc, "environment", settled(environment, at, around));
     if !doc.contains_key("restart") {
-        unsaid(at, &mut doc, around);
+        unsaid(at, &mut doc, around.ends.contains(name), around);
+    }
+    if around.ends.contains(name) && doc.get("restart").is_some_and(|word| word == "always") {
+        let reason = "another service waits until it has completed, and it is started again whenever it ends";
+        return Err(at.wrong(reason, "write `restart: on-failure`, or wait for service_healthy"));
     }
     Ok(std::iter::once(Value::Object(doc)).chain(frontends).collect())
 }
@@ -131,8 +138,12 @@ fn restart(at: &At<'_>, doc: &mut Doc, around: &mut Around<'_>) -> Result<(), Wr
 
 /// What is done when nothing is said of it: Compose starts nothing again. What others connect to is kept up; what ended with 0 beside that
 /// is a job that is done, and what failed has work left.
-fn unsaid(at: &At<'_>, doc: &mut Doc, around: &mut Around<'_>) {
-    let reason = if doc.contains_key("ports") {
+fn unsaid(at: &At<'_>, doc: &mut Doc, ends: bool, around: &mut Around<'_>) {
+    let reason = if ends {
+        doc.insert("restart".to_owned(), "on_failure".into());
+        "it says no `restart` and another service waits until it has completed: it is started again when it fails; write `restart: \"no\"` where \
+         that is not right"
+    } else if doc.contains_key("ports") {
         "it has ports and says no `restart`: it is started again whenever it ends; write `restart: \"no\"` where it is to run once"
     } else {
         doc.insert("restart".to_owned(), "on_failure".into());
@@ -152,6 +163,13 @@ fn networks(at: &At<'_>, around: &mut Around<'_>) -> Result<(), Wrong> {
         around.no_meaning(at, NETWORKS);
     }
     Ok(())
+}
+
+/// The services that others wait for until they have completed.
+pub(super) fn awaited_to_end(services: &[(&str, At<'_>)]) -> BTreeSet<String> {
+    let completes = |at: &At<'_>| at.get("condition").is_some_and(|at| at.value == COMPLETED);
+    let awaited = services.iter().filter_map(|(_, at)| at.get("depends_on")?.fields().ok());
+    awaited.flatten().filter(|(_, at)| completes(at)).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// Services that are there before this one starts.
@@ -189,7 +207,7 @@ fn awaited(at: &At<'_>, services: &BTreeMap<&str, bool>, around: &mut Around<'_>
             match (field, &*at.text()?) {
                 ("condition", "service_started") => readiness = "started",
                 ("condition", "service_healthy") => readiness = "healthy",
-                ("condition", "service_completed_successfully") => readiness = "done",
+                ("condition", COMPLETED) => readiness = "done",
                 ("condition", condition) => {
                     let reason = format!("`{condition}` is no condition");
                     let remedy = "write service_started, service_healthy or service_completed_successfully";

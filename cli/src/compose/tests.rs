@@ -247,7 +247,7 @@ fn dependencies_say_what_is_waited_for() {
     let optional = "depends_on: {cache: {condition: service_started, required: false}}";
     noted(optional, json!({}), "services.web.depends_on.cache", "it is not waited for: there is no service");
     let completed = "depends_on: {db: {condition: service_completed_successfully}}";
-    check(completed, json!({"depends_on": {"db": "done"}}));
+    refused(completed, "services.db", "started again whenever it ends");
     refused("depends_on: {db: {condition: up}}", "services.web.depends_on.db.condition", "is no condition");
 }
 
@@ -284,6 +284,18 @@ fn what_says_no_restart_is_a_job_unless_others_connect_to_it() {
     assert!(told.len() == 1 && told[0].starts_with("services.web: it says no `restart`"), "{told:?}");
     assert!(warned.len() == 1 && warned[0].contains("started again whenever it ends"), "{warned:?}");
     assert_eq!(nothing, Vec::<String>::new());
+}
+
+#[test]
+fn what_others_wait_for_until_it_has_completed_is_a_job() {
+    let migrate = "migrate: {image: app:1, expose: [80]}";
+    let web = "web: {image: app:1, restart: always, depends_on: {migrate: {condition: service_completed_successfully}}}";
+
+    let facts = facts(&format!("services:\n  {migrate}\n  {web}\n"), &mut around()).unwrap();
+
+    assert_eq!(facts.documents[0]["restart"], "on_failure", "{facts:?}");
+    assert_eq!(facts.documents[1]["depends_on"], json!({"migrate": "done"}), "{facts:?}");
+    assert!(notes(&facts)[0].contains("waits until it has completed"), "{facts:?}");
 }
 
 #[test]
