@@ -99,11 +99,10 @@ impl Probe {
     }
 }
 
-/// Whether a service's instances are there to end: they run once, and nothing can be asked of them until they have.
+/// Whether a service's instances are there to end: they run once, at no port, and nothing can be asked of them until they have.
 pub fn is_job(service: &Service) -> bool {
     let runs_once = |launch: &Launch| launch.restart == Restart::Never && launch.heartbeat.is_none();
-    service.launch.as_deref().is_some_and(runs_once)
-        && service.ports.iter().all(|port| port.protocol != Protocol::Tcp)
+    service.launch.as_deref().is_some_and(runs_once) && service.ports.iter().next().is_none()
 }
 
 /// What follows for an instance in `state` from its pulse; `is_checked`: there is something to ask it.

@@ -195,8 +195,8 @@ impl Memory {
 
     /// Remembers a revision that this controller made.
     pub fn wrote(&mut self, revision: Revision, now: Instant) {
-        let latest = self.wrote.map_or(revision, |(before, _)| before.max(revision));
-        self.wrote = Some((latest, now));
+        let before = self.wrote.filter(|(_, at)| now.saturating_duration_since(*at) < LOST);
+        self.wrote = Some((before.map_or(revision, |(before, _)| before.max(revision)), now));
     }
 
     /// Whether facts do not hold yet what this controller wrote last: what it planned by them it would plan twice.
@@ -304,5 +304,7 @@ mod tests {
         assert!(memory.is_ahead_of(&facts(two), begun));
         assert!(!memory.is_ahead_of(&facts(three), begun));
         assert!(!memory.is_ahead_of(&facts(two), begun + LOST), "the registry came back as it was before");
+        memory.wrote(two, begun + LOST);
+        assert!(!memory.is_ahead_of(&facts(two), begun + LOST), "and goes on from there");
     }
 }

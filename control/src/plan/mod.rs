@@ -193,6 +193,13 @@ impl Edits {
         self.0.insert(key.clone(), Edit { key, fact: None, expected: Some(before.revision) });
     }
 
+    /// So many of them. What containers ask for waits for what becomes of instances.
+    fn first(self, most: usize) -> Vec<Edit> {
+        let (asked, due): (Vec<Edit>, Vec<Edit>) =
+            self.0.into_values().partition(|edit| matches!(edit.key, FactKey::Frontend { .. }));
+        due.into_iter().chain(asked).take(most).collect()
+    }
+
     fn has(&self, key: &FactKey) -> bool {
         self.0.contains_key(key)
     }
@@ -335,12 +342,14 @@ pub fn plan(seen: Seen<'_>) -> Plan {
     host::next(seen, &needs.hosts, &mut edits, &mut plan);
     plan.waiting = needs.waiting;
     plan.waiting.extend(canary::resting(&groups));
-    let works = groups.iter().filter(|(_, group)| group.works());
-    plan.waiting.extend(works.filter_map(|(name, group)| Some((name.clone(), group.version?))));
+    let works = |(name, group): (&ServiceName, &Group<'_>)| {
+        group.works().map(|version| (name.clone(), version)).collect::<Vec<_>>()
+    };
+    plan.waiting.extend(groups.iter().flat_map(works));
     strays::end(seen, &mut plan);
     adopt::adopt(seen, &mut edits);
     progress::progress(seen, &groups, (&decided, &canaries), &mut edits);
-    plan.edits = edits.0.into_values().take(MAX_EDITS).collect();
+    plan.edits = edits.first(MAX_EDITS);
     let dropped = groups
         .values()
         .flat_map(|group| group.dropped.iter().map(|(launched, why)| (group.placed(launched), why.clone())));

@@ -57,7 +57,7 @@ pub(crate) fn groups(seen: Seen<'_>) -> BTreeMap<ServiceName, Group<'_>> {
             group.take(seen, launched);
         }
     }
-    groups.values_mut().for_each(Group::drop_surplus);
+    groups.values_mut().for_each(|group| group.drop_surplus(seen));
     groups
 }
 
@@ -147,14 +147,14 @@ impl<'a> Group<'a> {
             None => self.dropped.push((launched, "the canary was aborted".to_owned())),
             Some(_) if is_displaced => self.dropped.push((launched, "its host is drained".to_owned())),
             Some(canary) => {
-                canary.healthy += usize::from(is_settled);
+                canary.healthy += usize::from(is_settled || launched.run.is_done());
                 canary.current.push(launched);
             }
         }
     }
 
     /// Lets go of jobs that are over, and of those of a canary, that are more than there are to be.
-    fn drop_surplus(&mut self) {
+    fn drop_surplus(&mut self, seen: Seen<'_>) {
         if let Some(canary) = &mut self.canary {
             let why = match canary.shares() {
                 Some(_) => "fewer of the canary are wanted",
@@ -171,10 +171,23 @@ impl<'a> Group<'a> {
             self.old.extend(serve.into_iter().map(|(launched, _)| launched));
             self.dropped = dropped;
         }
-        let most = self.launch().filter(|launch| launch.active).map(|launch| launch.instances.most());
-        let over = self.over.split_off(self.over.len().min(most.unwrap_or_default().into()));
+        let (stay, leave): (Vec<_>, Vec<_>) = match self.count() {
+            // One on every host.
+            None => self.over.drain(..).partition(|launched| {
+                launched.instance.host.as_ref().is_some_and(|host| seen.host(host).is_some())
+            }),
+            Some(_) => {
+                let launch = self.launch().filter(|launch| launch.active);
+                let most = launch.map(|launch| launch.instances.most()).unwrap_or_default().into();
+                // What failed is missed least.
+                self.over.sort_by_key(|launched| !launched.run.is_done());
+                let leave = self.over.split_off(self.over.len().min(most));
+                (std::mem::take(&mut self.over), leave)
+            }
+        };
+        self.over = stay;
         let why = "there are more instances than wanted";
-        self.dropped.extend(over.into_iter().map(|launched| (launched, why.to_owned())));
+        self.dropped.extend(leave.into_iter().map(|launched| (launched, why.to_owned())));
     }
 
     /// The version that is tried beside; `None`: none is.
@@ -227,10 +240,13 @@ impl<'a> Group<'a> {
         if ranges { u16::try_from(self.there()).unwrap_or(u16::MAX) } else { 0 }
     }
 
-    /// Whether a job of it runs, which takes as long as it takes.
-    pub(crate) fn works(&self) -> bool {
+    /// The versions of which a job runs, which takes as long as it takes.
+    pub(crate) fn works(&self) -> impl Iterator<Item = Version> {
         let runs = |launched: &Launched<'_>| launched.run.stage == Stage::Running;
-        self.effective.is_some_and(health::is_job) && self.current.iter().any(runs)
+        let usual = self.effective.filter(|service| health::is_job(service) && self.current.iter().any(runs));
+        let tried = self.canary.as_ref();
+        let tried = tried.filter(|it| health::is_job(&it.service) && it.current.iter().any(runs));
+        usual.and(self.version).into_iter().chain(tried.map(|canary| canary.version))
     }
 
     /// How many there are of the version that runs.

@@ -18,6 +18,9 @@ const FRONTEND: &str = "portico.frontend";
 /// What the backend of a frontend that follows from labels is called, before its service.
 const MARK: &str = "label:";
 
+/// How many one container may ask for; those behind are left out.
+const MOST: usize = 32;
+
 /// States those that are asked for, and not the others; of services among `unknown` there may be some that cannot be asked now. Whose
 /// request is not met says so.
 pub(super) fn claim(
@@ -77,7 +80,7 @@ pub(super) fn claim(
 
 fn asked(container: &Container) -> impl Iterator<Item = &str> {
     let label = container.labels.get(FRONTEND).into_iter();
-    label.flat_map(|label| label.split(',').map(str::trim)).filter(|text| !text.is_empty())
+    label.flat_map(|label| label.split(',').map(str::trim)).filter(|text| !text.is_empty()).take(MOST)
 }
 
 fn stated<'a>(facts: &'a Snapshot, key: &FactKey) -> Option<&'a Frontend> {

@@ -278,7 +278,9 @@ impl Fleet {
             }
         }
         self.memory.look(&self.facts, &self.hosts, &self.nodes, &self.config, self.now);
-        plan(self.seen(&self.facts))
+        let plan = plan(self.seen(&self.facts));
+        self.memory.waiting.clone_from(&plan.waiting);
+        plan
     }
 
     /// Does what is planned, and lets a second pass; what that was.

@@ -189,3 +189,59 @@ fn a_job_has_the_time_it_takes_and_who_waits_for_its_end_waits_as_long() {
         ",
     );
 }
+
+#[test]
+fn a_job_on_every_host_runs_once_on_each_and_once_more_on_a_new_one() {
+    let mut fleet = Fleet::of("a; b", "job job:job once silent every");
+
+    fleet.host("c");
+
+    fleet.check(
+        900,
+        "
+        0: job/3@c placed
+        1: launch job/3@c
+        2: read job/3@c
+        3: job/3@c ended: it exited with code 0, saying: boom; it ended as it should
+        ",
+    );
+}
+
+#[test]
+fn a_canary_of_a_job_is_done_when_it_is_and_has_the_time_it_takes() {
+    let mut fleet = Fleet::of("a", "job job:job once silent deadline=5");
+
+    fleet.service("job job:job once silent deadline=5 canary:job:long");
+    fleet.run(60);
+    fleet.becomes("portico-job-2", Some(ContainerState::Exited(Exit::default())));
+
+    fleet.check(
+        900,
+        "
+        0: read job/2@a
+        1: job/2@a ended: it exited with code 0, saying: boom; it ended as it should
+        2: job done of job:job
+        ",
+    );
+}
+
+#[test]
+fn of_jobs_that_are_over_those_that_failed_go_first() {
+    let mut fleet = Fleet::of("a", "");
+    fleet.service("job job:long once silent x2");
+    fleet.run(5);
+    fleet.becomes("portico-job-1", Some(ContainerState::Exited(Exit { code: 1, ..Exit::default() })));
+    fleet.becomes("portico-job-2", Some(ContainerState::Exited(Exit::default())));
+    fleet.run(10);
+
+    fleet.service("job job:long once silent x1");
+
+    fleet.check(
+        20,
+        "
+        0: job/1@a stopping: there are more instances than wanted; job done of job:long
+        1: take job/1@a away
+        2: job/1@a is gone
+        ",
+    );
+}
