@@ -153,7 +153,7 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Lets go of jobs that are over, and of those of a canary, that are more than there are to be.
+    /// Lets go of those that are more than there are to be: of a canary, and of jobs that are over.
     fn drop_surplus(&mut self, seen: Seen<'_>) {
         if let Some(canary) = &mut self.canary {
             let why = match canary.shares() {
@@ -162,32 +162,38 @@ impl<'a> Group<'a> {
             };
             self.dropped.extend(canary.surplus().into_iter().map(|launched| (launched, why.to_owned())));
         }
-        // What is tried may be what ran until now: it goes as an old version does, once enough others serve.
         if self.count().is_some_and(|count| self.healthy < count) {
-            let ran = self.deployment.and_then(|(deployment, _)| deployment.stable.as_ref()?.version());
-            let serves = |launched: &Launched<'_>| launched.is_healthy() && Some(launched.run.version) == ran;
-            let (serve, dropped): (Vec<_>, Vec<_>) =
-                self.dropped.drain(..).partition(|(launched, _)| serves(launched));
-            self.old.extend(serve.into_iter().map(|(launched, _)| launched));
-            self.dropped = dropped;
+            self.keep_serving();
         }
-        let (stay, leave): (Vec<_>, Vec<_>) = match self.count() {
-            // One on every host.
-            None => self.over.drain(..).partition(|launched| {
-                launched.instance.host.as_ref().is_some_and(|host| seen.host(host).is_some())
-            }),
-            Some(_) => {
-                let launch = self.launch().filter(|launch| launch.active);
-                let most = launch.map(|launch| launch.instances.most()).unwrap_or_default().into();
-                // What failed is missed least.
-                self.over.sort_by_key(|launched| !launched.run.is_done());
-                let leave = self.over.split_off(self.over.len().min(most));
-                (std::mem::take(&mut self.over), leave)
-            }
-        };
-        self.over = stay;
         let why = "there are more instances than wanted";
-        self.dropped.extend(leave.into_iter().map(|launched| (launched, why.to_owned())));
+        let over = self.over_surplus(seen);
+        self.dropped.extend(over.into_iter().map(|launched| (launched, why.to_owned())));
+    }
+
+    /// What is tried may be what ran until now: it goes as an old version does, once enough others serve.
+    fn keep_serving(&mut self) {
+        let ran = self.deployment.and_then(|(deployment, _)| deployment.stable.as_ref()?.version());
+        let serves = |launched: &Launched<'_>| launched.is_healthy() && Some(launched.run.version) == ran;
+        let (serve, dropped): (Vec<_>, Vec<_>) =
+            self.dropped.drain(..).partition(|(launched, _)| serves(launched));
+        self.old.extend(serve.into_iter().map(|(launched, _)| launched));
+        self.dropped = dropped;
+    }
+
+    /// Jobs that are over, and too many: those that failed first; of one on every host those whose host is gone.
+    fn over_surplus(&mut self, seen: Seen<'_>) -> Vec<Launched<'a>> {
+        if self.count().is_none() {
+            let is_there = |launched: &Launched<'_>| {
+                launched.instance.host.as_ref().is_some_and(|host| seen.host(host).is_some())
+            };
+            let (stay, leave) = self.over.drain(..).partition(is_there);
+            self.over = stay;
+            return leave;
+        }
+        let launch = self.launch().filter(|launch| launch.active);
+        let most = launch.map(|launch| launch.instances.most()).unwrap_or_default().into();
+        self.over.sort_by_key(|launched| !launched.run.is_done());
+        self.over.split_off(self.over.len().min(most))
     }
 
     /// The version that is tried beside; `None`: none is.

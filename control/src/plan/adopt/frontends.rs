@@ -18,7 +18,7 @@ const FRONTEND: &str = "portico.frontend";
 /// What the backend of a frontend that follows from labels is called, before its service.
 const MARK: &str = "label:";
 
-/// How many one container may ask for; those behind are left out.
+/// How many one container may ask for.
 const MOST: usize = 32;
 
 /// States those that are asked for, and not the others; of services among `unknown` there may be some that cannot be asked now. Whose
@@ -72,6 +72,9 @@ pub(super) fn claim(
             let is_met = held.get(&key) == Some(&&instance.service);
             (!is_met).then(|| format!("{FRONTEND}: `{text}` leads elsewhere already; {remedy}"))
         });
+        let beyond = all(container).count().saturating_sub(MOST);
+        let beyond = (beyond > 0).then(|| format!("{FRONTEND}: {beyond} more than {MOST} are left out"));
+        let missed = missed.chain(beyond);
         let said = instance.run.iter().map(|run| run.reason.to_string()).filter(|said| !said.is_empty());
         let reason = short(&said.chain(missed).collect::<Vec<_>>().join("; "));
         instance.run.iter_mut().for_each(|run| run.reason = reason.as_str().into());
@@ -79,8 +82,12 @@ pub(super) fn claim(
 }
 
 fn asked(container: &Container) -> impl Iterator<Item = &str> {
+    all(container).take(MOST)
+}
+
+fn all(container: &Container) -> impl Iterator<Item = &str> {
     let label = container.labels.get(FRONTEND).into_iter();
-    label.flat_map(|label| label.split(',').map(str::trim)).filter(|text| !text.is_empty()).take(MOST)
+    label.flat_map(|label| label.split(',').map(str::trim)).filter(|text| !text.is_empty())
 }
 
 fn stated<'a>(facts: &'a Snapshot, key: &FactKey) -> Option<&'a Frontend> {

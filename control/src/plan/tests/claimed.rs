@@ -92,3 +92,14 @@ fn a_container_gets_no_frontend_that_the_configuration_does_not_let_it_have() {
         assert_eq!(led(&fleet), "");
     }
 }
+
+#[test]
+fn a_container_that_asks_for_too_many_frontends_gets_the_first_and_says_so() {
+    let mut fleet = fleet("a");
+    let many: Vec<String> = (0..40).map(|number| format!("{number}.example.com")).collect();
+
+    asks(&mut fleet, "a", "web", "web", &many.join(","));
+
+    fleet.check(5, "0: web/web@a adopted: portico.frontend: 8 more than 32 are left out");
+    assert_eq!(fleet.facts.frontends().count(), 32);
+}

@@ -367,6 +367,28 @@ fn a_stop_that_fails_is_tried_again_and_a_host_that_stays_is_told() {
 }
 
 #[test]
+fn a_host_that_is_found_while_its_action_runs_is_called_once() {
+    let mut stand = Stand::new([Host { addresses: None, ..spare("b") }]);
+    stand.off("b");
+    stand.state(Fact::Service(Box::new(web(1))));
+    stand.turn();
+    assert_eq!(stand.calls(), ["b wake"]);
+    let revision = |stand: &Stand| stand.facts.standing(&name("b")).unwrap().1.revision;
+    let begun = revision(&stand);
+
+    stand.views.get_mut(&name("b")).unwrap().found = Some(Ok(addresses("10.0.0.7")));
+    stand.turn();
+    let while_it_runs = revision(&stand);
+    stand.ends("b", Ok(()));
+    let ended = (stand.calls(), stand.power("b"));
+    stand.turn();
+
+    assert_eq!(while_it_runs, begun, "what becomes of it is of the fact from which it followed");
+    assert_eq!(ended, (vec![], "starting done 0".to_owned()));
+    assert_eq!(stand.facts.standing(&name("b")).unwrap().0.addresses, Some(addresses("10.0.0.7")));
+}
+
+#[test]
 fn a_host_without_an_address_is_placed_on_once_it_is_found_and_followed_from_then() {
     let mut stand = Stand::new([Host { addresses: None, ..host("b") }]);
     stand.answers("b");
